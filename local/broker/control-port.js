@@ -1,0 +1,116 @@
+"use strict";
+
+// The HTTP/JSON side, for tests and the local stack: hubs, statistics, faults.
+
+const http = require("node:http");
+
+const { InvalidFault } = require("./faults.js");
+const { HubConflict } = require("./hubs.js");
+
+const MOST_BODY_BYTES = 1048576;
+const ROUTES = "GET /hubs, PUT|DELETE /hubs/{name}, GET /stats, GET|PUT|DELETE /faults";
+
+class BadRequest extends Error {}
+
+class ControlPort {
+  constructor({ hubs, faults, amqp }) {
+    Object.assign(this, { hubs, faults, amqp });
+  }
+
+  listen(port) {
+    const server = http.createServer((request, response) => this.#serve(request, response));
+    server.listen(port, "127.0.0.1");
+    return new Promise((resolve, reject) => {
+      server.once("error", reject);
+      server.once("listening", () => resolve(server));
+    });
+  }
+
+  async #serve(request, response) {
+    let status;
+    let body;
+    try {
+      [status, body] = this.#answer(request.method, pathOf(request), await jsonOf(request));
+    } catch (error) {
+      status = statusOf(error);
+      body = { error: error.message };
+      if (status === 500) console.error(error);
+    }
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(body === undefined ? "" : JSON.stringify(body));
+  }
+
+  #answer(method, path, body) {
+    const [collection, name, ...rest] = path;
+    const route = `${method} /${collection ?? ""}${name === undefined ? "" : "/{name}"}`;
+    if (rest.length > 0) return notFound(`${method} /${path.join("/")} is unknown; there is ${ROUTES}`);
+    switch (route) {
+      case "GET /hubs":
+        return [200, this.hubs.all().map(describe)];
+      case "PUT /hubs/{name}": {
+        const isNew = this.hubs.ensure(name, body?.partitions);
+        return [isNew ? 201 : 200, describe(this.hubs.get(name))];
+      }
+      case "DELETE /hubs/{name}":
+        return this.hubs.delete(name) ? [204] : notFound(`there is no hub "${name}"; GET /hubs lists them`);
+      case "GET /stats":
+        return [200, this.#stats()];
+      case "GET /faults":
+        return [200, this.faults.list()];
+      case "PUT /faults":
+        this.faults.replace(body);
+        if (this.faults.dropsConnectionsNow()) this.amqp.dropConnections("dropped by the fault refuse-connection");
+        return [200, this.faults.list()];
+      case "DELETE /faults":
+        this.faults.replace([]);
+        return [204];
+      default:
+        return notFound(`${method} /${path.join("/")} is unknown; there is ${ROUTES}`);
+    }
+  }
+
+  #stats() {
+    const hubs = Object.fromEntries(this.hubs.all().map((hub) => [hub.name, hub.stats()]));
+    return { connectionsOpen: this.amqp.connectionsOpen, hubs };
+  }
+}
+
+function describe(hub) {
+  return { name: hub.name, partitions: hub.partitions.length };
+}
+
+function notFound(message) {
+  return [404, { error: message }];
+}
+
+function statusOf(error) {
+  if (error instanceof HubConflict) return 409;
+  if (error instanceof BadRequest || error instanceof InvalidFault || error instanceof RangeError) return 400;
+  return 500;
+}
+
+function pathOf(request) {
+  try {
+    return request.url.split("?")[0].split("/").filter(Boolean).map(decodeURIComponent);
+  } catch {
+    throw new BadRequest(`the path ${request.url} is not percent-encoded as it should be`);
+  }
+}
+
+async function jsonOf(request) {
+  const chunks = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += chunk.length;
+    if (size > MOST_BODY_BYTES) throw new BadRequest(`the body is larger than ${MOST_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  if (size === 0) return undefined;
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString());
+  } catch (error) {
+    throw new BadRequest(`the body is not JSON: ${error.message}`);
+  }
+}
+
+module.exports = { ControlPort };
