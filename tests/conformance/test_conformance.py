@@ -61,6 +61,14 @@ def test_a_queue_message_reaches_the_function_unchanged(run_worker: RunWorker, b
     }
 
 
+def test_a_binary_queue_message_need_not_be_text(run_worker: RunWorker, tmp_path: Path) -> None:
+    binary = QUEUE_TRIGGERED.replace('"STORAGE"', '"STORAGE", data_type=func.DataType.BINARY')
+    source = binary + "async def handle(message: func.QueueMessage) -> None: raise ValueError(message.get_body().hex())"
+    (tmp_path / "function_app.py").write_text(source)
+    run = run_worker(tmp_path, invocations=[Invocation.of_queue_message("handle", b"\xff\x00", id="1")])
+    assert run.invocations[0].exception == "ValueError: ff00"
+
+
 def test_an_exception_is_the_result_of_its_own_invocation_alone(run_worker: RunWorker) -> None:
     run = run_worker(
         ECHO_APP,
