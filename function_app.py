@@ -1,0 +1,11 @@
+"""The function app: Azure Functions finds its triggers here. What they do is in `shared`."""
+
+import azure.functions as func
+
+from shared.telemetry import configure_logging
+from shared.triggers.profile_changes import blueprint as profile_changes
+
+configure_logging()
+
+app = func.FunctionApp()
+app.register_functions(profile_changes)

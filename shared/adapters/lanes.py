@@ -1,0 +1,194 @@
+"""Lanes to one Event Hub: what gathers while a batch is under way is sent with the next (group commit).
+
+A lane is one partition of one destination. Batches of one lane follow each other, lanes run side by side. An event
+that cannot be sent fails alone; a batch that cannot be sent fails whole, and the next one gets a new client.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, TypeVar
+
+from azure.eventhub import EventData, EventDataBatch
+from azure.eventhub.aio import EventHubProducerClient
+
+from shared.domain.export import Export
+from shared.domain.profile_key import partition_of
+from shared.errors import ExportTooLargeError, SendError
+
+T = TypeVar("T")
+_CLOSE_TIMEOUT = 5.0
+
+
+class _Waiting(NamedTuple):
+    export: Export
+    acknowledged: "asyncio.Future[None]"
+
+
+class Hub:
+    """The lanes of one destination, over one client that is replaced after a failure. `send_timeout` in seconds."""
+
+    def __init__(
+        self, destination_id: str, new_client: Callable[[], EventHubProducerClient], send_timeout: float
+    ) -> None:
+        self._destination_id = destination_id
+        self._new_client = new_client
+        self._send_timeout = send_timeout
+        self._client: EventHubProducerClient | None = None
+        self._partitions: list[str] = []
+        self._lanes: dict[str, deque[_Waiting]] = {}
+        self._unassigned: deque[_Waiting] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def enqueue(self, export: Export) -> "asyncio.Future[None]":
+        """See ExportSender.enqueue."""
+        acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(export, acknowledged)
+        if self._partitions:
+            self._assign(waiting)
+        else:
+            self._unassigned.append(waiting)
+            if len(self._unassigned) == 1:
+                self._run(self._open())
+        return acknowledged
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._client is not None:
+            await _close_quietly(self._client)
+            self._client = None
+
+    def _run(self, work: "Awaitable[None]") -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _open(self) -> None:
+        """Learn the hub's partitions, then hand the events that waited for them to their lanes."""
+        try:
+            self._partitions = await self._request(lambda client: client.get_partition_ids())
+        except SendError as error:
+            while self._unassigned:
+                _fail(self._unassigned.popleft(), error)
+            return
+        while self._unassigned:
+            self._assign(self._unassigned.popleft())
+
+    def _assign(self, waiting: _Waiting) -> None:
+        partition = self._partitions[partition_of(waiting.export.profile_id, len(self._partitions))]
+        lane = self._lanes.get(partition)
+        if lane is None:
+            lane = self._lanes[partition] = deque()
+            self._run(self._drain(partition, lane))
+        lane.append(waiting)
+
+    async def _drain(self, partition: str, lane: deque[_Waiting]) -> None:
+        while lane:
+            sent: list[_Waiting] = []
+            try:
+                batch = await self._request(lambda client: client.create_batch(partition_id=partition))
+                _fill(batch, lane, sent)
+                if sent:
+                    await self._request(_sending(batch))
+            except Exception as error:  # whatever it was, nobody may wait for it for ever
+                failure = error if isinstance(error, SendError) else SendError(self._destination_id, repr(error))
+                for waiting in sent or [lane.popleft() for _ in range(len(lane))]:
+                    _fail(waiting, failure)
+            for waiting in sent:
+                if not waiting.acknowledged.done():
+                    waiting.acknowledged.set_result(None)
+        del self._lanes[partition]
+
+    async def _request(self, request: Callable[[EventHubProducerClient], Awaitable[T]]) -> T:
+        """One request to the hub, over within the timeout whatever the SDK does; the client goes if it fails."""
+        try:
+            if self._client is None:
+                self._client = self._new_client()
+            client = self._client
+        except Exception as error:
+            raise SendError(self._destination_id, str(error)) from error
+        task: asyncio.Future[T] = asyncio.ensure_future(request(client))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=self._send_timeout)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if not done:
+            # Not awaited: the SDK may be slow to give up, and the lane must not be.
+            task.cancel()
+            task.add_done_callback(_consume_result)
+            self._replace(client)
+            raise SendError(self._destination_id, f"no acknowledgement within {self._send_timeout:g} s")
+        try:
+            return task.result()
+        except Exception as error:
+            self._replace(client)
+            raise SendError(self._destination_id, f"{type(error).__name__}: {error}") from error
+
+    def _replace(self, failed: EventHubProducerClient) -> None:
+        """Let the next request build a new client; sends of other lanes that are under way on this one fail with it."""
+        if self._client is failed:
+            self._client = None
+            self._run(_close_quietly(failed))
+
+
+def _sending(batch: EventDataBatch) -> Callable[[EventHubProducerClient], Awaitable[None]]:
+    return lambda client: client.send_batch(batch)
+
+
+def _fill(batch: EventDataBatch, lane: deque[_Waiting], taken: list[_Waiting]) -> None:
+    """Move events from `lane` to `batch` until it is full; one that is too large for an empty batch fails."""
+    while lane:
+        waiting = lane[0]
+        try:
+            batch.add(_event(waiting.export))
+        except ValueError as error:
+            if taken and "size limit" in str(error):
+                return
+            _fail(lane.popleft(), _not_addable(waiting.export, batch, error))
+        else:
+            taken.append(lane.popleft())
+
+
+def _not_addable(export: Export, batch: EventDataBatch, error: ValueError) -> SendError:
+    if "size limit" not in str(error):
+        return SendError(export.destination.id, f"the event cannot be encoded: {error}")
+    size, limit = len(export.body), batch.max_size_in_bytes
+    reason = f"an event with a body of {size:,} bytes does not fit the hub's limit of {limit:,}"
+    return ExportTooLargeError(export.destination.id, reason)
+
+
+def _event(export: Export) -> EventData:
+    event = EventData(export.body)
+    event.content_type = "application/json"
+    event.message_id = export.message_id
+    event.properties = {
+        name: _amqp_long(value) if isinstance(value, int) else value
+        for name, value in export.application_properties.items()
+    }
+    return event
+
+
+def _amqp_long(value: int) -> dict[str, str | int]:
+    """An AMQP long (64 bits): the SDK would encode a bare integer in 32 bits, or fail where it does not fit."""
+    return {"TYPE": "LONG", "VALUE": value}
+
+
+def _fail(waiting: _Waiting, error: SendError) -> None:
+    if not waiting.acknowledged.done():
+        waiting.acknowledged.set_exception(error)
+
+
+def _consume_result(task: "asyncio.Future[Any]") -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+async def _close_quietly(client: EventHubProducerClient) -> None:
+    """Closing a broken client may fail or hang; it is of no use to anyone any more."""
+    closing: asyncio.Future[None] = asyncio.ensure_future(client.close())
+    await asyncio.wait({closing}, timeout=_CLOSE_TIMEOUT)
+    closing.cancel()
+    closing.add_done_callback(_consume_result)

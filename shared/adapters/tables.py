@@ -1,0 +1,116 @@
+"""Table Storage through the Azure SDK. Its exceptions become ConflictError or StorageError here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableServiceClient
+
+from shared.errors import ConflictError, StorageError
+from shared.settings import Connection
+
+REQUEST_TIMEOUT = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    properties: Mapping[str, Any]
+    etag: str
+
+
+def connect(connection: Connection) -> TableServiceClient:
+    """A client for the account; no request is made yet."""
+    options: dict[str, Any] = {
+        # The SDK would read proxies and .netrc from the environment at every single request.
+        "use_env_settings": False,
+        "connection_timeout": 5,
+        "read_timeout": 10,
+        "retry_total": 3,
+        "retry_backoff_factor": 0.2,
+        "retry_backoff_max": 2,
+    }
+    if connection.connection_string:
+        return TableServiceClient.from_connection_string(connection.connection_string, **options)
+    from shared.adapters.identity import credential  # slow to import, and not needed with connection strings
+
+    return TableServiceClient(connection.endpoint or "", credential=credential(connection.client_id), **options)
+
+
+class Table:
+    """One table of one account. Every request ends within REQUEST_TIMEOUT seconds, retries included."""
+
+    def __init__(self, service: TableServiceClient, name: str) -> None:
+        self._client = service.get_table_client(name)
+        self._name = name
+
+    async def create_if_missing(self) -> None:
+        async with self._translated("create the table"):
+            try:
+                await self._client.create_table()
+            except ResourceExistsError:
+                return
+
+    async def get(self, partition_key: str, row_key: str) -> Row | None:
+        async with self._translated("read"):
+            try:
+                entity = await self._client.get_entity(partition_key, row_key)
+            except ResourceNotFoundError as error:
+                if getattr(error, "error_code", None) == "TableNotFound":
+                    raise
+                return None
+            return Row(entity, self._etag(entity.metadata))
+
+    async def insert(self, properties: Mapping[str, Any]) -> str:
+        """Add a row and return its etag. Raises ConflictError if there is one."""
+        async with self._translated("insert"):
+            return self._etag(await self._client.create_entity(properties))
+
+    async def replace(self, properties: Mapping[str, Any], etag: str) -> str:
+        """Replace the row read with `etag` and return its new one. Raises ConflictError if it is another by now."""
+        async with self._translated("replace"):
+            metadata = await self._client.update_entity(
+                properties, UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+            return self._etag(metadata)
+
+    async def put(self, properties: Mapping[str, Any]) -> None:
+        """Insert or replace, whatever is there."""
+        async with self._translated("upsert"):
+            await self._client.upsert_entity(properties, UpdateMode.REPLACE)
+
+    @staticmethod
+    def _etag(metadata: Mapping[str, Any]) -> str:
+        return str(metadata["etag"])
+
+    @asynccontextmanager
+    async def _translated(self, operation: str) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                yield
+        except (ResourceExistsError, ResourceModifiedError) as error:
+            raise ConflictError(f"table {self._name}: somebody else saved the row first") from error
+        except ResourceNotFoundError as error:
+            if operation == "replace" and getattr(error, "error_code", None) != "TableNotFound":
+                raise ConflictError(f"table {self._name}: somebody else deleted the row") from error
+            raise self._storage_error(operation, "the table is missing; it is made when the app starts") from error
+        except HttpResponseError as error:
+            code = getattr(error, "error_code", None) or error.reason
+            raise self._storage_error(operation, f"HTTP {error.status_code} {code}") from error
+        except TimeoutError as error:
+            raise self._storage_error(operation, f"no answer within {REQUEST_TIMEOUT:g} s") from error
+        except AzureError as error:
+            raise self._storage_error(operation, str(error)) from error
+
+    def _storage_error(self, operation: str, why: str) -> StorageError:
+        return StorageError(f"table {self._name}: could not {operation}: {why}")

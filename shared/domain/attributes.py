@@ -1,0 +1,194 @@
+"""A profile's attributes as registers that converge.
+
+Merge patches (RFC 7396) arrive in any order, some of them twice. Keeping the last write of each leaf is not enough: a
+late `{"a": "x"}` must still remove the `a.b` that was written before it. So each path keeps
+
+- its *value register*: the greatest (time, canonical JSON) of a write of anything but an object there;
+- its *object time*: the greatest time of a write of an object at or below it.
+
+A register counts only if no value register above it is newer. A path is an object if its object time counts and is not
+older than its value register; otherwise it has that register's value, and null means absent.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+from shared.domain.jsonvalue import JsonObject, JsonValue, canonical_json
+
+Path: TypeAlias = tuple[str, ...]
+Mask: TypeAlias = "dict[str, Mask | None]"
+"""The attributes to cut out of an object: for each key those below it, or None for all that is there."""
+
+_ABSENT: Any = object()
+_NEVER = -(2**63)
+
+
+class AttributeWrite(NamedTuple):
+    """A write that was not stale.
+
+    `changed`: the attribute now reads otherwise than before. `covered`: a newer object hides the value and nothing
+    reads otherwise; the register is kept only for what arrives late.
+    """
+
+    path: Path
+    changed: bool
+    covered: bool = False
+
+
+@dataclass(slots=True)
+class AttributeNode:
+    """The registers of one path and of what is below it. Times are microseconds; `_NEVER` stands for no write.
+
+    A value register that holds null, or that a newer object covers, has nothing to show: it is there for writes that
+    arrive late, and `spent_since` (seconds) tells how long it has been waiting for them.
+    """
+
+    value_time: int = _NEVER
+    value: JsonValue = None
+    object_time: int = _NEVER
+    children: dict[str, "AttributeNode"] = field(default_factory=dict)
+    spent_since: int | None = None
+
+    def merge(self, patch: JsonObject, time: int, now_seconds: int) -> list[AttributeWrite]:
+        """Apply `patch`, written at `time`, to this object; each leaf of it that was not stale."""
+        writes: list[AttributeWrite] = []
+        self._merge_object(patch, time, (), _NEVER, now_seconds, writes)
+        return writes
+
+    def resolve(self) -> JsonObject:
+        """All the attributes, as the merge patches written so far leave them."""
+        resolved = self._resolve(_NEVER)
+        return resolved if isinstance(resolved, dict) else {}
+
+    def cut(self, mask: Mask) -> JsonObject:
+        """The attributes of `mask` that there are; an object with none of them is left out."""
+        return self._cut(mask, _NEVER)
+
+    def _cut(self, mask: Mask, floor: int) -> JsonObject:
+        if not self._is_object(floor):
+            return {}
+        below = max(floor, self.value_time)
+        found: JsonObject = {}
+        for key, wanted in mask.items():
+            child = self.children.get(key)
+            if child is None:
+                continue
+            if wanted is None:
+                value = child._resolve(below)
+                if value is not _ABSENT:
+                    found[key] = value
+            elif part := child._cut(wanted, below):
+                found[key] = part
+        return found
+
+    def _is_object(self, floor: int) -> bool:
+        return self.object_time != _NEVER and self.object_time >= floor and self.object_time >= self.value_time
+
+    def _resolve(self, floor: int) -> Any:
+        if self._is_object(floor):
+            below = max(floor, self.value_time)
+            resolved = ((key, child._resolve(below)) for key, child in self.children.items())
+            return {key: value for key, value in resolved if value is not _ABSENT}
+        if self.value is None or self.value_time < floor:
+            return _ABSENT
+        return self.value
+
+    def _merge_object(
+        self, patch: JsonObject, time: int, path: Path, floor: int, now_seconds: int, writes: list[AttributeWrite]
+    ) -> None:
+        if time < max(floor, self.value_time):
+            return  # what replaced this object is newer
+        becomes_object = bool(path) and not self._is_object(floor)
+        already_written = len(writes)
+        if time > self.object_time:
+            self.object_time = time
+            if not patch:
+                writes.append(AttributeWrite(path, becomes_object))
+            if self.value_time != _NEVER and self.spent_since is None:
+                self.value, self.spent_since = None, now_seconds
+        below = max(floor, self.value_time)
+        for key, value in patch.items():
+            child = self.children.get(key)
+            if child is None:
+                child = self.children[key] = AttributeNode()
+            if isinstance(value, dict):
+                child._merge_object(value, time, (*path, key), below, now_seconds, writes)
+            else:
+                child._write_value(value, time, (*path, key), below, now_seconds, writes)
+        if becomes_object:
+            writes[already_written:] = [AttributeWrite(written.path, True) for written in writes[already_written:]]
+
+    def _write_value(
+        self, value: JsonValue, time: int, path: Path, floor: int, now_seconds: int, writes: list[AttributeWrite]
+    ) -> None:
+        if time < max(floor, self.value_time):
+            return
+        if time == self.value_time and (
+            self.object_time >= time or canonical_json(value) <= canonical_json(self.value)
+        ):
+            return
+        before = self._resolve(floor)
+        self.value_time = time
+        self._drop_hidden(time)
+        if self.object_time >= time:
+            self.value, self.spent_since = None, now_seconds
+            changed = not _same(before, self._resolve(floor))
+            writes.append(AttributeWrite(path, changed, covered=not changed))
+            return
+        self.value, self.object_time = value, _NEVER
+        self.spent_since = now_seconds if value is None else None
+        after = _ABSENT if value is None else value
+        writes.append(AttributeWrite(path, not _same(before, after)))
+
+    def _drop_hidden(self, floor: int) -> None:
+        """Forget what a value register at `floor` above hides: it can never count again."""
+        for key, child in list(self.children.items()):
+            if child.value_time < floor:
+                child.value_time, child.value, child.spent_since = _NEVER, None, None
+            if child.object_time < floor:
+                child.object_time = _NEVER
+                child.children.clear()
+            if child.value_time == child.object_time == _NEVER:
+                del self.children[key]
+            else:
+                child._drop_hidden(floor)
+
+    def drop_spent(self, before_seconds: int) -> None:
+        """Forget the registers that have had nothing to show since before `before_seconds` (design: 30 days)."""
+        for key, child in list(self.children.items()):
+            if child.spent_since is not None and child.spent_since < before_seconds:
+                child.value_time, child.value, child.spent_since = _NEVER, None, None
+            child.drop_spent(before_seconds)
+            if child.value_time == child.object_time == _NEVER:
+                del self.children[key]
+
+    def to_document(self) -> list[Any]:
+        """A JSON form: [value time, value, object time, children, spent since], cut after the last that is set."""
+        parts: list[Any] = [
+            None if self.value_time == _NEVER else self.value_time,
+            self.value,
+            None if self.object_time == _NEVER else self.object_time,
+            {key: child.to_document() for key, child in self.children.items()} or None,
+            self.spent_since,
+        ]
+        while parts and parts[-1] is None:
+            parts.pop()
+        return parts
+
+    @classmethod
+    def from_document(cls, document: list[Any]) -> "AttributeNode":
+        value_time, value, object_time, children, spent_since = document + [None] * (5 - len(document))
+        return cls(
+            _NEVER if value_time is None else value_time,
+            value,
+            _NEVER if object_time is None else object_time,
+            {key: cls.from_document(child) for key, child in (children or {}).items()},
+            spent_since,
+        )
+
+
+def _same(before: Any, after: Any) -> bool:
+    """Equal as JSON: `1`, `1.0` and `true` are three values."""
+    if before is _ABSENT or after is _ABSENT:
+        return before is after
+    return canonical_json(before) == canonical_json(after)

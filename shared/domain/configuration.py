@@ -1,0 +1,152 @@
+"""What people configure: audiences, destinations and what is activated to each. One declarative file describes it."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from shared.domain.instants import parse_instant
+from shared.domain.memberships import AudienceKey
+from shared.domain.paths import format_path, parse_path
+from shared.domain.problems import describe_problems
+from shared.errors import ConfigurationError
+
+AUDIENCES_PER_DATAFLOW = 250
+ATTRIBUTES_PER_DATAFLOW = 50
+DESTINATIONS = 100
+
+
+def _epoch_milliseconds(value: Any) -> Any:
+    return parse_instant(value) // 1_000 if isinstance(value, str) else value
+
+
+def _mapped_audience(value: Any) -> Any:
+    return {"id": value} if isinstance(value, str) else value
+
+
+EpochMilliseconds = Annotated[int, BeforeValidator(_epoch_milliseconds, json_schema_input_type=int | str)]
+AttributePath = Annotated[str, AfterValidator(lambda text: format_path(parse_path(text)))]
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+SettingName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,126}$")]
+Text = Annotated[str, Field(min_length=1, max_length=512)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", populate_by_name=True, strict=True)
+
+
+class Audience(_Model):
+    """An entry of the catalog. Times are exported in epoch milliseconds and may be written as ISO 8601, too."""
+
+    id: Text
+    namespace: Text = "ups"
+    name: str = ""
+    merge_policy_id: str | None = None
+    origin: Literal["segmentation", "custom-upload"] = "segmentation"
+    created_at: EpochMilliseconds | None = None
+    updated_at: EpochMilliseconds | None = None
+
+    @property
+    def key(self) -> AudienceKey:
+        return self.namespace, self.id
+
+
+class Destination(_Model):
+    """An Event Hub and how its exports look.
+
+    `connection` names the app setting that holds the connection string, or whose `__fullyQualifiedNamespace`
+    variant names the namespace to be reached with the app's identity. Secrets are never part of the configuration.
+    """
+
+    id: Identifier
+    name: Text
+    description: str = ""
+    connection: SettingName = "EVENTHUBS"
+    event_hub_name: Text
+    include_segment_names: bool = False
+    include_segment_timestamps: bool = False
+
+
+class MappedAudience(_Model):
+    id: Text
+    namespace: Text = "ups"
+    mapping_created_at: EpochMilliseconds | None = None
+    mapping_updated_at: EpochMilliseconds | None = None
+
+    @property
+    def key(self) -> AudienceKey:
+        return self.namespace, self.id
+
+
+class Triggers(_Model):
+    """Which changes are exported (specification: what determines an export)."""
+
+    audience: bool = True
+    attribute: bool = True
+    identity: bool = True
+
+
+class Dataflow(_Model):
+    """What is activated to the destination of the same id. Attributes are JSON Pointers or dotted paths."""
+
+    id: Identifier
+    audiences: list[
+        Annotated[MappedAudience, BeforeValidator(_mapped_audience, json_schema_input_type=MappedAudience | str)]
+    ] = Field(default_factory=list)
+    attributes: list[AttributePath] = Field(default_factory=list)
+    triggers: Triggers = Field(default_factory=Triggers)
+    skip_same_value_writes: bool = False
+    enabled: bool = True
+
+
+class ConfigurationFile(_Model):
+    """The declarative file of `python -m local apply`."""
+
+    model_config = ConfigDict(title="Profile Relay configuration")
+
+    schema_: str | None = Field(default=None, alias="$schema", description="For editors; not read")
+    audiences: list[Audience] = Field(default_factory=list)
+    destinations: list[Destination] = Field(default_factory=list)
+    dataflows: list[Dataflow] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _refuse_duplicates(self) -> "ConfigurationFile":
+        _unique("audiences", [audience.key for audience in self.audiences])
+        _unique("destinations", [destination.id for destination in self.destinations])
+        _unique("dataflows", [dataflow.id for dataflow in self.dataflows])
+        for index, dataflow in enumerate(self.dataflows):
+            _unique(f"dataflows/{index}/audiences", [audience.key for audience in dataflow.audiences])
+            _unique(f"dataflows/{index}/attributes", dataflow.attributes)
+        return self
+
+
+class Configuration(_Model):
+    """All that is configured, as it is stored: one document, so that every reader sees one moment of it.
+
+    `revision` grows with each change of the document; `revisions` holds, for each destination, the revision at
+    which its exports last changed their look or their choice (the `configRevision` of its exports).
+    """
+
+    revision: int = 0
+    audiences: list[Audience] = Field(default_factory=list)
+    destinations: list[Destination] = Field(default_factory=list)
+    dataflows: list[Dataflow] = Field(default_factory=list)
+    revisions: dict[str, int] = Field(default_factory=dict)
+
+
+def parse_configuration_file(document: Any) -> ConfigurationFile:
+    """Check a declarative file. Raises ConfigurationError, a line for each problem with the path of its place."""
+    try:
+        return ConfigurationFile.model_validate(document)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(describe_problems(error))) from None
+
+
+def _unique(path: str, keys: Sequence[str | AudienceKey]) -> None:
+    seen: set[str | AudienceKey] = set()
+    for index, key in enumerate(keys):
+        if key in seen:
+            name = "/".join(key) if isinstance(key, tuple) else key
+            raise ValueError(f"expected each entry once, but /{path}/{index} repeats {name}")
+        seen.add(key)

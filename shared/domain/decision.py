@@ -1,0 +1,91 @@
+"""Which destinations must hear of a change, and why; which need not, and why not."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from shared.domain.memberships import AudienceKey
+from shared.domain.state import Effects, ProfileState
+from shared.domain.targets import Target, Targets
+
+AUDIENCE, ATTRIBUTE, IDENTITY = "audience", "attribute", "identity"
+
+STALE = "stale or duplicate"
+UNMAPPED = "nothing mapped changed"
+NOT_REALIZED = "in no mapped audience"
+TRIGGER_OFF = "trigger off"
+SAME_VALUE = "same value"
+PAUSED = "dataflow paused"
+
+
+@dataclass(slots=True)
+class Decision:
+    """`exports`: target id -> reasons, in the order audience, attribute, identity.
+
+    `skipped`: pairs of destination id and why it hears nothing; the id is None where no destination came into question.
+    """
+
+    exports: dict[str, list[str]] = field(default_factory=dict)
+    skipped: list[tuple[str | None, str]] = field(default_factory=list)
+
+
+def decide(effects: Effects, state: ProfileState, targets: Targets) -> Decision:
+    """Decide on one applied change; `state` is the profile after it (specification: what determines an export).
+
+    The cost depends on what the change touches and on who maps that, not on how many dataflows there are.
+    """
+    decision = Decision()
+    if not effects.altered:
+        decision.skipped.append((None, STALE))
+        return decision
+    refused: dict[str, str] = {}
+    realized = [audience for audience, membership in state.memberships.items() if membership.realized]
+    for target, reason in _candidates(effects, realized, targets):
+        refusal = _refusal(target, reason, effects, realized, targets)
+        if refusal is None:
+            reasons = decision.exports.setdefault(target.id, [])
+            if reason not in reasons:
+                reasons.append(reason)
+        else:
+            refused.setdefault(target.id, refusal)
+    decision.skipped += [(target_id, why) for target_id, why in refused.items() if target_id not in decision.exports]
+    if not decision.exports and not refused:
+        decision.skipped.append((None, UNMAPPED))
+    return decision
+
+
+def _candidates(effects: Effects, realized: list[AudienceKey], targets: Targets) -> Iterator[tuple[Target, str]]:
+    for status in effects.status_changes:
+        if status.before is None and status.after == "exited":
+            continue  # whoever was never in the audience cannot have left it
+        for target in targets.by_audience.get(status.audience, ()):
+            yield target, AUDIENCE
+    attribute_targets = {
+        target.id: target for write in effects.attribute_writes for target in targets.by_attribute.matching(write.path)
+    }
+    for target in attribute_targets.values():
+        yield target, ATTRIBUTE
+    if effects.identities_changed:
+        for target in targets.mapping_any(realized).values():
+            yield target, IDENTITY
+
+
+def _refusal(
+    target: Target, reason: str, effects: Effects, realized: list[AudienceKey], targets: Targets
+) -> str | None:
+    if not target.dataflow.enabled:
+        return PAUSED
+    if not getattr(target.dataflow.triggers, reason):
+        return TRIGGER_OFF
+    if reason == AUDIENCE:
+        return None
+    if not any(audience in target.mapped for audience in realized):
+        return NOT_REALIZED
+    if reason == ATTRIBUTE and target.dataflow.skip_same_value_writes and not _changed(target, effects, targets):
+        return SAME_VALUE
+    return None
+
+
+def _changed(target: Target, effects: Effects, targets: Targets) -> bool:
+    return any(
+        write.changed and target in targets.by_attribute.matching(write.path) for write in effects.attribute_writes
+    )

@@ -1,0 +1,105 @@
+"""What a destination is told: the export's body and what travels beside it."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from shared.domain.configuration import Audience, Destination
+from shared.domain.instants import format_instant
+from shared.domain.jsonvalue import canonical_json
+from shared.domain.memberships import AudienceKey, Membership
+from shared.domain.state import ProfileState
+from shared.domain.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One event for one destination: the profile as it is at `version`, seen through `config_revision`."""
+
+    destination: Destination
+    profile_id: str
+    version: int
+    config_revision: int
+    reasons: tuple[str, ...]
+    occurred_at: int
+    body: bytes
+
+    @property
+    def message_id(self) -> str:
+        """The same for the same export, however often it is sent."""
+        identity = [self.destination.id, self.profile_id, self.version, self.config_revision]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
+
+    @property
+    def application_properties(self) -> dict[str, str | int]:
+        """What a consumer needs besides the body; the greatest (profileVersion, configRevision) is current."""
+        return {
+            "reason": ",".join(self.reasons),
+            "destinationId": self.destination.id,
+            "profileId": self.profile_id,
+            "profileVersion": self.version,
+            "configRevision": self.config_revision,
+            "occurredAt": format_instant(self.occurred_at),
+        }
+
+
+def export_of(
+    state: ProfileState, target: Target, catalog: dict[AudienceKey, Audience], reasons: Iterable[str], occurred_at: int
+) -> Export:
+    """The export of `state`, at its current version, to `target`."""
+    return Export(
+        destination=target.destination,
+        profile_id=state.profile_id,
+        version=state.version,
+        config_revision=target.revision,
+        reasons=tuple(reasons),
+        occurred_at=occurred_at,
+        body=export_body(state, target, catalog),
+    )
+
+
+def export_body(state: ProfileState, target: Target, catalog: dict[AudienceKey, Audience]) -> bytes:
+    """The specification's JSON (section "Exported data"); the same state always gives the same bytes."""
+    attributes = canonical_json(state.attributes.cut(target.mask))
+    memberships: dict[str, dict[str, Any]] = {}
+    for audience, entry in _membership_entries(state, target, catalog):
+        memberships.setdefault(audience[0], {})[audience[1]] = entry
+    identities = {
+        namespace: [{"id": identity} for identity in ids]
+        for namespace, ids in (state.identities.ids.items() if state.identities else ())
+    }
+    rest = f'"segmentMembership":{canonical_json(memberships)},"identityMap":{canonical_json(identities)}}}'
+    return (attributes[:-1] + ("," if attributes != "{}" else "") + rest).encode()
+
+
+def _membership_entries(
+    state: ProfileState, target: Target, catalog: dict[AudienceKey, Audience]
+) -> Iterator[tuple[AudienceKey, dict[str, Any]]]:
+    """The mapped audiences and the others of the same merge policy, those that the profile left included."""
+    for key, membership in state.memberships.items():
+        audience = catalog.get(key)
+        same_policy = audience is not None and audience.merge_policy_id in target.merge_policies
+        if key in target.mapped or same_policy:
+            yield key, _membership_entry(key, membership, audience, target)
+
+
+def _membership_entry(
+    key: AudienceKey, membership: Membership, audience: Audience | None, target: Target
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "lastQualificationTime": membership.last_qualification_time,
+        "status": membership.status,
+    }
+    if target.destination.include_segment_timestamps:
+        if audience:
+            entry |= {"createdAt": audience.created_at, "updatedAt": audience.updated_at}
+        if mapping := target.mapped.get(key):
+            entry |= {
+                "mappingCreatedAt": mapping.mapping_created_at,
+                "mappingUpdatedAt": mapping.mapping_updated_at,
+            }
+    if target.destination.include_segment_names and audience:
+        entry["name"] = audience.name
+    return entry

@@ -1,0 +1,19 @@
+"""The identity map: one last-writer-wins register for the whole map, compared as a set."""
+
+from dataclasses import dataclass, field
+
+from shared.domain.jsonvalue import canonical_json
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRegister:
+    """`ids` maps a namespace to its identities, in the order received; namespaces without any are left out."""
+
+    time: int
+    ids: dict[str, list[str]] = field(default_factory=dict)
+
+    def beats(self, other: "IdentityRegister | None") -> bool:
+        return other is None or (self.time, canonical_json(self.ids)) > (other.time, canonical_json(other.ids))
+
+    def as_set(self) -> frozenset[tuple[str, str]]:
+        return frozenset((namespace, identity) for namespace, ids in self.ids.items() for identity in ids)

@@ -1,0 +1,32 @@
+"""Instants: whole microseconds since 1970-01-01T00:00:00Z, so that clocks compare as integers."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+MILLISECOND = 1_000
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+DAY = 24 * 60 * MINUTE
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ONE_MICROSECOND = timedelta(microseconds=1)
+_SHAPE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)", re.ASCII)
+
+EXPECTED_INSTANT = "a date and time with a zone, such as 2026-01-11T21:24:39Z"
+
+
+def parse_instant(text: str) -> int:
+    """The instant that `text` names, in microseconds; digits past the sixth decimal are dropped.
+
+    Takes the forms of the specification (`…Z`, `…+0000`, `…+00:00`) with any offset.
+    Raises ValueError for any other form and for dates that do not exist.
+    """
+    if not _SHAPE.fullmatch(text):
+        raise ValueError(f"expected {EXPECTED_INSTANT}")
+    return (datetime.fromisoformat(text) - _EPOCH) // _ONE_MICROSECOND
+
+
+def format_instant(instant: int) -> str:
+    """`instant` as `2026-01-11T21:24:39Z`, with decimals only where it has them."""
+    text = (_EPOCH + timedelta(microseconds=instant)).isoformat()
+    return text.removesuffix("+00:00") + "Z"

@@ -1,0 +1,53 @@
+"""JSON as this app reads and writes it: strict on the way in, one byte form on the way out."""
+
+import json
+import math
+from typing import Any, NoReturn, TypeAlias
+
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+JsonObject: TypeAlias = dict[str, JsonValue]
+
+MAX_DEPTH = 64
+
+
+class InvalidJsonError(ValueError):
+    """The text is not JSON that this app takes; the message says what was expected."""
+
+
+def parse_json(text: str) -> Any:
+    """The value of `text`. NaN, infinities, numbers beyond a double and too deep nesting raise InvalidJsonError."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite_float)
+    except RecursionError:
+        raise InvalidJsonError(f"expected at most {MAX_DEPTH} levels of nesting") from None
+    except InvalidJsonError:
+        raise
+    except json.JSONDecodeError as error:
+        raise InvalidJsonError(f"expected JSON: {error.msg} at character {error.pos}") from None
+    except ValueError:  # CPython's limit on the digits of one integer
+        raise InvalidJsonError("expected numbers of at most 4,300 digits") from None
+
+
+def canonical_json(value: object) -> str:
+    """`value` with sorted keys and no white space: the same value always gives the same text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def deeper_than(value: JsonValue, levels: int) -> bool:
+    """Whether objects and arrays are nested more than `levels` deep in `value`."""
+    if isinstance(value, dict):
+        return levels == 0 or any(deeper_than(v, levels - 1) for v in value.values() if isinstance(v, (dict, list)))
+    if isinstance(value, list):
+        return levels == 0 or any(deeper_than(v, levels - 1) for v in value if isinstance(v, (dict, list)))
+    return False
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise InvalidJsonError(f"expected a JSON number, got {name}")
+
+
+def _finite_float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise InvalidJsonError("expected numbers within the range of a double")
+    return number

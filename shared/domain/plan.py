@@ -1,0 +1,188 @@
+"""From the configuration there is and a declarative file to the configuration there will be, and what that changes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from shared.domain.configuration import (
+    ATTRIBUTES_PER_DATAFLOW,
+    AUDIENCES_PER_DATAFLOW,
+    DESTINATIONS,
+    Audience,
+    Configuration,
+    ConfigurationFile,
+    Dataflow,
+    Destination,
+    MappedAudience,
+)
+from shared.domain.memberships import AudienceKey
+from shared.errors import ConfigurationError
+
+Action = Literal["created", "changed", "unchanged", "removed", "kept, not in the file"]
+Entry = TypeVar("Entry", Audience, Destination, Dataflow)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """`kind` is audience, destination or dataflow."""
+
+    kind: str
+    id: str
+    action: Action
+
+
+@dataclass(slots=True)
+class Plan:
+    """`configuration` is what there will be; it equals what there was where nothing changes."""
+
+    configuration: Configuration
+    changes: list[PlannedChange] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def changes_something(self) -> bool:
+        return any(change.action in {"created", "changed", "removed"} for change in self.changes)
+
+
+def plan(current: Configuration, wanted: ConfigurationFile, now_ms: int, *, prune: bool = False) -> Plan:
+    """What applying `wanted` at `now_ms` (epoch milliseconds) makes of `current`.
+
+    Entries that the file does not name stay, unless `prune`. Applying the same file again changes nothing. Raises
+    ConfigurationError where a dataflow has no destination.
+    """
+    changes: list[PlannedChange] = []
+    audiences = _merged("audience", current.audiences, [_dated(a, current, now_ms) for a in wanted.audiences], changes)
+    destinations = _merged("destination", current.destinations, wanted.destinations, changes)
+    dataflows = _merged("dataflow", current.dataflows, [_mapped(d, current, now_ms) for d in wanted.dataflows], changes)
+    if prune:
+        audiences, destinations, dataflows, changes = _pruned(audiences, destinations, dataflows, changes)
+    known = {destination.id for destination in destinations}
+    for index, dataflow in enumerate(wanted.dataflows):
+        if dataflow.id not in known:
+            raise ConfigurationError(
+                f"/dataflows/{index}/id: expected the id of a destination, got {dataflow.id!r}; "
+                f"there are {', '.join(sorted(known)) or 'none'}"
+            )
+    planned = Plan(current, changes)
+    if planned.changes_something:
+        planned.configuration = Configuration(
+            revision=current.revision + 1, audiences=audiences, destinations=destinations, dataflows=dataflows
+        )
+        planned.configuration.revisions = _revisions(current, planned.configuration)
+    planned.warnings = _warnings(planned.configuration)
+    return planned
+
+
+def _key(entry: Audience | Destination | Dataflow) -> str:
+    return "/".join(entry.key) if isinstance(entry, Audience) else entry.id
+
+
+def _merged(kind: str, current: list[Entry], wanted: Iterable[Entry], changes: list[PlannedChange]) -> list[Entry]:
+    merged = {_key(entry): entry for entry in current}
+    named = set()
+    for entry in wanted:
+        before = merged.get(_key(entry))
+        action: Action = "created" if before is None else "unchanged" if before == entry else "changed"
+        changes.append(PlannedChange(kind, _key(entry), action))
+        merged[_key(entry)] = entry
+        named.add(_key(entry))
+    changes += [PlannedChange(kind, key, "kept, not in the file") for key in merged if key not in named]
+    return list(merged.values())
+
+
+def _pruned(
+    audiences: list[Audience], destinations: list[Destination], dataflows: list[Dataflow], changes: list[PlannedChange]
+) -> tuple[list[Audience], list[Destination], list[Dataflow], list[PlannedChange]]:
+    gone = {(change.kind, change.id) for change in changes if change.action == "kept, not in the file"}
+    return (
+        [entry for entry in audiences if ("audience", _key(entry)) not in gone],
+        [entry for entry in destinations if ("destination", entry.id) not in gone],
+        [entry for entry in dataflows if ("dataflow", entry.id) not in gone],
+        [PlannedChange(c.kind, c.id, "removed") if (c.kind, c.id) in gone else c for c in changes],
+    )
+
+
+def _dated(wanted: Audience, current: Configuration, now_ms: int) -> Audience:
+    """`wanted` with its times: as given, else as they were, else now; a changed entry was updated now."""
+    before = next((audience for audience in current.audiences if audience.key == wanted.key), None)
+    created_at = wanted.created_at or (before.created_at if before else now_ms)
+    same = before is not None and (before.name, before.merge_policy_id, before.origin) == (
+        wanted.name,
+        wanted.merge_policy_id,
+        wanted.origin,
+    )
+    updated_at = wanted.updated_at or (before.updated_at if before and same else now_ms)
+    return wanted.model_copy(update={"created_at": created_at, "updated_at": updated_at})
+
+
+def _mapped(wanted: Dataflow, current: Configuration, now_ms: int) -> Dataflow:
+    """`wanted` with the times of its mapped audiences: as given, else as they were, else now."""
+    before = next((dataflow for dataflow in current.dataflows if dataflow.id == wanted.id), None)
+    mapped = {audience.key: audience for audience in before.audiences} if before else {}
+
+    def dated(audience: MappedAudience) -> MappedAudience:
+        earlier = mapped.get(audience.key, audience)
+        created_at = audience.mapping_created_at or earlier.mapping_created_at or now_ms
+        updated_at = audience.mapping_updated_at or earlier.mapping_updated_at or created_at
+        return audience.model_copy(update={"mapping_created_at": created_at, "mapping_updated_at": updated_at})
+
+    return wanted.model_copy(update={"audiences": [dated(audience) for audience in wanted.audiences]})
+
+
+def _revisions(before: Configuration, after: Configuration) -> dict[str, int]:
+    """A destination's revision stays while nothing that its exports are made from changed."""
+    old, new = _looks(before), _looks(after)
+    return {
+        destination_id: before.revisions[destination_id] if old.get(destination_id) == look else after.revision
+        for destination_id, look in new.items()
+    }
+
+
+def _looks(configuration: Configuration) -> dict[str, Any]:
+    """All that the choice and the bodies of each destination's exports depend on, besides the profile."""
+    by_policy: dict[str | None, list[Audience]] = {}
+    catalog: dict[AudienceKey, Audience] = {}
+    for audience in configuration.audiences:
+        catalog[audience.key] = audience
+        by_policy.setdefault(audience.merge_policy_id, []).append(audience)
+    dataflows = {dataflow.id: dataflow for dataflow in configuration.dataflows}
+    looks = {}
+    for destination in configuration.destinations:
+        dataflow = dataflows.get(destination.id)
+        mapped = [audience.key for audience in dataflow.audiences] if dataflow else []
+        policies = {catalog[key].merge_policy_id for key in mapped if key in catalog} - {None}
+        visible = {audience.key: audience for policy in policies for audience in by_policy[policy]}
+        visible |= {key: catalog[key] for key in mapped if key in catalog}
+        toggles = (destination.include_segment_names, destination.include_segment_timestamps)
+        looks[destination.id] = (toggles, dataflow, visible)
+    return looks
+
+
+def _warnings(configuration: Configuration) -> list[str]:
+    """What is accepted but probably not meant, or beyond what the app is sized for (specification: guardrails)."""
+    warnings = []
+    if len(configuration.destinations) > DESTINATIONS:
+        warnings.append(f"{len(configuration.destinations)} destinations: the app is sized for {DESTINATIONS}")
+    catalog = {audience.key for audience in configuration.audiences}
+    activated = {dataflow.id for dataflow in configuration.dataflows}
+    warnings += [
+        f"destination {destination.id}: has no dataflow, so nothing is exported to it"
+        for destination in configuration.destinations
+        if destination.id not in activated
+    ]
+    for dataflow in configuration.dataflows:
+        where = f"dataflow {dataflow.id}"
+        if len(dataflow.audiences) > AUDIENCES_PER_DATAFLOW:
+            warnings.append(
+                f"{where}: {len(dataflow.audiences)} audiences; the app is sized for {AUDIENCES_PER_DATAFLOW}"
+            )
+        if len(dataflow.attributes) > ATTRIBUTES_PER_DATAFLOW:
+            warnings.append(
+                f"{where}: {len(dataflow.attributes)} attributes; the app is sized for {ATTRIBUTES_PER_DATAFLOW}"
+            )
+        if not dataflow.audiences:
+            warnings.append(f"{where}: maps no audience, so nothing is exported")
+        unknown = sorted("/".join(audience.key) for audience in dataflow.audiences if audience.key not in catalog)
+        if unknown:
+            warnings.append(f"{where}: maps audiences that are not in the catalog: {', '.join(unknown)}")
+    return warnings

@@ -1,0 +1,48 @@
+"""What is wrong with a document: where, and what was expected there, in words."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from shared.domain.instants import EXPECTED_INSTANT
+
+_EXPECTED = {
+    "bool_type": "expected true or false",
+    "dict_type": "expected an object",
+    "list_type": "expected an array",
+    "missing": "expected this field, which is missing",
+    "model_type": "expected an object",
+    "string_type": "expected a string",
+    "value_error": f"expected {EXPECTED_INSTANT}",
+}
+_SHOWN_PROBLEMS = 5
+
+
+def describe_problems(error: ValidationError) -> list[str]:
+    """Each problem as `/path/to/field: expected …`, the first five, without any of the values."""
+    problems = error.errors(include_url=False, include_input=False)
+    lines = [f"{_pointer(problem['loc']) or '/'}: {_expectation(problem)}" for problem in problems[:_SHOWN_PROBLEMS]]
+    if len(problems) > _SHOWN_PROBLEMS:
+        lines.append(f"and {len(problems) - _SHOWN_PROBLEMS} more problems")
+    return lines
+
+
+def _expectation(problem: Any) -> str:
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "literal_error":
+        return f"expected {context['expected']}"
+    if kind == "string_too_short":
+        return "expected a string that is not empty"
+    if kind == "string_too_long":
+        return f"expected at most {context['max_length']:,} characters"
+    if kind == "string_pattern_mismatch":
+        return f"expected a name that matches {context['pattern']}"
+    if kind == "extra_forbidden":
+        return "expected no such field (is its name misspelt?)"
+    if kind == "value_error":
+        return str(context["error"])
+    return _EXPECTED.get(kind) or f"expected otherwise: {problem['msg']}"
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location if part != "[key]")

@@ -1,0 +1,18 @@
+"""Where a profile lives: a key without any of its characters, and even spreads over buckets and partitions."""
+
+import hashlib
+
+
+def profile_key(profile_id: str) -> str:
+    """64 hexadecimal digits: legal in every table key, whatever characters the profile id has."""
+    return hashlib.sha256(profile_id.encode()).hexdigest()
+
+
+def bucket_of(profile_id: str, buckets: int) -> int:
+    """The storage bucket of a profile, from 0 to `buckets` - 1, the same on every machine and for ever."""
+    return int(profile_key(profile_id)[:8], 16) % buckets
+
+
+def partition_of(profile_id: str, partitions: int) -> int:
+    """Which of a hub's partitions all the exports of a profile go to; independent of its storage bucket."""
+    return int(profile_key(profile_id)[-8:], 16) % partitions

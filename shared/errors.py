@@ -1,0 +1,56 @@
+"""Every error this app raises on purpose.
+
+RelayError
+├── SettingError             an app setting is missing or malformed
+├── ConfigurationError       the configuration (audiences, destinations, dataflows) cannot be accepted or read
+├── ProfileTooLargeError     a profile would not fit one table entity
+├── ConflictError            somebody else saved the row first
+├── StorageError             Table Storage did not do what was asked
+└── SendError                an export was not acknowledged by its Event Hub
+    └── ExportTooLargeError  it never will be: the event is larger than the hub takes
+"""
+
+
+class RelayError(Exception):
+    """The root of the tree above."""
+
+
+class SettingError(RelayError):
+    """An app setting is missing or malformed. The message names the setting and a value that would do."""
+
+
+class ConfigurationError(RelayError):
+    """The configuration cannot be accepted or read. The message names the path and what was expected."""
+
+
+class ProfileTooLargeError(RelayError):
+    """The profile would need `size` bytes in Table Storage; one entity takes `limit`."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"the profile would need {size:,} bytes in Table Storage and one entity takes {limit:,}: "
+            "remove attributes or memberships that are no longer needed, then replay the change"
+        )
+        self.size = size
+        self.limit = limit
+
+
+class ConflictError(RelayError):
+    """The row was saved by somebody else since it was read: read it again and decide anew."""
+
+
+class StorageError(RelayError):
+    """Table Storage did not do what was asked. Nothing is known about whether it was done."""
+
+
+class SendError(RelayError):
+    """An export to `destination_id` was not acknowledged. It may have been stored all the same."""
+
+    def __init__(self, destination_id: str, reason: str) -> None:
+        super().__init__(f"destination {destination_id!r}: {reason}")
+        self.destination_id = destination_id
+        self.reason = reason
+
+
+class ExportTooLargeError(SendError):
+    """The event is larger than the hub takes, so sending it again is in vain."""

@@ -1,0 +1,48 @@
+"""The configuration as a worker sees it: at most `lifetime` old, made ready for decisions once for each revision."""
+
+import asyncio
+from dataclasses import dataclass
+
+from shared.domain.instants import SECOND
+from shared.domain.targets import Targets
+from shared.services.ports import Clock, ConfigurationStore
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationSnapshot:
+    """`taken_at` is the clock just before the configuration was read."""
+
+    targets: Targets
+    revision: int
+    taken_at: int
+
+
+class ConfigurationCache:
+    """`lifetime` in seconds."""
+
+    def __init__(self, store: ConfigurationStore, clock: Clock, lifetime: float) -> None:
+        self._store = store
+        self._clock = clock
+        self._lifetime = int(lifetime * SECOND)
+        self._snapshot: ConfigurationSnapshot | None = None
+        self._reading = asyncio.Lock()
+
+    def is_fresh(self, snapshot: ConfigurationSnapshot) -> bool:
+        return snapshot.taken_at <= self._clock() < snapshot.taken_at + self._lifetime
+
+    async def current(self) -> ConfigurationSnapshot:
+        """A fresh snapshot, read anew when the last one is too old. Raises StorageError."""
+        if self._snapshot is None or not self.is_fresh(self._snapshot):
+            async with self._reading:
+                if self._snapshot is None or not self.is_fresh(self._snapshot):
+                    self._snapshot = await self._read(self._snapshot)
+        return self._snapshot
+
+    async def _read(self, last: ConfigurationSnapshot | None) -> ConfigurationSnapshot:
+        taken_at = self._clock()
+        configuration = (await self._store.load()).configuration
+        if last is not None and last.revision == configuration.revision:
+            targets = last.targets
+        else:
+            targets = Targets.of(configuration)
+        return ConfigurationSnapshot(targets, configuration.revision, taken_at)

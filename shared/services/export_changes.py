@@ -1,0 +1,216 @@
+"""One queue message of profile changes: remembered, decided on, exported; the message is the outbox until then."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakValueDictionary
+
+from shared.domain.change import ProfileChange
+from shared.domain.export import Export
+from shared.domain.message import DecodedMessage, decode_message
+from shared.domain.transition import Transition, transition
+from shared.errors import ConflictError, ProfileTooLargeError, RelayError
+from shared.services.configuration_cache import ConfigurationCache
+from shared.services.ports import Clock, ExportSender, ProfileStore, Quarantine, QuarantinedItem, Sleep, StoredProfile
+
+SAVE_ATTEMPTS = 10
+DUE_KEPT_UNSETTLED = 32
+_BACKOFF_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """A queue message; `received_at` is when it was put on the queue, in microseconds."""
+
+    id: str
+    body: bytes
+    received_at: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of one message. `exported` and `skipped` count by (destination id or None, reason)."""
+
+    changes: int = 0
+    quarantined: int = 0
+    exported: Counter[tuple[str, str]] = field(default_factory=Counter)
+    skipped: Counter[tuple[str | None, str]] = field(default_factory=Counter)
+
+    def summary(self) -> dict[str, Any]:
+        """The counts as plain JSON, for the log: nothing of any profile is in it."""
+        exported: dict[str, dict[str, int]] = {}
+        for (destination_id, reason), count in self.exported.items():
+            exported.setdefault(destination_id, {})[reason] = count
+        skipped: dict[str, dict[str, int]] = {}
+        for (destination, why), count in self.skipped.items():
+            skipped.setdefault(destination or "*", {})[why] = count
+        return {
+            "changes": self.changes,
+            "quarantined": self.quarantined,
+            "exported": exported,
+            "skipped": skipped,
+        }
+
+    def add(self, result: Transition) -> None:
+        self.exported.update((export.destination.id, ",".join(export.reasons)) for export in result.exports)
+        self.skipped.update(result.skipped)
+
+
+class ExportChanges:
+    """decode → load → apply and decide → save (with what is due) → send → acknowledged."""
+
+    def __init__(
+        self,
+        *,
+        profiles: ProfileStore,
+        configuration: ConfigurationCache,
+        sender: ExportSender,
+        quarantine: Quarantine,
+        clock: Clock,
+        sleep: Sleep,
+    ) -> None:
+        self._profiles = profiles
+        self._configuration = configuration
+        self._sender = sender
+        self._quarantine = quarantine
+        self._clock = clock
+        self._sleep = sleep
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def handle(self, message: InboundMessage) -> Outcome:
+        """Return once every item is exported, needs no export, or is in quarantine.
+
+        Raises the first RelayError otherwise, after the neighbours of what failed went their way: the queue delivers
+        the message again and nothing is lost, though some of it may be sent twice.
+        """
+        decoded = decode_message(message.body, self._clock())
+        outcome = Outcome(changes=len(decoded.changes))
+        by_profile: dict[str, list[tuple[int, ProfileChange]]] = {}
+        for index, change in decoded.changes:
+            by_profile.setdefault(change.profile_id, []).append((index, change))
+        work = [
+            self._handle_profile(message, decoded, profile_id, sorted(changes, key=_time), outcome)
+            for profile_id, changes in by_profile.items()
+        ]
+        work += [
+            self._put_in_quarantine(message, item.index, item.raw, item.reason, item.profile_id, outcome)
+            for item in decoded.rejected
+        ]
+        _raise_first(await asyncio.gather(*work, return_exceptions=True))
+        return outcome
+
+    async def _handle_profile(
+        self,
+        message: InboundMessage,
+        decoded: DecodedMessage,
+        profile_id: str,
+        changes: Sequence[tuple[int, ProfileChange]],
+        outcome: Outcome,
+    ) -> None:
+        too_large: ProfileTooLargeError | None = None
+        # The lock spares messages of this worker losing to each other; between workers the ETag decides.
+        async with self._locks.setdefault(profile_id, asyncio.Lock()):
+            try:
+                profile, result = await self._apply_and_save(message, profile_id, changes)
+            except ProfileTooLargeError as error:
+                too_large = error
+            else:
+                acknowledgements = [self._sender.enqueue(export) for export in result.exports]
+        if too_large is not None:
+            await self._refuse_what_is_too_large(message, decoded, profile_id, changes, outcome, too_large)
+            return
+        _raise_first(await asyncio.gather(*acknowledgements, return_exceptions=True))
+        outcome.add(result)
+        await self._settle(profile, result.exports)
+
+    async def _refuse_what_is_too_large(
+        self,
+        message: InboundMessage,
+        decoded: DecodedMessage,
+        profile_id: str,
+        changes: Sequence[tuple[int, ProfileChange]],
+        outcome: Outcome,
+        error: ProfileTooLargeError,
+    ) -> None:
+        """One of `changes` makes the profile too large: each of several is tried alone, a single one is refused."""
+        if len(changes) > 1:
+            for change in changes:
+                await self._handle_profile(message, decoded, profile_id, [change], outcome)
+            return
+        index = changes[0][0]
+        await self._put_in_quarantine(
+            message, index, decoded.source(index), f"item {index}: {error}", profile_id, outcome
+        )
+
+    async def _apply_and_save(
+        self, message: InboundMessage, profile_id: str, changes: Sequence[tuple[int, ProfileChange]]
+    ) -> tuple[StoredProfile, Transition]:
+        """Decide and save until nobody else saved in between; nothing was sent yet when the save says so."""
+        for attempt in range(SAVE_ATTEMPTS):
+            if attempt:
+                await self._sleep(_BACKOFF_SECONDS * attempt)
+            profile = await self._profiles.load(profile_id)
+            configuration = await self._configuration.current()
+            now = self._clock()
+            result = transition(profile.state, changes, message.id, configuration.targets, now)
+            if not result.altered:
+                return profile, result
+            profile.state.forget_outdated(now)
+            if not self._configuration.is_fresh(configuration):
+                continue
+            try:
+                await self._profiles.save(profile)
+            except ConflictError:
+                continue
+            return profile, result
+        raise ConflictError(
+            f"a profile was saved by others {SAVE_ATTEMPTS} times in a row: the message waits for its redelivery"
+        )
+
+    async def _settle(self, profile: StoredProfile, exports: Sequence[Export]) -> None:
+        """Forget what is due and acknowledged, once so much piled up that the row of a busy profile would grow.
+
+        Otherwise this needs no request: what is due goes with a later save, a day after. Losing a race here is fine.
+        """
+        due = profile.state.due
+        if len(due) <= DUE_KEPT_UNSETTLED:
+            return
+        acknowledged = {export.destination.id: export.version for export in exports}
+        unsettled = {
+            item: entry
+            for item, entry in due.items()
+            if any(acknowledged.get(destination_id, -1) < entry.version for destination_id in entry.reasons)
+        }
+        if len(unsettled) == len(due):
+            return
+        profile.state.due = unsettled
+        try:
+            await self._profiles.save(profile)
+        except RelayError:
+            return
+
+    async def _put_in_quarantine(
+        self,
+        message: InboundMessage,
+        index: int | None,
+        raw: bytes,
+        reason: str,
+        profile_id: str | None,
+        outcome: Outcome,
+    ) -> None:
+        await self._quarantine.put(
+            QuarantinedItem(message.id, index, message.received_at, reason, raw, profile_id=profile_id)
+        )
+        outcome.quarantined += 1
+
+
+def _time(indexed: tuple[int, ProfileChange]) -> int:
+    return indexed[1].occurred_at
+
+
+def _raise_first(results: Sequence[BaseException | None]) -> None:
+    for result in results:
+        if result is not None:
+            raise result

@@ -1,0 +1,105 @@
+"""The app settings, read from the environment once and checked: each error names the setting and what would do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.errors import SettingError
+
+RELAY_STORAGE = "RELAY_STORAGE"
+PROFILE_BUCKETS = 1_024
+
+# Azurite's published account, which is the same on every machine and protects nothing.
+_DEVELOPMENT_STORAGE = (
+    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
+    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+    "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach a service: with `connection_string`, or at `endpoint` as the app's identity `client_id`."""
+
+    name: str
+    connection_string: str | None = field(default=None, repr=False)
+    endpoint: str | None = None
+    client_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Durations are seconds. `profile_accounts` gives, for each profile bucket, the storage connection it lives in."""
+
+    environment: Mapping[str, str] = field(repr=False)
+    config_cache_seconds: float
+    send_timeout: float
+    profile_accounts: tuple[str, ...]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        return cls(
+            environment=environment,
+            config_cache_seconds=_positive(environment, "CONFIG_CACHE_SECONDS", 30.0),
+            send_timeout=_positive(environment, "SEND_TIMEOUT", 5.0),
+            profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
+        )
+
+    def tables(self, name: str = RELAY_STORAGE) -> Connection:
+        """The Table Storage behind the setting `name`, or behind `<name>__tableServiceUri`."""
+        connection = self._connection(
+            name, "tableServiceUri", "a storage connection string, or {name}__tableServiceUri"
+        )
+        if connection.connection_string == "UseDevelopmentStorage=true":
+            return Connection(name, connection_string=_DEVELOPMENT_STORAGE)
+        return connection
+
+    def event_hubs(self, name: str) -> Connection:
+        """The Event Hubs namespace behind the setting `name`, or behind `<name>__fullyQualifiedNamespace`."""
+        return self._connection(
+            name, "fullyQualifiedNamespace", "an Event Hubs connection string, or {name}__fullyQualifiedNamespace"
+        )
+
+    def _connection(self, name: str, endpoint_suffix: str, expected: str) -> Connection:
+        connection_string = self.environment.get(name)
+        endpoint = self.environment.get(f"{name}__{endpoint_suffix}")
+        if not connection_string and not endpoint:
+            raise SettingError(f"app setting {name}: expected {expected.format(name=name)} for an identity's access")
+        return Connection(
+            name,
+            connection_string=connection_string,
+            endpoint=endpoint,
+            client_id=self.environment.get(f"{name}__clientId"),
+        )
+
+
+def _positive(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name, "")
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise SettingError(f"app setting {name}: expected a number of seconds above 0, such as {default:g}")
+    return value
+
+
+def _profile_accounts(text: str) -> tuple[str, ...]:
+    """From `0-511:RELAY_STORAGE,512-1023:RELAY_STORAGE_2` to the connection of each bucket; empty means one account."""
+    if not text:
+        return (RELAY_STORAGE,) * PROFILE_BUCKETS
+    accounts: list[str] = []
+    try:
+        for part in text.split(","):
+            buckets, name = part.strip().split(":")
+            first, last = (int(bucket) for bucket in buckets.split("-"))
+            if first != len(accounts) or last < first or not name:
+                raise ValueError
+            accounts += [name] * (last - first + 1)
+        if len(accounts) != PROFILE_BUCKETS:
+            raise ValueError
+    except ValueError:
+        raise SettingError(
+            f"app setting PROFILE_ACCOUNTS: expected every bucket from 0 to {PROFILE_BUCKETS - 1} once and in order, "
+            f"such as 0-511:RELAY_STORAGE,512-{PROFILE_BUCKETS - 1}:RELAY_STORAGE_2"
+        ) from None
+    return tuple(accounts)

@@ -1,0 +1,1 @@
+"""The function triggers: decode, call one service, map the outcome."""
