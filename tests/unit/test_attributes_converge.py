@@ -35,7 +35,7 @@ def merged(writes: list[tuple[int, dict[str, Any]]]) -> AttributeNode:
     return root
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(patches=st.lists(PATCHES, min_size=1, max_size=8), seed=st.integers(0, 2**32), data=st.data())
 def test_any_order_and_duplication_equals_the_fold(patches: list[dict[str, Any]], seed: int, data: Any) -> None:
     writes = list(enumerate(patches, start=1))
@@ -49,7 +49,7 @@ def test_any_order_and_duplication_equals_the_fold(patches: list[dict[str, Any]]
     assert AttributeNode.from_document(root.to_document()) == root
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     writes=st.lists(st.tuples(st.integers(1, 3), PATCHES), min_size=1, max_size=6), seed=st.integers(0, 2**32)
 )
@@ -59,7 +59,7 @@ def test_writes_at_the_same_time_converge(writes: list[tuple[int, dict[str, Any]
     assert merged(shuffled).resolve() == merged(writes).resolve()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(writes=st.lists(st.tuples(st.integers(1, 4), PATCHES), min_size=1, max_size=6), data=st.data())
 def test_what_is_reported_is_what_moved(writes: list[tuple[int, dict[str, Any]]], data: Any) -> None:
     root = merged(writes)

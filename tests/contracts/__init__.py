@@ -1,0 +1,1 @@
+"""What every implementation of a port must do: the fakes' and the real adapters' tests inherit from these classes."""

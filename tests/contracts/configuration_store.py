@@ -1,0 +1,41 @@
+"""The contract of ConfigurationStore."""
+
+import pytest
+
+from shared.errors import ConflictError
+from shared.services.ports import ConfigurationStore
+from tests.unit.builders import configuration, destination
+
+DOCUMENT = {
+    "audiences": [{"id": "a", "name": "Ä", "mergePolicyId": "m"}],
+    "destinations": [destination("d", includeSegmentNames=True)],
+    "dataflows": [{"id": "d", "audiences": ["a"], "attributes": ["/person"], "triggers": {"identity": False}}],
+}
+
+
+class ConfigurationStoreContract:
+    """`store` is empty."""
+
+    @pytest.fixture
+    def store(self) -> ConfigurationStore:
+        raise NotImplementedError
+
+    async def test_there_is_none_at_first(self, store: ConfigurationStore) -> None:
+        stored = await store.load()
+        assert (stored.configuration.revision, stored.etag) == (0, None)
+
+    async def test_what_is_saved_is_read(self, store: ConfigurationStore) -> None:
+        await store.save(configuration(DOCUMENT), None)
+        stored = await store.load()
+        assert stored.configuration == configuration(DOCUMENT)
+        await store.save(stored.configuration.model_copy(update={"revision": 2}), stored.etag)
+        assert (await store.load()).configuration.revision == 2
+
+    async def test_only_one_of_two_saves(self, store: ConfigurationStore) -> None:
+        await store.save(configuration(DOCUMENT), None)
+        with pytest.raises(ConflictError):
+            await store.save(configuration(DOCUMENT), None)
+        stored = await store.load()
+        await store.save(stored.configuration, stored.etag)
+        with pytest.raises(ConflictError):
+            await store.save(stored.configuration, stored.etag)

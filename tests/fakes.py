@@ -1,0 +1,108 @@
+"""The ports in memory. They pass the same contracts as the real adapters (`tests/contracts`)."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from itertools import count
+
+from shared.domain.configuration import Configuration
+from shared.domain.export import Export
+from shared.domain.instants import SECOND
+from shared.domain.state import ProfileState
+from shared.errors import ConflictError, ProfileTooLargeError, SendError
+from shared.services.ports import QuarantinedItem, StoredConfiguration, StoredProfile
+
+
+class ManualClock:
+    """A clock that stands still until told otherwise; it also sleeps, which moves it."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += int(seconds * SECOND)
+
+
+class MemoryProfiles:
+    """`before_save` runs ahead of each save, as somebody else's request might."""
+
+    def __init__(self, size_limit: int = 1_000_000) -> None:
+        self.rows: dict[str, tuple[str, str]] = {}
+        self.saves: list[ProfileState] = []
+        self.before_save: Callable[[], None] | None = None
+        self._size_limit = size_limit
+        self._etags = count(1)
+
+    async def load(self, profile_id: str) -> StoredProfile:
+        await asyncio.sleep(0)
+        if profile_id not in self.rows:
+            return StoredProfile(ProfileState(profile_id), None)
+        document, etag = self.rows[profile_id]
+        return StoredProfile(ProfileState.from_document(json.loads(document)), etag)
+
+    async def save(self, profile: StoredProfile) -> None:
+        if self.before_save is not None:
+            self.before_save()
+        await asyncio.sleep(0)
+        document = json.dumps(profile.state.to_document())
+        if len(document) > self._size_limit:
+            raise ProfileTooLargeError(len(document), self._size_limit)
+        current = self.rows.get(profile.state.profile_id)
+        if profile.etag != (current[1] if current else None):
+            raise ConflictError("somebody else saved the profile first")
+        profile.etag = f"etag-{next(self._etags)}"
+        self.rows[profile.state.profile_id] = (document, profile.etag)
+        self.saves.append(ProfileState.from_document(json.loads(document)))
+
+
+class MemoryConfiguration:
+    def __init__(self, configuration: Configuration | None = None) -> None:
+        self.loads = 0
+        self._etag = 0
+        self._document: str | None = None
+        if configuration is not None:
+            self.put(configuration)
+
+    def put(self, configuration: Configuration) -> None:
+        """What somebody else's save does."""
+        self._document = configuration.model_dump_json(by_alias=True)
+        self._etag += 1
+
+    async def load(self) -> StoredConfiguration:
+        self.loads += 1
+        if self._document is None:
+            return StoredConfiguration(Configuration(), None)
+        return StoredConfiguration(Configuration.model_validate_json(self._document), str(self._etag))
+
+    async def save(self, configuration: Configuration, etag: str | None) -> None:
+        if etag != (str(self._etag) if self._document else None):
+            raise ConflictError("somebody else saved the configuration first")
+        self.put(configuration)
+
+
+class MemoryQuarantine:
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, int | None], QuarantinedItem] = {}
+
+    async def put(self, item: QuarantinedItem) -> None:
+        self.items[item.message_id, item.item] = item
+
+
+class MemorySender:
+    """Acknowledges every export, but for those to a destination in `down`."""
+
+    def __init__(self) -> None:
+        self.sent: list[Export] = []
+        self.down: set[str] = set()
+
+    def enqueue(self, export: Export) -> "asyncio.Future[None]":
+        acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if export.destination.id in self.down:
+            acknowledged.set_exception(SendError(export.destination.id, "down"))
+        else:
+            self.sent.append(export)
+            acknowledged.set_result(None)
+        return acknowledged

@@ -1,0 +1,228 @@
+"""The main job over fakes: nothing is sent before it is saved, nothing is lost whatever fails in between."""
+
+import asyncio
+import json
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from shared.domain.change import parse_change
+from shared.domain.instants import SECOND
+from shared.errors import ConflictError, SendError, StorageError
+from shared.services.configuration_cache import ConfigurationCache
+from shared.services.export_changes import DUE_KEPT_UNSETTLED, ExportChanges, InboundMessage, Outcome
+from shared.services.ports import StoredProfile
+from tests.fakes import ManualClock, MemoryConfiguration, MemoryProfiles, MemoryQuarantine, MemorySender
+from tests.unit.builders import NOW, configuration, destination, item, membership, told
+
+QUALIFIES = {"segmentMembership": membership(1)}
+DOCUMENT = {
+    "destinations": [destination("d"), destination("e")],
+    "dataflows": [{"id": "d", "audiences": ["a"], "attributes": ["/x"]}, {"id": "e", "audiences": ["a"]}],
+}
+
+
+class World:
+    """The service over fakes, with the outcome of each message."""
+
+    def __init__(self, profiles: MemoryProfiles | None = None) -> None:
+        self.clock = ManualClock(NOW)
+        self.profiles = profiles or MemoryProfiles(size_limit=20_000)
+        self.configuration = MemoryConfiguration(configuration(DOCUMENT))
+        self.quarantine = MemoryQuarantine()
+        self.sender = MemorySender()
+        self.service = ExportChanges(
+            profiles=self.profiles,
+            configuration=ConfigurationCache(self.configuration, self.clock, lifetime=30),
+            sender=self.sender,
+            quarantine=self.quarantine,
+            clock=self.clock,
+            sleep=self.clock.sleep,
+        )
+
+    async def handle(self, *items: Any, message_id: str = "m") -> Outcome:
+        return await self.service.handle(InboundMessage(message_id, json.dumps(items).encode(), NOW))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_a_change_is_saved_and_every_destination_hears_of_it(world: World) -> None:
+    outcome = await world.handle(item("p", 1, **QUALIFIES), item("q", 1, attributes={"x": 1}))
+
+    assert told(world.sender.sent) == [("d", "audience"), ("e", "audience")]
+    assert world.profiles.rows.keys() == {"p", "q"}
+    assert outcome.summary() == {
+        "changes": 2,
+        "quarantined": 0,
+        "exported": {"d": {"audience": 1}, "e": {"audience": 1}},
+        "skipped": {"d": {"in no mapped audience": 1}},
+    }
+
+
+async def test_changes_of_one_message_are_applied_in_the_order_of_their_times(world: World) -> None:
+    await world.handle(item("p", 3, attributes={"x": 3}), item("p", 1, **QUALIFIES), item("p", 2, attributes={"x": 2}))
+    sent = [json.loads(export.body).get("x") for export in world.sender.sent if export.destination.id == "d"]
+    assert sent == [None, 2, 3]
+
+
+async def test_bad_items_are_quarantined_whole_and_their_neighbours_go_on(world: World) -> None:
+    body = json.dumps([item("p", 1, **QUALIFIES), {"profileId": "bad"}]).encode()
+    outcome = await world.service.handle(InboundMessage("m", body, NOW))
+
+    (rejected,) = world.quarantine.items.values()
+    assert (rejected.message_id, rejected.item, rejected.profile_id) == ("m", 1, "bad")
+    assert (rejected.raw, rejected.received_at) == (b'{"profileId": "bad"}', NOW)
+    assert rejected.reason == "item 1: /occurredAt: expected this field, which is missing"
+    assert len(world.sender.sent) == 2
+    assert outcome.quarantined == 1
+
+
+async def test_a_change_that_makes_the_profile_too_large_is_refused_alone(world: World) -> None:
+    outcome = await world.handle(
+        item("p", 1, **QUALIFIES), item("p", 2, attributes={"z": "y" * 20_000}), item("p", 3, attributes={"x": 1})
+    )
+
+    (rejected,) = world.quarantine.items.values()
+    assert rejected.reason.startswith("item 1: the profile would need 20,")
+    assert json.loads(rejected.raw) == item("p", 2, attributes={"z": "y" * 20_000})
+    assert told(world.sender.sent) == [("d", "audience"), ("e", "audience"), ("d", "attribute")]
+    assert outcome.quarantined == 1
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+async def test_a_crash_between_save_and_send_is_made_good_by_the_redelivery(world: World) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.sender, "enqueue", Mock(side_effect=Crash))
+        with pytest.raises(Crash):
+            await world.handle(item("p", 1, **QUALIFIES))
+
+    await world.handle(item("p", 1, **QUALIFIES))
+
+    assert told(world.sender.sent) == [("d", "audience"), ("e", "audience")]
+    assert len(world.profiles.saves) == 1
+
+
+async def test_a_failed_send_fails_the_message_after_its_neighbours_were_served(world: World) -> None:
+    world.sender.down = {"d"}
+    with pytest.raises(SendError, match="'d': down"):
+        await world.handle(item("p", 1, **QUALIFIES), item("q", 1, **QUALIFIES), {"bad": 1})
+    assert [(export.destination.id, export.profile_id) for export in world.sender.sent] == [("e", "p"), ("e", "q")]
+    assert len(world.quarantine.items) == 1
+
+    world.sender.down = set()
+    world.sender.sent.clear()
+    await world.handle(item("p", 1, **QUALIFIES), item("q", 1, **QUALIFIES), {"bad": 1})
+
+    assert sorted(told(world.sender.sent)) == [("d", "audience")] * 2 + [("e", "audience")] * 2
+    assert len(world.quarantine.items) == 1
+
+
+class RacedProfiles(MemoryProfiles):
+    """Another worker writes `second` after `second` on the profile ahead of each save, until none are left."""
+
+    def __init__(self, seconds: list[int]) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    async def save(self, profile: StoredProfile) -> None:
+        if self.seconds:
+            other = await self.load(profile.state.profile_id)
+            second = self.seconds.pop()
+            other.state.apply(parse_change(item("p", second, attributes={"x": second}), NOW), NOW)
+            other.state.next_version(NOW)
+            await super().save(other)
+        await super().save(profile)
+
+
+async def test_a_lost_race_is_decided_anew_before_anything_is_sent() -> None:
+    world = World(RacedProfiles([5]))
+
+    await world.handle(item("p", 1, **QUALIFIES))
+
+    (to_d, _) = world.sender.sent
+    assert json.loads(to_d.body)["x"] == 5
+    theirs, ours = [state.version for state in world.profiles.saves]
+    assert theirs < ours == to_d.version
+
+
+async def test_a_race_that_is_always_lost_fails_the_message(world: World) -> None:
+    world = World(RacedProfiles(list(range(100, 0, -1))))
+    with pytest.raises(ConflictError, match="waits for its redelivery"):
+        await world.handle(item("p", 1, **QUALIFIES))
+    assert world.sender.sent == []
+
+
+async def test_messages_of_one_worker_do_not_race_for_a_profile(world: World) -> None:
+    await asyncio.gather(
+        *(world.handle(item("p", second, attributes={"x": second}), message_id=f"m{second}") for second in range(40))
+    )
+    assert len(world.profiles.saves) == 40
+    assert world.clock.now == NOW
+
+
+async def test_storage_trouble_with_one_profile_leaves_the_others_alone(world: World) -> None:
+    load = world.profiles.load
+
+    async def failing(profile_id: str) -> StoredProfile:
+        if profile_id == "p":
+            raise StorageError("table Profiles: could not read: HTTP 503 ServerBusy")
+        return await load(profile_id)
+
+    world.profiles.load = failing  # type: ignore[method-assign]
+    with pytest.raises(StorageError, match="ServerBusy"):
+        await world.handle(item("p", 1, **QUALIFIES), item("q", 1, **QUALIFIES))
+    assert {export.profile_id for export in world.sender.sent} == {"q"}
+
+
+async def test_a_decision_by_an_outdated_configuration_is_not_saved(world: World) -> None:
+    await world.handle(item("p", 1, attributes={"x": 1}))
+    load = world.profiles.load
+
+    async def slow(profile_id: str) -> StoredProfile:
+        world.profiles.load = load  # type: ignore[method-assign]
+        profile = await load(profile_id)
+        world.clock.now += 31 * SECOND
+        return profile
+
+    without_e = configuration({"destinations": [destination("d")], "dataflows": [DOCUMENT["dataflows"][0]]})
+    world.configuration.put(without_e.model_copy(update={"revision": 2}))
+    world.profiles.load = slow  # type: ignore[method-assign]
+
+    await world.handle(item("p", 2, **QUALIFIES))
+
+    assert told(world.sender.sent) == [("d", "audience")]
+    assert world.configuration.loads == 2
+
+
+async def test_the_configuration_is_read_once_in_its_lifetime(world: World) -> None:
+    for second in range(1, 31):
+        world.clock.now = NOW + second * SECOND
+        await world.handle(item("p", second, attributes={"x": second}), message_id=f"m{second}")
+    assert world.configuration.loads == 1
+    world.clock.now += SECOND
+    await world.handle(item("p", 31, attributes={"x": 31}), message_id="m31")
+    assert world.configuration.loads == 2
+
+
+async def test_the_row_of_a_busy_profile_does_not_grow_with_what_is_acknowledged(world: World) -> None:
+    await world.handle(item("p", 0, **QUALIFIES), message_id="m0")
+    for second in range(1, 200):
+        await world.handle(item("p", second, attributes={"x": second}), message_id=f"m{second}")
+    assert max(len(state.due) for state in world.profiles.saves) == DUE_KEPT_UNSETTLED + 1
+    assert len(world.profiles.saves) <= 200 * (1 + 1 / DUE_KEPT_UNSETTLED) + 1
+
+
+async def test_what_is_due_and_not_acknowledged_stays(world: World) -> None:
+    world.sender.down = {"e"}
+    with pytest.raises(SendError):
+        await world.handle(item("p", 0, **QUALIFIES), message_id="never-acknowledged")
+    for second in range(1, 100):
+        await world.handle(item("p", second, attributes={"x": second}), message_id=f"m{second}")
+    assert "never-acknowledged:0" in world.profiles.saves[-1].due

@@ -1,0 +1,23 @@
+"""The fakes keep the contracts that the real adapters keep."""
+
+import pytest
+
+from tests.contracts.configuration_store import ConfigurationStoreContract
+from tests.contracts.profile_store import ProfileStoreContract
+from tests.fakes import MemoryConfiguration, MemoryProfiles
+
+
+class TestMemoryProfiles(ProfileStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryProfiles:
+        return MemoryProfiles(size_limit=100_000)
+
+    @pytest.fixture
+    def too_large(self) -> str:
+        return "x" * 100_000
+
+
+class TestMemoryConfiguration(ConfigurationStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryConfiguration:
+        return MemoryConfiguration()
