@@ -38,7 +38,8 @@ class Hub:
         self._partitions: list[str] = []
         self._lanes: dict[str, deque[_Waiting]] = {}
         self._unassigned: deque[_Waiting] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._working: set[asyncio.Future[None]] = set()
+        self._closing: set[asyncio.Future[None]] = set()
 
     def enqueue(self, export: Export) -> "asyncio.Future[None]":
         """See ExportSender.enqueue."""
@@ -49,21 +50,19 @@ class Hub:
         else:
             self._unassigned.append(waiting)
             if len(self._unassigned) == 1:
-                self._run(self._open())
+                _keep(self._working, self._open())
         return acknowledged
 
     async def close(self) -> None:
-        for task in list(self._tasks):
+        """Close the connection; whoever still waits is cancelled."""
+        for task in self._working:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._working, return_exceptions=True)
+        for waiting in [*self._unassigned, *(waiting for lane in self._lanes.values() for waiting in lane)]:
+            waiting.acknowledged.cancel()
         if self._client is not None:
-            await _close_quietly(self._client)
-            self._client = None
-
-    def _run(self, work: "Awaitable[None]") -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            self._replace(self._client)
+        await asyncio.gather(*self._closing)
 
     async def _open(self) -> None:
         """Learn the hub's partitions, then hand the events that waited for them to their lanes."""
@@ -81,7 +80,7 @@ class Hub:
         lane = self._lanes.get(partition)
         if lane is None:
             lane = self._lanes[partition] = deque()
-            self._run(self._drain(partition, lane))
+            _keep(self._working, self._drain(partition, lane))
         lane.append(waiting)
 
     async def _drain(self, partition: str, lane: deque[_Waiting]) -> None:
@@ -131,7 +130,14 @@ class Hub:
         """Let the next request build a new client; sends of other lanes that are under way on this one fail with it."""
         if self._client is failed:
             self._client = None
-            self._run(_close_quietly(failed))
+            _keep(self._closing, _close_quietly(failed))
+
+
+def _keep(tasks: set[asyncio.Future[None]], work: Awaitable[None]) -> None:
+    """Start `work`; the event loop itself holds its tasks only weakly."""
+    task = asyncio.ensure_future(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
 
 
 def _sending(batch: EventDataBatch) -> Callable[[EventHubProducerClient], Awaitable[None]]:

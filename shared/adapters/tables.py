@@ -52,7 +52,7 @@ class Table:
 
     def __init__(self, service: TableServiceClient, name: str) -> None:
         self._client = service.get_table_client(name)
-        self._name = name
+        self.name = name
 
     async def create_if_missing(self) -> None:
         async with self._translated("create the table"):
@@ -99,10 +99,10 @@ class Table:
             async with asyncio.timeout(REQUEST_TIMEOUT):
                 yield
         except (ResourceExistsError, ResourceModifiedError) as error:
-            raise ConflictError(f"table {self._name}: somebody else saved the row first") from error
+            raise ConflictError(f"table {self.name}: somebody else saved the row first") from error
         except ResourceNotFoundError as error:
             if operation == "replace" and getattr(error, "error_code", None) != "TableNotFound":
-                raise ConflictError(f"table {self._name}: somebody else deleted the row") from error
+                raise ConflictError(f"table {self.name}: somebody else deleted the row") from error
             raise self._storage_error(operation, "the table is missing; it is made when the app starts") from error
         except HttpResponseError as error:
             code = getattr(error, "error_code", None) or error.reason
@@ -113,4 +113,4 @@ class Table:
             raise self._storage_error(operation, str(error)) from error
 
     def _storage_error(self, operation: str, why: str) -> StorageError:
-        return StorageError(f"table {self._name}: could not {operation}: {why}")
+        return StorageError(f"table {self.name}: could not {operation}: {why}")

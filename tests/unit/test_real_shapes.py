@@ -52,7 +52,7 @@ def state_of(writes: list[tuple[int, dict[str, Any]]]) -> ProfileState:
 
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 8
-    assert len(list(leaves(ALL_TOGETHER))) > 90
+    assert len(list(leaves(ALL_TOGETHER))) > 70
 
 
 @pytest.mark.parametrize("seed", range(5))

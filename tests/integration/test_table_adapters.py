@@ -1,0 +1,104 @@
+"""The table adapters keep their contracts on Azurite."""
+
+import asyncio
+import base64
+import os
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+from azure.data.tables.aio import TableServiceClient
+
+from local.stack import LocalStack
+from shared.adapters import tables
+from shared.adapters.table_configuration import TableConfiguration
+from shared.adapters.table_profiles import TableProfiles
+from shared.adapters.table_quarantine import TableQuarantine
+from shared.errors import ConflictError, StorageError
+from shared.services.ports import QuarantinedItem
+from shared.settings import PROFILE_BUCKETS, Connection
+from tests.contracts.configuration_store import ConfigurationStoreContract
+from tests.contracts.profile_store import ProfileStoreContract
+from tests.unit.builders import NOW
+
+
+@pytest.fixture
+async def account(stack: LocalStack) -> AsyncIterator[TableServiceClient]:
+    async with tables.connect(Connection("STORAGE", stack.storage_connection_string)) as client:
+        yield client
+
+
+@pytest.fixture
+async def table(account: TableServiceClient) -> tables.Table:
+    """An empty table of the test's own."""
+    table = tables.Table(account, f"Test{uuid.uuid4().hex}")
+    await asyncio.gather(table.create_if_missing(), table.create_if_missing())
+    return table
+
+
+class TestTableProfiles(ProfileStoreContract):
+    @pytest.fixture
+    def store(self, table: tables.Table) -> TableProfiles:
+        return TableProfiles([table] * PROFILE_BUCKETS)
+
+    @pytest.fixture
+    def too_large(self) -> str:
+        return base64.b64encode(os.urandom(1_100_000)).decode()
+
+    async def test_a_profile_of_many_chunks_is_read_whole(self, store: TableProfiles) -> None:
+        profile = await store.load("p")
+        text = base64.b64encode(os.urandom(700_000)).decode()
+        profile.state.attributes.merge({"x": text}, NOW, 0)
+        await store.save(profile)
+        assert (await store.load("p")).state.attributes.resolve() == {"x": text}
+
+
+class TestTableConfiguration(ConfigurationStoreContract):
+    @pytest.fixture
+    def store(self, table: tables.Table) -> TableConfiguration:
+        return TableConfiguration(table)
+
+
+async def rows(account: TableServiceClient, table: tables.Table) -> list[Mapping[str, Any]]:
+    return [row async for row in account.get_table_client(table.name).list_entities()]
+
+
+@pytest.mark.parametrize("raw", [b"", b"\x00\xff", os.urandom(65_536)])
+async def test_what_is_quarantined_is_kept_whole_and_once(
+    account: TableServiceClient, table: tables.Table, raw: bytes
+) -> None:
+    quarantine = TableQuarantine(table)
+    item = QuarantinedItem("0f8fad5b-d9cb-469f-a165-70867728950e", 3, NOW, "item 3: /x: expected ü", raw, "p/1")
+    await quarantine.put(item)
+    await quarantine.put(item)
+    await quarantine.put(QuarantinedItem("another", None, NOW, "expected UTF-8", raw))
+
+    whole, one = sorted(await rows(account, table), key=lambda row: "item" in row)
+    assert (one["body0"], one["reason"], one["item"]) == (raw, "item 3: /x: expected ü", 3)
+    assert one["RowKey"] == "20260111T220000Z-0f8fad5b-d9cb-469f-a165-70867728950e-3"
+    assert "p/1" not in str(one)
+    assert whole["RowKey"].endswith("another-message")
+
+
+async def test_a_missing_table_is_named(account: TableServiceClient) -> None:
+    absent = tables.Table(account, "Absent")
+    with pytest.raises(StorageError, match="table Absent: could not read: the table is missing"):
+        await absent.get("p", "r")
+    with pytest.raises(StorageError, match="table Absent: could not insert: the table is missing"):
+        await absent.insert({"PartitionKey": "p", "RowKey": "r"})
+
+
+async def test_replacing_a_deleted_row_is_a_conflict(account: TableServiceClient, table: tables.Table) -> None:
+    row = {"PartitionKey": "p", "RowKey": "r"}
+    etag = await table.insert(row)
+    await account.get_table_client(table.name).delete_entity("p", "r")
+    with pytest.raises(ConflictError):
+        await table.replace(row, etag)
+
+
+async def test_storage_that_does_not_answer_is_an_error_with_its_reason() -> None:
+    connection = Connection("STORAGE", "AccountName=a;AccountKey=YQ==;TableEndpoint=http://127.0.0.1:1/a")
+    async with tables.connect(connection) as account:
+        with pytest.raises(StorageError, match=r"table Profiles: could not read: .*127\.0\.0\.1"):
+            await tables.Table(account, "Profiles").get("p", "r")
