@@ -1,0 +1,81 @@
+"""The command line of the local stack: which commands there are, and what their errors look like."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from local import apply, demo, schemas, send, tail, up
+from local.broker.control import BrokerControlError
+from local.errors import LocalError
+
+
+class Command(Protocol):
+    """What a command's module has."""
+
+    SUMMARY: str
+    DESCRIPTION: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int: ...
+
+
+COMMANDS: dict[str, Command] = {
+    "up": up,
+    "apply": apply,
+    "send": send,
+    "tail": tail,
+    "demo": demo,
+    "schemas": schemas,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 1 for what went wrong, 2 for what was asked for wrongly."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return 2
+    if not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        print(f"there is no command {arguments[0]!r}\n", file=sys.stderr)
+        parser.print_help(sys.stderr)
+        return 2
+    args = parser.parse_args(arguments)
+    # Else Python prints the SDKs' warnings between the lines of a command; what matters of them comes as errors.
+    logging.getLogger("azure").addHandler(logging.NullHandler())
+    try:
+        return COMMANDS[args.command].run(args)
+    except (LocalError, BrokerControlError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Without this Python complains once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local",
+        description="The local stack: storage, Event Hubs and the functions host on this machine. Never deployed.",
+        epilog="python -m local COMMAND --help tells more about a command.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    for name, command in COMMANDS.items():
+        subparser = commands.add_parser(name, help=command.SUMMARY, description=command.DESCRIPTION)
+        subparser.add_argument(
+            "--state-dir",
+            type=Path,
+            default=Path(".local"),
+            metavar="DIR",
+            help="where the running stack keeps settings, data and logs (default .local)",
+        )
+        command.add_arguments(subparser)
+    return parser

@@ -1,0 +1,202 @@
+"""Reads exports back from Event Hubs, from every partition of several hubs at once."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from azure.eventhub import EventData
+from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
+from azure.eventhub.exceptions import EventHubError
+
+from local.errors import ExportsUnreadableError
+
+Start = Literal["earliest", "latest"]
+
+_FROM_THE_BEGINNING = "-1"
+_READ_AHEAD = 1_000
+_PATIENCE_ON_CLOSING = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """One event as it lies in a hub. `body` is the decoded JSON, or the text of what is no JSON."""
+
+    hub: str
+    partition: str
+    sequence_number: int
+    offset: str
+    enqueued_time: datetime
+    content_type: str | None
+    message_id: str | None
+    properties: dict[str, Any]
+    body: Any
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "hub": self.hub,
+            "partition": self.partition,
+            "sequenceNumber": self.sequence_number,
+            "offset": self.offset,
+            "enqueuedTime": self.enqueued_time.astimezone(UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z"),
+            "contentType": self.content_type,
+            "messageId": self.message_id,
+            "properties": self.properties,
+            "body": self.body,
+        }
+
+    @classmethod
+    def from_event(cls, hub: str, partition: str, event: EventData) -> Self:
+        text = event.body_as_str(encoding="UTF-8")
+        try:
+            body = json.loads(text)
+        except ValueError:
+            body = text
+        return cls(
+            hub=hub,
+            partition=partition,
+            sequence_number=event.sequence_number or 0,
+            offset=event.offset or "",
+            enqueued_time=event.enqueued_time or datetime.fromtimestamp(0, UTC),
+            content_type=event.content_type,
+            message_id=event.message_id,
+            properties={_text(name): _decoded(value) for name, value in (event.properties or {}).items()},
+            body=body,
+        )
+
+
+class ExportReader:
+    """An async context manager over the exports of `hubs`, in the order of each partition.
+
+    Where "latest" is gets settled on entry: nothing that is sent afterwards is missed.
+    """
+
+    def __init__(self, connection_string: str, hubs: Iterable[str], *, start: Start = "earliest") -> None:
+        self._connection_string = connection_string
+        self._hubs = tuple(hubs)
+        self._start = start
+        self._arrived: asyncio.Queue[Export | ExportsUnreadableError] = asyncio.Queue(_READ_AHEAD)
+        self._resources = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await asyncio.gather(*(self.add_hub(hub, start=self._start) for hub in self._hubs))
+        except BaseException:
+            await self._resources.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._resources.aclose()
+
+    async def add_hub(self, hub: str, *, start: Start = "earliest") -> None:
+        """Read one more hub."""
+        client = EventHubConsumerClient.from_connection_string(
+            self._connection_string,
+            consumer_group="$Default",
+            eventhub_name=hub,
+            # A partition whose link was lost is taken up again only this often.
+            load_balancing_interval=2,
+        )
+        self._resources.push_async_callback(_close, client)
+        try:
+            position = await _position(client, start)
+        except EventHubError as error:
+            raise _unreadable(hub, error) from error
+
+        async def take(context: PartitionContext, event: EventData | None) -> None:
+            if event is not None:
+                await self._arrived.put(Export.from_event(hub, context.partition_id, event))
+
+        async def give_up(context: PartitionContext | None, error: Exception) -> None:
+            await self._arrived.put(_unreadable(hub, error))
+
+        receiving = asyncio.create_task(client.receive(take, on_error=give_up, starting_position=position))
+        self._resources.push_async_callback(_cancel, receiving)
+
+    def fail(self, error: ExportsUnreadableError) -> None:
+        """Let whoever waits for the next export get `error` instead."""
+        while self._arrived.full():
+            self._arrived.get_nowait()
+        self._arrived.put_nowait(error)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Export:
+        arrived = await self._arrived.get()
+        if isinstance(arrived, ExportsUnreadableError):
+            raise arrived
+        return arrived
+
+
+async def read_exports(
+    connection_string: str,
+    hubs: Iterable[str],
+    *,
+    start: Start = "earliest",
+    count: int | None = None,
+    timeout: float | None = None,  # noqa: ASYNC109 - a deadline for the whole series, not for one await
+) -> AsyncIterator[Export]:
+    """The exports of `hubs` as they arrive; ends after `count` of them or `timeout` seconds.
+
+    Whoever leaves the loop early uses `ExportReader`, which closes its connections on time.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    async with ExportReader(connection_string, hubs, start=start) as reader:
+        seen = 0
+        while count is None or seen < count:
+            remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                export = await asyncio.wait_for(anext(reader), remaining)
+            except TimeoutError:
+                return
+            yield export
+            seen += 1
+
+
+async def _position(client: EventHubConsumerClient, start: Start) -> dict[str, str]:
+    """The offset after which to read each partition."""
+    partitions = await client.get_partition_ids()
+    if start == "earliest":
+        return dict.fromkeys(partitions, _FROM_THE_BEGINNING)
+    states = await asyncio.gather(*(client.get_partition_properties(partition) for partition in partitions))
+    return {
+        state["id"]: _FROM_THE_BEGINNING if state["is_empty"] else str(state["last_enqueued_offset"])
+        for state in states
+    }
+
+
+async def _close(client: EventHubConsumerClient) -> None:
+    # The SDK waits for answers, also from a service that has gone.
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(client.close(), _PATIENCE_ON_CLOSING)
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _unreadable(hub: str, error: Exception) -> ExportsUnreadableError:
+    return ExportsUnreadableError(
+        f"the exports of hub {hub!r} cannot be read ({error}): is Event Hubs running, and does the hub exist?"
+    )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _decoded(value: object) -> object:
+    return _text(value) if isinstance(value, bytes) else value

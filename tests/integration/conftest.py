@@ -1,0 +1,32 @@
+"""What the integration tests share: one local stack for all of them, and names that are each test's own."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from local.stack import LocalStack
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """Azurite and the Event Hubs stand-in, in memory, on free ports. A test that needs functions starts a host."""
+    with LocalStack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class UniqueNames:
+    """Of a queue, of tables and of a hub. Nothing is created yet."""
+
+    queue: str
+    table_prefix: str
+    hub: str
+
+
+@pytest.fixture
+def names() -> UniqueNames:
+    """Lets tests share a stack without seeing each other."""
+    unique = uuid.uuid4().hex
+    return UniqueNames(queue=f"queue-{unique}", table_prefix=f"T{unique}", hub=f"hub-{unique}")
