@@ -103,7 +103,9 @@ class AmqpPort {
       return;
     }
     const { hub, consumerGroup, partition: pinned } = this.#entityAt(address, receiver.connection);
-    if (consumerGroup) throw new LinkRefused("amqp:not-allowed", `"${address}" is for receivers: send to "${hub.name}"`);
+    if (consumerGroup) {
+      throw new LinkRefused("amqp:not-allowed", `"${address}" is for receivers: send to "${hub.name}"`);
+    }
     receiver.local.attach.max_message_size = this.maxMessageBytes;
     hub.attach(receiver);
     const target = { hub, pinned, faults: this.faults, maxMessageBytes: this.maxMessageBytes };
@@ -139,7 +141,8 @@ class AmqpPort {
     const [, name, consumerGroup, partitionId] = ENTITY.exec(pathOf(address ?? "")) ?? [];
     const hub = this.hubs.get(name);
     if (!hub) {
-      throw new LinkRefused("amqp:not-found", `there is no hub at "${address}": create it with --hub or PUT /hubs/{name}`);
+      const advice = "create it with --hub or PUT /hubs/{name}";
+      throw new LinkRefused("amqp:not-found", `there is no hub at "${address}": ${advice}`);
     }
     if (!this.#authorizations.allows(connection, name)) {
       throw new LinkRefused("amqp:unauthorized-access", `no valid token for hub "${name}" on this connection`);

@@ -69,21 +69,22 @@ function applies(rule, hub, partition) {
 
 function checked(given) {
   const { hub = null, partition = null, kind, count = null, after = 0, delayMs = null, condition = null } = given ?? {};
-  const require = (holds, what) => {
+  const demand = (holds, what) => {
     if (!holds) throw new InvalidFault(`fault ${JSON.stringify(given)}: ${what}`);
   };
-  require(KINDS.includes(kind), `"kind" is one of ${KINDS.join(", ")}`);
+  demand(KINDS.includes(kind), `"kind" is one of ${KINDS.join(", ")}`);
   const unknown = Object.keys(given).filter((field) => !FIELDS.includes(field));
-  require(unknown.length === 0, `unknown field ${unknown.join(", ")}; known are ${FIELDS.join(", ")}`);
-  require(hub === null || typeof hub === "string", '"hub" is a name, or null for all');
-  require(partition === null || typeof partition === "string", '"partition" is an id such as "0", or null for all');
-  require(count === null || (Number.isInteger(count) && count > 0), '"count" is 1 or more, or null for no end');
-  require(Number.isInteger(after) && after >= 0, '"after" is 0 or more');
-  require(delayMs === null || (kind in ON_TRANSFER && delayMs > 0), '"delayMs" is above 0, and for transfers only');
-  require(kind !== "delay" || delayMs !== null, '"delay" needs "delayMs"');
-  require(condition === null || (kind === "reject" && typeof condition === "string"), '"condition" is for "reject" only');
-  require(partition === null || kind in ON_TRANSFER, `"${kind}" knows no partition`);
-  require(hub === null || kind !== "refuse-connection", '"refuse-connection" meets all hubs: leave out "hub"');
+  demand(unknown.length === 0, `unknown field ${unknown.join(", ")}; known are ${FIELDS.join(", ")}`);
+  demand(hub === null || typeof hub === "string", '"hub" is a name, or null for all');
+  demand(partition === null || typeof partition === "string", '"partition" is an id such as "0", or null for all');
+  demand(count === null || (Number.isInteger(count) && count > 0), '"count" is 1 or more, or null for no end');
+  demand(Number.isInteger(after) && after >= 0, '"after" is 0 or more');
+  demand(delayMs === null || (kind in ON_TRANSFER && delayMs > 0), '"delayMs" is above 0, and for transfers only');
+  demand(kind !== "delay" || delayMs !== null, '"delay" needs "delayMs"');
+  const conditionFits = condition === null || (kind === "reject" && typeof condition === "string");
+  demand(conditionFits, '"condition" is for "reject" only');
+  demand(partition === null || kind in ON_TRANSFER, `"${kind}" knows no partition`);
+  demand(hub === null || kind !== "refuse-connection", '"refuse-connection" meets all hubs: leave out "hub"');
   return { hub, partition, kind, count, after, delayMs, condition, fired: 0, seen: 0 };
 }
 

@@ -355,7 +355,9 @@ async def test_properties_of_hub_and_partitions(broker: Broker, hub: str) -> Non
 def signature(resource: str, *, key: str, expires_at: float) -> str:
     encoded = quote_plus(resource)
     digest = hmac.new(key.encode(), f"{encoded}\n{int(expires_at)}".encode(), hashlib.sha256).digest()
-    fields = f"sr={encoded}&sig={quote_plus(base64.b64encode(digest).decode())}&se={int(expires_at)}"
+    # The SDK takes the first "se=" for the expiry; without this one it would not even send an expired signature.
+    misleading = f"not-se={int(time.time()) + 3600}"
+    fields = f"{misleading}&sr={encoded}&sig={quote_plus(base64.b64encode(digest).decode())}&se={int(expires_at)}"
     return f"SharedAccessSignature {fields}&skn=RootManageSharedAccessKey"
 
 
