@@ -1,11 +1,9 @@
 """Reads exports back from Event Hubs, from every partition of several hubs at once."""
 
 import asyncio
-import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -84,20 +82,30 @@ class ExportReader:
         self._hubs = tuple(hubs)
         self._start = start
         self._arrived: asyncio.Queue[Export | ExportsUnreadableError] = asyncio.Queue(_READ_AHEAD)
-        self._resources = AsyncExitStack()
+        self._clients: list[EventHubConsumerClient] = []
+        self._receiving: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         try:
             await asyncio.gather(*(self.add_hub(hub, start=self._start) for hub in self._hubs))
         except BaseException:
-            await self._resources.aclose()
+            await self._close()
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._resources.aclose()
+        await self._close()
+
+    async def _close(self) -> None:
+        # The SDK takes a second for a client, and waits for answers also from a service that has gone.
+        closing = [asyncio.create_task(client.close()) for client in self._clients]
+        if closing:
+            await asyncio.wait(closing, timeout=_PATIENCE_ON_CLOSING)
+        for task in (*closing, *self._receiving):
+            task.cancel()
+        await asyncio.gather(*closing, *self._receiving, return_exceptions=True)
 
     async def add_hub(self, hub: str, *, start: Start = "earliest") -> None:
         """Read one more hub."""
@@ -108,7 +116,7 @@ class ExportReader:
             # A partition whose link was lost is taken up again only this often.
             load_balancing_interval=2,
         )
-        self._resources.push_async_callback(_close, client)
+        self._clients.append(client)
         try:
             position = await _position(client, start)
         except EventHubError as error:
@@ -121,8 +129,8 @@ class ExportReader:
         async def give_up(context: PartitionContext | None, error: Exception) -> None:
             await self._arrived.put(_unreadable(hub, error))
 
-        receiving = asyncio.create_task(client.receive(take, on_error=give_up, starting_position=position))
-        self._resources.push_async_callback(_cancel, receiving)
+        receiving = client.receive(take, on_error=give_up, starting_position=position)
+        self._receiving.append(asyncio.create_task(receiving))
 
     def fail(self, error: ExportsUnreadableError) -> None:
         """Let whoever waits for the next export get `error` instead."""
@@ -177,20 +185,10 @@ async def _position(client: EventHubConsumerClient, start: Start) -> dict[str, s
     }
 
 
-async def _close(client: EventHubConsumerClient) -> None:
-    # The SDK waits for answers, also from a service that has gone.
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(client.close(), _PATIENCE_ON_CLOSING)
-
-
-async def _cancel(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
 def _unreadable(hub: str, error: Exception) -> ExportsUnreadableError:
+    reason = str(error).partition("\n")[0]
     return ExportsUnreadableError(
-        f"the exports of hub {hub!r} cannot be read ({error}): is Event Hubs running, and does the hub exist?"
+        f"the exports of hub {hub!r} cannot be read ({reason}): is Event Hubs running, and does the hub exist?"
     )
 
 

@@ -65,7 +65,7 @@ async def _print_exports(args: argparse.Namespace, settings: Settings) -> None:
     connection_string = settings.require(EVENTHUBS)
     port = settings.local_control_port
     control = BrokerControl(port) if port is not None else None
-    hubs = args.hub or await _all_hubs(control)
+    hubs = await _hubs_to_read(args.hub, control)
     print_export = _print_json if args.json else _line_printer()
     async with ExportReader(connection_string, hubs, start=args.start) as reader:
         print(f"reading {', '.join(hubs) or 'hubs as they are created'}", file=sys.stderr, flush=True)
@@ -82,12 +82,20 @@ async def _print_exports(args: argparse.Namespace, settings: Settings) -> None:
             await asyncio.gather(watching, return_exceptions=True)
 
 
-async def _all_hubs(control: BrokerControl | None) -> list[str]:
+async def _hubs_to_read(named: list[str] | None, control: BrokerControl | None) -> list[str]:
     if control is None:
+        if named:
+            return named
         raise SettingMissingError(
             "which hubs a namespace has is known of the local stack only: name them with --hub, as often as needed"
         )
-    return sorted(await asyncio.to_thread(control.hubs))
+    existing = await asyncio.to_thread(control.hubs)
+    # The SDK would take a quarter of a minute to find this out.
+    if missing := set(named or ()) - existing.keys():
+        raise ExportsUnreadableError(
+            f"there is no hub {' or '.join(sorted(missing))} in the local stack: it has {', '.join(sorted(existing))}"
+        )
+    return named or sorted(existing)
 
 
 async def _watch(reader: ExportReader, control: BrokerControl | None, known: set[str], *, follow_new: bool) -> None:
