@@ -1,17 +1,17 @@
 """`python -m local send`: put profile changes on the queue."""
 
 import argparse
+import contextlib
 import os
 import select
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError, ServiceRequestError
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError, ServiceRequestError
 from azure.storage.queue import LinearRetry, QueueClient
 
 from local import cli_types
@@ -35,6 +35,7 @@ _BATCHES_PER_SECOND = 10
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="newline-delimited JSON, or - for standard input")
     parser.add_argument("--queue", metavar="NAME", help=f"default: setting {PROFILE_CHANGES_QUEUE}, or {CHANGES_QUEUE}")
+    parser.add_argument("--create-queue", action="store_true", help="create the queue if it is missing")
     parser.add_argument(
         "--batch-bytes",
         type=cli_types.message_bytes,
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     with (
         _opened(args.file) as descriptor,
         progress_for(descriptor) as progress,
-        _queue(settings.storage, queue_name) as queue,
+        _queue(settings.storage, queue_name, create=args.create_queue) as queue,
         _Sender(queue, progress, args.rate) as sender,
     ):
         try:
@@ -111,7 +112,7 @@ def _numbered_lines(descriptor: int) -> Iterator[tuple[int, bytes | None]]:
             return
 
 
-@contextmanager
+@contextlib.contextmanager
 def _opened(file: str) -> Iterator[int]:
     if file == "-":
         yield sys.stdin.fileno()
@@ -124,8 +125,8 @@ def _opened(file: str) -> Iterator[int]:
         yield opened.fileno()
 
 
-@contextmanager
-def _queue(connection_string: str, name: str) -> Iterator[QueueClient]:
+@contextlib.contextmanager
+def _queue(connection_string: str, name: str, *, create: bool) -> Iterator[QueueClient]:
     """A client of a queue that is known to be there: better one clear error now than retries for each message."""
     retries = LinearRetry(backoff=1, retry_total=4, random_jitter_range=1)
     try:
@@ -136,11 +137,13 @@ def _queue(connection_string: str, name: str) -> Iterator[QueueClient]:
         raise LocalError(f"queue {name!r} of the storage connection string: {error}") from error
     with client:
         try:
+            if create:
+                with contextlib.suppress(ResourceExistsError):
+                    client.create_queue(retry_total=0)
             client.get_queue_properties(retry_total=0)
         except ResourceNotFoundError as error:
             raise LocalError(
-                f"queue {name!r} does not exist at {client.primary_endpoint}: check --queue; "
-                f"python -m local up creates the queues of the app"
+                f"there is no queue at {client.primary_endpoint}: check the name, or create it with --create-queue"
             ) from error
         except ServiceRequestError as error:
             raise LocalError(
@@ -183,9 +186,10 @@ class _Sender:
             message = self._on_their_way.pop(done)
             error = done.exception()
             if isinstance(error, AzureError):
+                first = min(unsure.first_line for unsure in (message, *self._on_their_way.values()))
                 raise LocalError(
-                    f"lines {message.first_line} to {message.last_line} may not have been sent ({error.message}); "
-                    f"{self.sent:,} changes were sent: send again from line {message.first_line}, duplicates do no harm"
+                    f"the queue does not take messages any more ({error.message}); {self.sent:,} changes were sent "
+                    f"for certain: send again from line {first}, duplicates do no harm"
                 ) from error
             if error is not None:
                 raise error

@@ -76,9 +76,9 @@ def run(args: argparse.Namespace) -> int:
                     progress.done()
                     _print_addresses(out, stack, state, own_host=not args.no_functions_host)
                     _wait(stack, stop)
-                    out.print("Stopping.")
                     if not args.in_memory:
                         _remember_hubs(stack, state)
+                    out.print("Stopping.")
             except StartAbandonedError:
                 out.print("Stopped while starting.")
             finally:
