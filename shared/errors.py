@@ -6,6 +6,7 @@ RelayError
 ├── ProfileTooLargeError     a profile would not fit one table entity
 ├── ConflictError            somebody else saved the row first
 ├── StorageError             Table Storage did not do what was asked
+│   └── RowTooLargeError     and never will: the row is larger than it takes
 └── SendError                an export was not acknowledged by its Event Hub
     └── ExportTooLargeError  it never will be: the event is larger than the hub takes
 """
@@ -24,15 +25,14 @@ class ConfigurationError(RelayError):
 
 
 class ProfileTooLargeError(RelayError):
-    """The profile would need `size` bytes in Table Storage; one entity takes `limit`."""
+    """The profile would need `size` bytes in Table Storage, more than one entity takes."""
 
-    def __init__(self, size: int, limit: int) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__(
-            f"the profile would need {size:,} bytes in Table Storage and one entity takes {limit:,}: "
-            "remove attributes or memberships that are no longer needed, then replay the change"
+            f"the profile would need {size:,} bytes in Table Storage, more than one entity takes: "
+            "remove attributes or memberships that are no longer needed, then send the change again"
         )
         self.size = size
-        self.limit = limit
 
 
 class ConflictError(RelayError):
@@ -41,6 +41,10 @@ class ConflictError(RelayError):
 
 class StorageError(RelayError):
     """Table Storage did not do what was asked. Nothing is known about whether it was done."""
+
+
+class RowTooLargeError(StorageError):
+    """The row is larger than the service takes."""
 
 
 class SendError(RelayError):

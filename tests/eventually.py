@@ -3,18 +3,26 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 _POLL_INTERVAL = 0.05
 
 
+@overload
+async def eventually(condition: Callable[[], Coroutine[Any, Any, T]], timeout: float = ...) -> T: ...  # noqa: ASYNC109
+
+
+@overload
+async def eventually(condition: Callable[[], T], timeout: float = ...) -> T: ...  # noqa: ASYNC109
+
+
 async def eventually(
-    condition: Callable[[], T | Awaitable[T]],
+    condition: Callable[[], Any],
     timeout: float = 10.0,  # noqa: ASYNC109 - the deadline of a poll, told in its failure
-) -> T:
+) -> Any:
     """The first true value of `condition`, a function or coroutine function. What it asserts may fail until then."""
     deadline = time.monotonic() + timeout
     failure: AssertionError | None = None

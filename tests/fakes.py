@@ -49,7 +49,7 @@ class MemoryProfiles:
         await asyncio.sleep(0)
         document = json.dumps(profile.state.to_document())
         if len(document) > self._size_limit:
-            raise ProfileTooLargeError(len(document), self._size_limit)
+            raise ProfileTooLargeError(len(document))
         current = self.rows.get(profile.state.profile_id)
         if profile.etag != (current[1] if current else None):
             raise ConflictError("somebody else saved the profile first")

@@ -17,7 +17,7 @@ from azure.core.exceptions import (
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableServiceClient
 
-from shared.errors import ConflictError, StorageError
+from shared.errors import ConflictError, RowTooLargeError, StorageError
 from shared.settings import Connection
 
 REQUEST_TIMEOUT = 15.0
@@ -105,8 +105,10 @@ class Table:
                 raise ConflictError(f"table {self.name}: somebody else deleted the row") from error
             raise self._storage_error(operation, "the table is missing; it is made when the app starts") from error
         except HttpResponseError as error:
-            code = getattr(error, "error_code", None) or error.reason
-            raise self._storage_error(operation, f"HTTP {error.status_code} {code}") from error
+            code = getattr(error.response, "headers", {}).get("x-ms-error-code")
+            if code == "EntityTooLarge":
+                raise RowTooLargeError(f"table {self.name}: could not {operation}: the row is too large") from error
+            raise self._storage_error(operation, f"HTTP {error.status_code} {code or error.reason}") from error
         except TimeoutError as error:
             raise self._storage_error(operation, f"no answer within {REQUEST_TIMEOUT:g} s") from error
         except AzureError as error:

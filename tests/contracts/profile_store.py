@@ -70,7 +70,7 @@ class ProfileStoreContract:
         await store.save(profile)
         profile.state.apply(change(1, attributes={"x": too_large}), NOW)
 
-        with pytest.raises(ProfileTooLargeError, match="remove attributes"):
+        with pytest.raises(ProfileTooLargeError, match="more than one entity takes: remove attributes"):
             await store.save(profile)
 
         assert (await store.load("p")).state.attributes.resolve() == {}

@@ -1,0 +1,102 @@
+"""`python -m local apply`: make the configuration what a declarative file says."""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from local.broker.control import BrokerControl
+from local.errors import LocalError
+from local.state import Settings, StateDirectory
+from local.terminal import console
+from shared.adapters import tables
+from shared.adapters.table_configuration import TableConfiguration
+from shared.bootstrap import clock
+from shared.domain.configuration import ConfigurationFile, parse_configuration_file
+from shared.domain.plan import Plan
+from shared.errors import RelayError
+from shared.services.apply_configuration import apply_configuration
+from shared.settings import RELAY_STORAGE, Connection
+
+SUMMARY = "register audiences, destinations and dataflows from a file"
+DESCRIPTION = """\
+Make the configuration what FILE says (its JSON Schema: schemas/configuration.schema.json). Applying it again changes
+nothing. What FILE does not name is kept, unless --prune. Hubs that the local stack lacks are created. The running app
+follows within 30 seconds.
+"""
+HUB_PARTITIONS = 4
+_MARKS = {
+    "created": ("+", "green"),
+    "changed": ("~", "yellow"),
+    "unchanged": ("=", "dim"),
+    "removed": ("-", "red"),
+    "kept, not in the file": (" ", "dim"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the declarative file, or - for standard input")
+    parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
+    parser.add_argument("--prune", action="store_true", help="remove what FILE does not name")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        wanted = read_configuration_file(args.file)
+        settings = StateDirectory(args.state_dir).settings()
+        planned = asyncio.run(apply(settings.storage, wanted, prune=args.prune, dry_run=args.dry_run))
+        if not args.dry_run:
+            create_hubs(settings, wanted)
+    except RelayError as error:
+        raise LocalError(f"{args.file}: {error}") from error
+    print_plan(planned)
+    if args.dry_run and planned.changes_something:
+        print("nothing was changed: this was a dry run")
+    return 0
+
+
+def read_configuration_file(file: str) -> ConfigurationFile:
+    """Raises LocalError where it cannot be read or is no JSON, ConfigurationError for what it says."""
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        document: Any = json.loads(text)
+    except OSError as error:
+        raise LocalError(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise LocalError(f"{file}: expected UTF-8, byte {error.start} is none") from error
+    except json.JSONDecodeError as error:
+        raise LocalError(f"{file}:{error.lineno}:{error.colno}: expected JSON: {error.msg}") from error
+    return parse_configuration_file(document)
+
+
+async def apply(
+    storage_connection_string: str, wanted: ConfigurationFile, *, prune: bool = False, dry_run: bool = False
+) -> Plan:
+    """Carry out (or only plan) what `wanted` says on the configuration in this account."""
+    async with tables.connect(Connection(RELAY_STORAGE, connection_string=storage_connection_string)) as account:
+        table = tables.Table(account, "Configuration")
+        await table.create_if_missing()
+        return await apply_configuration(TableConfiguration(table), wanted, clock, prune=prune, dry_run=dry_run)
+
+
+def create_hubs(settings: Settings, wanted: ConfigurationFile) -> None:
+    """Create the hubs of `wanted` that the local stack lacks; elsewhere hubs are nobody's to create but their owner's."""
+    if settings.local_control_port is None:
+        return
+    broker = BrokerControl(settings.local_control_port)
+    for hub in {destination.event_hub_name for destination in wanted.destinations} - broker.hubs().keys():
+        broker.create_hub(hub, HUB_PARTITIONS)
+
+
+def print_plan(planned: Plan) -> None:
+    """A line for each entry, then the warnings."""
+    out = console()
+    for change in planned.changes:
+        mark, style = _MARKS[change.action]
+        out.print(f"[{style}]{mark} {change.kind:<12}{escape(change.id):<50}{change.action}[/{style}]")
+    for warning in planned.warnings:
+        out.print(f"[yellow]! {escape(warning)}[/yellow]")

@@ -1,0 +1,84 @@
+"""The whole app on a local stack, as the main job's tests see it: messages in, exports and quarantine out."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from azure.data.tables.aio import TableServiceClient
+from azure.storage.queue.aio import QueueClient
+
+from local.apply import apply
+from local.exports import Export, read_exports
+from local.parts import PROJECT
+from local.stack import CHANGES_QUEUE, LocalStack
+from shared.adapters.chunks import from_chunks
+from shared.domain.configuration import parse_configuration_file
+from tests.eventually import eventually
+
+
+class Relay:
+    """A stack with the app on it. What a failed message waits is shortened to a second."""
+
+    def __init__(self, stack: LocalStack, directory: Path, configuration: dict[str, Any]) -> None:
+        self.stack = stack
+        self.hubs = [destination["eventHubName"] for destination in configuration["destinations"]]
+        self._app_dir = directory
+        self._configuration = configuration
+
+    async def start(self, **host_options: Any) -> None:
+        """Apply the configuration and run the app."""
+        self._copy_app()
+        await apply(self.stack.storage_connection_string, parse_configuration_file(self._configuration))
+        self.stack.start_functions_host(app_dir=self._app_dir, **host_options)
+
+    def _copy_app(self) -> None:
+        shutil.copy(PROJECT / "function_app.py", self._app_dir)
+        (self._app_dir / "shared").symlink_to(PROJECT / "shared")
+        host = json.loads((PROJECT / "host.json").read_text())
+        host["extensions"]["queues"] |= {"visibilityTimeout": "00:00:01", "maxPollingInterval": "00:00:00.200"}
+        (self._app_dir / "host.json").write_text(json.dumps(host))
+
+    async def send(self, *messages: str | bytes | Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> None:
+        """Put messages on the queue; what is not text is written as JSON."""
+        async with self._queue(CHANGES_QUEUE) as queue:
+            for message in messages:
+                text = message if isinstance(message, (str, bytes)) else json.dumps(message, ensure_ascii=False)
+                await queue.send_message(text)
+
+    async def handled(self) -> None:
+        """Wait until the queue is empty: each message was deleted after its success, or moved to poison."""
+        async with self._queue(CHANGES_QUEUE) as queue:
+
+            async def empty() -> bool:
+                return (await queue.get_queue_properties()).approximate_message_count == 0
+
+            assert await eventually(empty, timeout=60)
+
+    async def poisoned(self) -> int:
+        async with self._queue(f"{CHANGES_QUEUE}-poison") as queue:
+            return (await queue.get_queue_properties()).approximate_message_count or 0
+
+    async def exports(self, *profile_ids: str) -> list[Export]:
+        """All exports there are in the hubs now (of these profiles), in the order of each partition."""
+        count = sum(stats.events for name, stats in self.stack.broker.stats().hubs.items() if name in self.hubs)
+        reading = read_exports(self.stack.event_hubs_connection_string, self.hubs, count=count, timeout=60)
+        read = [export async for export in reading] if count else []
+        assert len(read) == count
+        return [export for export in read if not profile_ids or export.properties["profileId"] in profile_ids]
+
+    async def quarantine(self) -> dict[bytes, str]:
+        """The bytes of each quarantined item, with the reason."""
+        connection_string = self.stack.storage_connection_string
+        async with TableServiceClient.from_connection_string(connection_string) as account:
+            rows = [row async for row in account.get_table_client("Quarantine").list_entities()]
+        return {from_chunks("body", row): row["reason"] for row in rows}
+
+    @property
+    def log(self) -> str:
+        """What the host and the app have said so far."""
+        return self.stack.functions_host.log.read_text(encoding="utf-8")
+
+    def _queue(self, name: str) -> QueueClient:
+        return QueueClient.from_connection_string(self.stack.storage_connection_string, name, use_env_settings=False)

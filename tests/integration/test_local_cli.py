@@ -1,0 +1,49 @@
+"""The command line as such: help, and what is asked for wrongly."""
+
+from pathlib import Path
+
+import pytest
+
+from local import cli
+
+
+@pytest.mark.parametrize("arguments", [[], ["no-such-command"]])
+def test_what_is_no_command_gets_the_list_of_them(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert all(f"    {name} " in printed.err for name in cli.COMMANDS)
+    assert all(argument in printed.err for argument in arguments)
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([command, "--help"])
+    assert "--state-dir DIR" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["up", "--hub", "crm"], "'crm' is not NAME:PARTITIONS, such as crm:4"),
+        (["tail", "--count", "0"], "'0' is not a whole number above 0"),
+        (["tail", "--timeout", "nan"], "'nan' is not a number of seconds"),
+        (["send", "-", "--rate", "fast"], "'fast' is not a number of changes a second, such as 500 or 500/s"),
+        (["send", "-", "--batch-bytes", "65537"], "65537 is more than a queue message takes, 65536 bytes"),
+    ],
+)
+def test_a_wrong_argument_is_named(arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(arguments)
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["send", __file__], ["tail"]])
+def test_without_a_running_stack_the_way_out_is_named(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("RELAY_STORAGE", raising=False)
+    monkeypatch.delenv("EVENTHUBS", raising=False)
+    assert cli.main([*command, "--state-dir", str(tmp_path)]) == 1
+    assert "python -m local up" in capsys.readouterr().err

@@ -1,0 +1,258 @@
+"""The main job on real parts: queue messages go in, the hubs are read back with the plain SDK."""
+
+import asyncio
+import base64
+import copy
+import json
+import os
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from json_merge_patch import merge
+
+from local.exports import Export
+from local.stack import LocalStack
+from tests.integration.relay import Relay
+from tests.unit.builders import at, destination, ids, item, membership
+
+CONFIGURATION = {
+    "audiences": [{"id": "a", "mergePolicyId": "m"}, {"id": "b", "mergePolicyId": "m"}],
+    "destinations": [destination("first"), destination("second")],
+    "dataflows": [
+        {"id": "first", "audiences": ["a"], "attributes": ["/x", "/person/name"]},
+        {"id": "second", "audiences": ["b"], "attributes": ["/y"], "skipSameValueWrites": True},
+    ],
+}
+QUALIFIES = {"segmentMembership": membership(1)}
+SECRET = "Do-Not-Log-Me"
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
+    directory = tmp_path_factory.mktemp("main-job")
+    (app := directory / "app").mkdir()
+    with LocalStack(directory, hubs={"first": 4, "second": 4}) as stack:
+        relay = Relay(stack, app, CONFIGURATION)
+        asyncio.run(relay.start(lease_seconds=3))
+        yield relay
+
+
+def reasons(exports: list[Export]) -> list[tuple[str, str]]:
+    return [(export.hub, export.properties["reason"]) for export in exports]
+
+
+async def test_the_life_of_a_profile(relay: Relay) -> None:
+    life = [
+        {"segmentMembership": membership(1), "attributes": {"x": 1}, "identityMap": ids("1")},
+        {"attributes": {"x": 2}},
+        {"identityMap": ids("1", "2")},
+        {"attributes": {"x": 2}},
+        {"attributes": {"unmapped": 1}},
+        {"segmentMembership": membership(6, "exited")},
+        {"attributes": {"x": 3}},
+    ]
+    for second, fields in enumerate(life):
+        await relay.send(item("life", second, **fields))
+        await relay.handled()
+
+    exports = await relay.exports("life")
+
+    assert reasons(exports) == [
+        ("first", reason)
+        for reason in ("audience,attribute,identity", "attribute", "identity", "attribute", "audience")
+    ]
+    assert exports[-1].body == {
+        "x": 2,
+        "segmentMembership": {"ups": {"a": {"status": "exited", "lastQualificationTime": at(6)}}},
+        "identityMap": {"ecid": [{"id": "1"}, {"id": "2"}]},
+    }
+    versions = [export.properties["profileVersion"] for export in exports]
+    assert versions == sorted(set(versions))
+
+
+def deep(levels: int) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for _ in range(levels):
+        nested = {"a": nested}
+    return nested
+
+
+def too_deep_for_a_parser() -> str:
+    bad = (
+        '{"profileId":"bad-deep","occurredAt":"' + at(1) + '","attributes":' + '{"a":' * 9_000 + "1" + "}" * 9_000 + "}"
+    )
+    return '{"changes":[' + json.dumps(item("beside-deep", 1, **QUALIFIES)) + "," + bad + "]}"
+
+
+BAD_ITEMS = {
+    "wrong type": (item("bad", 1, attributes=[1]), "/attributes: expected an object"),
+    "no profile id": ({"occurredAt": at(1)}, "/profileId: expected this field, which is missing"),
+    "200 levels": (item("bad", 1, attributes=deep(200)), "expected at most 64 levels of nesting"),
+    "future": (
+        item("bad", 1) | {"occurredAt": "2199-01-01T00:00:00Z"},
+        "/occurredAt: expected at most 5 minutes ahead",
+    ),
+    "unknown status": (
+        item("bad", 1, segmentMembership=membership(1, "qualified")),
+        "/segmentMembership/ups/a/status: expected 'realized', 'exited', 'existing' or 'exiting'",
+    ),
+    "not an object": (7, "expected an object"),
+    "misspelt field": (item("bad", 1, attribute={}), "/attribute: expected no such field"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ITEMS)
+async def test_a_bad_item_ends_in_quarantine_and_its_neighbours_are_exported(relay: Relay, name: str) -> None:
+    bad, reason = BAD_ITEMS[name]
+    neighbours = [f"before {name}", f"after {name}"]
+    changes = [item(neighbours[0], 1, **QUALIFIES), bad, item(neighbours[1], 1, **QUALIFIES)]
+
+    await relay.send({"changes": changes})
+    await relay.handled()
+
+    assert (await relay.quarantine())[json.dumps(bad).encode()].startswith(f"item 1: {reason}")
+    assert len(await relay.exports(*neighbours)) == 2
+
+
+@pytest.mark.parametrize(
+    ("message", "raw", "reason"),
+    [
+        ("!not base64!", b"!not base64!", "expected JSON that starts with { or [, or base64 of it"),
+        ('{"profileId": "p",', b'{"profileId": "p",', "expected JSON: "),
+        (base64.b64encode(b'{"\xff"}').decode(), base64.b64encode(b'{"\xff"}'), "expected UTF-8"),
+        (base64.b64encode(b"nothing").decode(), base64.b64encode(b"nothing"), "expected JSON that starts with"),
+    ],
+)
+async def test_a_message_that_is_no_batch_of_changes_ends_in_quarantine_whole(
+    relay: Relay, message: str, raw: bytes, reason: str
+) -> None:
+    await relay.send(message)
+    await relay.handled()
+    assert (await relay.quarantine())[raw].startswith(reason)
+
+
+async def test_an_item_too_deep_for_the_parser_does_not_hold_up_its_neighbour(relay: Relay) -> None:
+    await relay.send(too_deep_for_a_parser())
+    await relay.handled()
+    assert len(await relay.exports("beside-deep")) == 1
+    assert any(b"bad-deep" in raw for raw in await relay.quarantine())
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+async def test_the_largest_item_that_fits_a_message_is_exported(relay: Relay, encoded: bool) -> None:
+    profile_id = f"largest {encoded}"
+    limit = 65_536 * 3 // 4 if encoded else 65_536
+    empty = json.dumps(item(profile_id, 1, attributes={"x": ""}, **QUALIFIES))
+    text = "x" * (limit - len(empty))
+    message = json.dumps(item(profile_id, 1, attributes={"x": text}, **QUALIFIES)).encode()
+    await relay.send(base64.b64encode(message).decode() if encoded else message.decode())
+    await relay.handled()
+
+    (export,) = await relay.exports(profile_id)
+    assert export.body["x"] == text
+
+
+@pytest.mark.parametrize("profile_id", ["a/b\\c#d?e", "two words ", "x" * 1_000, "😀ß\u0301", "'; drop--", "%2F"])
+async def test_any_profile_id_works(relay: Relay, profile_id: str) -> None:
+    await relay.send(item(profile_id, 1, **QUALIFIES), item(profile_id, 2, attributes={"x": 1}))
+    await relay.handled()
+    exports = await relay.exports(profile_id)
+    assert sorted(reasons(exports)) == [("first", "attribute"), ("first", "audience")]
+    assert len({export.partition for export in exports}) == 1
+
+
+async def test_a_profile_beyond_the_entity_limit_is_refused_and_stays_as_it_was(relay: Relay) -> None:
+    await relay.send(item("large", 0, **QUALIFIES))
+    texts = [base64.b64encode(os.urandom(46_000)).decode() for _ in range(24)]
+    await relay.send(*(item("large", n, attributes={"big": {str(n): text}}) for n, text in enumerate(texts, start=1)))
+    await relay.send(item("large", 99, attributes={"x": "after"}))
+    await relay.handled()
+
+    refused = {raw: reason for raw, reason in (await relay.quarantine()).items() if b'"large"' in raw}
+    assert 0 < len(refused) < 10
+    assert all("more than one entity takes: remove attributes" in reason for reason in refused.values())
+    assert all(json.loads(raw)["attributes"]["big"] for raw in refused)
+    assert (await relay.exports("large"))[-1].body["x"] == "after"
+
+
+@pytest.fixture
+def histories() -> dict[str, list[dict[str, Any]]]:
+    """For each profile its changes, in the order of their times."""
+    rng = random.Random(7)
+    paths = [{"x": 0}, {"x": {"deep": 0}}, {"person": {"name": {"first": 0}}}, {"person": {"name": None}}, {"y": 0}]
+    return {
+        f"storm-{number}": [
+            item(f"storm-{number}", 0, segmentMembership=membership(0) | {}),
+            *(
+                item(f"storm-{number}", second, attributes=with_leaf(rng.choice(paths), second))
+                for second in range(1, 16)
+            ),
+        ]
+        for number in range(40)
+    }
+
+
+def with_leaf(shape: Any, value: int) -> Any:
+    if isinstance(shape, dict):
+        return {key: with_leaf(below, value) for key, below in shape.items()}
+    return None if shape is None else value
+
+
+async def test_shuffled_doubled_and_killed_nothing_is_lost(
+    relay: Relay, histories: dict[str, list[dict[str, Any]]]
+) -> None:
+    rng = random.Random(11)
+    changes = [change for history in histories.values() for change in history]
+    changes += rng.sample(changes, 200)
+    rng.shuffle(changes)
+    for start in range(0, len(changes), 20):
+        await relay.send({"changes": changes[start : start + 20]})
+        if start in {200, 400}:
+            relay.stack.functions_host.kill()
+            relay.stack.functions_host.start()
+    await relay.handled()
+
+    exports = await relay.exports(*histories)
+
+    assert await relay.poisoned() == 0
+    bodies: dict[tuple[str, int, int], str] = {}
+    latest: dict[str, Export] = {}
+    for export in exports:
+        profile_id, version = export.properties["profileId"], export.properties["profileVersion"]
+        body = json.dumps(export.body, sort_keys=True)
+        assert bodies.setdefault((profile_id, version, export.properties["configRevision"]), body) == body
+        if profile_id not in latest or version > latest[profile_id].properties["profileVersion"]:
+            latest[profile_id] = export
+    for profile_id, history in histories.items():
+        attributes: Any = {}
+        for change in history:
+            attributes = merge(attributes, copy.deepcopy(change.get("attributes", {})))
+        expected = {key: value for key, value in (("x", attributes.get("x")),) if value is not None}
+        name = attributes.get("person", {}).get("name")
+        expected |= {"person": {"name": name}} if name is not None else {}
+        body = latest[profile_id].body
+        assert {key: body[key] for key in body.keys() - {"segmentMembership", "identityMap"}} == expected
+        assert len({export.partition for export in exports if export.properties["profileId"] == profile_id}) == 1
+
+
+async def test_a_hub_that_is_away_for_a_while_costs_nothing(relay: Relay) -> None:
+    relay.stack.event_hubs.stop()
+    await relay.send(item("away", 1, **QUALIFIES))
+    relay.stack.event_hubs.start()
+    await relay.handled()
+    assert reasons(await relay.exports("away")) == [("first", "audience")]
+
+
+async def test_nothing_personal_is_logged(relay: Relay) -> None:
+    personal = {"attributes": {"x": SECRET, "person": {"name": SECRET}}, "identityMap": ids(SECRET)}
+    await relay.send(
+        item(f"profile {SECRET}", 1, **QUALIFIES, **personal),
+        {"profileId": f"bad {SECRET}", "occurredAt": SECRET},
+        f"!{SECRET}!",
+    )
+    await relay.handled()
+    assert len(await relay.exports(f"profile {SECRET}")) == 1
+    assert '"quarantined": 1' in relay.log
+    assert SECRET not in relay.log
