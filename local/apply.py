@@ -84,7 +84,7 @@ async def apply(
 
 
 def create_hubs(settings: Settings, wanted: ConfigurationFile) -> None:
-    """Create the hubs of `wanted` that the local stack lacks; elsewhere hubs are nobody's to create but their owner's."""
+    """Create the hubs of `wanted` that the local stack lacks; in Azure they are their owner's to create."""
     if settings.local_control_port is None:
         return
     broker = BrokerControl(settings.local_control_port)

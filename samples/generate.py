@@ -21,7 +21,7 @@ FIRST_NAMES = ["Aiko", "Amara", "Björn", "Carmen", "Dmitri", "Élodie", "Fatima
 LAST_NAMES = ["Andersson", "Becker", "Costa", "Dubois", "Eriksen", "Fischer", "García", "Haddad", "Ito", "Novák"]
 TIERS = ["bronze", "silver", "gold", "platinum"]
 
-random_ = random.Random(20260111)  # noqa: S311: the sample is to be the same at every run
+random_ = random.Random(20260111)
 clock = datetime(2026, 1, 11, 21, 0, tzinfo=UTC)
 
 
@@ -113,6 +113,7 @@ def main() -> None:
     changes += [arrival(number) for number in range(PROFILES)]
     changes += [written for number in range(PROFILES) for written in later(number)]
     changes += random_.sample(changes, 10)  # what a queue delivers twice
+    changes.append(change("customer/0000", segmentMembership=membership("qualified", BUYER)))  # no such status
     lines = (json.dumps(written, ensure_ascii=False, separators=(",", ":")) for written in changes)
     Path(__file__).with_name("changes.ndjson").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{len(changes)} changes of {PROFILES + 1} profiles")

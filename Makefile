@@ -1,0 +1,54 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.PHONY: help setup demo test check lint types imports unit lock clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(VENV)/.ready node_modules/.ready ## the environment: Python packages in .venv, the local stack's in node_modules
+
+$(VENV)/.ready: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Profile Relay needs Python 3.11 or newer: set PYTHON=")'
+	@echo "setting up $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+node_modules/.ready: package-lock.json
+	@node -e 'if (+process.versions.node.split(".")[0] < 20) { console.error("Profile Relay needs Node.js 20 or newer"); process.exit(1) }'
+	@echo "setting up node_modules"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+demo: setup ## the main job on a local stack: changes in, exports out, a summary
+	@$(BIN)/python -m local demo
+
+test: setup check ## everything that CI runs
+	@$(BIN)/pytest
+
+check: setup lint types imports ## style, types and the layers' import rules
+
+lint: setup
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: setup
+	@$(BIN)/mypy
+
+imports: setup
+	@$(BIN)/lint-imports --no-logo
+
+unit: setup ## the pure core's tests alone, in seconds
+	@$(BIN)/pytest tests/unit
+
+bench-startup: setup ## what importing the app costs on top of azure.functions
+	@$(BIN)/python -m bench.startup
+
+lock: ## pin all packages anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml -o requirements.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+
+clean: ## forget environments and what the local stack stored
+	rm -rf $(VENV) .venv-* node_modules .local .mypy_cache .ruff_cache .pytest_cache .hypothesis

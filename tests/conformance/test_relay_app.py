@@ -1,0 +1,77 @@
+"""The app itself under Microsoft's worker library, with nothing but the files that are deployed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from local.apply import apply
+from local.exports import read_exports
+from local.stack import LocalStack
+from shared.domain.configuration import parse_configuration_file
+from tests.unit.builders import destination, item, membership
+
+from .runner import Invocation, RunWorker
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+FUNCTIONS = {
+    "export_profile_changes": {
+        "type": "queueTrigger",
+        "direction": "IN",
+        "name": "message",
+        "queueName": "%PROFILE_CHANGES_QUEUE%",
+        "connection": "RELAY_STORAGE",
+    }
+}
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Path:
+    """A folder as Core Tools would publish it."""
+    for name in ("function_app.py", "host.json"):
+        shutil.copy(CHECKOUT / name, tmp_path)
+    shutil.copytree(CHECKOUT / "shared", tmp_path / "shared", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def test_every_function_is_indexed_with_its_trigger(run_worker: RunWorker, deployed: Path) -> None:
+    assert run_worker(deployed).functions == {name: [trigger] for name, trigger in FUNCTIONS.items()}
+
+
+def test_what_the_triggers_name_is_in_the_sample_settings() -> None:
+    settings = json.loads((CHECKOUT / "local.settings.sample.json").read_text())["Values"]
+    named = {trigger["queueName"].strip("%") for trigger in FUNCTIONS.values()} | {"RELAY_STORAGE", "EVENTHUBS"}
+    assert named <= settings.keys()
+
+
+async def test_a_change_becomes_an_export(run_worker: RunWorker, deployed: Path, stack: LocalStack) -> None:
+    stack.broker.create_hub("conformance", 2)
+    document = {
+        "destinations": [destination("conformance")],
+        "dataflows": [{"id": "conformance", "audiences": ["a"], "attributes": ["/x"]}],
+    }
+    await apply(stack.storage_connection_string, parse_configuration_file(document))
+    change = item("worker/😀", 1, attributes={"x": "ü"}, segmentMembership=membership(1))
+    bodies = [json.dumps(change, ensure_ascii=False).encode(), b"no change at all"]
+
+    run = run_worker(
+        deployed,
+        stack.settings,
+        [
+            Invocation.of_queue_message("export_profile_changes", body, id=f"conformance-{number}", dequeueCount=1)
+            for number, body in enumerate(bodies)
+        ],
+    )
+
+    assert [(result.succeeded, result.exception) for result in run.invocations] == [(True, None)] * 2
+    reading = read_exports(stack.event_hubs_connection_string, ["conformance"], count=1, timeout=20)
+    (export,) = [export async for export in reading]
+    assert (export.properties["profileId"], export.body["x"]) == ("worker/😀", "ü")
+
+
+def test_an_app_without_its_settings_fails_the_message_and_says_which(run_worker: RunWorker, deployed: Path) -> None:
+    run = run_worker(deployed, {}, [Invocation.of_queue_message("export_profile_changes", b"{}", id="1")])
+    (result,) = run.invocations
+    assert not result.succeeded
+    assert "app setting RELAY_STORAGE: expected a storage connection string" in str(result.exception)

@@ -1,0 +1,79 @@
+"""Schemas, samples and the examples in the documents are what the code takes."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from local.schemas import schemas
+from shared.domain.change import InvalidChangeError, parse_change
+from shared.domain.configuration import Configuration, parse_configuration_file
+from shared.domain.plan import plan
+from tests.unit.builders import NOW
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+
+
+def validator(name: str) -> Draft202012Validator:
+    schema = json.loads((ROOT / "schemas" / name).read_text())
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("name", schemas())
+def test_schemas_are_up_to_date(name: str) -> None:
+    assert (ROOT / "schemas" / name).read_text() == schemas()[name], "run: .venv/bin/python -m local schemas"
+
+
+def test_the_sample_configuration_can_be_applied_and_is_without_warnings() -> None:
+    document = json.loads((ROOT / "samples/config.json").read_text())
+    validator("configuration.schema.json").validate(document)
+    assert plan(Configuration(), parse_configuration_file(document), 1).warnings == []
+
+
+def test_schema_and_app_agree_on_the_sample_changes() -> None:
+    schema = validator("profile-change.schema.json")
+    refused = 0
+    for line in (ROOT / "samples/changes.ndjson").read_text().splitlines():
+        written = json.loads(line)
+        try:
+            parse_change(written, NOW)
+        except InvalidChangeError:
+            refused += 1
+            assert not schema.is_valid(written)
+        else:
+            schema.validate(written)
+    assert refused == 1
+
+
+def test_the_readmes_change_is_one() -> None:
+    change, export = (
+        json.loads(text) for text in re.findall(r"```json\n(.*?)```", DOCUMENTS[0].read_text(), re.DOTALL)
+    )
+    assert parse_change(change, NOW).profile_id == "john.doe"
+    assert list(export) == ["loyalty", "person", "personalEmail", "segmentMembership", "identityMap"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
+        assert target.startswith("https://") or (document.parent / target).exists(), target
+
+
+def test_every_make_target_named_is_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in DOCUMENTS:
+        named: Any = re.findall(r"`make ([a-z-]+)`|^make ([a-z-]+)", document.read_text(), re.MULTILINE)
+        assert {name for pair in named for name in pair if name} <= targets
+
+
+def test_every_dependency_has_its_reason() -> None:
+    text = (ROOT / "pyproject.toml").read_text() + (ROOT / "package.json").read_text()
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    names = re.findall(r'^    "([a-z-]+)(?:>=|": "\d)', text, re.MULTILINE)
+    assert len(names) > 15
+    assert [name for name in names if name not in contributing] == []
