@@ -4,11 +4,11 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
-from local import apply, demo, schemas, send, tail, up
 from local.broker.control import BrokerControlError
 from local.errors import LocalError
 
@@ -24,32 +24,24 @@ class Command(Protocol):
     def run(self, args: argparse.Namespace) -> int: ...
 
 
-COMMANDS: dict[str, Command] = {
-    "up": up,
-    "apply": apply,
-    "send": send,
-    "tail": tail,
-    "demo": demo,
-    "schemas": schemas,
-}
+COMMANDS = ("up", "apply", "send", "tail", "demo", "schemas")
+"""Each is a module of this package; it is imported only when it is needed: the SDKs take a second."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 1 for what went wrong, 2 for what was asked for wrongly."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = _parser()
-    if not arguments:
-        parser.print_help(sys.stderr)
+    wanted = arguments[0] if arguments else ""
+    if not wanted.startswith("-") and wanted not in COMMANDS:
+        if wanted:
+            print(f"there is no command {wanted!r}\n", file=sys.stderr)
+        _parser(COMMANDS).print_help(sys.stderr)
         return 2
-    if not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
-        print(f"there is no command {arguments[0]!r}\n", file=sys.stderr)
-        parser.print_help(sys.stderr)
-        return 2
-    args = parser.parse_args(arguments)
+    args = _parser([wanted] if wanted in COMMANDS else COMMANDS).parse_args(arguments)
     # Else Python prints the SDKs' warnings between the lines of a command; what matters of them comes as errors.
     logging.getLogger("azure").addHandler(logging.NullHandler())
     try:
-        return COMMANDS[args.command].run(args)
+        return _command(args.command).run(args)
     except (LocalError, BrokerControlError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -61,14 +53,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _command(name: str) -> Command:
+    return cast("Command", import_module(f"local.{name}"))
+
+
+def _parser(names: Iterable[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local",
         description="The local stack: storage, Event Hubs and the functions host on this machine. Never deployed.",
         epilog="python -m local COMMAND --help tells more about a command.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
-    for name, command in COMMANDS.items():
+    for name in names:
+        command = _command(name)
         subparser = commands.add_parser(name, help=command.SUMMARY, description=command.DESCRIPTION)
         subparser.add_argument(
             "--state-dir",

@@ -1,6 +1,7 @@
 """Reads exports back from Event Hubs, from every partition of several hubs at once."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -19,6 +20,7 @@ Start = Literal["earliest", "latest"]
 
 _FROM_THE_BEGINNING = "-1"
 _READ_AHEAD = 1_000
+_NEVER = 86_400.0
 _PATIENCE_ON_CLOSING = 2.0
 
 
@@ -83,6 +85,7 @@ class ExportReader:
         self._start = start
         self._arrived: asyncio.Queue[Export | ExportsUnreadableError] = asyncio.Queue(_READ_AHEAD)
         self._clients: list[EventHubConsumerClient] = []
+        self._partition_count = 0
         self._receiving: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -99,6 +102,8 @@ class ExportReader:
         await self._close()
 
     async def _close(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._all_connected(), _PATIENCE_ON_CLOSING)
         # The SDK takes a second for a client, and waits for answers also from a service that has gone.
         closing = [asyncio.create_task(client.close()) for client in self._clients]
         if closing:
@@ -107,14 +112,24 @@ class ExportReader:
             task.cancel()
         await asyncio.gather(*closing, *self._receiving, return_exceptions=True)
 
+    async def _all_connected(self) -> None:
+        """Closed while it connects, the SDK forgets that socket; and it tells nobody outside when it has connected."""
+        while self._partition_count > sum(  # noqa: ASYNC110 - hence no event to wait for
+            consumer.running
+            for client in self._clients
+            for processor in client._event_processors.values()
+            for consumer in processor._consumers.values()
+        ):
+            await asyncio.sleep(0.02)
+
     async def add_hub(self, hub: str, *, start: Start = "earliest") -> None:
         """Read one more hub."""
         client = EventHubConsumerClient.from_connection_string(
             self._connection_string,
             consumer_group="$Default",
             eventhub_name=hub,
-            # A partition whose link was lost is taken up again only this often.
-            load_balancing_interval=2,
+            # There are no other readers to share partitions with, and each round opens one more connection.
+            load_balancing_interval=_NEVER,
         )
         self._clients.append(client)
         try:
@@ -129,6 +144,7 @@ class ExportReader:
         async def give_up(context: PartitionContext | None, error: Exception) -> None:
             await self._arrived.put(_unreadable(hub, error))
 
+        self._partition_count += len(position)
         receiving = client.receive(take, on_error=give_up, starting_position=position)
         self._receiving.append(asyncio.create_task(receiving))
 

@@ -2,7 +2,9 @@
 
 import json
 import signal
-from collections.abc import Iterator, Mapping
+import subprocess
+import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,14 +12,16 @@ from typing import Any
 import pytest
 from azure.eventhub import EventData, EventHubProducerClient
 
+from local import cli
 from local.emulators import EventHubsBroker
 from local.exports import Export, read_exports
+from local.parts import PROJECT
 from local.ports import AUTOMATIC_PORTS
 from local.stack import LocalStack
 from local.state import write_settings
 from local.tail import readable_line
-from tests.integration.conftest import UniqueNames
-from tests.integration.local_command import LocalCommand
+from tests.conftest import UniqueNames
+from tests.integration.local_command import PATIENCE, LocalCommand
 
 BODY = {
     "attributes": {"person": {"name": {"firstName": "Jörg"}}},
@@ -28,7 +32,7 @@ BODY = {
         }
     },
 }
-PROPERTIES = {"reason": "audience", "profileId": "p-1", "profileVersion": "1767225600000000"}
+PROPERTIES: dict[str | bytes, Any] = {"reason": "audience", "profileId": "p-1", "profileVersion": "1767225600000000"}
 
 
 @pytest.fixture
@@ -41,33 +45,39 @@ def broker(tmp_path: Path) -> Iterator[EventHubsBroker]:
 
 
 @pytest.fixture
-def state(broker: EventHubsBroker, tmp_path: Path) -> Path:
+def state(broker: EventHubsBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("EVENTHUBS", raising=False)
     settings = {"EVENTHUBS": broker.connection_string, "LOCAL_BROKER_CONTROL_PORT": str(broker.ports.control)}
     write_settings(tmp_path / "local.settings.json", settings)
     return tmp_path
 
 
-def put(connection_string: str, hub: str, body: object = BODY, properties: Mapping[str, Any] = PROPERTIES) -> None:
+def put(connection_string: str, hub: str, *bodies: object, profile_id: str = "p-1") -> None:
     with EventHubProducerClient.from_connection_string(connection_string, eventhub_name=hub) as producer:
-        event = EventData(body if isinstance(body, str) else json.dumps(body))
-        event.content_type = "application/json"
-        event.message_id = "m-1"
-        event.properties = dict(properties)
         batch = producer.create_batch(partition_id="0")
-        batch.add(event)
+        for body in bodies or [BODY]:
+            event = EventData(body if isinstance(body, str) else json.dumps(body))
+            event.content_type = "application/json"
+            event.message_id = "m-1"
+            event.properties = {**PROPERTIES, "profileId": profile_id}
+            batch.add(event)
         producer.send_batch(batch)
 
 
-def test_json_lines_of_all_hubs_then_the_end(state: Path, broker: EventHubsBroker) -> None:
+def test_json_lines_until_the_pipe_is_closed(state: Path, broker: EventHubsBroker) -> None:
     put(broker.connection_string, "crm")
-    put(broker.connection_string, "analytics", "no JSON")
-    with LocalCommand("tail", "--json", "--count", "2", "--state-dir", state) as tail:
-        assert tail.wait() == 0
-    assert tail.stderr == "reading analytics, crm\n"
-    printed = {line["hub"]: line for line in map(json.loads, tail.stdout.splitlines())}
-    enqueued = datetime.fromisoformat(printed["crm"].pop("enqueuedTime"))
-    assert abs((datetime.now(UTC) - enqueued).total_seconds()) < 60
-    assert printed["crm"] == {
+    command = [sys.executable, "-m", "local", "tail", "--json", "--hub", "crm", "--state-dir", str(state)]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tail:
+        assert tail.stdout
+        assert tail.stderr
+        printed = json.loads(tail.stdout.readline())
+        tail.stdout.close()
+        put(broker.connection_string, "crm")
+        assert tail.wait(PATIENCE) == 0
+        assert tail.stderr.read() == "reading crm\n"
+    enqueued = datetime.fromisoformat(printed.pop("enqueuedTime"))
+    assert abs((datetime.now(UTC) - enqueued).total_seconds()) < PATIENCE
+    assert printed == {
         "hub": "crm",
         "partition": "0",
         "sequenceNumber": 0,
@@ -77,32 +87,30 @@ def test_json_lines_of_all_hubs_then_the_end(state: Path, broker: EventHubsBroke
         "properties": PROPERTIES,
         "body": BODY,
     }
-    assert printed["analytics"]["body"] == "no JSON"
 
 
-def test_latest_leaves_out_what_was_there_and_follows_new_hubs(state: Path, broker: EventHubsBroker) -> None:
-    put(broker.connection_string, "crm", properties=PROPERTIES | {"profileId": "old"})
-    with LocalCommand("tail", "--from", "latest", "--state-dir", state) as tail:
-        tail.wait_for("reading analytics, crm")
-        put(broker.connection_string, "crm", properties=PROPERTIES | {"profileId": "new"})
+def test_earliest_has_what_was_there_and_latest_follows_new_hubs(state: Path, broker: EventHubsBroker) -> None:
+    put(broker.connection_string, "crm", profile_id="old")
+    with (
+        LocalCommand("tail", "--from", "latest", "--state-dir", state) as latest,
+        LocalCommand("tail", "--count", "1", "--state-dir", state) as earliest,
+    ):
+        latest.wait_for("reading analytics, crm")
+        assert earliest.wait() == 0
+        put(broker.connection_string, "crm", profile_id="new")
         broker.control.create_hub("sales", 1)
-        put(broker.connection_string, "sales", properties=PROPERTIES | {"profileId": "newer"})
-        tail.wait_for(" new ")
-        tail.wait_for(" newer ")
-        tail.send_signal(signal.SIGINT)
-        assert tail.wait() == 0
-    lines = [line.split()[1:] for line in tail.stdout.splitlines()]
+        put(broker.connection_string, "sales", profile_id="newer")
+        latest.wait_for(" new ")
+        latest.wait_for(" newer ")
+        latest.send_signal(signal.SIGINT)
+        assert latest.wait() == 0
+
+    def words(tail: LocalCommand) -> list[list[str]]:
+        return sorted(line.split()[1:] for line in tail.stdout.splitlines())
+
     audiences = ["+VIP", "-left", "v1767225600000000"]
-    assert sorted(lines) == [["crm", "audience", "new", *audiences], ["sales", "audience", "newer", *audiences]]
-
-
-def test_a_closed_pipe_is_no_error(state: Path, broker: EventHubsBroker) -> None:
-    for _ in range(3):
-        put(broker.connection_string, "crm")
-    with LocalCommand("tail", "--state-dir", state, "--hub", "crm") as tail:
-        assert tail.process.stdout
-        tail.wait_for("p-1")
-    assert tail.stderr == "reading crm\n"
+    assert words(earliest) == [["crm", "audience", "old", *audiences]]
+    assert words(latest) == [["crm", "audience", "new", *audiences], ["sales", "audience", "newer", *audiences]]
 
 
 def test_event_hubs_that_goes_away_is_noticed(state: Path, broker: EventHubsBroker) -> None:
@@ -113,24 +121,22 @@ def test_event_hubs_that_goes_away_is_noticed(state: Path, broker: EventHubsBrok
     assert "error: the Event Hubs stand-in does not answer" in tail.stderr
 
 
-def test_a_hub_that_is_not_there_is_named_and_the_timeout_kept(state: Path, broker: EventHubsBroker) -> None:
-    with (
-        LocalCommand("tail", "--state-dir", state, "--hub", "nope") as missing,
-        LocalCommand("tail", "--state-dir", state, "--timeout", "1") as timely,
-    ):
-        assert missing.wait() == 1
-        assert timely.wait() == 0
-    assert "there is no hub nope in the local stack: it has analytics, crm" in missing.stderr
-    assert timely.stdout == ""
+def test_a_hub_that_is_not_there_is_named(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tail", "--state-dir", str(state), "--hub", "nope"]) == 1
+    assert "there is no hub nope in the local stack: it has analytics, crm" in capsys.readouterr().err
+
+
+def test_the_end_of_the_time(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tail", "--state-dir", str(state), "--timeout", "0.5"]) == 0
+    assert capsys.readouterr().out == ""
 
 
 async def test_the_reader_ends_at_its_count_and_at_its_timeout(stack: LocalStack, names: UniqueNames) -> None:
     stack.broker.create_hub(names.hub, 1)
-    for number in range(3):
-        put(stack.event_hubs_connection_string, names.hub, {"number": number})
     connection_string = stack.event_hubs_connection_string
-    two = [export.body["number"] async for export in read_exports(connection_string, [names.hub], count=2, timeout=20)]
-    assert two == [0, 1]
+    put(connection_string, names.hub, {"number": 1}, "no JSON", {"number": 3})
+    two = [export.body async for export in read_exports(connection_string, [names.hub], count=2, timeout=20)]
+    assert two == [{"number": 1}, "no JSON"]
     late = [export async for export in read_exports(connection_string, [names.hub], start="latest", timeout=0.2)]
     assert late == []
 

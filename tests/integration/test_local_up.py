@@ -13,7 +13,7 @@ from local.broker.control import BrokerControl
 from local.errors import PartFailedError, PortsTakenError
 from local.ports import Ports, require_free
 from local.stack import QUEUES, LocalStack
-from tests.integration.conftest import UniqueNames
+from tests.conftest import UniqueNames
 from tests.integration.local_command import LocalCommand, still_running
 
 UP = ("up", "--ports", "auto")
@@ -122,11 +122,10 @@ def test_a_functions_host_that_does_not_start_says_why(stack: LocalStack, tmp_pa
 def test_a_functions_host_comes_back_at_its_address_after_a_crash(stack: LocalStack, names: UniqueNames) -> None:
     stack.create_queues([names.queue])
     with stack.start_functions_host(settings={"PROFILE_CHANGES_QUEUE": names.queue}) as host:
-        address = host.url
+        address, first = host.url, host.pid
         host.kill()
-        assert not host.running
+        assert still_running([first]) == []
         assert not host.died, "it was asked for"
         host.start()
-        assert host.running
-        assert host.url == address
-    assert not host.running
+        assert (host.url, host.running) == (address, True)
+        assert still_running([host.pid]) == [host.pid]
