@@ -21,6 +21,7 @@ from shared.errors import ConflictError, RowTooLargeError, StorageError
 from shared.settings import Connection
 
 REQUEST_TIMEOUT = 15.0
+CONCURRENT_REQUESTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,16 @@ def connect(connection: Connection) -> TableServiceClient:
 
 
 class Table:
-    """One table of one account. Every request ends within REQUEST_TIMEOUT seconds, retries included."""
+    """One table of one account.
+
+    Every request ends within REQUEST_TIMEOUT seconds, retries included; more than CONCURRENT_REQUESTS wait for their
+    turn first, for a few large messages ask for thousands of rows at once.
+    """
 
     def __init__(self, service: TableServiceClient, name: str) -> None:
         self._client = service.get_table_client(name)
         self.name = name
+        self._turns = asyncio.Semaphore(CONCURRENT_REQUESTS)
 
     async def create_if_missing(self) -> None:
         async with self._translated("create the table"):
@@ -96,7 +102,7 @@ class Table:
     @asynccontextmanager
     async def _translated(self, operation: str) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(REQUEST_TIMEOUT):
+            async with self._turns, asyncio.timeout(REQUEST_TIMEOUT):
                 yield
         except (ResourceExistsError, ResourceModifiedError) as error:
             raise ConflictError(f"table {self.name}: somebody else saved the row first") from error

@@ -18,8 +18,8 @@ from local.emulators import storage_connection_string
 from local.ports import Ports
 from local.stack import LocalStack
 from local.state import write_settings
+from tests.conftest import UniqueNames
 from tests.eventually import eventually
-from tests.integration.conftest import UniqueNames
 from tests.integration.local_command import LocalCommand
 
 
