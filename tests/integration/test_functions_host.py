@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -208,6 +209,7 @@ async def fail(message: func.QueueMessage):
 HOLD = """
 @on_queue()
 async def hold(message: func.QueueMessage):
+    print("printed by the app")
     note(started=message.dequeue_count)
     await gate()
     note(ended=message.dequeue_count)
@@ -220,7 +222,6 @@ def test_a_message_is_passed_whole_and_deleted_after_success(app: App, queue: Qu
 @app.function_name("Look")
 @on_queue()
 def look(message: func.QueueMessage, context: func.Context):
-    print("what the app prints is no announcement")
     note(
         type=type(message).__module__, id=message.id, body=message.get_json(), delivery=message.dequeue_count,
         times=[str(message.insertion_time), str(message.time_next_visible), str(message.expiration_time)],
@@ -258,6 +259,7 @@ def test_a_failure_is_delivered_again_after_the_visibility_timeout_and_ends_in_t
     assert app.counts("fail") == {"running": 0, "succeeded": 0, "failed": 2}
     assert re.search(r"Function fail failed \(invocation [-0-9a-f]{36}\)", app.log())
     assert "ValueError: no use" in app.log()
+    assert f"moves to {queue.queue_name}-poison (delivery 2)" in app.log()
     assert "tief" not in app.log()
 
 
@@ -398,6 +400,21 @@ def test_a_queue_may_appear_after_the_host(app: App, azurite: str) -> None:
         queue.create_queue()
         queue.send_message("late")
         assert app.wait_for_notes(1) == [{"body": "late", "delivery": 1}]
+    assert "cannot be polled" not in app.log()
+
+
+def test_a_storage_account_out_of_reach_neither_ends_the_host_nor_keeps_it_from_stopping(
+    app: App, azurite: str
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nowhere = re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{closed.getsockname()[1]}", azurite)
+        app.write(NOTE_BODY, PROMPT, QUEUE="any", STORAGE=nowhere).start()
+        eventually(lambda: app.log().count("Queue any cannot be polled, trying again") >= 3, "another try")
+        assert app.counts("note_body") == {"running": 0, "succeeded": 0, "failed": 0}
+        asked_to_stop = time.monotonic()
+        app.stop()
+        assert time.monotonic() - asked_to_stop < 5
 
 
 def test_the_environment_wins_over_the_settings_file(app: App, queue: QueueClient) -> None:
