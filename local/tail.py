@@ -25,6 +25,7 @@ the ones named with --hub. Each line has the time, the hub, the reason, the prof
 - exited) and the profile's version. Reading takes nothing out of a hub.
 """
 _NEW_HUBS_INTERVAL = 1.0
+_SHOWN_OF_AN_ID = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,24 +133,28 @@ def readable_line(export: Export) -> Text:
     line = Text.assemble(
         (when, "dim"),
         "  ",
-        (f"{printable(export.hub):<12}", "cyan"),
-        f"{printable(properties.get('reason', '?')):<20}",
-        (f"{printable(properties.get('profileId', '?')):<24}", "bold"),
+        (f"{printable(export.hub):<10} ", "cyan"),
+        f"{printable(properties.get('reason', '?')):<28} ",
+        (f"{printable(properties.get('profileId', '?')):<14} ", "bold"),
+        (f"v{printable(properties.get('profileVersion', '?')):<17}", "dim"),
     )
     for status, audience in _audiences(export.body):
         line.append(
             f" {'-' if status == 'exited' else '+'}{printable(audience)}", "red" if status == "exited" else "green"
         )
-    line.append(f"  v{printable(properties.get('profileVersion', '?'))}", "dim")
     return line
 
 
 def _audiences(body: Any) -> Iterator[tuple[str, str]]:
-    """Status and name (else id) of each audience, the realized ones first."""
+    """Status and name (else the beginning of the id) of each audience, the realized ones first."""
     membership = body.get("segmentMembership") if isinstance(body, dict) else None
     entries = [
-        (str(entry.get("status")), str(entry.get("name", audience)))
+        (str(entry.get("status")), str(entry.get("name", _shortened(audience))))
         for audiences in (membership or {}).values()
         for audience, entry in audiences.items()
     ]
     yield from sorted(entries, key=lambda entry: (entry[0] == "exited", entry[1]))
+
+
+def _shortened(audience_id: str) -> str:
+    return audience_id if len(audience_id) <= _SHOWN_OF_AN_ID else f"{audience_id[:_SHOWN_OF_AN_ID]}…"
