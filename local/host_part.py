@@ -25,7 +25,7 @@ class FunctionsHost(Part):
         settings_file: Path,
         settings: Mapping[str, str],
         http_port: int,
-        lease_seconds: float | None,
+        lease_seconds: int | None,
     ) -> None:
         super().__init__(log)
         self.name = name
@@ -37,7 +37,7 @@ class FunctionsHost(Part):
         self._lease_seconds = lease_seconds
 
     def _command(self) -> Sequence[str]:
-        lease = [] if self._lease_seconds is None else ["--lease-seconds", f"{self._lease_seconds:g}"]
+        lease = [] if self._lease_seconds is None else ["--lease-seconds", str(self._lease_seconds)]
         return [
             *(sys.executable, "-m", "local.functions_host"),
             *("--app-dir", str(self._app_dir)),

@@ -129,7 +129,7 @@ class LocalStack:
         *,
         app_dir: Path = PROJECT,
         settings: Mapping[str, str] | None = None,
-        lease_seconds: float | None = None,
+        lease_seconds: int | None = None,
     ) -> FunctionsHost:
         """One more host with `settings` on top of the stack's; several may run at once, as instances do in Azure."""
         number = len(self.functions_hosts) + 1

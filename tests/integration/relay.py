@@ -1,9 +1,7 @@
 """The whole app on a local stack, as the main job's tests see it: messages in, exports and quarantine out."""
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from azure.data.tables.aio import TableServiceClient
@@ -11,34 +9,30 @@ from azure.storage.queue.aio import QueueClient
 
 from local.apply import apply
 from local.exports import Export, read_exports
-from local.parts import PROJECT
 from local.stack import CHANGES_QUEUE, LocalStack
 from shared.adapters.chunks import from_chunks
 from shared.domain.configuration import parse_configuration_file
 from tests.eventually import eventually
 
+# As in Azure, app settings override host.json: a failed message comes again after a second.
+IMPATIENT = {
+    "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:01",
+    "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
+}
+
 
 class Relay:
-    """A stack with the app on it. What a failed message waits is shortened to a second."""
+    """A stack with the app on it."""
 
-    def __init__(self, stack: LocalStack, directory: Path, configuration: dict[str, Any]) -> None:
+    def __init__(self, stack: LocalStack, configuration: dict[str, Any]) -> None:
         self.stack = stack
         self.hubs = [destination["eventHubName"] for destination in configuration["destinations"]]
-        self._app_dir = directory
         self._configuration = configuration
 
-    async def start(self, **host_options: Any) -> None:
+    async def start(self, *, lease_seconds: int) -> None:
         """Apply the configuration and run the app."""
-        self._copy_app()
         await apply(self.stack.storage_connection_string, parse_configuration_file(self._configuration))
-        self.stack.start_functions_host(app_dir=self._app_dir, **host_options)
-
-    def _copy_app(self) -> None:
-        shutil.copy(PROJECT / "function_app.py", self._app_dir)
-        (self._app_dir / "shared").symlink_to(PROJECT / "shared")
-        host = json.loads((PROJECT / "host.json").read_text())
-        host["extensions"]["queues"] |= {"visibilityTimeout": "00:00:01", "maxPollingInterval": "00:00:00.200"}
-        (self._app_dir / "host.json").write_text(json.dumps(host))
+        self.stack.start_functions_host(settings=IMPATIENT, lease_seconds=lease_seconds)
 
     async def send(self, *messages: str | bytes | Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> None:
         """Put messages on the queue; what is not text is written as JSON."""

@@ -108,7 +108,7 @@ def test_earliest_has_what_was_there_and_latest_follows_new_hubs(state: Path, br
     def words(tail: LocalCommand) -> list[list[str]]:
         return sorted(line.split()[1:] for line in tail.stdout.splitlines())
 
-    audiences = ["+VIP", "-left", "v1767225600000000"]
+    audiences = ["v1767225600000000", "+VIP", "-left"]
     assert words(earliest) == [["crm", "audience", "old", *audiences]]
     assert words(latest) == [["crm", "audience", "new", *audiences], ["sales", "audience", "newer", *audiences]]
 

@@ -31,10 +31,8 @@ SECRET = "Do-Not-Log-Me"
 
 @pytest.fixture(scope="module")
 def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
-    directory = tmp_path_factory.mktemp("main-job")
-    (app := directory / "app").mkdir()
-    with LocalStack(directory, hubs={"first": 4, "second": 4}) as stack:
-        relay = Relay(stack, app, CONFIGURATION)
+    with LocalStack(tmp_path_factory.mktemp("main-job"), hubs={"first": 4, "second": 4}) as stack:
+        relay = Relay(stack, CONFIGURATION)
         asyncio.run(relay.start(lease_seconds=3))
         yield relay
 
