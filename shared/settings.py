@@ -92,7 +92,7 @@ def _profile_accounts(text: str) -> tuple[str, ...]:
         for part in text.split(","):
             buckets, name = part.strip().split(":")
             first, last = (int(bucket) for bucket in buckets.split("-"))
-            if first != len(accounts) or last < first or not name:
+            if first != len(accounts) or not first <= last < PROFILE_BUCKETS or not name:
                 raise ValueError
             accounts += [name] * (last - first + 1)
         if len(accounts) != PROFILE_BUCKETS:

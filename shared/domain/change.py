@@ -17,6 +17,7 @@ from shared.domain.memberships import AudienceKey, Membership
 from shared.domain.problems import describe_problems
 
 MAX_PROFILE_ID_LENGTH = 2_000
+MAX_CHANGE_ID_LENGTH = 200
 CLOCK_TOLERANCE = 5 * MINUTE
 
 
@@ -54,13 +55,13 @@ class ProfileChangeMessage(_Wire):
 
     profile_id: Annotated[str, Field(min_length=1, max_length=MAX_PROFILE_ID_LENGTH)]
     occurred_at: InstantText
-    change_id: str | None = None
+    change_id: Annotated[str, Field(max_length=MAX_CHANGE_ID_LENGTH)] | None = None
     attributes: dict[str, Any] = Field(default_factory=dict, description="JSON merge patch (RFC 7396): null removes")
     identity_map: dict[Name, list[IdentityItem]] | None = Field(
         default=None, description="The whole identity map, when present; {} or null clears it"
     )
     segment_membership: dict[Name, dict[Name, MembershipItem]] = Field(default_factory=dict)
-    deleted: Literal[False] = False
+    deleted: bool = Field(default=False, description="True will forget the profile; this release refuses it")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ DAY = 24 * 60 * MINUTE
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_MICROSECOND = timedelta(microseconds=1)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 _SHAPE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)", re.ASCII)
 
 EXPECTED_INSTANT = "a date and time with a zone, such as 2026-01-11T21:24:39Z"
@@ -21,9 +22,12 @@ def parse_instant(text: str) -> int:
     Takes the forms of the specification (`…Z`, `…+0000`, `…+00:00`) with any offset.
     Raises ValueError for any other form and for dates that do not exist.
     """
-    if not _SHAPE.fullmatch(text):
-        raise ValueError(f"expected {EXPECTED_INSTANT}")
-    return (datetime.fromisoformat(text) - _EPOCH) // _ONE_MICROSECOND
+    try:
+        if not _SHAPE.fullmatch(text) or (moment := datetime.fromisoformat(text)) < _EARLIEST:
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"expected {EXPECTED_INSTANT}") from None
+    return (moment - _EPOCH) // _ONE_MICROSECOND
 
 
 def format_instant(instant: int) -> str:

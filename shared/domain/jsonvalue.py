@@ -23,7 +23,7 @@ def parse_json(text: str) -> Any:
     except InvalidJsonError:
         raise
     except json.JSONDecodeError as error:
-        raise InvalidJsonError(f"expected JSON: {error.msg} at character {error.pos}") from None
+        raise InvalidJsonError(f"expected JSON: {error.msg.removesuffix(' at')} at character {error.pos}") from None
     except ValueError:  # CPython's limit on the digits of one integer
         raise InvalidJsonError("expected numbers of at most 4,300 digits") from None
 

@@ -1,11 +1,14 @@
 """From the bytes of one queue message to profile changes, each item judged alone."""
 
 import base64
-import re
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from shared.domain.batch_sources import batch_sources
 from shared.domain.change import InvalidChangeError, ProfileChange, parse_change
 from shared.domain.jsonvalue import InvalidJsonError, canonical_json, parse_json
+
+_EXPECTED = "expected JSON that starts with { or [, or base64 of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,30 +21,32 @@ class RejectedItem:
     profile_id: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class DecodedMessage:
     """`changes` are (index in the message, change); together with `rejected` they are all that the message held."""
 
     body: bytes
+    text: str = ""
     changes: list[tuple[int, ProfileChange]] = field(default_factory=list)
     rejected: list[RejectedItem] = field(default_factory=list)
 
     def source(self, index: int) -> bytes:
         """The item at `index` as it was received: the whole body where the message is no batch."""
-        sources = _split(_text_of(self.body))
-        return sources[index].encode() if index < len(sources) else self.body
+        return self._sources[index].encode() if index < len(self._sources) else self.body
+
+    @cached_property
+    def _sources(self) -> list[str]:
+        return batch_sources(self.text) or []
 
 
 def decode_message(body: bytes, now: int) -> DecodedMessage:
     """Decode a queue message: JSON, or base64 of it; one change, an array, or `{"changes": […]}`. Never raises."""
     try:
-        text = _text_of(body)
-        items = _items_of(text)
-    except (InvalidJsonError, UnicodeDecodeError) as error:
-        reason = "expected UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        return DecodedMessage(body, rejected=[RejectedItem(None, body, reason)])
-    decoded = DecodedMessage(body)
-    may_hold_lone_surrogates = "\\ud" in text or "\\uD" in text
+        decoded = DecodedMessage(body, _text_of(body))
+        items = _items_of(decoded.text)
+    except InvalidJsonError as error:
+        return DecodedMessage(body, rejected=[RejectedItem(None, body, str(error))])
+    may_hold_lone_surrogates = "\\ud" in decoded.text or "\\uD" in decoded.text
     for index, item in enumerate(items):
         try:
             if isinstance(item, InvalidJsonError):
@@ -56,17 +61,23 @@ def decode_message(body: bytes, now: int) -> DecodedMessage:
 
 
 def _text_of(body: bytes) -> str:
-    text = body.decode("utf-8-sig").strip()
+    text = _utf8(body)
     if text.startswith(("{", "[")):
         return text
     try:
         decoded = base64.b64decode("".join(text.split()), validate=True)
     except ValueError:
-        decoded = b""
-    text = decoded.decode("utf-8-sig").strip()
-    if not text.startswith(("{", "[")):
-        raise InvalidJsonError("expected JSON that starts with { or [, or base64 of it")
-    return text
+        raise InvalidJsonError(_EXPECTED) from None
+    if not decoded.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")):
+        raise InvalidJsonError(_EXPECTED)
+    return _utf8(decoded)
+
+
+def _utf8(encoded: bytes) -> str:
+    try:
+        return encoded.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise InvalidJsonError(f"expected UTF-8, byte {error.start} is none") from None
 
 
 def _items_of(text: str) -> list[object]:
@@ -74,8 +85,8 @@ def _items_of(text: str) -> list[object]:
     try:
         document = parse_json(text)
     except InvalidJsonError:
-        sources = _split(text)
-        if not sources:
+        sources = batch_sources(text)
+        if sources is None:
             raise
         return [_parse_or_error(source) for source in sources]
     if isinstance(document, list):
@@ -95,40 +106,6 @@ def _parse_or_error(source: str) -> object:
         return error
 
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
-
-
-def _split(text: str) -> list[str]:
-    """The source of each item of a batch, found by brackets alone; empty where `text` is no batch.
-
-    The parser gives up on a whole message for one item that is no JSON or nested too deeply for it. Its neighbours
-    must go on all the same, and a rejected item is kept as it was received.
-    """
-    sources: list[str] = []
-    depth, start, items_depth = 0, 0, 1 if text.startswith("[") else 0
-    last_string, after_colon = "", False
-    for token in _TOKEN.finditer(text):
-        mark = token.group()
-        if mark in "{[":
-            depth += 1
-            if (items_depth == 1 and depth == 1) or (
-                not items_depth and depth == 2 and mark == "[" and after_colon and last_string == '"changes"'
-            ):
-                items_depth, start = depth, token.end()
-        elif mark in "}]":
-            if items_depth and depth == items_depth:
-                whole = text[token.end() :].strip() == ("" if items_depth == 1 else "}")
-                return [*sources, text[start : token.start()].strip()] if whole else []
-            depth -= 1
-        elif mark == "," and items_depth and depth == items_depth:
-            sources.append(text[start : token.start()].strip())
-            start = token.end()
-        after_colon = mark == ":"
-        if mark.startswith('"') and depth == 1:
-            last_string = mark
-    return []
-
-
 def _refuse_lone_surrogates(item: object) -> None:
     try:
         canonical_json(item).encode()
@@ -139,5 +116,12 @@ def _refuse_lone_surrogates(item: object) -> None:
 
 
 def _profile_id_of(item: object) -> str | None:
+    """The profile that a rejected item is about, if it says so in a way that can be used."""
     profile_id = item.get("profileId") if isinstance(item, dict) else None
-    return profile_id if isinstance(profile_id, str) else None
+    if not isinstance(profile_id, str):
+        return None
+    try:
+        profile_id.encode()
+    except UnicodeEncodeError:
+        return None
+    return profile_id

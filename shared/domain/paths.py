@@ -25,8 +25,9 @@ def parse_path(text: str) -> Path:
         raise ValueError("expected a path without empty keys, such as /person/name/firstName")
     for depth, key in enumerate(keys):
         if key.isdecimal() or key == "-" or key.endswith("]"):
-            array = format_path(keys[:depth] or (key,))
-            raise ValueError(f"expected a path that ends at the array: arrays are mapped whole, so map {array}")
+            array = format_path((*keys[:depth], *filter(None, [key.partition("[")[0] if key.endswith("]") else ""])))
+            instead = f"so map {array}" if array else "so name the array first"
+            raise ValueError(f"expected a path that ends at the array: arrays are mapped whole, {instead}")
     if keys[0] in RESERVED_MEMBERS:
         raise ValueError(f"expected an attribute: {keys[0]} is a member of every export already")
     return keys

@@ -1,6 +1,5 @@
 """From the configuration there is and a declarative file to the configuration there will be, and what that changes."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -51,11 +50,12 @@ def plan(current: Configuration, wanted: ConfigurationFile, now_ms: int, *, prun
     ConfigurationError where a dataflow has no destination.
     """
     changes: list[PlannedChange] = []
-    audiences = _merged("audience", current.audiences, [_dated(a, current, now_ms) for a in wanted.audiences], changes)
-    destinations = _merged("destination", current.destinations, wanted.destinations, changes)
-    dataflows = _merged("dataflow", current.dataflows, [_mapped(d, current, now_ms) for d in wanted.dataflows], changes)
-    if prune:
-        audiences, destinations, dataflows, changes = _pruned(audiences, destinations, dataflows, changes)
+    catalog = {audience.key: audience for audience in current.audiences}
+    dated = [_dated(audience, catalog.get(audience.key), now_ms) for audience in wanted.audiences]
+    mapped = [_mapped(dataflow, current, now_ms) for dataflow in wanted.dataflows]
+    audiences = _merged("audience", current.audiences, dated, changes, prune)
+    destinations = _merged("destination", current.destinations, wanted.destinations, changes, prune)
+    dataflows = _merged("dataflow", current.dataflows, mapped, changes, prune)
     known = {destination.id for destination in destinations}
     for index, dataflow in enumerate(wanted.dataflows):
         if dataflow.id not in known:
@@ -73,46 +73,41 @@ def plan(current: Configuration, wanted: ConfigurationFile, now_ms: int, *, prun
     return planned
 
 
-def _key(entry: Audience | Destination | Dataflow) -> str:
-    return "/".join(entry.key) if isinstance(entry, Audience) else entry.id
+def _identity(entry: Audience | Destination | Dataflow) -> tuple[str, ...]:
+    return entry.key if isinstance(entry, Audience) else (entry.id,)
 
 
-def _merged(kind: str, current: list[Entry], wanted: Iterable[Entry], changes: list[PlannedChange]) -> list[Entry]:
-    merged = {_key(entry): entry for entry in current}
-    named = set()
-    for entry in wanted:
-        before = merged.get(_key(entry))
-        action: Action = "created" if before is None else "unchanged" if before == entry else "changed"
-        changes.append(PlannedChange(kind, _key(entry), action))
-        merged[_key(entry)] = entry
-        named.add(_key(entry))
-    changes += [PlannedChange(kind, key, "kept, not in the file") for key in merged if key not in named]
-    return list(merged.values())
+def _merged(
+    kind: str, current: list[Entry], wanted: list[Entry], changes: list[PlannedChange], prune: bool
+) -> list[Entry]:
+    """The entries there will be; what happens to each is added to `changes`."""
+    before = {_identity(entry): entry for entry in current}
+    named = {_identity(entry): entry for entry in wanted}
+    for identity, entry in named.items():
+        there = before.get(identity)
+        action: Action = "created" if there is None else "unchanged" if there == entry else "changed"
+        changes.append(PlannedChange(kind, "/".join(identity), action))
+    absent = [identity for identity in before if identity not in named]
+    changes += [
+        PlannedChange(kind, "/".join(identity), "removed" if prune else "kept, not in the file") for identity in absent
+    ]
+    return list((named if prune else before | named).values())
 
 
-def _pruned(
-    audiences: list[Audience], destinations: list[Destination], dataflows: list[Dataflow], changes: list[PlannedChange]
-) -> tuple[list[Audience], list[Destination], list[Dataflow], list[PlannedChange]]:
-    gone = {(change.kind, change.id) for change in changes if change.action == "kept, not in the file"}
-    return (
-        [entry for entry in audiences if ("audience", _key(entry)) not in gone],
-        [entry for entry in destinations if ("destination", entry.id) not in gone],
-        [entry for entry in dataflows if ("dataflow", entry.id) not in gone],
-        [PlannedChange(c.kind, c.id, "removed") if (c.kind, c.id) in gone else c for c in changes],
-    )
-
-
-def _dated(wanted: Audience, current: Configuration, now_ms: int) -> Audience:
+def _dated(wanted: Audience, before: Audience | None, now_ms: int) -> Audience:
     """`wanted` with its times: as given, else as they were, else now; a changed entry was updated now."""
-    before = next((audience for audience in current.audiences if audience.key == wanted.key), None)
-    created_at = wanted.created_at or (before.created_at if before else now_ms)
+    created_at = _first(wanted.created_at, before.created_at if before else None, now_ms)
     same = before is not None and (before.name, before.merge_policy_id, before.origin) == (
         wanted.name,
         wanted.merge_policy_id,
         wanted.origin,
     )
-    updated_at = wanted.updated_at or (before.updated_at if before and same else now_ms)
+    updated_at = _first(wanted.updated_at, before.updated_at if before and same else None, now_ms)
     return wanted.model_copy(update={"created_at": created_at, "updated_at": updated_at})
+
+
+def _first(*times: int | None) -> int | None:
+    return next((time for time in times if time is not None), None)
 
 
 def _mapped(wanted: Dataflow, current: Configuration, now_ms: int) -> Dataflow:
@@ -122,8 +117,8 @@ def _mapped(wanted: Dataflow, current: Configuration, now_ms: int) -> Dataflow:
 
     def dated(audience: MappedAudience) -> MappedAudience:
         earlier = mapped.get(audience.key, audience)
-        created_at = audience.mapping_created_at or earlier.mapping_created_at or now_ms
-        updated_at = audience.mapping_updated_at or earlier.mapping_updated_at or created_at
+        created_at = _first(audience.mapping_created_at, earlier.mapping_created_at, now_ms)
+        updated_at = _first(audience.mapping_updated_at, earlier.mapping_updated_at, created_at)
         return audience.model_copy(update={"mapping_created_at": created_at, "mapping_updated_at": updated_at})
 
     return wanted.model_copy(update={"audiences": [dated(audience) for audience in wanted.audiences]})

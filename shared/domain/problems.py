@@ -9,6 +9,8 @@ from shared.domain.instants import EXPECTED_INSTANT
 _EXPECTED = {
     "bool_type": "expected true or false",
     "dict_type": "expected an object",
+    "int_from_float": "expected a whole number",
+    "int_type": "expected a whole number",
     "list_type": "expected an array",
     "missing": "expected this field, which is missing",
     "model_type": "expected an object",
@@ -16,14 +18,18 @@ _EXPECTED = {
     "value_error": f"expected {EXPECTED_INSTANT}",
 }
 _SHOWN_PROBLEMS = 5
+_SHOWN_CHARACTERS = 300
 
 
 def describe_problems(error: ValidationError) -> list[str]:
     """Each problem as `/path/to/field: expected …`, the first five, without any of the values."""
     problems = error.errors(include_url=False, include_input=False)
-    lines = [f"{_pointer(problem['loc']) or '/'}: {_expectation(problem)}" for problem in problems[:_SHOWN_PROBLEMS]]
+    lines = [
+        ": ".join(filter(None, (_pointer(problem["loc"]), _expectation(problem))))
+        for problem in problems[:_SHOWN_PROBLEMS]
+    ]
     if len(problems) > _SHOWN_PROBLEMS:
-        lines.append(f"and {len(problems) - _SHOWN_PROBLEMS} more problems")
+        lines.append(f"and {len(problems) - _SHOWN_PROBLEMS} more")
     return lines
 
 
@@ -45,4 +51,7 @@ def _expectation(problem: Any) -> str:
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location if part != "[key]")
+    if location and location[-1] == "[key]":  # pydantic's mark for a key that is wrong itself
+        location = location[:-1]
+    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
+    return pointer if len(pointer) <= _SHOWN_CHARACTERS else f"{pointer[:_SHOWN_CHARACTERS]}…"

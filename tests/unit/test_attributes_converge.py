@@ -50,9 +50,7 @@ def test_any_order_and_duplication_equals_the_fold(patches: list[dict[str, Any]]
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    writes=st.lists(st.tuples(st.integers(1, 3), PATCHES), min_size=1, max_size=6), seed=st.integers(0, 2**32)
-)
+@given(writes=st.lists(st.tuples(st.integers(1, 3), PATCHES), min_size=1, max_size=6), seed=st.integers(0, 2**32))
 def test_writes_at_the_same_time_converge(writes: list[tuple[int, dict[str, Any]]], seed: int) -> None:
     shuffled = list(writes)
     random.Random(seed).shuffle(shuffled)

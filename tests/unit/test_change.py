@@ -101,7 +101,7 @@ def test_several_problems_are_listed_each_with_its_place() -> None:
     ]
 
 
-@pytest.mark.parametrize(("number", "more"), [(5, []), (6, ["and 1 more problems"]), (40, ["and 35 more problems"])])
+@pytest.mark.parametrize(("number", "more"), [(5, []), (6, ["and 1 more"]), (40, ["and 35 more"])])
 def test_the_first_five_problems_are_listed_and_the_rest_counted(number: int, more: list[str]) -> None:
     fields = {f"typo{n}": SECRET for n in range(number)}
     assert refusal(**fields) == [f"/typo{n}: {UNKNOWN}" for n in range(5)] + more

@@ -40,8 +40,8 @@ def refusal(document: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
-        (None, "/: expected an object"),
-        ([], "/: expected an object"),
+        (None, "expected an object"),
+        ([], "expected an object"),
         ({"audience": []}, f"/audience: {UNKNOWN}"),
         ({"audiences": None}, "/audiences: expected an array"),
         ({"audiences": {"a": {}}}, "/audiences: expected an array"),

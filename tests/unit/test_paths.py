@@ -141,3 +141,17 @@ def test_a_mask_keeps_the_paths_that_no_other_swallows(paths: list[tuple[str, ..
 def test_overlapping_paths_become_one_tree(paths: list[tuple[str, ...]], mask: dict[str, Any]) -> None:
     assert mask_of(paths) == mask
     assert mask_of(reversed(paths)) == mask
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("items[0].name", "so map /items"),
+        ("person.emails[0]", "so map /person/emails"),
+        ("/list/0/x", "so map /list"),
+        ("/0", "so name the array first"),
+    ],
+)
+def test_a_path_into_an_array_is_told_what_to_map_instead(text: str, instead: str) -> None:
+    with pytest.raises(ValueError, match=f"{instead}$"):
+        parse_path(text)

@@ -248,3 +248,14 @@ def test_more_destinations_than_the_app_is_sized_for_are_taken_with_a_warning(nu
 def test_a_destination_without_a_dataflow_is_warned_about() -> None:
     [warning] = applied(Configuration(), {"destinations": [destination("idle")]}).warnings
     assert warning == "destination idle: has no dataflow, so nothing is exported to it"
+
+
+def test_times_of_zero_are_times() -> None:
+    document = {"audiences": [{"id": "a", "createdAt": 0, "updatedAt": "1970-01-01T00:00:00Z"}]}
+    (audience,) = applied(Configuration(), document).configuration.audiences
+    assert (audience.created_at, audience.updated_at) == (0, 0)
+
+
+def test_audiences_whose_names_run_together_are_two() -> None:
+    document = {"audiences": [{"namespace": "a", "id": "b/c"}, {"namespace": "a/b", "id": "c"}]}
+    assert len(applied(Configuration(), document).configuration.audiences) == 2

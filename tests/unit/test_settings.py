@@ -147,3 +147,8 @@ def test_no_refusal_shows_a_secret() -> None:
             settings_of(**{name: STORAGE})
         assert KEY not in str(error.value)
         assert error.value.__cause__ is None
+
+
+def test_a_range_beyond_all_buckets_is_refused_without_being_tried() -> None:
+    with pytest.raises(SettingError, match="PROFILE_ACCOUNTS: expected every bucket"):
+        Settings.from_environment({"PROFILE_ACCOUNTS": "0-99999999999999:A"})
