@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
 from shared.domain.change import ProfileChange
@@ -18,6 +18,9 @@ from shared.services.ports import Clock, ExportSender, ProfileStore, Quarantine,
 SAVE_ATTEMPTS = 10
 DUE_KEPT_UNSETTLED = 32
 _BACKOFF_SECONDS = 0.02
+
+
+IndexedChange: TypeAlias = tuple[int, ProfileChange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,66 +89,52 @@ class ExportChanges:
         the message again and nothing is lost, though some of it may be sent twice.
         """
         decoded = decode_message(message.body, self._clock())
-        outcome = Outcome(changes=len(decoded.changes))
-        by_profile: dict[str, list[tuple[int, ProfileChange]]] = {}
+        handling = _Handling(message, decoded, Outcome(changes=len(decoded.changes)))
+        by_profile: dict[str, list[IndexedChange]] = {}
         for index, change in decoded.changes:
             by_profile.setdefault(change.profile_id, []).append((index, change))
         work = [
-            self._handle_profile(message, decoded, profile_id, sorted(changes, key=_time), outcome)
+            self._handle_profile(handling, profile_id, sorted(changes, key=_time))
             for profile_id, changes in by_profile.items()
         ]
         work += [
-            self._put_in_quarantine(message, item.index, item.raw, item.reason, item.profile_id, outcome)
+            self._put_in_quarantine(handling, item.index, item.raw, item.reason, item.profile_id)
             for item in decoded.rejected
         ]
         _raise_first(await asyncio.gather(*work, return_exceptions=True))
-        return outcome
+        return handling.outcome
 
-    async def _handle_profile(
-        self,
-        message: InboundMessage,
-        decoded: DecodedMessage,
-        profile_id: str,
-        changes: Sequence[tuple[int, ProfileChange]],
-        outcome: Outcome,
-    ) -> None:
+    async def _handle_profile(self, handling: "_Handling", profile_id: str, changes: Sequence[IndexedChange]) -> None:
         too_large: ProfileTooLargeError | None = None
         # The lock spares messages of this worker losing to each other; between workers the ETag decides.
         async with self._locks.setdefault(profile_id, asyncio.Lock()):
             try:
-                profile, result = await self._apply_and_save(message, profile_id, changes)
+                profile, result = await self._apply_and_save(handling.message, profile_id, changes)
             except ProfileTooLargeError as error:
                 too_large = error
             else:
                 acknowledgements = [self._sender.enqueue(export) for export in result.exports]
         if too_large is not None:
-            await self._refuse_what_is_too_large(message, decoded, profile_id, changes, outcome, too_large)
+            await self._refuse_what_is_too_large(handling, profile_id, changes, too_large)
             return
         _raise_first(await asyncio.gather(*acknowledgements, return_exceptions=True))
-        outcome.add(result)
+        handling.outcome.add(result)
         await self._settle(profile, result.exports)
 
     async def _refuse_what_is_too_large(
-        self,
-        message: InboundMessage,
-        decoded: DecodedMessage,
-        profile_id: str,
-        changes: Sequence[tuple[int, ProfileChange]],
-        outcome: Outcome,
-        error: ProfileTooLargeError,
+        self, handling: "_Handling", profile_id: str, changes: Sequence[IndexedChange], error: ProfileTooLargeError
     ) -> None:
         """One of `changes` makes the profile too large: each of several is tried alone, a single one is refused."""
         if len(changes) > 1:
             for change in changes:
-                await self._handle_profile(message, decoded, profile_id, [change], outcome)
+                await self._handle_profile(handling, profile_id, [change])
             return
         index = changes[0][0]
-        await self._put_in_quarantine(
-            message, index, decoded.source(index), f"item {index}: {error}", profile_id, outcome
-        )
+        raw = handling.decoded.source(index)
+        await self._put_in_quarantine(handling, index, raw, f"item {index}: {error}", profile_id)
 
     async def _apply_and_save(
-        self, message: InboundMessage, profile_id: str, changes: Sequence[tuple[int, ProfileChange]]
+        self, message: InboundMessage, profile_id: str, changes: Sequence[IndexedChange]
     ) -> tuple[StoredProfile, Transition]:
         """Decide and save until nobody else saved in between; nothing was sent yet when the save says so."""
         for attempt in range(SAVE_ATTEMPTS):
@@ -192,21 +181,23 @@ class ExportChanges:
             return
 
     async def _put_in_quarantine(
-        self,
-        message: InboundMessage,
-        index: int | None,
-        raw: bytes,
-        reason: str,
-        profile_id: str | None,
-        outcome: Outcome,
+        self, handling: "_Handling", index: int | None, raw: bytes, reason: str, profile_id: str | None
     ) -> None:
-        await self._quarantine.put(
-            QuarantinedItem(message.id, index, message.received_at, reason, raw, profile_id=profile_id)
-        )
-        outcome.quarantined += 1
+        message = handling.message
+        await self._quarantine.put(QuarantinedItem(message.id, index, message.received_at, reason, raw, profile_id))
+        handling.outcome.quarantined += 1
 
 
-def _time(indexed: tuple[int, ProfileChange]) -> int:
+@dataclass(frozen=True, slots=True)
+class _Handling:
+    """One message on its way."""
+
+    message: InboundMessage
+    decoded: DecodedMessage
+    outcome: Outcome
+
+
+def _time(indexed: IndexedChange) -> int:
     return indexed[1].occurred_at
 
 
