@@ -1,0 +1,79 @@
+"""The configuration that the fault load runs on: four destinations that differ in whatever destinations can differ in.
+
+Each has audiences of its own, all of one merge policy: two that it maps, one that it only shows, and one for closing
+changes. `everyone` is mapped by all of them and is in no catalog. Times are given, so that the model knows them.
+"""
+
+from typing import Any
+
+DESTINATIONS = ("crm", "analytics", "mail", "ads")
+PARTITIONS = 4
+EVERYONE = "everyone"
+_CREATED_AT = 1_700_000_000_000
+
+
+def members(destination: str) -> str:
+    return f"{destination}-members"
+
+
+def buyers(destination: str) -> str:
+    return f"{destination}-buyers"
+
+
+def lookalikes(destination: str) -> str:
+    """Shown by `destination`, but not mapped: of the merge policy of its audiences."""
+    return f"{destination}-lookalikes"
+
+
+def closing(destination: str) -> str:
+    """What a profile enters last of all, once, so that `destination` must hear of it as it is in the end."""
+    return f"{destination}-closing"
+
+
+_TOGGLES: dict[str, dict[str, Any]] = {
+    "crm": {},
+    "analytics": {"includeSegmentNames": True, "includeSegmentTimestamps": True},
+    "mail": {"includeSegmentTimestamps": True},
+    "ads": {"includeSegmentNames": True},
+}
+_ATTRIBUTES = {
+    "crm": ["/person/name", "/loyalty/tier", "/score"],
+    "analytics": ["loyalty", "consents", "cart.items"],
+    "mail": ["/person/name/first", "/person", "/personalEmail/address"],
+    "ads": ["/score", "/consents/ads"],
+}
+
+
+def configuration() -> dict[str, Any]:
+    """As it stands in a declarative file."""
+    return {
+        "audiences": [
+            {
+                "id": audience,
+                "name": f"Audience {audience}",
+                "mergePolicyId": f"policy-{destination}",
+                "createdAt": _CREATED_AT + number,
+                "updatedAt": _CREATED_AT + 10 + number,
+            }
+            for destination in DESTINATIONS
+            for number, audience in enumerate(
+                (members(destination), buyers(destination), lookalikes(destination), closing(destination))
+            )
+        ],
+        "destinations": [
+            {"id": destination, "name": destination.upper(), "eventHubName": destination, **_TOGGLES[destination]}
+            for destination in DESTINATIONS
+        ],
+        "dataflows": [
+            {
+                "id": destination,
+                "audiences": [
+                    {"id": audience, "mappingCreatedAt": _CREATED_AT + 20, "mappingUpdatedAt": _CREATED_AT + 30}
+                    for audience in (members(destination), buyers(destination), closing(destination), EVERYONE)
+                ],
+                "attributes": _ATTRIBUTES[destination],
+                "skipSameValueWrites": destination == "mail",
+            }
+            for destination in DESTINATIONS
+        ],
+    }

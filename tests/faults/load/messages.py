@@ -1,0 +1,45 @@
+"""How changes get onto the queue: shuffled, some twice, several in a message, in every form that a message may have."""
+
+import base64
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+DUPLICATED_SHARE = 0.1
+_MOST_IN_A_MESSAGE = 25
+
+
+@dataclass(frozen=True)
+class Message:
+    text: str
+    changes: tuple[dict[str, Any], ...]
+
+
+def messages(changes: Sequence[dict[str, Any]], rng: random.Random, *, window: int) -> list[Message]:
+    """`changes`, each at least once: every `window` of them doubled in part and shuffled."""
+    return [
+        Message(_text(batch, rng), batch)
+        for start in range(0, len(changes), window)
+        for batch in _batches(_delivered(changes[start : start + window], rng), rng)
+    ]
+
+
+def _delivered(window: Sequence[dict[str, Any]], rng: random.Random) -> list[dict[str, Any]]:
+    delivered = [*window, *rng.sample(window, int(len(window) * DUPLICATED_SHARE))]
+    rng.shuffle(delivered)
+    return delivered
+
+
+def _batches(changes: list[dict[str, Any]], rng: random.Random) -> Iterator[tuple[dict[str, Any], ...]]:
+    while changes:
+        size = rng.randint(1, _MOST_IN_A_MESSAGE)
+        yield tuple(changes[:size])
+        del changes[:size]
+
+
+def _text(batch: Sequence[dict[str, Any]], rng: random.Random) -> str:
+    document: Any = batch[0] if len(batch) == 1 else rng.choice((list(batch), {"changes": list(batch)}))
+    text = json.dumps(document, ensure_ascii=rng.random() < 0.5)
+    return base64.b64encode(text.encode()).decode() if rng.random() < 0.2 else text
