@@ -3,9 +3,11 @@
 import azure.functions as func
 
 from shared.telemetry import configure_logging
+from shared.triggers.failures import blueprint as failures
 from shared.triggers.profile_changes import blueprint as profile_changes
 
 configure_logging()
 
 app = func.FunctionApp()
 app.register_functions(profile_changes)
+app.register_functions(failures)

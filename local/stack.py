@@ -17,6 +17,8 @@ from local.host_part import FunctionsHost
 from local.parts import PROJECT, Part
 from local.ports import AUTOMATIC_PORTS, Ports
 from local.state import BROKER_CONTROL_PORT, EVENTHUBS, PROFILE_CHANGES_QUEUE, RELAY_STORAGE, write_settings
+from local.storage_faults.control import StorageFaults
+from local.storage_faults.part import StorageFaultProxy
 
 DEFAULT_HUBS: Mapping[str, int] = {"crm": 4, "analytics": 4}
 CHANGES_QUEUE = "profile-changes"
@@ -35,6 +37,7 @@ class LocalStack:
 
     `directory` gets the logs, the settings files and, unless `in_memory`, Azurite's data.
     A part can be killed and started again: it comes back at the same address.
+    With `storage_faults` the app, and whoever else uses `settings`, reaches its storage through a fault proxy.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class LocalStack:
         ports: Ports = AUTOMATIC_PORTS,
         in_memory: bool = True,
         hubs: Mapping[str, int] = DEFAULT_HUBS,
+        storage_faults: bool = False,
         report: Report = _say_nothing,
     ) -> None:
         self.directory = directory.absolute()
@@ -54,11 +58,15 @@ class LocalStack:
         self._abandoned = False
         location = None if in_memory else self.directory / "azurite"
         self.azurite = Azurite(self._logs / "azurite.log", ports, location)
+        self.storage_proxy = (
+            StorageFaultProxy(self._logs / "storage-faults.log", self.azurite) if storage_faults else None
+        )
         self.event_hubs = EventHubsBroker(self._logs / "event-hubs.log", ports, hubs)
         self.functions_hosts: list[FunctionsHost] = []
 
     @property
     def storage_connection_string(self) -> str:
+        """Past the fault proxy, if there is one."""
         return self.azurite.connection_string
 
     @property
@@ -72,13 +80,21 @@ class LocalStack:
         return self.event_hubs.control
 
     @property
+    def storage_faults(self) -> StorageFaults:
+        """Faults of the storage that the app uses."""
+        if self.storage_proxy is None:
+            raise RuntimeError("this stack has no storage faults: make it with storage_faults=True")
+        return self.storage_proxy.control
+
+    @property
     def settings(self) -> dict[str, str]:
         """The app settings that make the app use this stack."""
         return {
             "FUNCTIONS_WORKER_RUNTIME": "python",
             "AzureWebJobsStorage": self.storage_connection_string,
-            RELAY_STORAGE: self.storage_connection_string,
+            RELAY_STORAGE: (self.storage_proxy or self.azurite).connection_string,
             PROFILE_CHANGES_QUEUE: CHANGES_QUEUE,
+            "WATCH_SCHEDULE": "*/30 * * * * *",
             EVENTHUBS: self.event_hubs_connection_string,
             BROKER_CONTROL_PORT: str(self.event_hubs.ports.control),
         }
@@ -97,7 +113,8 @@ class LocalStack:
 
     @property
     def _parts(self) -> list[Part]:
-        return [self.azurite, self.event_hubs, *self.functions_hosts]
+        proxies = [] if self.storage_proxy is None else [self.storage_proxy]
+        return [self.azurite, *proxies, self.event_hubs, *self.functions_hosts]
 
     def start(self) -> None:
         """Start storage and Event Hubs, with their queues and hubs. Leaves nothing running when it fails."""
@@ -107,6 +124,8 @@ class LocalStack:
         try:
             self._start(self.azurite)
             self.create_queues(QUEUES)
+            if self.storage_proxy is not None:
+                self._start(self.storage_proxy)
             self._start(self.event_hubs)
         except BaseException:
             self.stop()

@@ -7,13 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from azure.data.tables.aio import TableServiceClient
+from azure.storage.queue.aio import QueueClient
 
-from shared.adapters import event_hubs, tables
+from shared.adapters import event_hubs, retry_queue, tables
 from shared.adapters.table_configuration import TableConfiguration
+from shared.adapters.table_health import TableHealth
 from shared.adapters.table_profiles import TableProfiles
 from shared.adapters.table_quarantine import TableQuarantine
+from shared.adapters.table_undelivered import TableUndelivered
+from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationCache
+from shared.services.delivery import Delivery
 from shared.services.export_changes import ExportChanges
+from shared.services.poisoned import Poisoned
+from shared.services.retry_export import RetryExport
+from shared.services.watch_destinations import WatchDestinations
 from shared.settings import RELAY_STORAGE, Settings
 
 
@@ -22,14 +30,18 @@ class Relay:
     """The services of this process over their adapters."""
 
     export_changes: ExportChanges
+    retry_export: RetryExport
+    watch_destinations: WatchDestinations
+    poisoned: Poisoned
     configuration: TableConfiguration
+    undelivered: TableUndelivered
     _sender: event_hubs.EventHubsSender
-    _accounts: tuple[TableServiceClient, ...]
+    _clients: tuple[TableServiceClient | QueueClient, ...]
 
     async def close(self) -> None:
         """Close every connection; a Functions worker just ends instead."""
         await self._sender.close()
-        await asyncio.gather(*(account.close() for account in self._accounts))
+        await asyncio.gather(*(client.close() for client in self._clients))
 
 
 def clock() -> int:
@@ -42,27 +54,80 @@ async def build(environment: Mapping[str, str]) -> Relay:
     settings = Settings.from_environment(environment)
     accounts = {
         name: tables.connect(settings.tables(name))
-        for name in (RELAY_STORAGE, *dict.fromkeys(settings.profile_accounts))
+        for name in dict.fromkeys((RELAY_STORAGE, *settings.profile_accounts))
     }
-    configuration_table = tables.Table(accounts[RELAY_STORAGE], "Configuration")
-    quarantine_table = tables.Table(accounts[RELAY_STORAGE], "Quarantine")
+    queue = retry_queue.connect(settings.queues())
+    home = accounts[RELAY_STORAGE]
+    configuration_table, quarantine_table, undelivered_table = (
+        tables.Table(home, name) for name in ("Configuration", "Quarantine", "Undelivered")
+    )
     profile_tables = {
         name: tables.Table(accounts[name], "Profiles") for name in dict.fromkeys(settings.profile_accounts)
     }
-    await asyncio.gather(
-        *(table.create_if_missing() for table in (configuration_table, quarantine_table, *profile_tables.values()))
-    )
-    configuration = TableConfiguration(configuration_table)
+    needed = (configuration_table, quarantine_table, undelivered_table, *profile_tables.values())
+    await asyncio.gather(*(table.create_if_missing() for table in needed))
+
+    profiles = TableProfiles([profile_tables[name] for name in settings.profile_accounts])
+    quarantine = TableQuarantine(quarantine_table)
+    undelivered = TableUndelivered(undelivered_table)
+    health = TableHealth(configuration_table)
+    stored_configuration = TableConfiguration(configuration_table)
+    configuration = ConfigurationCache(stored_configuration, health, clock, settings.config_cache_seconds)
     sender = event_hubs.EventHubsSender(settings.event_hubs, settings.send_timeout)
-    export_changes = ExportChanges(
-        profiles=TableProfiles([profile_tables[name] for name in settings.profile_accounts]),
-        configuration=ConfigurationCache(configuration, clock, settings.config_cache_seconds),
+    retries = retry_queue.StorageRetryQueue(queue)
+    breakers = CircuitBreakers(health, clock)
+    delivery = Delivery(
         sender=sender,
-        quarantine=TableQuarantine(quarantine_table),
+        breakers=breakers,
+        undelivered=undelivered,
+        retries=retries,
         clock=clock,
-        sleep=asyncio.sleep,
+        retry_delays=settings.retry_delays,
     )
-    return Relay(export_changes, configuration, sender, tuple(accounts.values()))
+    retry_export = RetryExport(
+        profiles=profiles,
+        configuration=configuration,
+        sender=sender,
+        breakers=breakers,
+        undelivered=undelivered,
+        retries=retries,
+        clock=clock,
+        retry_delays=settings.retry_delays,
+    )
+    return Relay(
+        export_changes=ExportChanges(
+            profiles=profiles,
+            configuration=configuration,
+            delivery=delivery,
+            quarantine=quarantine,
+            clock=clock,
+            sleep=asyncio.sleep,
+        ),
+        retry_export=retry_export,
+        watch_destinations=WatchDestinations(
+            configuration=configuration,
+            undelivered=undelivered,
+            health=health,
+            retry=retry_export,
+            clock=clock,
+            sleep=asyncio.sleep,
+            retry_delays=settings.retry_delays,
+            redrive_per_second=settings.redrive_per_second,
+            grace=2 * settings.config_cache_seconds,
+        ),
+        poisoned=Poisoned(
+            profiles=profiles,
+            configuration=configuration,
+            quarantine=quarantine,
+            delivery=delivery,
+            undelivered=undelivered,
+            clock=clock,
+        ),
+        configuration=stored_configuration,
+        undelivered=undelivered,
+        _sender=sender,
+        _clients=(*accounts.values(), queue),
+    )
 
 
 _relay: "asyncio.Task[Relay] | None" = None

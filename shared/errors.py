@@ -8,6 +8,7 @@ RelayError
 ├── StorageError             Table Storage did not do what was asked
 │   └── RowTooLargeError     and never will: the row is larger than it takes
 └── SendError                an export was not acknowledged by its Event Hub
+    ├── ThrottledError       because the hub is busy: it is there, and asks for patience
     └── ExportTooLargeError  it never will be: the event is larger than the hub takes
 """
 
@@ -54,6 +55,10 @@ class SendError(RelayError):
         super().__init__(f"destination {destination_id!r}: {reason}")
         self.destination_id = destination_id
         self.reason = reason
+
+
+class ThrottledError(SendError):
+    """The hub is busy (`server-busy`): it is there, and asks to be left alone for a while."""
 
 
 class ExportTooLargeError(SendError):

@@ -7,6 +7,7 @@ from shared.errors import SettingError
 
 RELAY_STORAGE = "RELAY_STORAGE"
 PROFILE_BUCKETS = 1_024
+_LONGEST_DELAY = 6 * 24 * 3600  # a queue message lives for seven days
 
 # Azurite's published account, which is the same on every machine and protects nothing.
 _DEVELOPMENT_STORAGE = (
@@ -33,6 +34,8 @@ class Settings:
     environment: Mapping[str, str] = field(repr=False)
     config_cache_seconds: float
     send_timeout: float
+    retry_delays: tuple[float, ...]
+    redrive_per_second: float
     profile_accounts: tuple[str, ...]
 
     @classmethod
@@ -41,6 +44,8 @@ class Settings:
             environment=environment,
             config_cache_seconds=_positive(environment, "CONFIG_CACHE_SECONDS", 30.0),
             send_timeout=_positive(environment, "SEND_TIMEOUT", 5.0),
+            retry_delays=_retry_delays(environment.get("RETRY_DELAYS", "15,30")),
+            redrive_per_second=_positive(environment, "REDRIVE_PER_SECOND", 100.0),
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
         )
 
@@ -49,9 +54,20 @@ class Settings:
         connection = self._connection(
             name, "tableServiceUri", "a storage connection string, or {name}__tableServiceUri"
         )
+        return self._expanded(connection)
+
+    @staticmethod
+    def _expanded(connection: Connection) -> Connection:
         if connection.connection_string == "UseDevelopmentStorage=true":
-            return Connection(name, connection_string=_DEVELOPMENT_STORAGE)
+            return Connection(connection.name, connection_string=_DEVELOPMENT_STORAGE)
         return connection
+
+    def queues(self) -> Connection:
+        """The queues beside the tables: in the same account, or behind `RELAY_STORAGE__queueServiceUri`."""
+        connection = self._connection(
+            RELAY_STORAGE, "queueServiceUri", "a storage connection string, or {name}__queueServiceUri"
+        )
+        return self._expanded(connection)
 
     def event_hubs(self, name: str) -> Connection:
         """The Event Hubs namespace behind the setting `name`, or behind `<name>__fullyQualifiedNamespace`."""
@@ -72,6 +88,16 @@ class Settings:
         )
 
 
+def _retry_delays(text: str) -> tuple[float, ...]:
+    try:
+        delays = tuple(float(delay) for delay in text.split(","))
+    except ValueError:
+        delays = ()
+    if not delays or not all(0 <= delay <= _LONGEST_DELAY for delay in delays):
+        raise SettingError("app setting RETRY_DELAYS: expected seconds, one for each retry, such as 15,30")
+    return delays
+
+
 def _positive(environment: Mapping[str, str], name: str, default: float) -> float:
     text = environment.get(name, "")
     try:
@@ -79,7 +105,7 @@ def _positive(environment: Mapping[str, str], name: str, default: float) -> floa
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise SettingError(f"app setting {name}: expected a number of seconds above 0, such as {default:g}")
+        raise SettingError(f"app setting {name}: expected a number above 0, such as {default:g}")
     return value
 
 

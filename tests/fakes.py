@@ -2,15 +2,24 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from itertools import count
 
 from shared.domain.configuration import Configuration
 from shared.domain.export import Export
 from shared.domain.instants import SECOND
+from shared.domain.profile_key import profile_key
 from shared.domain.state import ProfileState
+from shared.domain.undelivered import Undelivered
 from shared.errors import ConflictError, ProfileTooLargeError, SendError
-from shared.services.ports import QuarantinedItem, StoredConfiguration, StoredProfile
+from shared.services.ports import (
+    DestinationTrouble,
+    QuarantinedItem,
+    RetryPointer,
+    StoredConfiguration,
+    StoredProfile,
+    StoredUndelivered,
+)
 
 
 class ManualClock:
@@ -91,17 +100,82 @@ class MemoryQuarantine:
         self.items[item.message_id, item.item] = item
 
 
+class MemoryUndelivered:
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], tuple[Undelivered, str]] = {}
+        self.writes = 0
+        self._etags = count(1)
+
+    async def load(self, destination_id: str, profile_key: str) -> StoredUndelivered | None:
+        await asyncio.sleep(0)
+        found = self.rows.get((destination_id, profile_key))
+        return StoredUndelivered(*found) if found else None
+
+    async def save(self, undelivered: StoredUndelivered) -> None:
+        await asyncio.sleep(0)
+        key = self._key(undelivered)
+        self._require_unchanged(key, undelivered.etag)
+        undelivered.etag = f"etag-{next(self._etags)}"
+        self.rows[key] = (undelivered.row, undelivered.etag)
+        self.writes += 1
+
+    async def delete(self, undelivered: StoredUndelivered) -> None:
+        await asyncio.sleep(0)
+        key = self._key(undelivered)
+        if key in self.rows:
+            self._require_unchanged(key, undelivered.etag)
+            del self.rows[key]
+
+    async def of(self, destination_id: str) -> AsyncIterator[StoredUndelivered]:
+        for (owner, _), found in list(self.rows.items()):
+            if owner == destination_id:
+                yield StoredUndelivered(*found)
+
+    @staticmethod
+    def _key(undelivered: StoredUndelivered) -> tuple[str, str]:
+        return undelivered.row.destination_id, profile_key(undelivered.row.profile_id)
+
+    def _require_unchanged(self, key: tuple[str, str], etag: str | None) -> None:
+        found = self.rows.get(key)
+        if etag != (found[1] if found else None):
+            raise ConflictError("somebody else saved the row first")
+
+
+class MemoryHealth:
+    def __init__(self) -> None:
+        self.troubles: dict[str, DestinationTrouble] = {}
+
+    async def load(self) -> dict[str, DestinationTrouble]:
+        return dict(self.troubles)
+
+    async def put(self, trouble: DestinationTrouble) -> None:
+        self.troubles[trouble.destination_id] = trouble
+
+    async def clear(self, destination_id: str) -> None:
+        self.troubles.pop(destination_id, None)
+
+
+class MemoryRetryQueue:
+    """`waiting` are (pointer, delay), in the order put."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[RetryPointer, float]] = []
+
+    async def put(self, pointer: RetryPointer, delay: float) -> None:
+        self.waiting.append((pointer, delay))
+
+
 class MemorySender:
-    """Acknowledges every export, but for those to a destination in `down`."""
+    """Acknowledges every export, but for those to a destination in `failures`, which fail as it says."""
 
     def __init__(self) -> None:
         self.sent: list[Export] = []
-        self.down: set[str] = set()
+        self.failures: dict[str, Callable[[str], SendError]] = {}
 
     def enqueue(self, export: Export) -> "asyncio.Future[None]":
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if export.destination.id in self.down:
-            acknowledged.set_exception(SendError(export.destination.id, "down"))
+        if failure := self.failures.get(export.destination.id):
+            acknowledged.set_exception(failure(export.destination.id))
         else:
             self.sent.append(export)
             acknowledged.set_result(None)

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from azure.eventhub import EventData, EventDataBatch
 from azure.eventhub.aio import EventHubProducerClient
+from azure.eventhub.exceptions import EventHubError
 
 from shared.domain.export import Export
 from shared.domain.profile_key import partition_of
-from shared.errors import ExportTooLargeError, SendError
+from shared.errors import ExportTooLargeError, SendError, ThrottledError
 
 T = TypeVar("T")
 _CLOSE_TIMEOUT = 5.0
@@ -123,7 +124,12 @@ class Hub:
         try:
             return task.result()
         except Exception as error:
+            condition = error.error if isinstance(error, EventHubError) else None
+            if condition == "server-busy":
+                raise ThrottledError(self._destination_id, "the hub is busy (server-busy)") from error
             self._replace(client)
+            if condition == "link:message-size-exceeded":
+                raise ExportTooLargeError(self._destination_id, f"larger than the hub takes: {error}") from error
             raise SendError(self._destination_id, f"{type(error).__name__}: {error}") from error
 
     def _replace(self, failed: EventHubProducerClient) -> None:

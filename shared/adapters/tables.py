@@ -95,6 +95,31 @@ class Table:
         async with self._translated("upsert"):
             await self._client.upsert_entity(properties, UpdateMode.REPLACE)
 
+    async def delete(self, partition_key: str, row_key: str, etag: str | None = None) -> None:
+        """Delete the row, if given an `etag` only the one read with it.
+
+        None there is no error. Raises ConflictError if it is another by now.
+        """
+        condition = MatchConditions.IfNotModified if etag else MatchConditions.Unconditionally
+        async with self._translated("delete"):
+            try:
+                await self._client.delete_entity(partition_key, row_key, etag=etag, match_condition=condition)
+            except ResourceNotFoundError:
+                return
+
+    async def partition(self, partition_key: str) -> AsyncIterator[Row]:
+        """All rows of a partition, page by page."""
+        query = "PartitionKey eq @key"
+        pages = self._client.query_entities(query, parameters={"key": partition_key}).by_page()
+        while True:
+            async with self._translated("query"):
+                page = await anext(pages, None)
+                rows = [] if page is None else [Row(entity, self._etag(entity.metadata)) async for entity in page]
+            if page is None:
+                return
+            for row in rows:
+                yield row
+
     @staticmethod
     def _etag(metadata: Mapping[str, Any]) -> str:
         return str(metadata["etag"])

@@ -5,23 +5,25 @@ from dataclasses import dataclass
 
 from shared.domain.instants import SECOND
 from shared.domain.targets import Targets
-from shared.services.ports import Clock, ConfigurationStore
+from shared.services.ports import Clock, ConfigurationStore, DestinationTrouble, HealthStore
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationSnapshot:
-    """`taken_at` is the clock just before the configuration was read."""
+    """`taken_at` is the clock just before the configuration was read; `troubles` are by destination id."""
 
     targets: Targets
     revision: int
     taken_at: int
+    troubles: dict[str, DestinationTrouble]
 
 
 class ConfigurationCache:
     """`lifetime` in seconds."""
 
-    def __init__(self, store: ConfigurationStore, clock: Clock, lifetime: float) -> None:
+    def __init__(self, store: ConfigurationStore, health: HealthStore, clock: Clock, lifetime: float) -> None:
         self._store = store
+        self._health = health
         self._clock = clock
         self._lifetime = int(lifetime * SECOND)
         self._snapshot: ConfigurationSnapshot | None = None
@@ -40,9 +42,10 @@ class ConfigurationCache:
 
     async def _read(self, last: ConfigurationSnapshot | None) -> ConfigurationSnapshot:
         taken_at = self._clock()
-        configuration = (await self._store.load()).configuration
+        stored, troubles = await asyncio.gather(self._store.load(), self._health.load())
+        configuration = stored.configuration
         if last is not None and last.revision == configuration.revision:
             targets = last.targets
         else:
             targets = Targets.of(configuration)
-        return ConfigurationSnapshot(targets, configuration.revision, taken_at)
+        return ConfigurationSnapshot(targets, configuration.revision, taken_at, troubles)

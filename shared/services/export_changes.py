@@ -12,8 +12,9 @@ from shared.domain.export import Export
 from shared.domain.message import DecodedMessage, decode_message
 from shared.domain.transition import Transition, transition
 from shared.errors import ConflictError, ProfileTooLargeError, RelayError
-from shared.services.configuration_cache import ConfigurationCache
-from shared.services.ports import Clock, ExportSender, ProfileStore, Quarantine, QuarantinedItem, Sleep, StoredProfile
+from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
+from shared.services.delivery import Delivered, Delivery
+from shared.services.ports import Clock, ProfileStore, Quarantine, QuarantinedItem, Sleep, StoredProfile
 
 SAVE_ATTEMPTS = 10
 DUE_KEPT_UNSETTLED = 32
@@ -21,6 +22,7 @@ _BACKOFF_SECONDS = 0.02
 
 
 IndexedChange: TypeAlias = tuple[int, ProfileChange]
+Counts: TypeAlias = Counter[tuple[str | None, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,59 +36,59 @@ class InboundMessage:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of one message. `exported` and `skipped` count by (destination id or None, reason)."""
+    """What came of one message.
+
+    `exported` and `skipped` count by (destination id or None, reason), `undelivered` by (destination id, row state).
+    """
 
     changes: int = 0
     quarantined: int = 0
-    exported: Counter[tuple[str, str]] = field(default_factory=Counter)
-    skipped: Counter[tuple[str | None, str]] = field(default_factory=Counter)
+    exported: Counts = field(default_factory=Counter)
+    skipped: Counts = field(default_factory=Counter)
+    undelivered: Counts = field(default_factory=Counter)
 
     def summary(self) -> dict[str, Any]:
         """The counts as plain JSON, for the log: nothing of any profile is in it."""
-        exported: dict[str, dict[str, int]] = {}
-        for (destination_id, reason), count in self.exported.items():
-            exported.setdefault(destination_id, {})[reason] = count
-        skipped: dict[str, dict[str, int]] = {}
-        for (destination, why), count in self.skipped.items():
-            skipped.setdefault(destination or "*", {})[why] = count
         return {
             "changes": self.changes,
             "quarantined": self.quarantined,
-            "exported": exported,
-            "skipped": skipped,
+            "exported": _by_destination(self.exported),
+            "skipped": _by_destination(self.skipped),
+            "undelivered": _by_destination(self.undelivered),
         }
 
-    def add(self, result: Transition) -> None:
-        self.exported.update((export.destination.id, ",".join(export.reasons)) for export in result.exports)
+    def add(self, result: Transition, delivered: Delivered) -> None:
+        self.exported.update((export.destination.id, ",".join(export.reasons)) for export in delivered.sent)
         self.skipped.update(result.skipped)
+        self.undelivered.update((export.destination.id, state) for export, state in delivered.undelivered)
 
 
 class ExportChanges:
-    """decode → load → apply and decide → save (with what is due) → send → acknowledged."""
+    """decode → load → apply and decide → save (with what is due) → send → acknowledged, or stored as undelivered."""
 
     def __init__(
         self,
         *,
         profiles: ProfileStore,
         configuration: ConfigurationCache,
-        sender: ExportSender,
+        delivery: Delivery,
         quarantine: Quarantine,
         clock: Clock,
         sleep: Sleep,
     ) -> None:
         self._profiles = profiles
         self._configuration = configuration
-        self._sender = sender
+        self._delivery = delivery
         self._quarantine = quarantine
         self._clock = clock
         self._sleep = sleep
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, message: InboundMessage) -> Outcome:
-        """Return once every item is exported, needs no export, or is in quarantine.
+        """Return once every export is acknowledged or stored as undelivered, and every bad item is in quarantine.
 
-        Raises the first RelayError otherwise, after the neighbours of what failed went their way: the queue delivers
-        the message again and nothing is lost, though some of it may be sent twice.
+        Raises the first RelayError where storage fails, after the neighbours of what failed went their way: the queue
+        delivers the message again and nothing is lost, though some of it may be sent twice.
         """
         decoded = decode_message(message.body, self._clock())
         handling = _Handling(message, decoded, Outcome(changes=len(decoded.changes)))
@@ -109,16 +111,16 @@ class ExportChanges:
         # The lock spares messages of this worker losing to each other; between workers the ETag decides.
         async with self._locks.setdefault(profile_id, asyncio.Lock()):
             try:
-                profile, result = await self._apply_and_save(handling.message, profile_id, changes)
+                profile, result, configuration = await self._apply_and_save(handling.message, profile_id, changes)
             except ProfileTooLargeError as error:
                 too_large = error
             else:
-                acknowledgements = [self._sender.enqueue(export) for export in result.exports]
+                begun = self._delivery.begin(result.exports, configuration)
         if too_large is not None:
             await self._refuse_what_is_too_large(handling, profile_id, changes, too_large)
             return
-        _raise_first(await asyncio.gather(*acknowledgements, return_exceptions=True))
-        handling.outcome.add(result)
+        delivered = await self._delivery.finish(begun)
+        handling.outcome.add(result, delivered)
         await self._settle(profile, result.exports)
 
     async def _refuse_what_is_too_large(
@@ -135,7 +137,7 @@ class ExportChanges:
 
     async def _apply_and_save(
         self, message: InboundMessage, profile_id: str, changes: Sequence[IndexedChange]
-    ) -> tuple[StoredProfile, Transition]:
+    ) -> tuple[StoredProfile, Transition, ConfigurationSnapshot]:
         """Decide and save until nobody else saved in between; nothing was sent yet when the save says so."""
         for attempt in range(SAVE_ATTEMPTS):
             if attempt:
@@ -145,7 +147,7 @@ class ExportChanges:
             now = self._clock()
             result = transition(profile.state, changes, message.id, configuration.targets, now)
             if not result.altered:
-                return profile, result
+                return profile, result, configuration
             profile.state.forget_outdated(now)
             if not self._configuration.is_fresh(configuration):
                 continue
@@ -153,24 +155,24 @@ class ExportChanges:
                 await self._profiles.save(profile)
             except ConflictError:
                 continue
-            return profile, result
+            return profile, result, configuration
         raise ConflictError(
             f"a profile was saved by others {SAVE_ATTEMPTS} times in a row: the message waits for its redelivery"
         )
 
     async def _settle(self, profile: StoredProfile, exports: Sequence[Export]) -> None:
-        """Forget what is due and acknowledged, once so much piled up that the row of a busy profile would grow.
+        """Forget what was due and is delivered, once so much piled up that the row of a busy profile would grow.
 
         Otherwise this needs no request: what is due goes with a later save, a day after. Losing a race here is fine.
         """
         due = profile.state.due
         if len(due) <= DUE_KEPT_UNSETTLED:
             return
-        acknowledged = {export.destination.id: export.version for export in exports}
+        delivered = {export.destination.id: export.version for export in exports}
         unsettled = {
             item: entry
             for item, entry in due.items()
-            if any(acknowledged.get(destination_id, -1) < entry.version for destination_id in entry.reasons)
+            if any(delivered.get(destination_id, -1) < entry.version for destination_id in entry.reasons)
         }
         if len(unsettled) == len(due):
             return
@@ -195,6 +197,13 @@ class _Handling:
     message: InboundMessage
     decoded: DecodedMessage
     outcome: Outcome
+
+
+def _by_destination(counts: Counts) -> dict[str, dict[str, int]]:
+    by_destination: dict[str, dict[str, int]] = {}
+    for (destination_id, what), count in counts.items():
+        by_destination.setdefault(destination_id or "*", {})[what] = count
+    return by_destination
 
 
 def _time(indexed: IndexedChange) -> int:

@@ -1,13 +1,14 @@
 """What the services need of the outside. Each port has an adapter on a real part and a fake in the tests."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from typing import Protocol
 
 from shared.domain.configuration import Configuration
 from shared.domain.export import Export
 from shared.domain.state import ProfileState
+from shared.domain.undelivered import Undelivered
 
 
 class Clock(Protocol):
@@ -70,6 +71,63 @@ class QuarantinedItem:
 class Quarantine(Protocol):
     async def put(self, item: QuarantinedItem) -> None:
         """Keep `item`; doing so again changes nothing. Raises StorageError."""
+
+
+@dataclass(slots=True)
+class StoredUndelivered:
+    """A row as read or saved; `etag` is None where there is none yet."""
+
+    row: Undelivered
+    etag: str | None
+
+
+class UndeliveredStore(Protocol):
+    async def load(self, destination_id: str, profile_key: str) -> StoredUndelivered | None:
+        """The row of a destination and a profile, if there is one. Raises StorageError."""
+
+    async def save(self, undelivered: StoredUndelivered) -> None:
+        """Save the row if it is still the one read, and take its new etag. Raises ConflictError if it is not."""
+
+    async def delete(self, undelivered: StoredUndelivered) -> None:
+        """Delete the row if it is still the one read; none is no error. Raises ConflictError if it is another."""
+
+    def of(self, destination_id: str) -> AsyncIterator[StoredUndelivered]:
+        """All rows of a destination, in no particular order."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPointer:
+    """Says which row to try again, and nothing of the profile; one whose `attempt` is not the row's is outdated."""
+
+    destination_id: str
+    profile_key: str
+    attempt: int
+
+
+class RetryQueue(Protocol):
+    async def put(self, pointer: RetryPointer, delay: float) -> None:
+        """Bring `pointer` back in `delay` seconds. Raises StorageError."""
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationTrouble:
+    """A destination that is down since `since`, or, once `recovering`, answers again since then (microseconds)."""
+
+    destination_id: str
+    recovering: bool
+    since: int
+    error: str
+
+
+class HealthStore(Protocol):
+    async def load(self) -> dict[str, DestinationTrouble]:
+        """Every destination that is not healthy, by its id. Raises StorageError."""
+
+    async def put(self, trouble: DestinationTrouble) -> None:
+        """Say it to all workers; each hears of it when it next reads the configuration. Raises StorageError."""
+
+    async def clear(self, destination_id: str) -> None:
+        """The destination is healthy. Raises StorageError."""
 
 
 class ExportSender(Protocol):

@@ -6,6 +6,8 @@ import time
 
 import azure.functions as func
 
+from shared.triggers.inbound import inbound_message
+
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -13,20 +15,10 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 @blueprint.function_name("export_profile_changes")
 @blueprint.queue_trigger(arg_name="message", queue_name="%PROFILE_CHANGES_QUEUE%", connection="RELAY_STORAGE")
 async def export_profile_changes(message: func.QueueMessage) -> None:
-    """Remember, decide, export. A failure is raised, so that the queue delivers the message again."""
+    """Remember, decide, export. A failure of storage is raised, so that the queue delivers the message again."""
     from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
-    from shared.services.export_changes import InboundMessage
 
     started = time.monotonic()
-    inserted = message.insertion_time
-    outcome = await (await relay()).export_changes.handle(
-        InboundMessage(
-            id=message.id or "",
-            body=message.get_body(),
-            received_at=int(inserted.timestamp() * 1_000_000) if inserted else 0,
-        )
-    )
-    logger.info(
-        "exported %s",
-        json.dumps({"message": message.id, "seconds": round(time.monotonic() - started, 3), **outcome.summary()}),
-    )
+    outcome = await (await relay()).export_changes.handle(inbound_message(message))
+    seconds = round(time.monotonic() - started, 3)
+    logger.info("exported %s", json.dumps({"message": message.id, "seconds": seconds, **outcome.summary()}))

@@ -1,6 +1,7 @@
 """The app itself under Microsoft's worker library, with nothing but the files that are deployed."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -15,14 +16,31 @@ from tests.unit.builders import destination, item, membership
 from .runner import Invocation, RunWorker
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-FUNCTIONS = {
-    "export_profile_changes": {
+
+
+def on_queue(name: str, queue: str) -> dict[str, object]:
+    return {
         "type": "queueTrigger",
         "direction": "IN",
-        "name": "message",
-        "queueName": "%PROFILE_CHANGES_QUEUE%",
+        "name": name,
+        "queueName": queue,
         "connection": "RELAY_STORAGE",
     }
+
+
+FUNCTIONS: dict[str, dict[str, object]] = {
+    "export_profile_changes": on_queue("message", "%PROFILE_CHANGES_QUEUE%"),
+    "quarantine_poisoned_changes": on_queue("message", "%PROFILE_CHANGES_QUEUE%-poison"),
+    "retry_export": on_queue("pointer", "export-retries"),
+    "bury_poisoned_retry": on_queue("pointer", "export-retries-poison"),
+    "watch_destinations": {
+        "type": "timerTrigger",
+        "direction": "IN",
+        "name": "timer",
+        "schedule": "%WATCH_SCHEDULE%",
+        "runOnStartup": False,
+        "useMonitor": False,
+    },
 }
 
 
@@ -41,7 +59,8 @@ def test_every_function_is_indexed_with_its_trigger(run_worker: RunWorker, deplo
 
 def test_what_the_triggers_name_is_in_the_sample_settings() -> None:
     settings = json.loads((CHECKOUT / "local.settings.sample.json").read_text())["Values"]
-    named = {trigger["queueName"].strip("%") for trigger in FUNCTIONS.values()} | {"RELAY_STORAGE", "EVENTHUBS"}
+    named = set(re.findall(r"%(\w+)%", str(FUNCTIONS))) | {"RELAY_STORAGE", "EVENTHUBS"}
+    assert len(named) == 4
     assert named <= settings.keys()
 
 

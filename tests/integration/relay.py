@@ -14,8 +14,11 @@ from shared.adapters.chunks import from_chunks
 from shared.domain.configuration import parse_configuration_file
 from tests.eventually import eventually
 
-# As in Azure, app settings override host.json: a failed message comes again after a second.
+# As in Azure, app settings override host.json. What takes minutes in Azure takes seconds here.
 IMPATIENT = {
+    "CONFIG_CACHE_SECONDS": "2",
+    "RETRY_DELAYS": "1,2",
+    "WATCH_SCHEDULE": "* * * * * *",
     "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:01",
     "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
 }
@@ -50,6 +53,21 @@ class Relay:
 
             assert await eventually(empty, timeout=60)
 
+    async def delivered(self) -> None:
+        """Wait until nothing is undelivered any more."""
+
+        async def nothing() -> bool:
+            return not await self.rows("Undelivered")
+
+        await self.handled()
+        assert await eventually(nothing, timeout=60)
+
+    async def rows(self, table: str) -> list[Mapping[str, Any]]:
+        """All rows of a table."""
+        connection_string = self.stack.storage_connection_string
+        async with TableServiceClient.from_connection_string(connection_string) as account:
+            return [row async for row in account.get_table_client(table).list_entities()]
+
     async def poisoned(self) -> int:
         async with self._queue(f"{CHANGES_QUEUE}-poison") as queue:
             return (await queue.get_queue_properties()).approximate_message_count or 0
@@ -64,10 +82,7 @@ class Relay:
 
     async def quarantine(self) -> dict[bytes, str]:
         """The bytes of each quarantined item, with the reason."""
-        connection_string = self.stack.storage_connection_string
-        async with TableServiceClient.from_connection_string(connection_string) as account:
-            rows = [row async for row in account.get_table_client("Quarantine").list_entities()]
-        return {from_chunks("body", row): row["reason"] for row in rows}
+        return {from_chunks("body", row): row["reason"] for row in await self.rows("Quarantine")}
 
     @property
     def log(self) -> str:

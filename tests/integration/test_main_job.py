@@ -6,13 +6,17 @@ import copy
 import json
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from json_merge_patch import merge
 
+from local.broker.control import Fault
 from local.exports import Export
+from local.parts import PROJECT
 from local.stack import LocalStack
 from tests.integration.relay import Relay
 from tests.unit.builders import at, destination, ids, item, membership
@@ -235,12 +239,45 @@ async def test_shuffled_doubled_and_killed_nothing_is_lost(
         assert len({export.partition for export in exports if export.properties["profileId"] == profile_id}) == 1
 
 
-async def test_a_hub_that_is_away_for_a_while_costs_nothing(relay: Relay) -> None:
-    relay.stack.event_hubs.stop()
-    await relay.send(item("away", 1, **QUALIFIES))
-    relay.stack.event_hubs.start()
+async def test_a_hub_that_fails_costs_nothing(relay: Relay) -> None:
+    """Fails the first send, the retries and the probes; what comes meanwhile is parked; then all of it arrives."""
+    profiles = [f"away {number}" for number in range(12)]
+    relay.stack.broker.set_faults(Fault(kind="reject", hub="first"))
+    for number, profile_id in enumerate(profiles):
+        await relay.send(item(profile_id, 1, **QUALIFIES))
+        if number % 4 == 3:
+            await relay.handled()
+    rows = await relay.rows("Undelivered")
+    assert {row["profileId"] for row in rows} == set(profiles)
+    assert any(row["RowKey"] == "first" and not row["recovering"] for row in await relay.rows("Configuration"))
+    assert sum(fault.fired for fault in relay.stack.broker.faults()) > 0
+    await relay.send(item(profiles[0], 2, attributes={"x": "newest"}))
     await relay.handled()
-    assert reasons(await relay.exports("away")) == [("first", "audience")]
+
+    relay.stack.broker.clear_faults()
+    await relay.delivered()
+
+    exports = await relay.exports(*profiles)
+    assert {export.properties["profileId"] for export in exports} == set(profiles)
+    newest = [export for export in exports if export.properties["profileId"] == profiles[0]][-1]
+    assert (newest.body["x"], newest.properties["reason"].split(",")[0]) == ("newest", "audience")
+
+
+async def test_what_is_too_large_for_a_hub_is_dead_at_once_and_can_be_redriven(relay: Relay) -> None:
+    relay.stack.broker.set_faults(Fault(kind="size-exceeded", hub="second"))
+    await relay.send(item("heavy", 1, segmentMembership=membership(1, audience="b")))
+    await relay.handled()
+    (row,) = await relay.rows("Undelivered")
+    assert (row["state"], row["permanent"], row["attempts"], row["profileId"]) == ("dead", True, 1, "heavy")
+
+    relay.stack.broker.clear_faults()
+    settings = relay.stack.directory / "local.settings.json"
+    settings.write_text(json.dumps({"Values": relay.stack.settings}))
+    command = [sys.executable, "-m", "local", "redrive", "second", "--state-dir", str(relay.stack.directory)]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True, cwd=PROJECT)
+
+    assert json.loads(done.stdout) == {"done": {"sent": 1}, "left": 0}
+    assert reasons(await relay.exports("heavy")) == [("second", "audience")]
 
 
 async def test_nothing_personal_is_logged(relay: Relay) -> None:

@@ -13,13 +13,17 @@ from azure.data.tables.aio import TableServiceClient
 from local.stack import LocalStack
 from shared.adapters import tables
 from shared.adapters.table_configuration import TableConfiguration
+from shared.adapters.table_health import TableHealth
 from shared.adapters.table_profiles import TableProfiles
 from shared.adapters.table_quarantine import TableQuarantine
+from shared.adapters.table_undelivered import TableUndelivered
 from shared.errors import ConflictError, StorageError
 from shared.services.ports import QuarantinedItem
 from shared.settings import PROFILE_BUCKETS, Connection
 from tests.contracts.configuration_store import ConfigurationStoreContract
+from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.profile_store import ProfileStoreContract
+from tests.contracts.undelivered_store import UndeliveredStoreContract
 from tests.unit.builders import NOW
 
 
@@ -59,6 +63,18 @@ class TestTableConfiguration(ConfigurationStoreContract):
     @pytest.fixture
     def store(self, table: tables.Table) -> TableConfiguration:
         return TableConfiguration(table)
+
+
+class TestTableUndelivered(UndeliveredStoreContract):
+    @pytest.fixture
+    def store(self, table: tables.Table) -> TableUndelivered:
+        return TableUndelivered(table)
+
+
+class TestTableHealth(HealthStoreContract):
+    @pytest.fixture
+    def store(self, table: tables.Table) -> TableHealth:
+        return TableHealth(table)
 
 
 async def rows(account: TableServiceClient, table: tables.Table) -> list[Mapping[str, Any]]:

@@ -2,47 +2,20 @@
 
 import asyncio
 import json
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
 from shared.domain.change import parse_change
 from shared.domain.instants import SECOND
-from shared.errors import ConflictError, SendError, StorageError
-from shared.services.configuration_cache import ConfigurationCache
-from shared.services.export_changes import DUE_KEPT_UNSETTLED, ExportChanges, InboundMessage, Outcome
+from shared.errors import ConflictError, StorageError
+from shared.services.export_changes import DUE_KEPT_UNSETTLED
 from shared.services.ports import StoredProfile
-from tests.fakes import ManualClock, MemoryConfiguration, MemoryProfiles, MemoryQuarantine, MemorySender
+from tests.fakes import MemoryProfiles
 from tests.unit.builders import NOW, configuration, destination, item, membership, told
+from tests.unit.world import DOCUMENT, World
 
 QUALIFIES = {"segmentMembership": membership(1)}
-DOCUMENT = {
-    "destinations": [destination("d"), destination("e")],
-    "dataflows": [{"id": "d", "audiences": ["a"], "attributes": ["/x"]}, {"id": "e", "audiences": ["a"]}],
-}
-
-
-class World:
-    """The service over fakes, with the outcome of each message."""
-
-    def __init__(self, profiles: MemoryProfiles | None = None) -> None:
-        self.clock = ManualClock(NOW)
-        self.profiles = profiles or MemoryProfiles(size_limit=20_000)
-        self.configuration = MemoryConfiguration(configuration(DOCUMENT))
-        self.quarantine = MemoryQuarantine()
-        self.sender = MemorySender()
-        self.service = ExportChanges(
-            profiles=self.profiles,
-            configuration=ConfigurationCache(self.configuration, self.clock, lifetime=30),
-            sender=self.sender,
-            quarantine=self.quarantine,
-            clock=self.clock,
-            sleep=self.clock.sleep,
-        )
-
-    async def handle(self, *items: Any, message_id: str = "m") -> Outcome:
-        return await self.service.handle(InboundMessage(message_id, json.dumps(items).encode(), NOW))
 
 
 @pytest.fixture
@@ -60,6 +33,7 @@ async def test_a_change_is_saved_and_every_destination_hears_of_it(world: World)
         "quarantined": 0,
         "exported": {"d": {"audience": 1}, "e": {"audience": 1}},
         "skipped": {"d": {"in no mapped audience": 1}},
+        "undelivered": {},
     }
 
 
@@ -70,8 +44,7 @@ async def test_changes_of_one_message_are_applied_in_the_order_of_their_times(wo
 
 
 async def test_bad_items_are_quarantined_whole_and_their_neighbours_go_on(world: World) -> None:
-    body = json.dumps([item("p", 1, **QUALIFIES), {"profileId": "bad"}]).encode()
-    outcome = await world.service.handle(InboundMessage("m", body, NOW))
+    outcome = await world.handle(item("p", 1, **QUALIFIES), {"profileId": "bad"})
 
     (rejected,) = world.quarantine.items.values()
     assert (rejected.message_id, rejected.item, rejected.profile_id) == ("m", 1, "bad")
@@ -109,19 +82,16 @@ async def test_a_crash_between_save_and_send_is_made_good_by_the_redelivery(worl
     assert len(world.profiles.saves) == 1
 
 
-async def test_a_failed_send_fails_the_message_after_its_neighbours_were_served(world: World) -> None:
-    world.sender.down = {"d"}
-    with pytest.raises(SendError, match="'d': down"):
-        await world.handle(item("p", 1, **QUALIFIES), item("q", 1, **QUALIFIES), {"bad": 1})
-    assert [(export.destination.id, export.profile_id) for export in world.sender.sent] == [("e", "p"), ("e", "q")]
-    assert len(world.quarantine.items) == 1
+async def test_a_failed_send_is_stored_and_its_neighbours_are_served(world: World) -> None:
+    world.break_down("d")
 
-    world.sender.down = set()
-    world.sender.sent.clear()
-    await world.handle(item("p", 1, **QUALIFIES), item("q", 1, **QUALIFIES), {"bad": 1})
+    outcome = await world.handle(item("p", 1, **QUALIFIES), {"bad": 1})
 
-    assert sorted(told(world.sender.sent)) == [("d", "audience")] * 2 + [("e", "audience")] * 2
-    assert len(world.quarantine.items) == 1
+    assert [(export.destination.id, export.profile_id) for export in world.sender.sent] == [("e", "p")]
+    assert world.rows == {("d", "p"): "retrying"}
+    assert outcome.summary()["undelivered"] == {"d": {"retrying": 1}}
+    assert outcome.summary()["exported"] == {"e": {"audience": 1}}
+    assert outcome.quarantined == 1
 
 
 class RacedProfiles(MemoryProfiles):
@@ -219,10 +189,12 @@ async def test_the_row_of_a_busy_profile_does_not_grow_with_what_is_acknowledged
     assert len(world.profiles.saves) <= 200 * (1 + 1 / DUE_KEPT_UNSETTLED) + 1
 
 
-async def test_what_is_due_and_not_acknowledged_stays(world: World) -> None:
-    world.sender.down = {"e"}
-    with pytest.raises(SendError):
-        await world.handle(item("p", 0, **QUALIFIES), message_id="never-acknowledged")
+async def test_what_is_due_and_not_delivered_stays(world: World) -> None:
+    world.break_down("e")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.undelivered, "save", Mock(side_effect=StorageError("down")))
+        with pytest.raises(StorageError):
+            await world.handle(item("p", 0, **QUALIFIES), message_id="never-delivered")
     for second in range(1, 100):
         await world.handle(item("p", second, attributes={"x": second}), message_id=f"m{second}")
-    assert "never-acknowledged:0" in world.profiles.saves[-1].due
+    assert "never-delivered:0" in world.profiles.saves[-1].due

@@ -3,8 +3,10 @@
 import pytest
 
 from tests.contracts.configuration_store import ConfigurationStoreContract
+from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.profile_store import ProfileStoreContract
-from tests.fakes import MemoryConfiguration, MemoryProfiles
+from tests.contracts.undelivered_store import UndeliveredStoreContract
+from tests.fakes import MemoryConfiguration, MemoryHealth, MemoryProfiles, MemoryUndelivered
 
 
 class TestMemoryProfiles(ProfileStoreContract):
@@ -21,3 +23,15 @@ class TestMemoryConfiguration(ConfigurationStoreContract):
     @pytest.fixture
     def store(self) -> MemoryConfiguration:
         return MemoryConfiguration()
+
+
+class TestMemoryUndelivered(UndeliveredStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryUndelivered:
+        return MemoryUndelivered()
+
+
+class TestMemoryHealth(HealthStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryHealth:
+        return MemoryHealth()

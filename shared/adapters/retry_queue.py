@@ -1,0 +1,49 @@
+"""The queue `export-retries`: pointers that come back after a delay."""
+
+import json
+from typing import Any
+
+from azure.core.exceptions import AzureError
+from azure.storage.queue.aio import QueueClient
+
+from shared.errors import StorageError
+from shared.services.ports import RetryPointer
+from shared.settings import Connection
+
+NAME = "export-retries"
+
+
+def connect(connection: Connection) -> QueueClient:
+    """A client for the queue; no request is made yet."""
+    options: dict[str, Any] = {"use_env_settings": False, "connection_timeout": 5, "read_timeout": 10}
+    if connection.connection_string:
+        return QueueClient.from_connection_string(connection.connection_string, NAME, **options)
+    from shared.adapters.identity import credential  # slow to import, and not needed with connection strings
+
+    return QueueClient(connection.endpoint or "", NAME, credential=credential(connection.client_id), **options)
+
+
+class StorageRetryQueue:
+    def __init__(self, client: QueueClient) -> None:
+        self._client = client
+
+    async def put(self, pointer: RetryPointer, delay: float) -> None:
+        try:
+            await self._client.send_message(encode_pointer(pointer), visibility_timeout=max(0, round(delay)))
+        except AzureError as error:
+            raise StorageError(f"queue {NAME}: could not put a message: {error}") from error
+
+
+def encode_pointer(pointer: RetryPointer) -> str:
+    return json.dumps(
+        {"destinationId": pointer.destination_id, "profileKey": pointer.profile_key, "attempt": pointer.attempt}
+    )
+
+
+def decode_pointer(body: bytes) -> RetryPointer:
+    """Raises ValueError for what is no pointer."""
+    try:
+        document = json.loads(body)
+        return RetryPointer(str(document["destinationId"]), str(document["profileKey"]), int(document["attempt"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"queue {NAME}: expected destinationId, profileKey and attempt") from error

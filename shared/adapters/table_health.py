@@ -1,0 +1,40 @@
+"""The health rows, beside the configuration: one for each destination that is not healthy."""
+
+from azure.data.tables import EdmType, EntityProperty
+
+from shared.adapters.tables import Table
+from shared.services.ports import DestinationTrouble
+
+_PARTITION = "health"
+_ERROR_LENGTH = 1_000
+
+
+class TableHealth:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    async def load(self) -> dict[str, DestinationTrouble]:
+        troubles = {}
+        async for row in self._table.partition(_PARTITION):
+            destination_id = str(row.properties["RowKey"])
+            troubles[destination_id] = DestinationTrouble(
+                destination_id,
+                recovering=row.properties["recovering"],
+                since=row.properties["since"].value,
+                error=row.properties["error"],
+            )
+        return troubles
+
+    async def put(self, trouble: DestinationTrouble) -> None:
+        await self._table.put(
+            {
+                "PartitionKey": _PARTITION,
+                "RowKey": trouble.destination_id,
+                "recovering": trouble.recovering,
+                "since": EntityProperty(trouble.since, EdmType.INT64),
+                "error": trouble.error[:_ERROR_LENGTH],
+            }
+        )
+
+    async def clear(self, destination_id: str) -> None:
+        await self._table.delete(_PARTITION, destination_id)

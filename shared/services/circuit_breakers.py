@@ -1,0 +1,48 @@
+"""Circuit breakers: after three failed sends in a row a destination is down, here at once and soon everywhere."""
+
+from collections import Counter
+
+from shared.errors import SendError, ThrottledError
+from shared.services.configuration_cache import ConfigurationSnapshot
+from shared.services.ports import Clock, DestinationTrouble, HealthStore
+
+FAILURES_IN_A_ROW = 3
+
+
+class CircuitBreakers:
+    """One breaker for each destination. `watch_destinations` closes them, by what it writes to the health rows."""
+
+    def __init__(self, health: HealthStore, clock: Clock) -> None:
+        self._health = health
+        self._clock = clock
+        self._failures: Counter[str] = Counter()
+        self._last_error: dict[str, SendError] = {}
+        self._opened_at: dict[str, int] = {}
+
+    def open_since(self, destination_id: str, snapshot: ConfigurationSnapshot) -> int | None:
+        """Since when exports to the destination are not to be tried, as this worker knows it; None if they are."""
+        opened_at = self._opened_at.get(destination_id)
+        if opened_at is not None and snapshot.taken_at <= opened_at:
+            return opened_at
+        self._opened_at.pop(destination_id, None)
+        trouble = snapshot.troubles.get(destination_id)
+        return trouble.since if trouble is not None and not trouble.recovering else None
+
+    def succeeded(self, destination_id: str) -> None:
+        self._failures.pop(destination_id, None)
+
+    async def failed(self, error: SendError) -> None:
+        """Count a failed send; a batch that failed whole raises the same error for each of its events, and counts once.
+
+        A hub that is busy is not down. Raises StorageError when the others cannot be told that it is.
+        """
+        destination_id = error.destination_id
+        if isinstance(error, ThrottledError) or self._last_error.get(destination_id) is error:
+            return
+        self._last_error[destination_id] = error
+        self._failures[destination_id] += 1
+        if self._failures[destination_id] >= FAILURES_IN_A_ROW and destination_id not in self._opened_at:
+            now = self._clock()
+            await self._health.put(DestinationTrouble(destination_id, recovering=False, since=now, error=error.reason))
+            self._opened_at[destination_id] = now
+            self._failures.pop(destination_id)

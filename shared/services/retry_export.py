@@ -1,0 +1,161 @@
+"""One more attempt at an export that could not be sent, with the profile as it is by then."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+from shared.domain.export import Export, export_of
+from shared.domain.profile_key import profile_key
+from shared.domain.undelivered import Undelivered, UndeliveredState, after_failed_retry
+from shared.errors import ConflictError, ExportTooLargeError, SendError
+from shared.services.circuit_breakers import CircuitBreakers
+from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
+from shared.services.delivery import failure_of
+from shared.services.ports import (
+    Clock,
+    ExportSender,
+    ProfileStore,
+    RetryPointer,
+    RetryQueue,
+    StoredUndelivered,
+    UndeliveredStore,
+)
+
+
+class Attempt(StrEnum):
+    """What came of an attempt."""
+
+    SENT = "sent"
+    FAILED = "failed"
+    PARKED = "parked"
+    DROPPED = "dropped"
+    OUTDATED = "outdated"
+
+
+class RetryExport:
+    """`retry_delays` in seconds, one for each retry."""
+
+    def __init__(
+        self,
+        *,
+        profiles: ProfileStore,
+        configuration: ConfigurationCache,
+        sender: ExportSender,
+        breakers: CircuitBreakers,
+        undelivered: UndeliveredStore,
+        retries: RetryQueue,
+        clock: Clock,
+        retry_delays: Sequence[float],
+    ) -> None:
+        self._profiles = profiles
+        self._configuration = configuration
+        self._sender = sender
+        self._breakers = breakers
+        self._undelivered = undelivered
+        self._retries = retries
+        self._clock = clock
+        self._retry_delays = retry_delays
+
+    async def handle(self, pointer: RetryPointer) -> Attempt:
+        """Try the row that `pointer` names. Raises StorageError, after which the pointer is to come again."""
+        stored = await self._undelivered.load(pointer.destination_id, pointer.profile_key)
+        if stored is None or stored.row.state != UndeliveredState.RETRYING:
+            return Attempt.OUTDATED
+        if stored.row.attempts == pointer.attempt + 1:
+            # This pointer was handled, but not to its end: its successor may never have been put.
+            await self.point_to(stored.row)
+            return Attempt.OUTDATED
+        if stored.row.attempts != pointer.attempt:
+            return Attempt.OUTDATED
+        snapshot = await self._configuration.current()
+        if self._breakers.open_since(pointer.destination_id, snapshot) is not None:
+            return await self._park(stored, "destination down")
+        return await self.attempt(stored, snapshot)
+
+    async def attempt(self, stored: StoredUndelivered, snapshot: ConfigurationSnapshot) -> Attempt:
+        """Send the current state for `stored`; its row goes, or says what failed. Raises StorageError."""
+        row = stored.row
+        target = snapshot.targets.by_id.get(row.destination_id)
+        if target is not None and not target.dataflow.enabled:
+            return await self._park(stored, "dataflow paused")
+        export = await self._export_of(row, snapshot)
+        if export is None:
+            return await self._drop(stored)
+        try:
+            await self._sender.enqueue(export)
+        except SendError as error:
+            await self._failed(stored, error)
+            return Attempt.FAILED
+        self._breakers.succeeded(row.destination_id)
+        await self._settle(stored, export)
+        return Attempt.SENT
+
+    async def _failed(self, stored: StoredUndelivered, error: SendError) -> None:
+        if not isinstance(error, ExportTooLargeError):
+            await self._breakers.failed(error)
+        following = after_failed_retry(stored.row, failure_of(error), self._clock(), self._retry_delays)
+        try:
+            await self._undelivered.save(StoredUndelivered(following.row, stored.etag))
+        except ConflictError:
+            # A newer export failed meanwhile; its row counts one attempt less, which does no harm.
+            await self.point_to(stored.row)
+            return
+        if following.pointer_delay is not None:
+            await self.point_to(following.row)
+
+    async def _settle(self, stored: StoredUndelivered, sent: Export) -> None:
+        """Delete the row, unless a later version failed while this one was on its way."""
+        while True:
+            try:
+                await self._undelivered.delete(stored)
+            except ConflictError:
+                again = await self._undelivered.load(sent.destination.id, profile_key(sent.profile_id))
+                if again is None:
+                    return
+                if again.row.version > sent.version:
+                    if again.row.state == UndeliveredState.RETRYING:
+                        await self.point_to(again.row)
+                    return
+                stored = again
+            else:
+                return
+
+    async def _park(self, stored: StoredUndelivered, why: str) -> Attempt:
+        row = replace(stored.row, state=UndeliveredState.PARKED, last_error=why)
+        try:
+            await self._undelivered.save(StoredUndelivered(row, stored.etag))
+        except ConflictError:
+            await self.point_to(stored.row)
+        return Attempt.PARKED
+
+    async def _drop(self, stored: StoredUndelivered) -> Attempt:
+        try:
+            await self._undelivered.delete(stored)
+        except ConflictError:
+            await self.point_to(stored.row)
+        return Attempt.DROPPED
+
+    async def probe(self, stored: StoredUndelivered, snapshot: ConfigurationSnapshot) -> SendError | None:
+        """Send the current state for `stored` and leave its row: a worker may be counting on the row to be there."""
+        export = await self._export_of(stored.row, snapshot)
+        if export is not None:
+            try:
+                await self._sender.enqueue(export)
+            except ExportTooLargeError:
+                return None  # it is there, and answers
+            except SendError as error:
+                return error
+        return None
+
+    async def _export_of(self, row: Undelivered, snapshot: ConfigurationSnapshot) -> Export | None:
+        """The export that `row` calls for by now; None if its destination does not want the profile any more."""
+        target = snapshot.targets.by_id.get(row.destination_id)
+        profile = await self._profiles.load(row.profile_id)
+        if target is None or not any(audience in target.mapped for audience in profile.state.memberships):
+            return None
+        return export_of(profile.state, target, snapshot.targets.catalog, row.reasons, row.occurred_at)
+
+    async def point_to(self, row: Undelivered) -> None:
+        """Put a pointer to `row` on the retry queue."""
+        delay = self._retry_delays[min(row.attempts, len(self._retry_delays)) - 1] if self._retry_delays else 0.0
+        await self._retries.put(RetryPointer(row.destination_id, profile_key(row.profile_id), row.attempts), delay)

@@ -1,0 +1,158 @@
+"""Looks after destinations that were down and after exports that wait: whatever a run leaves, the next one finds."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from shared.domain.instants import MINUTE, SECOND
+from shared.domain.undelivered import UndeliveredState, overdue
+from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
+from shared.services.ports import (
+    Clock,
+    DestinationTrouble,
+    HealthStore,
+    Sleep,
+    StoredUndelivered,
+    UndeliveredStore,
+)
+from shared.services.retry_export import Attempt, RetryExport
+
+OVERDUE_PATIENCE = 120.0
+DEAD_LEFT_ALONE = MINUTE
+FAILURES_TO_STOP_AT = 3
+
+
+@dataclass(slots=True)
+class WatchOutcome:
+    """What one run did, counted by (destination id, what)."""
+
+    done: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def summary(self) -> dict[str, dict[str, int]]:
+        """As plain JSON, for the log."""
+        by_destination: dict[str, dict[str, int]] = {}
+        for (destination_id, what), count in self.done.items():
+            by_destination.setdefault(destination_id, {})[what] = count
+        return by_destination
+
+
+class WatchDestinations:
+    """`redrive_per_second` is the pace for each destination; a run works for at most `budget` seconds.
+
+    A destination that answers again is `recovering` for `grace` seconds: by then every worker knows, and nobody
+    counts on a parked row to be there still.
+    """
+
+    def __init__(
+        self,
+        *,
+        configuration: ConfigurationCache,
+        undelivered: UndeliveredStore,
+        health: HealthStore,
+        retry: RetryExport,
+        clock: Clock,
+        sleep: Sleep,
+        retry_delays: Sequence[float],
+        redrive_per_second: float,
+        grace: float,
+        budget: float = 45.0,
+    ) -> None:
+        self._configuration = configuration
+        self._undelivered = undelivered
+        self._health = health
+        self._retry = retry
+        self._clock = clock
+        self._sleep = sleep
+        self._retry_delays = retry_delays
+        self._pause = 1.0 / redrive_per_second
+        self._grace = int(grace * SECOND)
+        self._budget = int(budget * SECOND)
+
+    async def run(self) -> WatchOutcome:
+        """Look after every destination, side by side. Raises StorageError."""
+        outcome = WatchOutcome()
+        snapshot = await self._configuration.current()
+        troubles = await self._health.load()
+        destination_ids = sorted(snapshot.targets.by_id.keys() | troubles.keys())
+        await asyncio.gather(
+            *(self._look_after(each, troubles.get(each), snapshot, outcome) for each in destination_ids)
+        )
+        return outcome
+
+    async def redrive(self, destination_id: str) -> WatchOutcome:
+        """What a person asks for: try now whatever waits for the destination, dead rows of all kinds included."""
+        outcome = WatchOutcome()
+        snapshot = await self._configuration.current()
+        trouble = (await self._health.load()).get(destination_id)
+        if trouble is None:
+            await self._redrive(destination_id, snapshot, outcome, everything=True)
+        else:
+            await self._look_after(destination_id, trouble, snapshot, outcome)
+        return outcome
+
+    async def _look_after(
+        self,
+        destination_id: str,
+        trouble: DestinationTrouble | None,
+        snapshot: ConfigurationSnapshot,
+        outcome: WatchOutcome,
+    ) -> None:
+        target = snapshot.targets.by_id.get(destination_id)
+        if target is not None and not target.dataflow.enabled:
+            return
+        if trouble is None:
+            await self._redrive(destination_id, snapshot, outcome)
+        elif not trouble.recovering:
+            await self._probe(trouble, snapshot, outcome)
+        elif self._clock() < trouble.since + self._grace:
+            outcome.done[destination_id, "recovering"] += 1
+        elif await self._redrive(destination_id, snapshot, outcome):
+            await self._health.clear(destination_id)
+            outcome.done[destination_id, "healthy"] += 1
+
+    async def _probe(self, trouble: DestinationTrouble, snapshot: ConfigurationSnapshot, outcome: WatchOutcome) -> None:
+        """Send one parked export, never a made-up event; if there is none, the next change is the probe."""
+        error = None
+        async for stored in self._undelivered.of(trouble.destination_id):
+            if stored.row.state == UndeliveredState.PARKED:
+                error = await self._retry.probe(stored, snapshot)
+                break
+        if error is None:
+            await self._health.put(replace(trouble, recovering=True, since=self._clock()))
+            outcome.done[trouble.destination_id, "answers again"] += 1
+        else:
+            await self._health.put(replace(trouble, error=error.reason))
+            outcome.done[trouble.destination_id, "still down"] += 1
+
+    async def _redrive(
+        self,
+        destination_id: str,
+        snapshot: ConfigurationSnapshot,
+        outcome: WatchOutcome,
+        *,
+        everything: bool = False,
+    ) -> bool:
+        """Try what waits, at the pace; whether all of it was tried."""
+        until = self._clock() + self._budget
+        failures = 0
+        async for stored in self._undelivered.of(destination_id):
+            now = self._clock()
+            if now >= until or failures >= FAILURES_TO_STOP_AT:
+                return False
+            if overdue(stored.row, now, self._retry_delays, OVERDUE_PATIENCE):
+                await self._retry.point_to(stored.row)
+                outcome.done[destination_id, "pointed to again"] += 1
+            elif self._wants_redrive(stored, now, everything):
+                attempt = await self._retry.attempt(stored, snapshot)
+                failures += attempt == Attempt.FAILED
+                outcome.done[destination_id, attempt] += 1
+                await self._sleep(self._pause)
+        return failures < FAILURES_TO_STOP_AT
+
+    @staticmethod
+    def _wants_redrive(stored: StoredUndelivered, now: int, everything: bool) -> bool:
+        row = stored.row
+        if row.state == UndeliveredState.DEAD:
+            return everything or (not row.permanent and row.last_failed_at + DEAD_LEFT_ALONE <= now)
+        return row.state == UndeliveredState.PARKED

@@ -1,0 +1,59 @@
+"""The triggers for what failed: retries, the watch over destinations, and what the host gave up on."""
+
+import json
+import logging
+
+import azure.functions as func
+
+from shared.triggers.inbound import inbound_message
+
+logger = logging.getLogger(__name__)
+blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
+
+
+@blueprint.function_name("retry_export")
+@blueprint.queue_trigger(arg_name="pointer", queue_name="export-retries", connection="RELAY_STORAGE")
+async def retry_export(pointer: func.QueueMessage) -> None:
+    """Try an undelivered export again. A failure of storage is raised, so that the queue brings the pointer again."""
+    from shared.adapters.retry_queue import decode_pointer  # here, so that indexing does not load the SDKs
+    from shared.bootstrap import relay
+
+    decoded = decode_pointer(pointer.get_body())
+    attempt = await (await relay()).retry_export.handle(decoded)
+    logger.info("retried %s", json.dumps({"destination": decoded.destination_id, "attempt": attempt}))
+
+
+@blueprint.function_name("watch_destinations")
+@blueprint.timer_trigger(arg_name="timer", schedule="%WATCH_SCHEDULE%", use_monitor=False)
+async def watch_destinations(timer: func.TimerRequest) -> None:
+    """Look after destinations that were down and exports that wait."""
+    from shared.bootstrap import relay
+
+    outcome = await (await relay()).watch_destinations.run()
+    if summary := outcome.summary():
+        logger.info("watched %s", json.dumps(summary))
+
+
+@blueprint.function_name("quarantine_poisoned_changes")
+@blueprint.queue_trigger(arg_name="message", queue_name="%PROFILE_CHANGES_QUEUE%-poison", connection="RELAY_STORAGE")
+async def quarantine_poisoned_changes(message: func.QueueMessage) -> None:
+    """Keep changes that failed at every delivery."""
+    from shared.bootstrap import relay
+
+    await (await relay()).poisoned.changes(inbound_message(message))
+    logger.warning("a message of profile changes failed at every delivery and is in quarantine: %s", message.id)
+
+
+@blueprint.function_name("bury_poisoned_retry")
+@blueprint.queue_trigger(arg_name="pointer", queue_name="export-retries-poison", connection="RELAY_STORAGE")
+async def bury_poisoned_retry(pointer: func.QueueMessage) -> None:
+    """Mark an export dead whose retry failed at every delivery."""
+    from shared.adapters.retry_queue import decode_pointer
+    from shared.bootstrap import relay
+
+    try:
+        decoded = decode_pointer(pointer.get_body())
+    except ValueError as error:
+        logger.warning("%s: the message %s is dropped", error, pointer.id)
+        return
+    await (await relay()).poisoned.pointer(decoded)

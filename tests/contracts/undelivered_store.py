@@ -1,0 +1,72 @@
+"""The contract of UndeliveredStore."""
+
+from dataclasses import replace
+
+import pytest
+
+from shared.domain.profile_key import profile_key
+from shared.domain.undelivered import Undelivered, UndeliveredState
+from shared.errors import ConflictError
+from shared.services.ports import StoredUndelivered, UndeliveredStore
+from tests.unit.builders import NOW
+
+ROW = Undelivered(
+    destination_id="d",
+    profile_id="a/b ü",
+    state=UndeliveredState.RETRYING,
+    version=NOW,
+    reasons=("audience", "identity"),
+    occurred_at=NOW - 1,
+    attempts=1,
+    first_failed_at=NOW,
+    last_failed_at=NOW + 1,
+    last_error="down: ü",
+)
+KEY = profile_key(ROW.profile_id)
+
+
+class UndeliveredStoreContract:
+    """`store` is empty."""
+
+    @pytest.fixture
+    def store(self) -> UndeliveredStore:
+        raise NotImplementedError
+
+    async def test_what_is_saved_is_read(self, store: UndeliveredStore) -> None:
+        assert await store.load("d", KEY) is None
+        saved = StoredUndelivered(ROW, None)
+        await store.save(saved)
+        assert await store.load("d", KEY) == saved
+        saved.row = replace(ROW, state=UndeliveredState.DEAD, attempts=3, permanent=True)
+        await store.save(saved)
+        assert await store.load("d", KEY) == saved
+
+    async def test_only_one_of_two_saves(self, store: UndeliveredStore) -> None:
+        await store.save(StoredUndelivered(ROW, None))
+        with pytest.raises(ConflictError):
+            await store.save(StoredUndelivered(ROW, None))
+        stored = await store.load("d", KEY)
+        assert stored is not None
+        await store.save(StoredUndelivered(ROW, stored.etag))
+        with pytest.raises(ConflictError):
+            await store.save(stored)
+
+    async def test_only_the_row_that_was_read_is_deleted(self, store: UndeliveredStore) -> None:
+        first = StoredUndelivered(ROW, None)
+        await store.save(first)
+        again = StoredUndelivered(ROW, first.etag)
+        await store.save(again)
+        with pytest.raises(ConflictError):
+            await store.delete(StoredUndelivered(ROW, "W/\"datetime'2020-01-01T00%3A00%3A00.0000000Z'\""))
+        await store.delete(again)
+        assert await store.load("d", KEY) is None
+        await store.delete(again)
+
+    async def test_rows_of_a_destination(self, store: UndeliveredStore) -> None:
+        for destination_id in ("d", "d-2", "e"):
+            for number in range(40):
+                row = replace(ROW, destination_id=destination_id, profile_id=f"p{number}")
+                await store.save(StoredUndelivered(row, None))
+        rows = [stored.row async for stored in store.of("d")]
+        assert sorted(row.profile_id for row in rows) == sorted(f"p{number}" for number in range(40))
+        assert {row.destination_id for row in rows} == {"d"}

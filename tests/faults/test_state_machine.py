@@ -1,0 +1,112 @@
+"""Changes, duplicates, crashes, broken hubs, retries and the timer in any order: nothing lost, nothing made up."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from shared.errors import ExportTooLargeError, SendError, ThrottledError
+from tests.faults.simulation import Simulation
+from tests.unit.builders import ids, item, membership
+
+PROFILES = st.sampled_from(["p", "q"])
+DESTINATIONS = st.sampled_from(["d", "e"])
+FIELDS = st.one_of(
+    st.builds(lambda status: {"segmentMembership": membership(1, status)}, st.sampled_from(["realized", "exited"])),
+    st.builds(lambda value: {"attributes": {"x": value}}, st.integers(0, 2)),
+    st.builds(lambda identity: {"identityMap": ids(identity)}, st.sampled_from("12")),
+)
+
+
+class Relay(RuleBasedStateMachine):
+    """Time moves on in each rule that lets something wait; `sent` are the messages so far, for sending one again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.simulation = Simulation()
+        self.loop = asyncio.new_event_loop()
+        self.sent: list[list[dict[str, Any]]] = []
+
+    def do(self, work: Coroutine[Any, Any, None]) -> None:
+        self.loop.run_until_complete(work)
+
+    @initialize()
+    def qualify(self) -> None:
+        for profile_id in ("p", "q"):
+            self.simulation.enqueue(item(profile_id, 0, segmentMembership=membership(0)))
+
+    @rule(changes=st.lists(st.tuples(PROFILES, st.integers(1, 40), FIELDS), min_size=1, max_size=3))
+    def change(self, changes: list[tuple[str, int, dict[str, Any]]]) -> None:
+        self.sent.append([item(profile_id, second, **fields) for profile_id, second, fields in changes])
+        self.simulation.enqueue(*self.sent[-1])
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def send_again(self, data: Any) -> None:
+        self.simulation.enqueue(*data.draw(st.sampled_from(self.sent)))
+
+    @precondition(lambda self: self.simulation.queue)
+    @rule(data=st.data())
+    def deliver(self, data: Any) -> None:
+        self.do(self.simulation.deliver(data.draw(st.sampled_from(sorted(self.simulation.queue)))))
+
+    @rule(steps=st.integers(1, 12))
+    def crash_soon(self, steps: int) -> None:
+        self.simulation.plan.at = self.simulation.plan.passed + steps
+
+    @rule(destination_id=DESTINATIONS, failure=st.sampled_from([SendError, ThrottledError, ExportTooLargeError]))
+    def fail(self, destination_id: str, failure: type[SendError]) -> None:
+        self.simulation.world.sender.failures[destination_id] = lambda name: failure(name, "failed")
+
+    @rule(destination_id=DESTINATIONS)
+    def mend(self, destination_id: str) -> None:
+        self.simulation.world.sender.failures.pop(destination_id, None)
+
+    @precondition(lambda self: self.simulation.world.retries.waiting)
+    @rule()
+    def retry(self) -> None:
+        self.do(self.simulation.retry_all())
+
+    @rule(seconds=st.integers(1, 90))
+    def watch(self, seconds: int) -> None:
+        self.do(self.simulation.watch(seconds))
+
+    @rule(destination_id=DESTINATIONS)
+    def redrive(self, destination_id: str) -> None:
+        async def redrive() -> None:
+            await self.simulation.worker.watch.redrive(destination_id)
+
+        async def survive() -> None:
+            await self.simulation.survive(redrive)
+
+        self.do(survive())
+
+    @invariant()
+    def one_row_and_few_pointers(self) -> None:
+        retrying = [row for row, _ in self.simulation.world.undelivered.rows.values() if row.state == "retrying"]
+        assert len(self.simulation.world.undelivered.rows) <= 4
+        assert all(1 <= row.attempts <= 2 for row in retrying)
+
+    def teardown(self) -> None:
+        try:
+            self.do(self.finish())
+        finally:
+            self.loop.close()
+
+    async def finish(self) -> None:
+        self.simulation.plan.at = None
+        self.simulation.world.sender.failures.clear()
+        await self.simulation.deliver_all()
+        for destination_id in ("d", "e"):  # what was too large is a person's to redrive
+            await self.simulation.worker.watch.redrive(destination_id)
+        await self.simulation.settle()
+        self.simulation.check()
+
+
+TestRelay = Relay.TestCase
+TestRelay.settings = settings(
+    max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
