@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 DUPLICATED_SHARE = 0.1
-_MOST_IN_A_MESSAGE = 25
 
 
 @dataclass(frozen=True)
@@ -17,12 +16,14 @@ class Message:
     changes: tuple[dict[str, Any], ...]
 
 
-def messages(changes: Sequence[dict[str, Any]], rng: random.Random, *, window: int) -> list[Message]:
+def messages(
+    changes: Sequence[dict[str, Any]], rng: random.Random, *, window: int, most_in_one: int = 25
+) -> list[Message]:
     """`changes`, each at least once: every `window` of them doubled in part and shuffled."""
     return [
         Message(_text(batch, rng), batch)
         for start in range(0, len(changes), window)
-        for batch in _batches(_delivered(changes[start : start + window], rng), rng)
+        for batch in _batches(_delivered(changes[start : start + window], rng), rng, most_in_one)
     ]
 
 
@@ -32,9 +33,9 @@ def _delivered(window: Sequence[dict[str, Any]], rng: random.Random) -> list[dic
     return delivered
 
 
-def _batches(changes: list[dict[str, Any]], rng: random.Random) -> Iterator[tuple[dict[str, Any], ...]]:
+def _batches(changes: list[dict[str, Any]], rng: random.Random, most: int) -> Iterator[tuple[dict[str, Any], ...]]:
     while changes:
-        size = rng.randint(1, _MOST_IN_A_MESSAGE)
+        size = rng.randint(1, most)
         yield tuple(changes[:size])
         del changes[:size]
 

@@ -1,0 +1,128 @@
+"""What goes wrong while the load is sent: when it began, when it ended, and whom it met."""
+
+import asyncio
+import json
+import math
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.request import urlopen
+
+from local.broker.control import Fault
+from local.host_part import FunctionsHost
+from local.stack import LocalStack
+from tests.faults.load.configuration import PARTITIONS
+from tests.faults.load.progress import Progress
+
+OUTAGE_SECONDS = 60.0
+_REPLIES_LOST_EVERY = 1.0
+_PATIENCE_SECONDS = 3.0
+
+
+@dataclass
+class Disturbance:
+    """Times are seconds since the epoch; `destination` None means all of them."""
+
+    began: float
+    destination: str | None = None
+    ended: float = math.inf
+
+
+@dataclass
+class Disturbances:
+    """Breaks parts of `stack`. Each of its coroutines runs beside the sending and ends once all is sent."""
+
+    stack: LocalStack
+    progress: Progress
+    rng: random.Random
+    kills: int
+    seen: list[Disturbance] = field(default_factory=list)
+    _broker_faults: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
+
+    async def kill_hosts(self) -> None:
+        """SIGKILL, again and again, for a host that has messages in its hands, and a new start."""
+        for number in range(self.kills):
+            self.progress.hold("kills", (number + 1) / self.kills)
+            await self.progress.reached((number + 0.5) / self.kills)
+            host = await self._busy_host(warm=number % 3 > 0)
+            with self._disturbed():
+                await asyncio.to_thread(host.kill)
+                await asyncio.to_thread(host.start)
+        self.progress.release("kills")
+
+    async def _busy_host(self, *, warm: bool) -> FunctionsHost:
+        """The first host seen to handle messages; if `warm`, one that has finished some. Any, when there is no work."""
+        hosts = list(self.stack.functions_hosts)
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < until:
+            self.rng.shuffle(hosts)
+            for host in hosts:
+                running, succeeded = await asyncio.to_thread(_invocations, host)
+                if running and (succeeded or not warm):
+                    return host
+            await asyncio.sleep(self.rng.uniform(0.0, 0.02))  # to meet a message in other moments of its life
+        return hosts[0]
+
+    async def broker_outage(self) -> None:
+        """Event Hubs closes all connections and takes none for a minute; the last quarter is sent after that."""
+        await self.progress.reached(0.25)
+        self.progress.hold("outage", 0.75)
+        with self._disturbed():
+            self._arm("outage", Fault(kind="refuse-connection"))
+            await asyncio.sleep(OUTAGE_SECONDS)
+            self._arm("outage")
+        self.progress.release("outage")
+
+    async def lose_replies(self) -> None:
+        """Events are stored and the sender never learns of it: every second somewhere, in one of four ways."""
+        with self._disturbed():
+            while self.progress.share < 1.0:
+                self._arm("replies", *self._lost_replies())
+                await asyncio.sleep(_REPLIES_LOST_EVERY)
+            self._arm("replies")
+
+    def _lost_replies(self) -> Iterator[Fault]:
+        hubs = sorted(self.stack.broker.hubs())
+        for kind in ("detach-after-store", "drop-after-store", "throttle", "stall-after-store"):
+            # One alone would often be mended by the SDK's own second attempt, so that the app never sees it.
+            yield Fault(
+                kind=kind,
+                hub=self.rng.choice(hubs),
+                partition=str(self.rng.randrange(PARTITIONS)),
+                after=self.rng.randrange(5),
+                # One alone would often be mended by the SDK's own second attempt, and the app never see it.
+                count=self.rng.choice((1, 2, 3)),
+            )
+
+    def refuse(self, destination: str) -> None:
+        """No token for the hub of `destination`, from now to the end."""
+        self.seen.append(Disturbance(time.time(), destination))
+        self._arm("refused", Fault(kind="auth-failure", hub=destination))
+
+    def end(self) -> None:
+        """Take back all that is still armed."""
+        self._broker_faults.clear()
+        self.stack.broker.clear_faults()
+
+    def _arm(self, name: str, *faults: Fault) -> None:
+        """Put `faults` in the place of those armed as `name` before; those of other names stay."""
+        self._broker_faults[name] = faults
+        self.stack.broker.set_faults(*(fault for armed in self._broker_faults.values() for fault in armed))
+
+    @contextmanager
+    def _disturbed(self, destination: str | None = None) -> Iterator[None]:
+        disturbance = Disturbance(time.time(), destination)
+        self.seen.append(disturbance)
+        try:
+            yield
+        finally:
+            disturbance.ended = time.time()
+
+
+def _invocations(host: FunctionsHost) -> tuple[int, int]:
+    """How many run in `host` now, and how many succeeded since it started."""
+    with urlopen(f"{host.url}/admin/host/status", timeout=5) as answer:  # noqa: S310 - our own host
+        functions = json.load(answer)["functions"].values()
+    return sum(each["running"] for each in functions), sum(each["succeeded"] for each in functions)

@@ -1,0 +1,77 @@
+"""What came of the scenarios, for people and as JSON."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result line of a scenario. `attempts` counts events that a hub stored and transfers that it refused.
+
+    `acknowledged` are the events in the hubs; lost, unexpected, duplicated and recovered are what `Verdict` says.
+    `seconds_to_drain` is from the last message sent, or the last fault's end if that is later, until nothing was left.
+    """
+
+    scenario: str
+    attempts: int
+    acknowledged: int
+    lost: int
+    unexpected: int
+    duplicated: int
+    recovered: int
+    duplicates_per_10000: float
+    seconds_to_drain: float
+
+    def to_json(self) -> dict[str, str | int | float]:
+        values = asdict(self)
+        values["duplicatesPer10000"] = values.pop("duplicates_per_10000")
+        values["secondsToDrain"] = values.pop("seconds_to_drain")
+        return values
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`failures` say what was lost, what was unexpected and which other promise was broken; none means success."""
+
+    result: Result
+    failures: list[str] = field(default_factory=list)
+
+
+def headline(command: str) -> str:
+    """On which machine, when and how: a figure without these says nothing."""
+    return (
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"{datetime.now(UTC):%Y-%m-%d}: {command}"
+    )
+
+
+def print_outcomes(out: Console, outcomes: Sequence[Outcome], heading: str) -> None:
+    out.print(f"\n{heading}", markup=False)
+    rows = [outcome.result.to_json() for outcome in outcomes]
+    table = Table(*rows[0], box=None, header_style="bold", pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, (int, float)) else value for value in row.values()))
+    out.print(table)
+    for outcome in outcomes:
+        for failure in outcome.failures[:_EXAMPLES]:
+            out.print(f"{outcome.result.scenario}: {failure}", markup=False, soft_wrap=True)
+        if more := len(outcome.failures) - _EXAMPLES:
+            out.print(f"{outcome.result.scenario}: and {more:,} more" if more > 0 else "", end="\n" if more > 0 else "")
+
+
+def write_outcomes(file: Path, outcomes: Sequence[Outcome]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    document = [outcome.result.to_json() for outcome in outcomes]
+    file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

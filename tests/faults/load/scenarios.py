@@ -1,0 +1,44 @@
+"""The scenarios: what is broken in each while the same kind of load goes in."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.faults.load.disturbances import Disturbances
+
+Breaking = Callable[[Disturbances], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`breaking` runs while the load is sent. `without_hub` and `refused` are dead destinations, each in its way."""
+
+    name: str
+    breaking: Sequence[Breaking] = ()
+    without_hub: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+    storage_faults: bool = False
+
+    @property
+    def dead(self) -> frozenset[str]:
+        return self.without_hub | self.refused
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("calm"),
+        Scenario("killed", [Disturbances.kill_hosts]),
+        Scenario("broker down 60 s", [Disturbances.broker_outage]),
+        Scenario("one destination dead", without_hub=frozenset({"ads"})),
+        Scenario("replies lost", [Disturbances.lose_replies]),
+        Scenario(
+            "everything",
+            [Disturbances.kill_hosts, Disturbances.broker_outage, Disturbances.lose_replies],
+            refused=frozenset({"ads"}),
+        ),
+    )
+}
+
+SHORT = ("calm", "killed")
+"""The scenarios of the short form, which is part of the tests."""

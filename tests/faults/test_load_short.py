@@ -1,0 +1,17 @@
+"""The fault load in its short form: whether something gets lost shows before anybody asks for the long one."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.load.run import SHORT_SIZE, run
+from tests.faults.load.scenarios import SCENARIOS, SHORT
+
+
+@pytest.mark.parametrize("name", SHORT)
+async def test_nothing_is_lost_and_nothing_made_up(name: str, tmp_path: Path) -> None:
+    lines: list[str] = []
+    outcome = await run(SCENARIOS[name], SHORT_SIZE, seed=1, directory=tmp_path, report=lines.append)
+    assert outcome.failures == [], lines
+    assert (outcome.result.lost, outcome.result.unexpected) == (0, 0)
+    assert outcome.result.acknowledged > 100
