@@ -19,6 +19,7 @@ from shared.errors import ExportTooLargeError, SendError, ThrottledError
 
 T = TypeVar("T")
 _CLOSE_TIMEOUT = 5.0
+_THROTTLE_PAUSE = 1.0
 
 
 class _Waiting(NamedTuple):
@@ -85,17 +86,27 @@ class Hub:
         lane.append(waiting)
 
     async def _drain(self, partition: str, lane: deque[_Waiting]) -> None:
+        to_send_alone = 0
         while lane:
             sent: list[_Waiting] = []
             try:
                 batch = await self._request(lambda client: client.create_batch(partition_id=partition))
-                _fill(batch, lane, sent)
+                _fill(batch, lane, sent, most=1 if to_send_alone else len(lane))
                 if sent:
                     await self._request(_sending(batch))
+            except ExportTooLargeError as error:
+                if len(sent) > 1:  # which of them the hub finds too large shows when each goes alone
+                    to_send_alone = len(sent)
+                    lane.extendleft(reversed(sent))
+                    continue
+                _fail(sent[0], error)
             except Exception as error:  # whatever it was, nobody may wait for it for ever
                 failure = error if isinstance(error, SendError) else SendError(self._destination_id, repr(error))
                 for waiting in sent or [lane.popleft() for _ in range(len(lane))]:
                     _fail(waiting, failure)
+                if isinstance(error, ThrottledError):
+                    await asyncio.sleep(_THROTTLE_PAUSE)
+            to_send_alone = max(0, to_send_alone - 1)
             for waiting in sent:
                 if not waiting.acknowledged.done():
                     waiting.acknowledged.set_result(None)
@@ -150,9 +161,9 @@ def _sending(batch: EventDataBatch) -> Callable[[EventHubProducerClient], Awaita
     return lambda client: client.send_batch(batch)
 
 
-def _fill(batch: EventDataBatch, lane: deque[_Waiting], taken: list[_Waiting]) -> None:
-    """Move events from `lane` to `batch` until it is full; one that is too large for an empty batch fails."""
-    while lane:
+def _fill(batch: EventDataBatch, lane: deque[_Waiting], taken: list[_Waiting], most: int) -> None:
+    """Move up to `most` events from `lane` to `batch` until it is full; one too large for an empty batch fails."""
+    while lane and len(taken) < most:
         waiting = lane[0]
         try:
             batch.add(_event(waiting.export))

@@ -135,12 +135,16 @@ class Simulation:
         await self.survive(self.worker.watch.run)
 
     async def settle(self) -> None:
-        """Mend everything and let the queues and the timer do their work until nothing is left to do."""
+        """Mend everything and let the queues, the timer and a person do their work until nothing is left to do."""
         self.world.sender.failures.clear()
         for _ in range(40):
             await self.deliver_all()
             await self.retry_all()
             await self.watch()
+            for destination_id in {
+                row.destination_id for row, _ in self.world.undelivered.rows.values() if row.permanent
+            }:
+                await self.worker.watch.redrive(destination_id)
             if not (
                 self.queue or self.world.retries.waiting or self.world.undelivered.rows or self.world.health.troubles
             ):

@@ -99,9 +99,6 @@ class Relay(RuleBasedStateMachine):
     async def finish(self) -> None:
         self.simulation.plan.at = None
         self.simulation.world.sender.failures.clear()
-        await self.simulation.deliver_all()
-        for destination_id in ("d", "e"):  # what was too large is a person's to redrive
-            await self.simulation.worker.watch.redrive(destination_id)
         await self.simulation.settle()
         self.simulation.check()
 

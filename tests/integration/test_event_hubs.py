@@ -13,7 +13,7 @@ from local.stack import LocalStack
 from shared.adapters.event_hubs import EventHubsSender
 from shared.domain.configuration import Destination
 from shared.domain.export import Export
-from shared.errors import ExportTooLargeError, SendError, SettingError
+from shared.errors import ExportTooLargeError, SendError, SettingError, ThrottledError
 from shared.settings import Connection
 from tests.unit.builders import NOW
 
@@ -139,6 +139,60 @@ async def test_a_failure_is_told_and_the_next_send_gets_through(
     assert sum(fault.fired for fault in stack.broker.faults()) > 0
     stack.broker.clear_faults()
     await acknowledged(sender.enqueue(export_to(hub, version=3)))
+
+
+async def test_a_batch_that_is_too_large_for_the_hub_goes_one_by_one(
+    stack: LocalStack, hub: str, make_sender: MakeSender
+) -> None:
+    sender = make_sender()
+    await acknowledged(sender.enqueue(export_to(hub)))
+    before = stack.broker.stats().hubs[hub]
+    stack.broker.set_faults(Fault(kind="size-exceeded", hub=hub, count=2))  # the SDK sends once more by itself
+
+    await acknowledged(*(sender.enqueue(export_to(hub, version=version)) for version in range(5)))
+
+    after = stack.broker.stats().hubs[hub]
+    assert (after.events - before.events, after.rejected - before.rejected) == (5, 2)
+
+
+async def test_a_busy_hub_is_told_apart_and_left_alone_for_a_while(
+    stack: LocalStack, hub: str, make_sender: MakeSender
+) -> None:
+    sender = make_sender()
+    await acknowledged(sender.enqueue(export_to(hub)))
+    stack.broker.set_faults(Fault(kind="throttle", hub=hub))
+    with pytest.raises(ThrottledError, match="the hub is busy"):
+        await acknowledged(sender.enqueue(export_to(hub, version=2)))
+    rejected = stack.broker.stats().hubs[hub].rejected
+
+    waiting = [sender.enqueue(export_to(hub, version=version)) for version in range(3, 10)]
+    await asyncio.sleep(0)
+    assert stack.broker.stats().hubs[hub].rejected == rejected
+    stack.broker.clear_faults()
+    await acknowledged(*waiting)
+
+
+@pytest.mark.parametrize("kind", ["detach-after-store", "drop-after-store", "stall-after-store"])
+async def test_a_lost_reply_never_counts_as_lost_events(
+    stack: LocalStack, hub: str, make_sender: MakeSender, kind: str
+) -> None:
+    """The hub has the event; the app may hear of a failure, and then sends it again under the same id."""
+    sender = make_sender(send_timeout=3.0 if kind == "stall-after-store" else 10.0)
+    await acknowledged(sender.enqueue(export_to(hub)))
+    stack.broker.set_faults(Fault(kind=kind, hub=hub))  # type: ignore[arg-type]
+    outcome = sender.enqueue(export_to(hub, version=2))
+    async with asyncio.timeout(30):
+        (told,) = await asyncio.gather(outcome, return_exceptions=True)
+    fired = sum(fault.fired for fault in stack.broker.faults())
+    stack.broker.clear_faults()
+    if told is not None:
+        assert isinstance(told, SendError)
+        await acknowledged(sender.enqueue(export_to(hub, version=2)))
+
+    count = stack.broker.stats().hubs[hub].events
+    read = [e async for e in read_exports(stack.event_hubs_connection_string, [hub], count=count, timeout=20)]
+    assert fired > 0
+    assert {e.message_id for e in read} == {export_to(hub).message_id, export_to(hub, version=2).message_id}
 
 
 async def test_a_stalled_destination_holds_up_no_other(stack: LocalStack, hub: str, make_sender: MakeSender) -> None:
