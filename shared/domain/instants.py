@@ -34,3 +34,8 @@ def format_instant(instant: int) -> str:
     """`instant` as `2026-01-11T21:24:39Z`, with decimals only where it has them."""
     text = (_EPOCH + timedelta(microseconds=instant)).isoformat()
     return text.removesuffix("+00:00") + "Z"
+
+
+def within(elapsed: int, duration: int) -> bool:
+    """Whether less than `duration` has passed; a negative `elapsed` tells of clocks that differ, and not of a wait."""
+    return 0 <= elapsed < duration

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from shared.domain.export import Export
-from shared.domain.instants import SECOND
+from shared.domain.instants import SECOND, within
 
 
 class UndeliveredState(StrEnum):
@@ -124,4 +124,6 @@ def parked(current: Undelivered | None, export: Export, why: str, now: int) -> U
 def overdue(row: Undelivered, now: int, delays: Sequence[float], patience: float) -> bool:
     """Whether a retry should have come `patience` seconds ago: its pointer is lost and a new one is needed."""
     delay = delays[min(row.attempts, len(delays)) - 1] if delays else 0.0
-    return row.state == UndeliveredState.RETRYING and row.last_failed_at + int((delay + patience) * SECOND) < now
+    return row.state == UndeliveredState.RETRYING and not within(
+        now - row.last_failed_at, int((delay + patience) * SECOND)
+    )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from shared.domain.export import Export
-from shared.domain.instants import MINUTE
+from shared.domain.instants import MINUTE, within
 from shared.domain.profile_key import profile_key
 from shared.domain.undelivered import Failure, NextAttempt, Undelivered, after_failed_send, parked
 from shared.errors import ConflictError, ExportTooLargeError, SendError
@@ -124,7 +124,7 @@ class Delivery:
         """
         identity = (export.destination.id, export.profile_id, down_since)
         now = self._clock()
-        if now - self._parked_at.get(identity, now - PARKED_AGAIN_AFTER) < PARKED_AGAIN_AFTER:
+        if within(now - self._parked_at.get(identity, now - PARKED_AGAIN_AFTER), PARKED_AGAIN_AFTER):
             return "parked"
         while True:
             stored = await self._undelivered.load(export.destination.id, profile_key(export.profile_id))

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from shared.domain.instants import MINUTE, SECOND
+from shared.domain.instants import MINUTE, SECOND, within
 from shared.domain.undelivered import UndeliveredState, overdue
 from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.ports import (
@@ -105,7 +105,7 @@ class WatchDestinations:
             await self._redrive(destination_id, snapshot, outcome)
         elif not trouble.recovering:
             await self._probe(trouble, snapshot, outcome)
-        elif self._clock() < trouble.since + self._grace:
+        elif within(self._clock() - trouble.since, self._grace):
             outcome.done[destination_id, "recovering"] += 1
         elif await self._redrive(destination_id, snapshot, outcome):
             await self._health.clear(destination_id)
@@ -154,5 +154,5 @@ class WatchDestinations:
     def _wants_redrive(stored: StoredUndelivered, now: int, everything: bool) -> bool:
         row = stored.row
         if row.state == UndeliveredState.DEAD:
-            return everything or (not row.permanent and row.last_failed_at + DEAD_LEFT_ALONE <= now)
+            return everything or not (row.permanent or within(now - row.last_failed_at, DEAD_LEFT_ALONE))
         return row.state == UndeliveredState.PARKED
