@@ -38,7 +38,6 @@ FUNCTIONS: dict[str, dict[str, object]] = {
         "direction": "IN",
         "name": "timer",
         "schedule": "%WATCH_SCHEDULE%",
-        "runOnStartup": False,
         "useMonitor": False,
     },
 }
@@ -87,6 +86,23 @@ async def test_a_change_becomes_an_export(run_worker: RunWorker, deployed: Path,
     reading = read_exports(stack.event_hubs_connection_string, ["conformance"], count=1, timeout=20)
     (export,) = [export async for export in reading]
     assert (export.properties["profileId"], export.body["x"]) == ("worker/😀", "ü")
+
+
+def test_every_other_function_runs(run_worker: RunWorker, deployed: Path, stack: LocalStack) -> None:
+    pointer = json.dumps({"destinationId": "nobody", "profileKey": "0" * 64, "attempt": 1}).encode()
+    run = run_worker(
+        deployed,
+        stack.settings,
+        [
+            Invocation.of_queue_message("retry_export", pointer, id="1"),
+            Invocation.of_queue_message("bury_poisoned_retry", pointer, id="2"),
+            Invocation.of_queue_message("quarantine_poisoned_changes", b"anything", id="3"),
+            Invocation("watch_destinations", {"isPastDue": False}),
+        ],
+    )
+    assert {result.function: result.exception for result in run.invocations} == dict.fromkeys(
+        FUNCTIONS.keys() - {"export_profile_changes"}
+    )
 
 
 def test_an_app_without_its_settings_fails_the_message_and_says_which(run_worker: RunWorker, deployed: Path) -> None:

@@ -71,7 +71,9 @@ class LocalCommand:
 
     def children(self) -> dict[str, int]:
         """The command lines of its child processes, with their ids."""
-        listing = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
+        listing = subprocess.run(
+            ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+        )
         rows = (line.split(maxsplit=2) for line in listing.stdout.splitlines())
         return {args: int(pid) for pid, parent, args in rows if int(parent) == self.process.pid}
 

@@ -13,12 +13,22 @@ from urllib.request import urlopen
 from local.broker.control import Fault
 from local.host_part import FunctionsHost
 from local.stack import LocalStack
+from local.storage_faults.rules import ErrorStatus, FaultKind, StorageFault
 from tests.faults.load.configuration import PARTITIONS
 from tests.faults.load.progress import Progress
 
 OUTAGE_SECONDS = 60.0
 _REPLIES_LOST_EVERY = 1.0
 _PATIENCE_SECONDS = 3.0
+_STORAGE_ERRORS: tuple[tuple[FaultKind, ErrorStatus | None, float], ...] = (
+    ("status", 503, 0.03),
+    ("status", 429, 0.02),
+    ("status-after", 500, 0.02),
+    ("cut", None, 0.02),
+    ("cut-after", None, 0.02),
+    ("delay", None, 0.05),
+    ("stall", None, 0.001),
+)
 
 
 @dataclass
@@ -95,6 +105,19 @@ class Disturbances:
                 # One alone would often be mended by the SDK's own second attempt, and the app never see it.
                 count=self.rng.choice((1, 2, 3)),
             )
+
+    async def storage_errors(self) -> None:
+        """A share of the requests to storage is refused, cut off, answered late or never, some of it after being done."""
+        with self._disturbed():
+            self.stack.storage_faults.set_faults(*self._storage_errors())
+            await self.progress.reached(1.0)
+            self.stack.storage_faults.clear_faults()
+
+    def _storage_errors(self) -> Iterator[StorageFault]:
+        for kind, status, probability in _STORAGE_ERRORS:
+            delay_ms = 400 if kind == "delay" else None
+            seed = self.rng.randrange(2**32)
+            yield StorageFault(kind=kind, status=status, probability=probability, delay_ms=delay_ms, seed=seed)
 
     def refuse(self, destination: str) -> None:
         """No token for the hub of `destination`, from now to the end."""

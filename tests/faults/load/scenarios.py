@@ -30,12 +30,19 @@ SCENARIOS = {
         Scenario("calm"),
         Scenario("killed", [Disturbances.kill_hosts]),
         Scenario("broker down 60 s", [Disturbances.broker_outage]),
+        Scenario("storage errors", [Disturbances.storage_errors], storage_faults=True),
         Scenario("one destination dead", without_hub=frozenset({"ads"})),
         Scenario("replies lost", [Disturbances.lose_replies]),
         Scenario(
             "everything",
-            [Disturbances.kill_hosts, Disturbances.broker_outage, Disturbances.lose_replies],
+            [
+                Disturbances.kill_hosts,
+                Disturbances.broker_outage,
+                Disturbances.lose_replies,
+                Disturbances.storage_errors,
+            ],
             refused=frozenset({"ads"}),
+            storage_faults=True,
         ),
     )
 }
