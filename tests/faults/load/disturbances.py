@@ -107,7 +107,7 @@ class Disturbances:
             )
 
     async def storage_errors(self) -> None:
-        """A share of the requests to storage is refused, cut off, answered late or never, some of it after being done."""
+        """A share of the requests to storage is refused, cut off, answered late or never, some after being done."""
         with self._disturbed():
             self.stack.storage_faults.set_faults(*self._storage_errors())
             await self.progress.reached(1.0)
