@@ -1,0 +1,173 @@
+"""An example consumer of exports: keeps the latest export of each profile, whatever order and however often they come.
+
+    python samples/consumer.py --hub crm --connection-string "$EVENTHUBS" --timeout 10
+    python samples/consumer.py --hub crm --namespace YOUR-NAMESPACE.servicebus.windows.net
+
+It needs azure-eventhub, and azure-identity and aiohttp for --namespace. It reads every partition from the beginning at
+each start and keeps its table in memory, so it stores no checkpoints. In production, keep the table in a database, with
+version and message id in each row, and give the client a checkpoint store:
+
+    from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
+    store = BlobCheckpointStore.from_connection_string(STORAGE, container_name="checkpoints")
+    EventHubConsumerClient.from_connection_string(..., checkpoint_store=store)
+
+and call `await context.update_checkpoint(event)` after the table was saved, every hundred events or so. What came after
+the last checkpoint comes again after a restart; `Table.take` drops it.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core.exceptions import AzureError
+from azure.eventhub import EventData
+from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
+from azure.eventhub.exceptions import EventHubError
+
+FROM_THE_BEGINNING = "-1"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of a profile. `body` is the export as it was received."""
+
+    version: tuple[int, int]
+    message_id: str
+    live: bool
+    body: dict[str, Any]
+
+
+class Table:
+    """The latest export of each profile. `audiences` are the ids that the dataflow maps; empty means all of them."""
+
+    def __init__(self, audiences: Collection[str] = ()) -> None:
+        self.rows: dict[tuple[str, str], Row] = {}
+        self.counts: Counter[str] = Counter()
+        self._audiences = audiences
+
+    def take(self, message_id: str, properties: dict[str, Any], body: dict[str, Any]) -> str | None:
+        """What the export changed: `new`, `changed`, `gone` or `back`; None if it was a duplicate or an older one."""
+        # A hub may be shared by several destinations, each with its own view of the profile.
+        key = (str(properties["destinationId"]), str(properties["profileId"]))
+        row = Row(
+            version=(int(properties["profileVersion"]), int(properties["configRevision"])),
+            message_id=message_id,
+            live=self._is_live(body),
+            body=body,
+        )
+        known = self.rows.get(key)
+        if known is not None and known.message_id == row.message_id:
+            self.counts["duplicates"] += 1
+            return None
+        if known is not None and known.version >= row.version:
+            self.counts["older"] += 1
+            return None
+        # The row of a profile that is gone stays: without its version, a late export would bring the profile back.
+        self.rows[key] = row
+        if not row.live:
+            return "gone" if known is None or known.live else "changed"
+        if known is None:
+            return "new"
+        return "changed" if known.live else "back"
+
+    def _is_live(self, body: dict[str, Any]) -> bool:
+        """Whether the profile is in an audience. An export of a profile that left its last one is no member's."""
+        return any(
+            membership["status"] != "exited"
+            for memberships in body["segmentMembership"].values()
+            for audience_id, membership in memberships.items()
+            if not self._audiences or audience_id in self._audiences
+        )
+
+    def summary(self) -> str:
+        live = sum(row.live for row in self.rows.values())
+        return (
+            f"{self.counts['events']} events: {live} profiles live, {len(self.rows) - live} gone; dropped "
+            f"{self.counts['duplicates']} duplicates, {self.counts['older']} older, {self.counts['unknown']} unknown"
+        )
+
+    async def on_event(self, context: PartitionContext, event: EventData | None) -> None:
+        if event is None:
+            return
+        self.counts["events"] += 1
+        # The SDK gives names and texts as bytes.
+        properties = {_text(name): _text(value) for name, value in (event.properties or {}).items()}
+        try:
+            change = self.take(str(event.message_id), properties, json.loads(event.body_as_str()))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self.counts["unknown"] += 1
+            return
+        if change is not None:
+            name = f"{properties['destinationId']} {properties['profileId']!r}"  # as repr, it cannot drive a terminal
+            version = f"version {properties['profileVersion']}, revision {properties['configRevision']}"
+            print(f"{change:<8}{name} ({version}): {properties['reason']}", flush=True)
+
+
+def _text(value: object) -> Any:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+async def on_error(context: PartitionContext | None, error: Exception) -> None:
+    """The SDK reads on by itself."""
+    print(f"partition {context.partition_id if context else '*'}: {error}", file=sys.stderr, flush=True)
+
+
+@contextlib.asynccontextmanager
+async def connected(args: argparse.Namespace) -> AsyncIterator[EventHubConsumerClient]:
+    if args.namespace:
+        from azure.identity.aio import DefaultAzureCredential
+
+        async with (
+            DefaultAzureCredential() as credential,
+            EventHubConsumerClient(args.namespace, args.hub, args.consumer_group, credential) as client,
+        ):
+            yield client
+    else:
+        async with EventHubConsumerClient.from_connection_string(
+            args.connection_string, args.consumer_group, eventhub_name=args.hub
+        ) as client:
+            yield client
+
+
+async def consume(args: argparse.Namespace, table: Table) -> None:
+    async with connected(args) as client:
+        # Asked first, a hub that is not there or a wrong key ends the program; reading would try again for ever.
+        partitions = await client.get_partition_ids()
+        print(f"reading {args.hub}, {len(partitions)} partitions", file=sys.stderr, flush=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(args.timeout):
+                await client.receive(table.on_event, on_error=on_error, starting_position=FROM_THE_BEGINNING)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Keep the latest export of each profile, and print what changes.")
+    parser.add_argument("--connection-string", default=os.environ.get("EVENTHUBS"), help="default: EVENTHUBS")
+    parser.add_argument("--namespace", help="instead: NAME.servicebus.windows.net, with DefaultAzureCredential")
+    parser.add_argument("--hub", required=True)
+    parser.add_argument("--consumer-group", default="$Default")
+    parser.add_argument("--audience", action="append", default=[], help="an id that the dataflow maps; repeatable")
+    parser.add_argument("--timeout", type=float, metavar="S", help="end after S seconds; without it, at Ctrl-C")
+    args = parser.parse_args()
+    if not args.connection_string and not args.namespace:
+        parser.error("expected --connection-string, --namespace or the environment variable EVENTHUBS")
+    table = Table(frozenset(args.audience))
+    try:
+        asyncio.run(consume(args, table))
+    except KeyboardInterrupt:
+        pass
+    except (EventHubError, AzureError, ValueError) as error:
+        print(f"hub {args.hub} cannot be read: {error}", file=sys.stderr)
+        return 1
+    print(table.summary())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""samples/consumer.py reads what is in a hub as the README promises that a consumer may."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.eventhub import EventData, EventHubProducerClient
+
+from local.stack import LocalStack
+from tests.conftest import UniqueNames
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+LIVE = {"a": "realized"}
+LEFT = {"a": "exited"}
+
+
+def export(
+    profile_id: str, version: int, revision: int = 1, statuses: dict[str, str] = LIVE, destination_id: str = "crm"
+) -> EventData:
+    memberships = {
+        audience: {"status": status, "lastQualificationTime": "2026-01-11T21:00:00Z"}
+        for audience, status in statuses.items()
+    }
+    event = EventData(json.dumps({"segmentMembership": {"ups": memberships}, "identityMap": {}}))
+    event.content_type = "application/json"
+    event.message_id = f"{destination_id} {profile_id} {version} {revision}"
+    event.properties = {
+        "reason": "audience",
+        "destinationId": destination_id,
+        "profileId": profile_id,
+        "profileVersion": _long(version),
+        "configRevision": _long(revision),
+    }
+    return event
+
+
+def _long(value: int) -> dict[str, Any]:
+    return {"TYPE": "LONG", "VALUE": value}
+
+
+def put(stack: LocalStack, hub: str, partition: str, *events: EventData) -> None:
+    with EventHubProducerClient.from_connection_string(
+        stack.event_hubs_connection_string, eventhub_name=hub
+    ) as producer:
+        batch = producer.create_batch(partition_id=partition)
+        for event in events:
+            batch.add(event)
+        producer.send_batch(batch)
+
+
+@contextmanager
+def consumer(stack: LocalStack, hub: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "samples/consumer.py", "--hub", hub, *arguments]
+    environment = os.environ | {"EVENTHUBS": stack.event_hubs_connection_string}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read(stack: LocalStack, hub: str, *arguments: str) -> tuple[list[str], str]:
+    """What the consumer prints before its summary, and the summary. Both partitions end with a profile of their own."""
+    for partition in "01":
+        put(stack, hub, partition, export(f"end-{partition}", 1))
+    with consumer(stack, hub, "--timeout", str(PATIENCE), *arguments) as process:
+        assert process.stdout
+        lines: list[str] = []
+        while sum("'end-" in line for line in lines) < 2:
+            lines.append(process.stdout.readline().strip())
+            assert lines[-1], process.communicate()
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, errors
+    return [line for line in lines if "'end-" not in line], rest.strip()
+
+
+@pytest.fixture
+def hub(stack: LocalStack, names: UniqueNames) -> str:
+    stack.broker.create_hub(names.hub, 2)
+    return names.hub
+
+
+def test_the_latest_export_counts_in_any_order(stack: LocalStack, hub: str) -> None:
+    great = 1_768_166_679_000_000
+    put(
+        stack,
+        hub,
+        "0",
+        export("p", great + 2),
+        export("p", great + 1, statuses=LEFT),
+        export("p", great + 2),
+        export("p", great + 2, revision=2),
+        export("p", great + 2),
+        export("p", great + 2, destination_id="ads", revision=1),
+        EventData("no JSON"),
+        EventData("{}"),
+    )
+    lines, summary = read(stack, hub)
+    assert lines == [
+        f"new     crm 'p' (version {great + 2}, revision 1): audience",
+        f"changed crm 'p' (version {great + 2}, revision 2): audience",
+        f"new     ads 'p' (version {great + 2}, revision 1): audience",
+    ]
+    assert summary == "10 events: 4 profiles live, 0 gone; dropped 1 duplicates, 2 older, 2 unknown"
+
+
+def test_who_left_every_mapped_audience_is_gone_and_stays_gone(stack: LocalStack, hub: str) -> None:
+    put(
+        stack,
+        hub,
+        "1",
+        export("p", 1, statuses={"a": "realized", "b": "exited"}),
+        export("p", 3, statuses={"a": "exited", "b": "exited"}),
+        export("p", 2),
+        export("p", 4, statuses={"a": "exited", "b": "exited"}),
+        export("q", 1, statuses=LEFT),
+        export("r", 2, statuses=LEFT),
+        export("r", 3),
+        export("s", 1, statuses={"a": "exited", "not mapped": "realized"}),
+    )
+    lines, summary = read(stack, hub, "--audience", "a", "--audience", "b")
+    assert [line.partition(" (")[0].split() for line in lines] == [
+        ["new", "crm", "'p'"],
+        ["gone", "crm", "'p'"],
+        ["changed", "crm", "'p'"],
+        ["gone", "crm", "'q'"],
+        ["gone", "crm", "'r'"],
+        ["back", "crm", "'r'"],
+        ["gone", "crm", "'s'"],
+    ]
+    assert summary == "10 events: 3 profiles live, 3 gone; dropped 0 duplicates, 1 older, 0 unknown"
+
+
+def test_the_end_of_the_time(stack: LocalStack, hub: str) -> None:
+    with consumer(stack, hub, "--timeout", "0.5") as process:
+        out, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (0, f"reading {hub}, 2 partitions\n")
+    assert out == "0 events: 0 profiles live, 0 gone; dropped 0 duplicates, 0 older, 0 unknown\n"
+
+
+def test_a_hub_that_is_not_there_ends_it(stack: LocalStack) -> None:
+    with consumer(stack, "no-such-hub", "--timeout", "60") as process:
+        out, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (1, "")
+    assert "hub no-such-hub cannot be read" in errors
