@@ -50,7 +50,7 @@ def clock() -> int:
 
 
 async def build(environment: Mapping[str, str]) -> Relay:
-    """A relay for these app settings, its tables created where they are missing. Raises SettingError, StorageError."""
+    """A relay for these app settings; tables and queue are created where missing. Raises SettingError, StorageError."""
     settings = Settings.from_environment(environment)
     accounts = {
         name: tables.connect(settings.tables(name))
@@ -65,7 +65,8 @@ async def build(environment: Mapping[str, str]) -> Relay:
         name: tables.Table(accounts[name], "Profiles") for name in dict.fromkeys(settings.profile_accounts)
     }
     needed = (configuration_table, quarantine_table, undelivered_table, *profile_tables.values())
-    await asyncio.gather(*(table.create_if_missing() for table in needed))
+    retries = retry_queue.StorageRetryQueue(queue)
+    await asyncio.gather(retries.create_if_missing(), *(table.create_if_missing() for table in needed))
 
     profiles = TableProfiles([profile_tables[name] for name in settings.profile_accounts])
     quarantine = TableQuarantine(quarantine_table)
@@ -74,7 +75,6 @@ async def build(environment: Mapping[str, str]) -> Relay:
     stored_configuration = TableConfiguration(configuration_table)
     configuration = ConfigurationCache(stored_configuration, health, clock, settings.config_cache_seconds)
     sender = event_hubs.EventHubsSender(settings.event_hubs, settings.send_timeout)
-    retries = retry_queue.StorageRetryQueue(queue)
     breakers = CircuitBreakers(health, clock)
     delivery = Delivery(
         sender=sender,

@@ -20,11 +20,16 @@ from shared.errors import ExportTooLargeError, SendError, ThrottledError
 T = TypeVar("T")
 _CLOSE_TIMEOUT = 5.0
 _THROTTLE_PAUSE = 1.0
+_SLOW_AFTER = 1.0
 
 
 class _Waiting(NamedTuple):
     export: Export
     acknowledged: "asyncio.Future[None]"
+
+
+class _NoAnswerError(SendError):
+    """Nothing came back in time: what waits behind it would wait in vain, too."""
 
 
 class Hub:
@@ -39,6 +44,8 @@ class Hub:
         self._client: EventHubProducerClient | None = None
         self._partitions: list[str] = []
         self._lanes: dict[str, deque[_Waiting]] = {}
+        self._sending_since: dict[str, float] = {}
+        self._warm: set[str] = set()
         self._unassigned: deque[_Waiting] = deque()
         self._working: set[asyncio.Future[None]] = set()
         self._closing: set[asyncio.Future[None]] = set()
@@ -80,10 +87,19 @@ class Hub:
     def _assign(self, waiting: _Waiting) -> None:
         partition = self._partitions[partition_of(waiting.export.profile_id, len(self._partitions))]
         lane = self._lanes.get(partition)
+        if self._is_slow(partition):
+            reason = f"earlier events have waited for more than {_SLOW_AFTER:g} s for their acknowledgement"
+            _fail(waiting, ThrottledError(self._destination_id, reason))
+            return
         if lane is None:
             lane = self._lanes[partition] = deque()
             _keep(self._working, self._drain(partition, lane))
         lane.append(waiting)
+
+    def _is_slow(self, partition: str) -> bool:
+        """Whether the hub leaves a lane waiting: more exports must not wait behind it, and hold up their messages."""
+        since = self._sending_since.get(partition)
+        return since is not None and asyncio.get_running_loop().time() - since > _SLOW_AFTER
 
     async def _drain(self, partition: str, lane: deque[_Waiting]) -> None:
         to_send_alone = 0
@@ -93,24 +109,38 @@ class Hub:
                 batch = await self._request(lambda client: client.create_batch(partition_id=partition))
                 _fill(batch, lane, sent, most=1 if to_send_alone else len(lane))
                 if sent:
-                    await self._request(_sending(batch))
-            except ExportTooLargeError as error:
-                if len(sent) > 1:  # which of them the hub finds too large shows when each goes alone
+                    await self._send(partition, batch)
+            except Exception as error:  # whatever it was, nobody may wait for it for ever
+                if isinstance(error, ExportTooLargeError) and len(sent) > 1:
+                    # Which of them the hub finds too large shows when each goes alone.
                     to_send_alone = len(sent)
                     lane.extendleft(reversed(sent))
                     continue
-                _fail(sent[0], error)
-            except Exception as error:  # whatever it was, nobody may wait for it for ever
-                failure = error if isinstance(error, SendError) else SendError(self._destination_id, repr(error))
-                for waiting in sent or [lane.popleft() for _ in range(len(lane))]:
-                    _fail(waiting, failure)
-                if isinstance(error, ThrottledError):
-                    await asyncio.sleep(_THROTTLE_PAUSE)
-            to_send_alone = max(0, to_send_alone - 1)
+                await self._give_up(error, sent, lane)
             for waiting in sent:
                 if not waiting.acknowledged.done():
                     waiting.acknowledged.set_result(None)
+            to_send_alone = max(0, to_send_alone - 1)
         del self._lanes[partition]
+
+    async def _give_up(self, error: Exception, sent: list[_Waiting], lane: deque[_Waiting]) -> None:
+        """Tell those who were sent, and those behind them where the hub does not answer at all."""
+        failure = error if isinstance(error, SendError) else SendError(self._destination_id, repr(error))
+        if isinstance(error, _NoAnswerError) or not sent:
+            sent += [lane.popleft() for _ in range(len(lane))]
+        for waiting in sent:
+            _fail(waiting, failure)
+        if isinstance(error, ThrottledError):
+            await asyncio.sleep(_THROTTLE_PAUSE)
+
+    async def _send(self, partition: str, batch: EventDataBatch) -> None:
+        if partition in self._warm:  # the first send of a connection opens a link, which takes a second or two
+            self._sending_since[partition] = asyncio.get_running_loop().time()
+        try:
+            await self._request(lambda client: client.send_batch(batch))
+        finally:
+            self._sending_since.pop(partition, None)
+        self._warm.add(partition)
 
     async def _request(self, request: Callable[[EventHubProducerClient], Awaitable[T]]) -> T:
         """One request to the hub, over within the timeout whatever the SDK does; the client goes if it fails."""
@@ -131,7 +161,7 @@ class Hub:
             task.cancel()
             task.add_done_callback(_consume_result)
             self._replace(client)
-            raise SendError(self._destination_id, f"no acknowledgement within {self._send_timeout:g} s")
+            raise _NoAnswerError(self._destination_id, f"no acknowledgement within {self._send_timeout:g} s")
         try:
             return task.result()
         except Exception as error:
@@ -147,6 +177,7 @@ class Hub:
         """Let the next request build a new client; sends of other lanes that are under way on this one fail with it."""
         if self._client is failed:
             self._client = None
+            self._warm.clear()
             _keep(self._closing, _close_quietly(failed))
 
 
@@ -155,10 +186,6 @@ def _keep(tasks: set[asyncio.Future[None]], work: Awaitable[None]) -> None:
     task = asyncio.ensure_future(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
-
-
-def _sending(batch: EventDataBatch) -> Callable[[EventHubProducerClient], Awaitable[None]]:
-    return lambda client: client.send_batch(batch)
 
 
 def _fill(batch: EventDataBatch, lane: deque[_Waiting], taken: list[_Waiting], most: int) -> None:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.queue.aio import QueueClient
 
 from shared.errors import StorageError
@@ -26,6 +26,15 @@ def connect(connection: Connection) -> QueueClient:
 class StorageRetryQueue:
     def __init__(self, client: QueueClient) -> None:
         self._client = client
+
+    async def create_if_missing(self) -> None:
+        """Raises StorageError."""
+        try:
+            await self._client.create_queue()
+        except ResourceExistsError:
+            return
+        except AzureError as error:
+            raise StorageError(f"queue {NAME}: could not create the queue: {error}") from error
 
     async def put(self, pointer: RetryPointer, delay: float) -> None:
         try:

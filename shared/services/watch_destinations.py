@@ -85,10 +85,7 @@ class WatchDestinations:
         outcome = WatchOutcome()
         snapshot = await self._configuration.current()
         trouble = (await self._health.load()).get(destination_id)
-        if trouble is None:
-            await self._redrive(destination_id, snapshot, outcome, everything=True)
-        else:
-            await self._look_after(destination_id, trouble, snapshot, outcome)
+        await self._look_after(destination_id, trouble, snapshot, outcome, everything=True)
         return outcome
 
     async def _look_after(
@@ -97,17 +94,19 @@ class WatchDestinations:
         trouble: DestinationTrouble | None,
         snapshot: ConfigurationSnapshot,
         outcome: WatchOutcome,
+        *,
+        everything: bool = False,
     ) -> None:
         target = snapshot.targets.by_id.get(destination_id)
         if target is not None and not target.dataflow.enabled:
             return
         if trouble is None:
-            await self._redrive(destination_id, snapshot, outcome)
+            await self._redrive(destination_id, snapshot, outcome, everything=everything)
         elif not trouble.recovering:
             await self._probe(trouble, snapshot, outcome)
         elif within(self._clock() - trouble.since, self._grace):
             outcome.done[destination_id, "recovering"] += 1
-        elif await self._redrive(destination_id, snapshot, outcome):
+        elif await self._redrive(destination_id, snapshot, outcome, everything=everything):
             await self._health.clear(destination_id)
             outcome.done[destination_id, "healthy"] += 1
 

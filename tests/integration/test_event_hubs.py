@@ -15,6 +15,7 @@ from shared.domain.configuration import Destination
 from shared.domain.export import Export
 from shared.errors import ExportTooLargeError, SendError, SettingError, ThrottledError
 from shared.settings import Connection
+from tests.eventually import eventually
 from tests.unit.builders import NOW
 
 PARTITIONS = 4
@@ -193,6 +194,28 @@ async def test_a_lost_reply_never_counts_as_lost_events(
     read = [e async for e in read_exports(stack.event_hubs_connection_string, [hub], count=count, timeout=20)]
     assert fired > 0
     assert {e.message_id for e in read} == {export_to(hub).message_id, export_to(hub, version=2).message_id}
+
+
+async def test_behind_a_stalled_send_nothing_more_waits(stack: LocalStack, hub: str, make_sender: MakeSender) -> None:
+    sender = make_sender(send_timeout=4.0)
+    await acknowledged(sender.enqueue(export_to(hub)))
+    stack.broker.set_faults(Fault(kind="stall", hub=hub))
+    stalled = [sender.enqueue(export_to(hub, version=2))]
+
+    async def refused() -> bool:
+        stalled.append(sender.enqueue(export_to(hub, version=3)))
+        return stalled[-1].done()
+
+    assert await eventually(refused)
+    async with asyncio.timeout(30):
+        first, *rest = await asyncio.gather(*stalled, return_exceptions=True)
+    assert isinstance(rest[-1], ThrottledError)
+    assert "earlier events have waited for more than 1 s" in str(rest[-1])
+    assert {str(error) for error in [first, *rest[:-1]]} == {
+        f"destination {f'to-{hub}'[:60]!r}: no acknowledgement within 4 s"
+    }
+    stack.broker.clear_faults()
+    await acknowledged(sender.enqueue(export_to(hub, version=4)))
 
 
 async def test_a_stalled_destination_holds_up_no_other(stack: LocalStack, hub: str, make_sender: MakeSender) -> None:
