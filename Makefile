@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: help setup demo test check lint types imports unit lock clean
+.PHONY: help setup demo test check lint types imports unit faults isolation bench-startup lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -42,6 +42,12 @@ imports: setup
 
 unit: setup ## the pure core's tests alone, in seconds
 	@$(BIN)/pytest tests/unit
+
+faults: setup ## the long fault load: kills, outages, storage errors; nothing may be lost (tens of minutes)
+	@$(BIN)/python -m tests.faults.load
+
+isolation: setup ## what one dead or stalled destination costs nine others (about half an hour)
+	@$(BIN)/python -m tests.faults.isolation
 
 bench-startup: setup ## what importing the app costs on top of azure.functions
 	@$(BIN)/python -m bench.startup
