@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rich.markup import escape
 
 from local.broker.control import BrokerControl
 from local.errors import LocalError
-from local.state import Settings, StateDirectory
+from local.state import CONFIG_CACHE_SECONDS, Settings, StateDirectory
 from local.terminal import console
 from shared.adapters import tables
 from shared.adapters.table_configuration import TableConfiguration
@@ -25,8 +26,8 @@ from shared.settings import RELAY_STORAGE, Connection
 SUMMARY = "register audiences, destinations and dataflows from a file"
 DESCRIPTION = """\
 Make the configuration what FILE says (its JSON Schema: schemas/configuration.schema.json). Applying it again changes
-nothing. What FILE does not name is kept, unless --prune. Hubs that the local stack lacks are created. The running app
-follows within 30 seconds.
+nothing. What FILE does not name is kept, unless --prune. Hubs that the local stack lacks are created. On the local
+stack the command returns when the running app follows; elsewhere that takes up to CONFIG_CACHE_SECONDS (30).
 """
 HUB_PARTITIONS = 4
 _MARKS = {
@@ -54,6 +55,9 @@ def run(args: argparse.Namespace) -> int:
     except RelayError as error:
         raise LocalError(f"{args.file}: {error}") from error
     print_plan(planned)
+    if planned.changes_something and not args.dry_run and settings.local_control_port is not None:
+        # What was sent earlier could still be decided by the configuration before this one.
+        time.sleep(float(settings.find(CONFIG_CACHE_SECONDS) or 0))
     if args.dry_run and planned.changes_something:
         print("nothing was changed: this was a dry run")
     return 0

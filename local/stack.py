@@ -16,7 +16,14 @@ from local.errors import PartFailedError, StartAbandonedError
 from local.host_part import FunctionsHost
 from local.parts import PROJECT, Part
 from local.ports import AUTOMATIC_PORTS, Ports
-from local.state import BROKER_CONTROL_PORT, EVENTHUBS, PROFILE_CHANGES_QUEUE, RELAY_STORAGE, write_settings
+from local.state import (
+    BROKER_CONTROL_PORT,
+    CONFIG_CACHE_SECONDS,
+    EVENTHUBS,
+    PROFILE_CHANGES_QUEUE,
+    RELAY_STORAGE,
+    write_settings,
+)
 from local.storage_faults.control import StorageFaults
 from local.storage_faults.part import StorageFaultProxy
 
@@ -95,6 +102,7 @@ class LocalStack:
             RELAY_STORAGE: (self.storage_proxy or self.azurite).connection_string,
             PROFILE_CHANGES_QUEUE: CHANGES_QUEUE,
             "WATCH_SCHEDULE": "*/30 * * * * *",
+            CONFIG_CACHE_SECONDS: "1",
             EVENTHUBS: self.event_hubs_connection_string,
             BROKER_CONTROL_PORT: str(self.event_hubs.ports.control),
         }

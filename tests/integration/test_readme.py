@@ -1,5 +1,6 @@
 """The README's commands for a local run, word by word, in a state directory of their own."""
 
+import json
 import re
 import subprocess
 import sys
@@ -27,19 +28,42 @@ def test_the_commands_are_found() -> None:
     assert (UP, len(COMMANDS)) == ("-m local up", 4)
 
 
+def run(state_dir: Path, command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *command.split(), "--state-dir", str(state_dir)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def test_the_local_run(state_dir: Path) -> None:
-    printed = {}
-    for command in COMMANDS[:3]:
-        done = subprocess.run(
-            [sys.executable, *command.split(), "--state-dir", str(state_dir)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        printed[command.split()[2]] = done.stdout
+    printed = {command.split()[2]: run(state_dir, command) for command in COMMANDS[:3]}
     assert "+ dataflow" in printed["apply"]
     assert "sent 655 changes" in printed["send"]
     assert len(printed["tail"].splitlines()) == 20
+
+
+def test_what_is_applied_counts_for_what_is_sent_next(state_dir: Path, tmp_path: Path) -> None:
+    """However recently the running app has read the configuration before."""
+    for hub in ("sales", "service"):
+        configuration = tmp_path / f"{hub}.json"
+        destination = {"id": hub, "name": hub, "eventHubName": hub}
+        dataflow = {"id": hub, "audiences": [f"audience-{hub}"]}
+        configuration.write_text(json.dumps({"destinations": [destination], "dataflows": [dataflow]}))
+        changes = tmp_path / f"{hub}.ndjson"
+        membership = {
+            "ups": {f"audience-{hub}": {"status": "realized", "lastQualificationTime": "2026-01-01T00:00:00Z"}}
+        }
+        change = {"profileId": hub, "occurredAt": "2026-01-01T00:00:00Z", "segmentMembership": membership}
+        changes.write_text(json.dumps(change))
+
+        run(state_dir, f"-m local apply {configuration}")
+        run(state_dir, f"-m local send {changes}")
+
+        tailed = run(state_dir, f"-m local tail --hub {hub} --count 1 --timeout 30 --json")
+        assert json.loads(tailed)["properties"]["profileId"] == hub
