@@ -24,7 +24,7 @@ class Command(Protocol):
     def run(self, args: argparse.Namespace) -> int: ...
 
 
-COMMANDS = ("up", "apply", "send", "tail", "redrive", "demo", "schemas")
+COMMANDS = ("up", "apply", "send", "tail", "redrive", "quarantine", "replay", "demo", "schemas")
 """Each is a module of this package; it is imported only when it is needed: the SDKs take a second."""
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueClient
 
-from shared.adapters import event_hubs, retry_queue, tables
+from shared.adapters import event_hubs, queues, retry_queue, tables
+from shared.adapters.changes_queue import StorageChangesQueue
 from shared.adapters.table_configuration import TableConfiguration
 from shared.adapters.table_health import TableHealth
 from shared.adapters.table_profiles import TableProfiles
@@ -20,6 +21,7 @@ from shared.services.configuration_cache import ConfigurationCache
 from shared.services.delivery import Delivery
 from shared.services.export_changes import ExportChanges
 from shared.services.poisoned import Poisoned
+from shared.services.replay_quarantined import ReplayQuarantined
 from shared.services.retry_export import RetryExport
 from shared.services.watch_destinations import WatchDestinations
 from shared.settings import RELAY_STORAGE, Settings
@@ -33,6 +35,7 @@ class Relay:
     retry_export: RetryExport
     watch_destinations: WatchDestinations
     poisoned: Poisoned
+    replay_quarantined: ReplayQuarantined
     configuration: TableConfiguration
     undelivered: TableUndelivered
     _sender: event_hubs.EventHubsSender
@@ -56,7 +59,9 @@ async def build(environment: Mapping[str, str]) -> Relay:
         name: tables.connect(settings.tables(name))
         for name in dict.fromkeys((RELAY_STORAGE, *settings.profile_accounts))
     }
-    queue = retry_queue.connect(settings.queues())
+    retry_client, changes_client = (
+        queues.connect(settings.queues(), name) for name in (retry_queue.NAME, settings.changes_queue)
+    )
     home = accounts[RELAY_STORAGE]
     configuration_table, quarantine_table, undelivered_table = (
         tables.Table(home, name) for name in ("Configuration", "Quarantine", "Undelivered")
@@ -65,7 +70,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         name: tables.Table(accounts[name], "Profiles") for name in dict.fromkeys(settings.profile_accounts)
     }
     needed = (configuration_table, quarantine_table, undelivered_table, *profile_tables.values())
-    retries = retry_queue.StorageRetryQueue(queue)
+    retries = retry_queue.StorageRetryQueue(retry_client)
     await asyncio.gather(retries.create_if_missing(), *(table.create_if_missing() for table in needed))
 
     profiles = TableProfiles([profile_tables[name] for name in settings.profile_accounts])
@@ -123,10 +128,13 @@ async def build(environment: Mapping[str, str]) -> Relay:
             undelivered=undelivered,
             clock=clock,
         ),
+        replay_quarantined=ReplayQuarantined(
+            quarantine=quarantine, changes=StorageChangesQueue(changes_client, settings.changes_queue)
+        ),
         configuration=stored_configuration,
         undelivered=undelivered,
         _sender=sender,
-        _clients=(*accounts.values(), queue),
+        _clients=(*accounts.values(), retry_client, changes_client),
     )
 
 

@@ -5,8 +5,10 @@ RelayError
 ├── ConfigurationError       the configuration (audiences, destinations, dataflows) cannot be accepted or read
 ├── ProfileTooLargeError     a profile would not fit one table entity
 ├── ConflictError            somebody else saved the row first
-├── StorageError             Table Storage did not do what was asked
-│   └── RowTooLargeError     and never will: the row is larger than it takes
+├── NotInQuarantineError     there is no such row in quarantine
+├── StorageError             Azure Storage did not do what was asked
+│   ├── RowTooLargeError     and never will: the row is larger than a table takes
+│   └── MessageTooLargeError and never will: the message is larger than a queue takes
 └── SendError                an export was not acknowledged by its Event Hub
     ├── ThrottledError       because the hub is busy: it is there, and asks for patience
     └── ExportTooLargeError  it never will be: the event is larger than the hub takes
@@ -40,12 +42,26 @@ class ConflictError(RelayError):
     """The row was saved by somebody else since it was read: read it again and decide anew."""
 
 
+class NotInQuarantineError(RelayError):
+    """There is no row `row_id` in quarantine (any more)."""
+
+    def __init__(self, row_id: str) -> None:
+        super().__init__(
+            f"there is no row {row_id!r} in quarantine: it may have been replayed already; "
+            "python -m local quarantine lists those there are"
+        )
+
+
 class StorageError(RelayError):
-    """Table Storage did not do what was asked. Nothing is known about whether it was done."""
+    """Azure Storage did not do what was asked. Nothing is known about whether it was done."""
 
 
 class RowTooLargeError(StorageError):
     """The row is larger than the service takes."""
+
+
+class MessageTooLargeError(StorageError):
+    """The message is larger than the queue takes."""
 
 
 class SendError(RelayError):

@@ -37,6 +37,7 @@ class Settings:
     retry_delays: tuple[float, ...]
     redrive_per_second: float
     profile_accounts: tuple[str, ...]
+    changes_queue: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -47,6 +48,7 @@ class Settings:
             retry_delays=_retry_delays(environment.get("RETRY_DELAYS", "15,30")),
             redrive_per_second=_positive(environment, "REDRIVE_PER_SECOND", 100.0),
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
+            changes_queue=environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes",
         )
 
     def tables(self, name: str = RELAY_STORAGE) -> Connection:

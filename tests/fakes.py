@@ -11,13 +11,14 @@ from shared.domain.instants import SECOND
 from shared.domain.profile_key import profile_key
 from shared.domain.state import ProfileState
 from shared.domain.undelivered import Undelivered
-from shared.errors import ConflictError, ProfileTooLargeError, SendError
+from shared.errors import ConflictError, MessageTooLargeError, ProfileTooLargeError, SendError
 from shared.services.ports import (
     DestinationTrouble,
     QuarantinedItem,
     RetryPointer,
     StoredConfiguration,
     StoredProfile,
+    StoredQuarantinedItem,
     StoredUndelivered,
 )
 
@@ -98,6 +99,44 @@ class MemoryQuarantine:
 
     async def put(self, item: QuarantinedItem) -> None:
         self.items[item.message_id, item.item] = item
+
+    async def get(self, row_id: str) -> StoredQuarantinedItem | None:
+        await asyncio.sleep(0)
+        return self._stored().get(row_id)
+
+    async def delete(self, row_id: str) -> None:
+        await asyncio.sleep(0)
+        if found := self._stored().get(row_id):
+            del self.items[found.message_id, found.item]
+
+    async def newest_first(self) -> AsyncIterator[StoredQuarantinedItem]:
+        for _, stored in sorted(self._stored().items(), reverse=True):
+            yield stored
+
+    def _stored(self) -> dict[str, StoredQuarantinedItem]:
+        """All items, by an id that sorts by the time of receipt."""
+        stored = {}
+        for item in self.items.values():
+            row_id = f"{item.received_at // SECOND:012}-{item.message_id}-{item.item}"
+            key = None if item.profile_id is None else profile_key(item.profile_id)
+            received_at = item.received_at // SECOND * SECOND
+            stored[row_id] = StoredQuarantinedItem(
+                row_id, item.message_id, item.item, received_at, item.reason, item.raw, key
+            )
+        return stored
+
+
+class MemoryChangesQueue:
+    """Refuses bodies longer than `limit`."""
+
+    def __init__(self, limit: int = 65_536) -> None:
+        self.bodies: list[bytes] = []
+        self._limit = limit
+
+    async def put(self, body: bytes) -> None:
+        if len(body) > self._limit:
+            raise MessageTooLargeError("too large for a queue message")
+        self.bodies.append(body)
 
 
 class MemoryUndelivered:

@@ -1,26 +1,14 @@
 """The queue `export-retries`: pointers that come back after a delay."""
 
 import json
-from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.queue.aio import QueueClient
 
 from shared.errors import StorageError
 from shared.services.ports import RetryPointer
-from shared.settings import Connection
 
 NAME = "export-retries"
-
-
-def connect(connection: Connection) -> QueueClient:
-    """A client for the queue; no request is made yet."""
-    options: dict[str, Any] = {"use_env_settings": False, "connection_timeout": 5, "read_timeout": 10}
-    if connection.connection_string:
-        return QueueClient.from_connection_string(connection.connection_string, NAME, **options)
-    from shared.adapters.identity import credential  # slow to import, and not needed with connection strings
-
-    return QueueClient(connection.endpoint or "", NAME, credential=credential(connection.client_id), **options)
 
 
 class StorageRetryQueue:

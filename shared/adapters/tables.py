@@ -107,10 +107,10 @@ class Table:
             except ResourceNotFoundError:
                 return
 
-    async def partition(self, partition_key: str) -> AsyncIterator[Row]:
-        """All rows of a partition, page by page."""
+    async def partition(self, partition_key: str, select: list[str] | None = None) -> AsyncIterator[Row]:
+        """All rows of a partition by row key, page by page; with the properties in `select`, or all."""
         query = "PartitionKey eq @key"
-        pages = self._client.query_entities(query, parameters={"key": partition_key}).by_page()
+        pages = self._client.query_entities(query, parameters={"key": partition_key}, select=select).by_page()
         while True:
             async with self._translated("query"):
                 page = await anext(pages, None)

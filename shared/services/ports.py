@@ -68,9 +68,39 @@ class QuarantinedItem:
     profile_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StoredQuarantinedItem:
+    """An item as it is kept: `row_id` names it for people, `received_at` is in whole seconds."""
+
+    row_id: str
+    message_id: str
+    item: int | None
+    received_at: int
+    reason: str
+    raw: bytes
+    profile_key: str | None
+
+
 class Quarantine(Protocol):
     async def put(self, item: QuarantinedItem) -> None:
         """Keep `item`; doing so again changes nothing. Raises StorageError."""
+
+    async def get(self, row_id: str) -> StoredQuarantinedItem | None:
+        """The item of this row, if there is one. Raises StorageError."""
+
+    async def delete(self, row_id: str) -> None:
+        """Forget the item; none there is no error. Raises StorageError."""
+
+    def newest_first(self) -> AsyncIterator[StoredQuarantinedItem]:
+        """The items that are there when the first is asked for, by the second in which they were received.
+
+        Those put later are left out, so that replaying them all comes to an end. Raises StorageError.
+        """
+
+
+class ChangesQueue(Protocol):
+    async def put(self, body: bytes) -> None:
+        """Put a message for the app to read as `body`. Raises MessageTooLargeError, StorageError."""
 
 
 @dataclass(slots=True)

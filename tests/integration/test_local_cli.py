@@ -1,5 +1,6 @@
 """The command line as such: help, and what is asked for wrongly."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ def test_what_is_no_command_gets_the_list_of_them(arguments: list[str], capsys: 
     assert cli.main(arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert all(f"    {name} " in printed.err for name in cli.COMMANDS)
+    assert all(re.search(rf"^    {name}\s", printed.err, re.MULTILINE) for name in cli.COMMANDS)
     assert all(argument in printed.err for argument in arguments)
 
 

@@ -23,6 +23,7 @@ from shared.settings import PROFILE_BUCKETS, Connection
 from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.profile_store import ProfileStoreContract
+from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
 from tests.unit.builders import NOW
 
@@ -75,6 +76,17 @@ class TestTableHealth(HealthStoreContract):
     @pytest.fixture
     def store(self, table: tables.Table) -> TableHealth:
         return TableHealth(table)
+
+
+class TestTableQuarantine(QuarantineContract):
+    @pytest.fixture
+    def quarantine(self, table: tables.Table) -> TableQuarantine:
+        return TableQuarantine(table)
+
+    @pytest.mark.parametrize("row_id", ["", "a/b#?", "20260111T220000Z-m", "20260111T220000Z-a/b-0", "9" * 2_000])
+    async def test_what_is_no_row_id_names_no_row(self, quarantine: TableQuarantine, row_id: str) -> None:
+        assert await quarantine.get(row_id) is None
+        await quarantine.delete(row_id)
 
 
 async def rows(account: TableServiceClient, table: tables.Table) -> list[Mapping[str, Any]]:

@@ -5,8 +5,9 @@ import pytest
 from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.profile_store import ProfileStoreContract
+from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
-from tests.fakes import MemoryConfiguration, MemoryHealth, MemoryProfiles, MemoryUndelivered
+from tests.fakes import MemoryConfiguration, MemoryHealth, MemoryProfiles, MemoryQuarantine, MemoryUndelivered
 
 
 class TestMemoryProfiles(ProfileStoreContract):
@@ -35,3 +36,9 @@ class TestMemoryHealth(HealthStoreContract):
     @pytest.fixture
     def store(self) -> MemoryHealth:
         return MemoryHealth()
+
+
+class TestMemoryQuarantine(QuarantineContract):
+    @pytest.fixture
+    def quarantine(self) -> MemoryQuarantine:
+        return MemoryQuarantine()

@@ -1,0 +1,63 @@
+"""The contract of Quarantine."""
+
+import os
+
+import pytest
+
+from shared.domain.instants import SECOND
+from shared.domain.profile_key import profile_key
+from shared.services.ports import Quarantine, QuarantinedItem, StoredQuarantinedItem
+from tests.unit.builders import NOW
+
+
+async def all_of(quarantine: Quarantine) -> list[StoredQuarantinedItem]:
+    return [stored async for stored in quarantine.newest_first()]
+
+
+class QuarantineContract:
+    """`quarantine` is empty."""
+
+    @pytest.fixture
+    def quarantine(self) -> Quarantine:
+        raise NotImplementedError
+
+    @pytest.mark.parametrize("raw", [b"", b"\x00\xff\r\n", os.urandom(200_000)], ids=["empty", "odd", "large"])
+    async def test_what_is_put_is_read(self, quarantine: Quarantine, raw: bytes) -> None:
+        await quarantine.put(QuarantinedItem("m-1", 3, NOW + 1, "item 3: ü", raw, "p/1"))
+        await quarantine.put(QuarantinedItem("m-1", 3, NOW + 1, "item 3: ü", raw, "p/1"))
+        (stored,) = await all_of(quarantine)
+        assert stored == StoredQuarantinedItem(stored.row_id, "m-1", 3, NOW, "item 3: ü", raw, profile_key("p/1"))
+        assert await quarantine.get(stored.row_id) == stored
+
+    async def test_a_whole_message_has_no_item_and_no_profile(self, quarantine: Quarantine) -> None:
+        await quarantine.put(QuarantinedItem("m", None, NOW, "expected UTF-8", b"\xff"))
+        (stored,) = await all_of(quarantine)
+        assert (stored.item, stored.profile_key) == (None, None)
+
+    async def test_newest_first(self, quarantine: Quarantine) -> None:
+        for number in range(40):
+            seconds = number * 7 % 40
+            await quarantine.put(QuarantinedItem(f"m{number}", 0, NOW + seconds * SECOND, "r", b""))
+        received = [stored.received_at for stored in await all_of(quarantine)]
+        assert received == [NOW + seconds * SECOND for seconds in reversed(range(40))]
+
+    async def test_what_is_put_while_reading_is_left_for_later(self, quarantine: Quarantine) -> None:
+        await quarantine.put(QuarantinedItem("m", 0, NOW, "r", b""))
+        read = 0
+        async for _ in quarantine.newest_first():
+            read += 1
+            await quarantine.put(QuarantinedItem(f"again-{read}", 0, NOW - SECOND, "r", b""))
+        assert read == 1
+
+    async def test_only_the_row_that_is_named_is_deleted(self, quarantine: Quarantine) -> None:
+        for item in (0, 1, None):
+            await quarantine.put(QuarantinedItem("m", item, NOW, "r", b""))
+        first = await all_of(quarantine)
+        await quarantine.delete(first[0].row_id)
+        await quarantine.delete(first[0].row_id)
+        assert await quarantine.get(first[0].row_id) is None
+        assert await all_of(quarantine) == first[1:]
+
+    async def test_an_unknown_row_id_names_no_row(self, quarantine: Quarantine) -> None:
+        assert await quarantine.get("20260111T220000Z-unknown-0") is None
+        await quarantine.delete("20260111T220000Z-unknown-0")
