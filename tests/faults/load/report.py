@@ -67,8 +67,8 @@ def print_outcomes(out: Console, outcomes: Sequence[Outcome], heading: str) -> N
     for outcome in outcomes:
         for failure in outcome.failures[:_EXAMPLES]:
             out.print(f"{outcome.result.scenario}: {failure}", markup=False, soft_wrap=True)
-        if more := len(outcome.failures) - _EXAMPLES:
-            out.print(f"{outcome.result.scenario}: and {more:,} more" if more > 0 else "", end="\n" if more > 0 else "")
+        if len(outcome.failures) > _EXAMPLES:
+            out.print(f"{outcome.result.scenario}: and {len(outcome.failures) - _EXAMPLES:,} more")
 
 
 def write_outcomes(file: Path, outcomes: Sequence[Outcome]) -> None:
