@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: help setup demo test check lint types imports unit faults isolation bench-startup lock clean
+.PHONY: help setup demo test check lint types imports unit faults faults-short isolation bench-startup lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ unit: setup ## the pure core's tests alone, in seconds
 
 faults: setup ## the long fault load: kills, outages, storage errors; nothing may be lost (tens of minutes)
 	@$(BIN)/python -m tests.faults.load
+
+faults-short: setup ## the same in short: calm and killed, in half a minute
+	@$(BIN)/python -m tests.faults.load --short
 
 isolation: setup ## what one dead or stalled destination costs nine others (about half an hour)
 	@$(BIN)/python -m tests.faults.isolation
