@@ -71,7 +71,12 @@ async def build(environment: Mapping[str, str]) -> Relay:
     }
     needed = (configuration_table, quarantine_table, undelivered_table, *profile_tables.values())
     retries = retry_queue.StorageRetryQueue(retry_client)
-    await asyncio.gather(retries.create_if_missing(), *(table.create_if_missing() for table in needed))
+    clients: tuple[TableServiceClient | QueueClient, ...] = (*accounts.values(), retry_client, changes_client)
+    creating = [retries.create_if_missing(), *(table.create_if_missing() for table in needed)]
+    created = await asyncio.gather(*creating, return_exceptions=True)
+    if failures := [failure for failure in created if failure is not None]:
+        await asyncio.gather(*(client.close() for client in clients))
+        raise failures[0]
 
     profiles = TableProfiles([profile_tables[name] for name in settings.profile_accounts])
     quarantine = TableQuarantine(quarantine_table)
@@ -134,7 +139,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         configuration=stored_configuration,
         undelivered=undelivered,
         _sender=sender,
-        _clients=(*accounts.values(), retry_client, changes_client),
+        _clients=clients,
     )
 
 

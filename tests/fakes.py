@@ -188,6 +188,7 @@ class MemoryHealth:
         return dict(self.troubles)
 
     async def put(self, trouble: DestinationTrouble) -> None:
+        await asyncio.sleep(0)
         self.troubles[trouble.destination_id] = trouble
 
     async def clear(self, destination_id: str) -> None:

@@ -168,6 +168,7 @@ class Hub:
             condition = error.error if isinstance(error, EventHubError) else None
             if condition == "server-busy":
                 raise ThrottledError(self._destination_id, "the hub is busy (server-busy)") from error
+            self._warm.clear()  # not after no answer: a hub that left one batch waiting is not given as long again
             self._replace(client)
             if condition == "link:message-size-exceeded":
                 raise ExportTooLargeError(self._destination_id, f"larger than the hub takes: {error}") from error
@@ -177,7 +178,6 @@ class Hub:
         """Let the next request build a new client; sends of other lanes that are under way on this one fail with it."""
         if self._client is failed:
             self._client = None
-            self._warm.clear()
             _keep(self._closing, _close_quietly(failed))
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from shared.errors import SendError, ThrottledError
+from shared.errors import SendError, StorageError, ThrottledError
 from shared.services.configuration_cache import ConfigurationSnapshot
 from shared.services.ports import Clock, DestinationTrouble, HealthStore
 
@@ -43,6 +43,11 @@ class CircuitBreakers:
         self._failures[destination_id] += 1
         if self._failures[destination_id] >= FAILURES_IN_A_ROW and destination_id not in self._opened_at:
             now = self._clock()
-            await self._health.put(DestinationTrouble(destination_id, recovering=False, since=now, error=error.reason))
-            self._opened_at[destination_id] = now
+            self._opened_at[destination_id] = now  # before the others are told: failures come side by side
             self._failures.pop(destination_id)
+            trouble = DestinationTrouble(destination_id, recovering=False, since=now, error=error.reason)
+            try:
+                await self._health.put(trouble)
+            except StorageError:
+                self._opened_at.pop(destination_id, None)
+                raise

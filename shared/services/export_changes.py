@@ -11,12 +11,13 @@ from shared.domain.change import ProfileChange
 from shared.domain.export import Export
 from shared.domain.message import DecodedMessage, decode_message
 from shared.domain.transition import Transition, transition
-from shared.errors import ConflictError, ProfileTooLargeError, RelayError
+from shared.errors import ConflictError, ProfileTooLargeError, RelayError, StorageError
 from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery import Delivered, Delivery
 from shared.services.ports import Clock, ProfileStore, Quarantine, QuarantinedItem, Sleep, StoredProfile
 
 SAVE_ATTEMPTS = 10
+STORAGE_ATTEMPTS = 3
 DUE_KEPT_UNSETTLED = 32
 _BACKOFF_SECONDS = 0.02
 
@@ -138,7 +139,11 @@ class ExportChanges:
     async def _apply_and_save(
         self, message: InboundMessage, profile_id: str, changes: Sequence[IndexedChange]
     ) -> tuple[StoredProfile, Transition, ConfigurationSnapshot]:
-        """Decide and save until nobody else saved in between; nothing was sent yet when the save says so."""
+        """Decide and save until nobody else saved in between; nothing was sent yet when the save says so.
+
+        After a save of which nothing is known, reading again tells: what was saved is due for this message by then.
+        """
+        storage_failures = 0
         for attempt in range(SAVE_ATTEMPTS):
             if attempt:
                 await self._sleep(_BACKOFF_SECONDS * attempt)
@@ -154,6 +159,11 @@ class ExportChanges:
             try:
                 await self._profiles.save(profile)
             except ConflictError:
+                continue
+            except StorageError:
+                storage_failures += 1
+                if storage_failures == STORAGE_ATTEMPTS:
+                    raise
                 continue
             return profile, result, configuration
         raise ConflictError(

@@ -9,7 +9,7 @@ import pytest
 from shared.domain.change import parse_change
 from shared.domain.instants import SECOND
 from shared.errors import ConflictError, StorageError
-from shared.services.export_changes import DUE_KEPT_UNSETTLED
+from shared.services.export_changes import DUE_KEPT_UNSETTLED, STORAGE_ATTEMPTS
 from shared.services.ports import StoredProfile
 from tests.fakes import MemoryProfiles
 from tests.unit.builders import NOW, configuration, destination, item, membership, told
@@ -92,6 +92,35 @@ async def test_a_failed_send_is_stored_and_its_neighbours_are_served(world: Worl
     assert outcome.summary()["undelivered"] == {"d": {"retrying": 1}}
     assert outcome.summary()["exported"] == {"e": {"audience": 1}}
     assert outcome.quarantined == 1
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["not saved", "saved, but the reply was lost"])
+async def test_a_save_that_fails_once_is_tried_again_and_its_exports_are_sent_once(world: World, saved: bool) -> None:
+    save = world.profiles.save
+
+    with pytest.MonkeyPatch.context() as patch:
+
+        async def failing(profile: StoredProfile) -> None:
+            patch.undo()
+            if saved:
+                await save(profile)
+            raise StorageError("table Profiles: could not insert: Server disconnected")
+
+        patch.setattr(world.profiles, "save", failing)
+        await world.handle(item("p", 1, **QUALIFIES))
+
+    assert told(world.sender.sent) == [("d", "audience"), ("e", "audience")]
+    assert len(world.profiles.saves) == 1
+
+
+async def test_a_save_that_keeps_failing_fails_the_message(world: World) -> None:
+    save = Mock(side_effect=StorageError("down"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.profiles, "save", save)
+        with pytest.raises(StorageError):
+            await world.handle(item("p", 1, **QUALIFIES))
+    assert save.call_count == STORAGE_ATTEMPTS
+    assert world.sender.sent == []
 
 
 class RacedProfiles(MemoryProfiles):

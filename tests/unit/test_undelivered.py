@@ -1,11 +1,13 @@
 """Failed sends: stored, retried twice, parked while a destination is down, redriven when it is back."""
 
+import asyncio
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from shared.domain.undelivered import UndeliveredState
-from shared.errors import ExportTooLargeError, SendError, ThrottledError
+from shared.errors import ExportTooLargeError, SendError, StorageError, ThrottledError
 from shared.services.export_changes import InboundMessage
 from shared.services.ports import DestinationTrouble, RetryPointer
 from shared.services.retry_export import Attempt
@@ -170,6 +172,22 @@ async def test_a_batch_that_fails_whole_is_one_failure(world: World) -> None:
     for _ in range(10):
         await world.worker.breakers.failed(error)
     assert world.health.troubles == {}
+
+
+async def test_failures_side_by_side_open_the_breaker_once(world: World) -> None:
+    await asyncio.gather(*(world.worker.breakers.failed(SendError("d", f"down {number}")) for number in range(10)))
+    assert world.health.troubles["d"].error == "down 2"
+
+
+async def test_a_breaker_that_nobody_could_be_told_of_stays_closed(world: World) -> None:
+    world.break_down("d")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.health, "put", Mock(side_effect=StorageError("down")))
+        for number in range(2):
+            await world.handle(item(f"p{number}", 1, **QUALIFIES), message_id=f"m{number}")
+        with pytest.raises(StorageError):
+            await world.handle(item("p2", 1, **QUALIFIES), message_id="m2")
+    assert (await world.handle(item("p", 1, **QUALIFIES))).summary()["undelivered"] == {"d": {"retrying": 1}}
 
 
 async def test_a_busy_hub_is_not_down(world: World) -> None:
