@@ -56,12 +56,23 @@ def put(stack: LocalStack, hub: str, partition: str, *events: EventData) -> None
         producer.send_batch(batch)
 
 
+def _heed_interrupts() -> None:
+    """Where the tests run as a shell's background job, SIGINT is ignored, and children would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def consumer(stack: LocalStack, hub: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
     command = [sys.executable, "samples/consumer.py", "--hub", hub, *arguments]
     environment = os.environ | {"EVENTHUBS": stack.event_hubs_connection_string}
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_interrupts,
     ) as process:
         try:
             yield process
