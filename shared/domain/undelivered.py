@@ -121,9 +121,12 @@ def parked(current: Undelivered | None, export: Export, why: str, now: int) -> U
     return replace(_with_export(row, export, Failure(why), now), state=UndeliveredState.PARKED, permanent=False)
 
 
+def retry_delay(row: Undelivered, delays: Sequence[float]) -> float:
+    """After how many seconds the attempt that `row` waits for comes."""
+    return delays[min(row.attempts, len(delays)) - 1] if delays else 0.0
+
+
 def overdue(row: Undelivered, now: int, delays: Sequence[float], patience: float) -> bool:
     """Whether a retry should have come `patience` seconds ago: its pointer is lost and a new one is needed."""
-    delay = delays[min(row.attempts, len(delays)) - 1] if delays else 0.0
-    return row.state == UndeliveredState.RETRYING and not within(
-        now - row.last_failed_at, int((delay + patience) * SECOND)
-    )
+    expected = int((retry_delay(row, delays) + patience) * SECOND)
+    return row.state == UndeliveredState.RETRYING and not within(now - row.last_failed_at, expected)

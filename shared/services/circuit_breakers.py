@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from shared.errors import SendError, StorageError, ThrottledError
+from shared.errors import ExportTooLargeError, SendError, StorageError, ThrottledError
 from shared.services.configuration_cache import ConfigurationSnapshot
 from shared.services.ports import Clock, DestinationTrouble, HealthStore
 
@@ -34,10 +34,11 @@ class CircuitBreakers:
     async def failed(self, error: SendError) -> None:
         """Count a failed send; a batch that failed whole raises the same error for each of its events, and counts once.
 
-        A hub that is busy is not down. Raises StorageError when the others cannot be told that it is.
+        A hub that is busy, or refuses one event as too large, is not down. Raises StorageError when the others cannot
+        be told that it is.
         """
         destination_id = error.destination_id
-        if isinstance(error, ThrottledError) or self._last_error.get(destination_id) is error:
+        if isinstance(error, (ThrottledError, ExportTooLargeError)) or self._last_error.get(destination_id) is error:
             return
         self._last_error[destination_id] = error
         self._failures[destination_id] += 1

@@ -90,8 +90,7 @@ class Delivery:
         try:
             await begun.acknowledged
         except SendError as error:
-            if not isinstance(error, ExportTooLargeError):
-                await self._breakers.failed(error)
+            await self._breakers.failed(error)
             return await self.store(export, failure_of(error))
         self._breakers.succeeded(export.destination.id)
         return None

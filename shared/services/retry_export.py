@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from shared.domain.export import Export, export_of
 from shared.domain.profile_key import profile_key
-from shared.domain.undelivered import Undelivered, UndeliveredState, after_failed_retry
+from shared.domain.undelivered import Undelivered, UndeliveredState, after_failed_retry, retry_delay
 from shared.errors import ConflictError, ExportTooLargeError, SendError
 from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
@@ -91,8 +91,7 @@ class RetryExport:
         return Attempt.SENT
 
     async def _failed(self, stored: StoredUndelivered, error: SendError) -> None:
-        if not isinstance(error, ExportTooLargeError):
-            await self._breakers.failed(error)
+        await self._breakers.failed(error)
         following = after_failed_retry(stored.row, failure_of(error), self._clock(), self._retry_delays)
         try:
             await self._undelivered.save(StoredUndelivered(following.row, stored.etag))
@@ -157,5 +156,5 @@ class RetryExport:
 
     async def point_to(self, row: Undelivered) -> None:
         """Put a pointer to `row` on the retry queue."""
-        delay = self._retry_delays[min(row.attempts, len(self._retry_delays)) - 1] if self._retry_delays else 0.0
-        await self._retries.put(RetryPointer(row.destination_id, profile_key(row.profile_id), row.attempts), delay)
+        pointer = RetryPointer(row.destination_id, profile_key(row.profile_id), row.attempts)
+        await self._retries.put(pointer, retry_delay(row, self._retry_delays))
