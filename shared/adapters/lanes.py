@@ -2,11 +2,16 @@
 
 A lane is one partition of one destination. Batches of one lane follow each other, lanes run side by side. An event
 that cannot be sent fails alone; a batch that cannot be sent fails whole, and the next one gets a new client.
+
+Nobody waits for a slow hub: whoever waits holds a queue message, and with it one of the few that the host hands out at
+a time. So a lane that acknowledged before gets `_SLOW_AFTER`; then all who wait in it are told, though the send itself
+goes on. Until it answers again only one send at a time tries it, and whoever comes meanwhile is told at once.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from azure.eventhub import EventData, EventDataBatch
@@ -20,7 +25,7 @@ from shared.errors import ExportTooLargeError, SendError, ThrottledError
 T = TypeVar("T")
 _CLOSE_TIMEOUT = 5.0
 _THROTTLE_PAUSE = 1.0
-_SLOW_AFTER = 1.0
+_SLOW_AFTER = 2.5  # a connection that was lost is built anew within one to two
 
 
 class _Waiting(NamedTuple):
@@ -29,7 +34,7 @@ class _Waiting(NamedTuple):
 
 
 class _NoAnswerError(SendError):
-    """Nothing came back in time: what waits behind it would wait in vain, too."""
+    """Nothing came back in time, and what waits behind it would wait in vain, too."""
 
 
 class Hub:
@@ -44,8 +49,8 @@ class Hub:
         self._client: EventHubProducerClient | None = None
         self._partitions: list[str] = []
         self._lanes: dict[str, deque[_Waiting]] = {}
-        self._sending_since: dict[str, float] = {}
         self._warm: set[str] = set()
+        self._slow: set[str] = set()
         self._unassigned: deque[_Waiting] = deque()
         self._working: set[asyncio.Future[None]] = set()
         self._closing: set[asyncio.Future[None]] = set()
@@ -87,45 +92,43 @@ class Hub:
     def _assign(self, waiting: _Waiting) -> None:
         partition = self._partitions[partition_of(waiting.export.profile_id, len(self._partitions))]
         lane = self._lanes.get(partition)
-        if self._is_slow(partition):
-            reason = f"earlier events have waited for more than {_SLOW_AFTER:g} s for their acknowledgement"
-            _fail(waiting, ThrottledError(self._destination_id, reason))
-            return
         if lane is None:
             lane = self._lanes[partition] = deque()
             _keep(self._working, self._drain(partition, lane))
+        elif partition in self._slow:
+            reason = f"earlier events have waited for more than {_SLOW_AFTER:g} s for their acknowledgement"
+            _fail(waiting, ThrottledError(self._destination_id, reason))
+            return
         lane.append(waiting)
-
-    def _is_slow(self, partition: str) -> bool:
-        """Whether the hub leaves a lane waiting: more exports must not wait behind it, and hold up their messages."""
-        since = self._sending_since.get(partition)
-        return since is not None and asyncio.get_running_loop().time() - since > _SLOW_AFTER
 
     async def _drain(self, partition: str, lane: deque[_Waiting]) -> None:
         to_send_alone = 0
         while lane:
             sent: list[_Waiting] = []
             try:
-                batch = await self._request(lambda client: client.create_batch(partition_id=partition))
-                _fill(batch, lane, sent, most=1 if to_send_alone else len(lane))
-                if sent:
-                    await self._send(partition, batch)
+                with self._patience(partition, sent, lane):
+                    batch = await self._request(lambda client: client.create_batch(partition_id=partition))
+                    _fill(batch, lane, sent, most=1 if to_send_alone else len(lane))
+                    if sent:
+                        await self._send(partition, batch)
             except Exception as error:  # whatever it was, nobody may wait for it for ever
                 if isinstance(error, ExportTooLargeError) and len(sent) > 1:
                     # Which of them the hub finds too large shows when each goes alone.
                     to_send_alone = len(sent)
                     lane.extendleft(reversed(sent))
                     continue
-                await self._give_up(error, sent, lane)
+                await self._give_up(partition, error, sent, lane)
             for waiting in sent:
                 if not waiting.acknowledged.done():
                     waiting.acknowledged.set_result(None)
             to_send_alone = max(0, to_send_alone - 1)
         del self._lanes[partition]
 
-    async def _give_up(self, error: Exception, sent: list[_Waiting], lane: deque[_Waiting]) -> None:
+    async def _give_up(self, partition: str, error: Exception, sent: list[_Waiting], lane: deque[_Waiting]) -> None:
         """Tell those who were sent, and those behind them where the hub does not answer at all."""
         failure = error if isinstance(error, SendError) else SendError(self._destination_id, repr(error))
+        if isinstance(error, _NoAnswerError):
+            self._slow.add(partition)
         if isinstance(error, _NoAnswerError) or not sent:
             sent += [lane.popleft() for _ in range(len(lane))]
         for waiting in sent:
@@ -134,13 +137,29 @@ class Hub:
             await asyncio.sleep(_THROTTLE_PAUSE)
 
     async def _send(self, partition: str, batch: EventDataBatch) -> None:
-        if partition in self._warm:  # the first send of a connection opens a link, which takes a second or two
-            self._sending_since[partition] = asyncio.get_running_loop().time()
-        try:
-            await self._request(lambda client: client.send_batch(batch))
-        finally:
-            self._sending_since.pop(partition, None)
+        await self._request(lambda client: client.send_batch(batch))
         self._warm.add(partition)
+        self._slow.discard(partition)
+
+    @contextmanager
+    def _patience(self, partition: str, sent: list[_Waiting], lane: deque[_Waiting]) -> Iterator[None]:
+        """While a send of a lane takes too long, let nobody wait for it."""
+
+        def stop_waiting() -> None:
+            self._slow.add(partition)
+            error = _NoAnswerError(self._destination_id, f"no acknowledgement within {_SLOW_AFTER:g} s")
+            for waiting in [*sent, *lane]:
+                _fail(waiting, error)
+            lane.clear()
+
+        if partition not in self._warm:  # the first send of a connection opens a link, which takes a second or two
+            yield
+            return
+        timer = asyncio.get_running_loop().call_later(_SLOW_AFTER, stop_waiting)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     async def _request(self, request: Callable[[EventHubProducerClient], Awaitable[T]]) -> T:
         """One request to the hub, over within the timeout whatever the SDK does; the client goes if it fails."""

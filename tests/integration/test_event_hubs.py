@@ -178,7 +178,7 @@ async def test_a_lost_reply_never_counts_as_lost_events(
     stack: LocalStack, hub: str, make_sender: MakeSender, kind: str
 ) -> None:
     """The hub has the event; the app may hear of a failure, and then sends it again under the same id."""
-    sender = make_sender(send_timeout=3.0 if kind == "stall-after-store" else 10.0)
+    sender = make_sender(send_timeout=2.0 if kind == "stall-after-store" else 10.0)
     await acknowledged(sender.enqueue(export_to(hub)))
     stack.broker.set_faults(Fault(kind=kind, hub=hub))  # type: ignore[arg-type]
     outcome = sender.enqueue(export_to(hub, version=2))
@@ -196,26 +196,55 @@ async def test_a_lost_reply_never_counts_as_lost_events(
     assert {e.message_id for e in read} == {export_to(hub).message_id, export_to(hub, version=2).message_id}
 
 
-async def test_behind_a_stalled_send_nothing_more_waits(stack: LocalStack, hub: str, make_sender: MakeSender) -> None:
-    sender = make_sender(send_timeout=4.0)
+async def test_nobody_waits_for_a_stalled_hub(stack: LocalStack, hub: str, make_sender: MakeSender) -> None:
+    sender = make_sender(send_timeout=6.0)
     await acknowledged(sender.enqueue(export_to(hub)))
     stack.broker.set_faults(Fault(kind="stall", hub=hub))
-    stalled = [sender.enqueue(export_to(hub, version=2))]
 
-    async def refused() -> bool:
-        stalled.append(sender.enqueue(export_to(hub, version=3)))
-        return stalled[-1].done()
+    async with asyncio.timeout(3.9):
+        waiting = [sender.enqueue(export_to(hub, version=version)) for version in (2, 3)]
+        errors = [str(error) for error in await asyncio.gather(*waiting, return_exceptions=True)]
+        late = sender.enqueue(export_to(hub, version=4))
 
-    assert await eventually(refused)
-    async with asyncio.timeout(30):
-        first, *rest = await asyncio.gather(*stalled, return_exceptions=True)
-    assert isinstance(rest[-1], ThrottledError)
-    assert "earlier events have waited for more than 1 s" in str(rest[-1])
-    assert {str(error) for error in [first, *rest[:-1]]} == {
-        f"destination {f'to-{hub}'[:60]!r}: no acknowledgement within 4 s"
-    }
+    assert errors == [f"destination {f'to-{hub}'[:60]!r}: no acknowledgement within 2.5 s"] * 2
+    assert late.done()
+    with pytest.raises(ThrottledError, match=r"earlier events have waited for more than 2\.5 s"):
+        await late
+
+
+async def test_a_stalled_hub_is_tried_by_one_send_at_a_time(
+    stack: LocalStack, hub: str, make_sender: MakeSender
+) -> None:
+    sender = make_sender(send_timeout=2.0)
+    await acknowledged(sender.enqueue(export_to(hub)))
+    stack.broker.set_faults(Fault(kind="stall", hub=hub))
+    with pytest.raises(SendError, match="no acknowledgement"):
+        await sender.enqueue(export_to(hub, version=2))
+
+    async def tried_again() -> bool:
+        """Whether somebody waits, because nobody else is on the way."""
+        probe = sender.enqueue(export_to(hub, version=3))
+        if probe.done():
+            with pytest.raises(ThrottledError):
+                await probe
+            return False
+        assert isinstance(sender.enqueue(export_to(hub, version=4)).exception(), ThrottledError)
+        with pytest.raises(SendError, match="no acknowledgement"):
+            await probe
+        return True
+
+    assert await eventually(tried_again)
     stack.broker.clear_faults()
-    await acknowledged(sender.enqueue(export_to(hub, version=4)))
+
+    async def acknowledges() -> bool:
+        try:
+            await sender.enqueue(export_to(hub, version=5))
+        except SendError:
+            return False
+        return True
+
+    assert await eventually(acknowledges)
+    await acknowledged(sender.enqueue(export_to(hub, version=6)), sender.enqueue(export_to(hub, version=7)))
 
 
 async def test_a_stalled_destination_holds_up_no_other(stack: LocalStack, hub: str, make_sender: MakeSender) -> None:
