@@ -97,7 +97,7 @@ class Hub:
             _keep(self._working, self._drain(partition, lane))
         elif partition in self._slow:
             reason = f"earlier events have waited for more than {_SLOW_AFTER:g} s for their acknowledgement"
-            _fail(waiting, ThrottledError(self._destination_id, reason))
+            _fail(waiting, SendError(self._destination_id, reason))
             return
         lane.append(waiting)
 

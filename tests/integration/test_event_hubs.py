@@ -208,7 +208,7 @@ async def test_nobody_waits_for_a_stalled_hub(stack: LocalStack, hub: str, make_
 
     assert errors == [f"destination {f'to-{hub}'[:60]!r}: no acknowledgement within 2.5 s"] * 2
     assert late.done()
-    with pytest.raises(ThrottledError, match=r"earlier events have waited for more than 2\.5 s"):
+    with pytest.raises(SendError, match=r"earlier events have waited for more than 2\.5 s"):
         await late
 
 
@@ -225,10 +225,10 @@ async def test_a_stalled_hub_is_tried_by_one_send_at_a_time(
         """Whether somebody waits, because nobody else is on the way."""
         probe = sender.enqueue(export_to(hub, version=3))
         if probe.done():
-            with pytest.raises(ThrottledError):
+            with pytest.raises(SendError, match="earlier events"):
                 await probe
             return False
-        assert isinstance(sender.enqueue(export_to(hub, version=4)).exception(), ThrottledError)
+        assert isinstance(sender.enqueue(export_to(hub, version=4)).exception(), SendError)
         with pytest.raises(SendError, match="no acknowledgement"):
             await probe
         return True
