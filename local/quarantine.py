@@ -50,7 +50,7 @@ async def replaying(settings: Settings) -> AsyncIterator[ReplayQuarantined]:
         environment[PROFILE_CHANGES_QUEUE] = queue
     relay = await build(environment)
     try:
-        yield relay.replay_quarantined
+        yield relay.services.replay_quarantined
     finally:
         await relay.close()
 

@@ -41,7 +41,7 @@ async def _redrive(settings: Settings, destination_id: str) -> tuple[dict[str, i
         known = sorted(destination.id for destination in stored.destinations)
         if destination_id not in known:
             raise LocalError(f"there is no destination {destination_id!r}: there are {', '.join(known) or 'none'}")
-        outcome = await relay.watch_destinations.redrive(destination_id)
+        outcome = await relay.services.watch_destinations.redrive(destination_id)
         left = [stored async for stored in relay.undelivered.of(destination_id)]
     finally:
         await relay.close()

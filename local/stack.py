@@ -102,6 +102,8 @@ class LocalStack:
             RELAY_STORAGE: (self.storage_proxy or self.azurite).connection_string,
             PROFILE_CHANGES_QUEUE: CHANGES_QUEUE,
             "WATCH_SCHEDULE": "*/30 * * * * *",
+            "BACKFILL_SCHEDULE": "*/5 * * * * *",
+            "SWEEP_SCHEDULE": "0 0 3 * * *",
             CONFIG_CACHE_SECONDS: "1",
             EVENTHUBS: self.event_hubs_connection_string,
             BROKER_CONTROL_PORT: str(self.event_hubs.ports.control),

@@ -3,43 +3,38 @@
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueClient
 
-from shared.adapters import event_hubs, queues, retry_queue, tables
+from shared.adapters import event_hubs, queues, retry_queue, slice_queue, tables
 from shared.adapters.changes_queue import StorageChangesQueue
+from shared.adapters.table_backfills import TableBackfills
 from shared.adapters.table_configuration import TableConfiguration
 from shared.adapters.table_health import TableHealth
+from shared.adapters.table_members import TableMembers
 from shared.adapters.table_profiles import TableProfiles
 from shared.adapters.table_quarantine import TableQuarantine
 from shared.adapters.table_undelivered import TableUndelivered
-from shared.services.circuit_breakers import CircuitBreakers
-from shared.services.configuration_cache import ConfigurationCache
-from shared.services.delivery import Delivery
-from shared.services.export_changes import ExportChanges
-from shared.services.poisoned import Poisoned
-from shared.services.replay_quarantined import ReplayQuarantined
-from shared.services.retry_export import RetryExport
-from shared.services.watch_destinations import WatchDestinations
+from shared.services.wiring import Ports, Services
 from shared.settings import RELAY_STORAGE, Settings
+
+Clients: TypeAlias = tuple[TableServiceClient | QueueClient, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """The services of this process over their adapters."""
+    """The services of this process over their adapters, which are there to be looked into."""
 
-    export_changes: ExportChanges
-    retry_export: RetryExport
-    watch_destinations: WatchDestinations
-    poisoned: Poisoned
-    replay_quarantined: ReplayQuarantined
+    services: Services
     configuration: TableConfiguration
     undelivered: TableUndelivered
+    backfills: TableBackfills
     _sender: event_hubs.EventHubsSender
-    _clients: tuple[TableServiceClient | QueueClient, ...]
+    _clients: Clients
 
     async def close(self) -> None:
         """Close every connection; a Functions worker just ends instead."""
@@ -53,94 +48,54 @@ def clock() -> int:
 
 
 async def build(environment: Mapping[str, str]) -> Relay:
-    """A relay for these app settings; tables and queue are created where missing. Raises SettingError, StorageError."""
+    """A relay for these app settings; tables and queues are made where missing. Raises SettingError, StorageError."""
     settings = Settings.from_environment(environment)
     accounts = {
         name: tables.connect(settings.tables(name))
         for name in dict.fromkeys((RELAY_STORAGE, *settings.profile_accounts))
     }
-    retry_client, changes_client = (
-        queues.connect(settings.queues(), name) for name in (retry_queue.NAME, settings.changes_queue)
+    changes_client, retry_client, slice_client = (
+        queues.connect(settings.queues(), name) for name in (settings.changes_queue, retry_queue.NAME, slice_queue.NAME)
     )
-    home = accounts[RELAY_STORAGE]
-    configuration_table, quarantine_table, undelivered_table = (
-        tables.Table(home, name) for name in ("Configuration", "Quarantine", "Undelivered")
-    )
+    clients: Clients = (*accounts.values(), changes_client, retry_client, slice_client)
+    home = {
+        name: tables.Table(accounts[RELAY_STORAGE], name)
+        for name in ("AudienceMembers", "Backfills", "Configuration", "Quarantine", "Undelivered")
+    }
     profile_tables = {
         name: tables.Table(accounts[name], "Profiles") for name in dict.fromkeys(settings.profile_accounts)
     }
-    needed = (configuration_table, quarantine_table, undelivered_table, *profile_tables.values())
-    retries = retry_queue.StorageRetryQueue(retry_client)
-    clients: tuple[TableServiceClient | QueueClient, ...] = (*accounts.values(), retry_client, changes_client)
-    creating = [retries.create_if_missing(), *(table.create_if_missing() for table in needed)]
+    retries, slices = queues.Queue(retry_client), queues.Queue(slice_client)
+    needed: list[tables.Table | queues.Queue] = [retries, slices, *home.values(), *profile_tables.values()]
+    await _all_or_close([each.create_if_missing() for each in needed], clients)
+
+    sender = event_hubs.EventHubsSender(settings.event_hubs, settings.send_timeout)
+    configuration = TableConfiguration(home["Configuration"])
+    undelivered = TableUndelivered(home["Undelivered"])
+    backfills = TableBackfills(home["Backfills"])
+    ports = Ports(
+        profiles=TableProfiles([profile_tables[name] for name in settings.profile_accounts]),
+        members=TableMembers(home["AudienceMembers"]),
+        configuration=configuration,
+        health=TableHealth(home["Configuration"]),
+        quarantine=TableQuarantine(home["Quarantine"]),
+        undelivered=undelivered,
+        backfills=backfills,
+        changes=StorageChangesQueue(changes_client, settings.changes_queue),
+        retries=retry_queue.StorageRetryQueue(retries),
+        slices=slice_queue.StorageSliceQueue(slices),
+        sender=sender,
+        clock=clock,
+        sleep=asyncio.sleep,
+    )
+    return Relay(Services(ports, settings), configuration, undelivered, backfills, sender, clients)
+
+
+async def _all_or_close(creating: list[Coroutine[Any, Any, None]], clients: Clients) -> None:
     created = await asyncio.gather(*creating, return_exceptions=True)
     if failures := [failure for failure in created if failure is not None]:
         await asyncio.gather(*(client.close() for client in clients))
         raise failures[0]
-
-    profiles = TableProfiles([profile_tables[name] for name in settings.profile_accounts])
-    quarantine = TableQuarantine(quarantine_table)
-    undelivered = TableUndelivered(undelivered_table)
-    health = TableHealth(configuration_table)
-    stored_configuration = TableConfiguration(configuration_table)
-    configuration = ConfigurationCache(stored_configuration, health, clock, settings.config_cache_seconds)
-    sender = event_hubs.EventHubsSender(settings.event_hubs, settings.send_timeout)
-    breakers = CircuitBreakers(health, clock)
-    delivery = Delivery(
-        sender=sender,
-        breakers=breakers,
-        undelivered=undelivered,
-        retries=retries,
-        clock=clock,
-        retry_delays=settings.retry_delays,
-    )
-    retry_export = RetryExport(
-        profiles=profiles,
-        configuration=configuration,
-        sender=sender,
-        breakers=breakers,
-        undelivered=undelivered,
-        retries=retries,
-        clock=clock,
-        retry_delays=settings.retry_delays,
-    )
-    return Relay(
-        export_changes=ExportChanges(
-            profiles=profiles,
-            configuration=configuration,
-            delivery=delivery,
-            quarantine=quarantine,
-            clock=clock,
-            sleep=asyncio.sleep,
-        ),
-        retry_export=retry_export,
-        watch_destinations=WatchDestinations(
-            configuration=configuration,
-            undelivered=undelivered,
-            health=health,
-            retry=retry_export,
-            clock=clock,
-            sleep=asyncio.sleep,
-            retry_delays=settings.retry_delays,
-            redrive_per_second=settings.redrive_per_second,
-            grace=2 * settings.config_cache_seconds,
-        ),
-        poisoned=Poisoned(
-            profiles=profiles,
-            configuration=configuration,
-            quarantine=quarantine,
-            delivery=delivery,
-            undelivered=undelivered,
-            clock=clock,
-        ),
-        replay_quarantined=ReplayQuarantined(
-            quarantine=quarantine, changes=StorageChangesQueue(changes_client, settings.changes_queue)
-        ),
-        configuration=stored_configuration,
-        undelivered=undelivered,
-        _sender=sender,
-        _clients=clients,
-    )
 
 
 _relay: "asyncio.Task[Relay] | None" = None

@@ -6,6 +6,7 @@ RelayError
 ├── ProfileTooLargeError     a profile would not fit one table entity
 ├── ConflictError            somebody else saved the row first
 ├── NotInQuarantineError     there is no such row in quarantine
+├── NoSuchBackfillError      there is no such backfill
 ├── StorageError             Azure Storage did not do what was asked
 │   ├── RowTooLargeError     and never will: the row is larger than a table takes
 │   └── MessageTooLargeError and never will: the message is larger than a queue takes
@@ -49,6 +50,16 @@ class NotInQuarantineError(RelayError):
         super().__init__(
             f"there is no row {row_id!r} in quarantine: it may have been replayed already; "
             "python -m local quarantine lists those there are"
+        )
+
+
+class NoSuchBackfillError(RelayError):
+    """There is no backfill `backfill_id` (any more)."""
+
+    def __init__(self, backfill_id: str) -> None:
+        super().__init__(
+            f"there is no backfill {backfill_id!r}: it may have ended over 30 days ago; "
+            "python -m local backfills lists those there are"
         )
 
 

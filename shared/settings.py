@@ -36,6 +36,7 @@ class Settings:
     send_timeout: float
     retry_delays: tuple[float, ...]
     redrive_per_second: float
+    backfill_per_second: float
     profile_accounts: tuple[str, ...]
     changes_queue: str
 
@@ -47,6 +48,7 @@ class Settings:
             send_timeout=_positive(environment, "SEND_TIMEOUT", 5.0),
             retry_delays=_retry_delays(environment.get("RETRY_DELAYS", "15,30")),
             redrive_per_second=_positive(environment, "REDRIVE_PER_SECOND", 100.0),
+            backfill_per_second=_positive(environment, "BACKFILL_PER_SECOND", 500.0),
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
             changes_queue=environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes",
         )

@@ -3,15 +3,19 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from itertools import count
 
+from shared.domain.backfill import INDEX_BUCKETS
 from shared.domain.configuration import Configuration
 from shared.domain.export import Export
 from shared.domain.instants import SECOND
-from shared.domain.profile_key import profile_key
+from shared.domain.memberships import AudienceKey
+from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.state import ProfileState
 from shared.domain.undelivered import Undelivered
 from shared.errors import ConflictError, MessageTooLargeError, ProfileTooLargeError, SendError
+from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
 from shared.services.ports import (
     DestinationTrouble,
     QuarantinedItem,
@@ -39,6 +43,8 @@ class ManualClock:
 class MemoryProfiles:
     """`before_save` runs ahead of each save, as somebody else's request might."""
 
+    buckets = 32
+
     def __init__(self, size_limit: int = 1_000_000) -> None:
         self.rows: dict[str, tuple[str, str]] = {}
         self.saves: list[ProfileState] = []
@@ -48,10 +54,30 @@ class MemoryProfiles:
 
     async def load(self, profile_id: str) -> StoredProfile:
         await asyncio.sleep(0)
-        if profile_id not in self.rows:
-            return StoredProfile(ProfileState(profile_id), None)
-        document, etag = self.rows[profile_id]
-        return StoredProfile(ProfileState.from_document(json.loads(document)), etag)
+        key = profile_key(profile_id)
+        return self._stored(key, profile_id) or StoredProfile(ProfileState(profile_id), None, key)
+
+    async def find(self, key: str) -> StoredProfile | None:
+        await asyncio.sleep(0)
+        return self._stored(key)
+
+    async def scan(self, bucket: int, after: str = "") -> AsyncIterator[StoredProfile]:
+        for key in sorted(self.rows):
+            if bucket_of_key(key, self.buckets) == bucket and key > after and (stored := self._stored(key)):
+                yield stored
+
+    async def delete(self, profile: StoredProfile) -> None:
+        await asyncio.sleep(0)
+        current = self.rows.get(profile.key)
+        if current is not None and profile.etag != current[1]:
+            raise ConflictError("somebody else saved the profile first")
+        self.rows.pop(profile.key, None)
+
+    def _stored(self, key: str, profile_id: str = "") -> StoredProfile | None:
+        if key not in self.rows:
+            return None
+        document, etag = self.rows[key]
+        return StoredProfile(ProfileState.from_document(json.loads(document), profile_id), etag, key)
 
     async def save(self, profile: StoredProfile) -> None:
         if self.before_save is not None:
@@ -60,12 +86,12 @@ class MemoryProfiles:
         document = json.dumps(profile.state.to_document())
         if len(document) > self._size_limit:
             raise ProfileTooLargeError(len(document))
-        current = self.rows.get(profile.state.profile_id)
+        current = self.rows.get(profile.key)
         if profile.etag != (current[1] if current else None):
             raise ConflictError("somebody else saved the profile first")
         profile.etag = f"etag-{next(self._etags)}"
-        self.rows[profile.state.profile_id] = (document, profile.etag)
-        self.saves.append(ProfileState.from_document(json.loads(document)))
+        self.rows[profile.key] = (document, profile.etag)
+        self.saves.append(ProfileState.from_document(json.loads(document), profile.state.profile_id))
 
 
 class MemoryConfiguration:
@@ -75,6 +101,11 @@ class MemoryConfiguration:
         self._document: str | None = None
         if configuration is not None:
             self.put(configuration)
+
+    @property
+    def document(self) -> str:
+        """As it is stored."""
+        return self._document or "{}"
 
     def put(self, configuration: Configuration) -> None:
         """What somebody else's save does."""
@@ -108,6 +139,12 @@ class MemoryQuarantine:
         await asyncio.sleep(0)
         if found := self._stored().get(row_id):
             del self.items[found.message_id, found.item]
+
+    async def forget_profile(self, key: str, until: int) -> None:
+        await asyncio.sleep(0)
+        for row_id, stored in self._stored().items():
+            if stored.profile_key == key and stored.received_at <= until:
+                await self.delete(row_id)
 
     async def newest_first(self) -> AsyncIterator[StoredQuarantinedItem]:
         for _, stored in sorted(self._stored().items(), reverse=True):
@@ -203,6 +240,89 @@ class MemoryRetryQueue:
 
     async def put(self, pointer: RetryPointer, delay: float) -> None:
         self.waiting.append((pointer, delay))
+
+
+class MemoryMembers:
+    """`clock` is the storage's own."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self.rows: dict[tuple[AudienceKey, str], Member] = {}
+        self._clock = clock
+        self._etags = count(1)
+
+    async def add(self, audience: AudienceKey, key: str) -> None:
+        await asyncio.sleep(0)
+        self.rows[audience, key] = Member(key, f"etag-{next(self._etags)}", self._clock())
+
+    async def get(self, audience: AudienceKey, key: str) -> Member | None:
+        await asyncio.sleep(0)
+        return self.rows.get((audience, key))
+
+    async def page(self, audience: AudienceKey, bucket: int, after: str, limit: int) -> list[Member]:
+        await asyncio.sleep(0)
+        keys = sorted(key for owner, key in self.rows if owner == audience and key > after)
+        return [self.rows[audience, key] for key in keys if bucket_of_key(key, INDEX_BUCKETS) == bucket][:limit]
+
+    async def delete(self, audience: AudienceKey, member: Member) -> None:
+        await asyncio.sleep(0)
+        current = self.rows.get((audience, member.key))
+        if current is not None and current.etag != member.etag:
+            raise ConflictError("the profile was listed anew")
+        self.rows.pop((audience, member.key), None)
+
+
+class MemoryBackfills:
+    def __init__(self) -> None:
+        self.rows: dict[str, StoredBackfill] = {}
+        self.parts: dict[tuple[str, int], StoredSlice] = {}
+        self._etags = count(1)
+
+    async def load(self, backfill_id: str) -> StoredBackfill | None:
+        await asyncio.sleep(0)
+        return replace(self.rows[backfill_id]) if backfill_id in self.rows else None
+
+    async def save(self, stored: StoredBackfill) -> None:
+        await asyncio.sleep(0)
+        self._require_unchanged(self.rows.get(stored.backfill.id), stored.etag)
+        stored.etag = f"etag-{next(self._etags)}"
+        self.rows[stored.backfill.id] = replace(stored)
+
+    async def all(self) -> AsyncIterator[StoredBackfill]:
+        for stored in sorted(self.rows.values(), key=lambda each: each.backfill.requested_at):
+            yield replace(stored)
+
+    async def slices(self, backfill_id: str) -> list[StoredSlice]:
+        await asyncio.sleep(0)
+        return [replace(part) for (owner, _), part in sorted(self.parts.items()) if owner == backfill_id]
+
+    async def load_slice(self, backfill_id: str, bucket: int) -> StoredSlice | None:
+        await asyncio.sleep(0)
+        found = self.parts.get((backfill_id, bucket))
+        return replace(found) if found else None
+
+    async def save_slice(self, stored: StoredSlice) -> None:
+        await asyncio.sleep(0)
+        key = stored.slice.backfill_id, stored.slice.bucket
+        self._require_unchanged(self.parts.get(key), stored.etag)
+        stored.etag = f"etag-{next(self._etags)}"
+        self.parts[key] = replace(stored)
+
+    async def delete(self, backfill_id: str) -> None:
+        self.rows.pop(backfill_id, None)
+        self.parts = {key: part for key, part in self.parts.items() if key[0] != backfill_id}
+
+    @staticmethod
+    def _require_unchanged(current: StoredBackfill | StoredSlice | None, etag: str | None) -> None:
+        if etag != (current.etag if current else None):
+            raise ConflictError("somebody else saved the row first")
+
+
+class MemorySliceQueue:
+    def __init__(self) -> None:
+        self.waiting: list[SlicePointer] = []
+
+    async def put(self, pointer: SlicePointer) -> None:
+        self.waiting.append(pointer)
 
 
 class MemorySender:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.queue.aio import QueueClient
 
+from shared.errors import StorageError
 from shared.settings import Connection
 
 
@@ -24,3 +26,26 @@ def connect(connection: Connection, name: str) -> QueueClient:
     from shared.adapters.identity import credential  # slow to import, and not needed with connection strings
 
     return QueueClient(connection.endpoint or "", name, credential=credential(connection.client_id), **options)
+
+
+class Queue:
+    """A queue of the app's own, for short texts."""
+
+    def __init__(self, client: QueueClient) -> None:
+        self._client = client
+
+    async def create_if_missing(self) -> None:
+        """Raises StorageError."""
+        try:
+            await self._client.create_queue()
+        except ResourceExistsError:
+            return
+        except AzureError as error:
+            raise StorageError(f"queue {self._client.queue_name}: could not create the queue: {error}") from error
+
+    async def put(self, text: str, delay: float = 0) -> None:
+        """Put a message that can be taken after `delay` seconds. Raises StorageError."""
+        try:
+            await self._client.send_message(text, visibility_timeout=max(0, round(delay)))
+        except AzureError as error:
+            raise StorageError(f"queue {self._client.queue_name}: could not put a message: {error}") from error

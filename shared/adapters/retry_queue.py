@@ -2,33 +2,18 @@
 
 import json
 
-from azure.core.exceptions import AzureError, ResourceExistsError
-from azure.storage.queue.aio import QueueClient
-
-from shared.errors import StorageError
+from shared.adapters.queues import Queue
 from shared.services.ports import RetryPointer
 
 NAME = "export-retries"
 
 
 class StorageRetryQueue:
-    def __init__(self, client: QueueClient) -> None:
-        self._client = client
-
-    async def create_if_missing(self) -> None:
-        """Raises StorageError."""
-        try:
-            await self._client.create_queue()
-        except ResourceExistsError:
-            return
-        except AzureError as error:
-            raise StorageError(f"queue {NAME}: could not create the queue: {error}") from error
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
 
     async def put(self, pointer: RetryPointer, delay: float) -> None:
-        try:
-            await self._client.send_message(encode_pointer(pointer), visibility_timeout=max(0, round(delay)))
-        except AzureError as error:
-            raise StorageError(f"queue {NAME}: could not put a message: {error}") from error
+        await self._queue.put(encode_pointer(pointer), delay)
 
 
 def encode_pointer(pointer: RetryPointer) -> str:

@@ -2,11 +2,11 @@
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from shared.adapters.chunks import ROW_LIMIT, from_chunks, row_size, to_chunks
-from shared.adapters.tables import Table
-from shared.domain.profile_key import bucket_of, profile_key
+from shared.adapters.tables import Row, Table
+from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.state import ProfileState
 from shared.errors import ProfileTooLargeError, RowTooLargeError, StorageError
 from shared.services.ports import StoredProfile
@@ -20,26 +20,29 @@ class TableProfiles:
 
     def __init__(self, tables: Sequence[Table]) -> None:
         self._tables = tables
+        self.buckets = len(tables)
 
     async def load(self, profile_id: str) -> StoredProfile:
-        bucket, key = self._place(profile_id)
+        key = profile_key(profile_id)
+        bucket = bucket_of_key(key, self.buckets)
         row = await self._tables[bucket].get(f"{bucket:04}", key)
-        if row is None:
-            return StoredProfile(ProfileState(profile_id), None)
-        if row.properties["format"] != FORMAT:
-            raise StorageError(
-                f"table Profiles, row {key}: expected format {FORMAT}, got {row.properties['format']}: "
-                "a newer release wrote it, so update this app"
-            )
-        document = json.loads(zlib.decompress(from_chunks("state", row.properties)))
-        return StoredProfile(ProfileState.from_document(document), row.etag)
+        return StoredProfile(ProfileState(profile_id), None, key) if row is None else _from_row(row, profile_id)
+
+    async def find(self, key: str) -> StoredProfile | None:
+        bucket = bucket_of_key(key, self.buckets)
+        row = await self._tables[bucket].get(f"{bucket:04}", key)
+        return None if row is None else _from_row(row)
+
+    async def scan(self, bucket: int, after: str = "") -> AsyncIterator[StoredProfile]:
+        async for row in self._tables[bucket].partition(f"{bucket:04}", after=after):
+            yield _from_row(row)
 
     async def save(self, profile: StoredProfile) -> None:
-        bucket, key = self._place(profile.state.profile_id)
+        bucket = bucket_of_key(profile.key, self.buckets)
         document = json.dumps(profile.state.to_document(), ensure_ascii=False, separators=(",", ":"))
         properties: dict[str, str | bytes | int] = {
             "PartitionKey": f"{bucket:04}",
-            "RowKey": key,
+            "RowKey": profile.key,
             "format": FORMAT,
             **to_chunks("state", zlib.compress(document.encode())),
         }
@@ -54,5 +57,17 @@ class TableProfiles:
         except RowTooLargeError as error:  # Azurite counts otherwise than Azure, and takes less
             raise ProfileTooLargeError(size) from error
 
-    def _place(self, profile_id: str) -> tuple[int, str]:
-        return bucket_of(profile_id, len(self._tables)), profile_key(profile_id)
+    async def delete(self, profile: StoredProfile) -> None:
+        bucket = bucket_of_key(profile.key, self.buckets)
+        await self._tables[bucket].delete(f"{bucket:04}", profile.key, profile.etag)
+
+
+def _from_row(row: Row, profile_id: str = "") -> StoredProfile:
+    key, written_as = row.properties["RowKey"], row.properties["format"]
+    if written_as != FORMAT:
+        raise StorageError(
+            f"table Profiles, row {key}: expected format {FORMAT}, got {written_as}: "
+            "a newer release wrote it, so update this app"
+        )
+    document = json.loads(zlib.decompress(from_chunks("state", row.properties)))
+    return StoredProfile(ProfileState.from_document(document, profile_id), row.etag, key)

@@ -53,6 +53,13 @@ class TableQuarantine:
         if match := _ROW_KEY.fullmatch(row_id):
             await self._table.delete(_partition(match["message"]), row_id)
 
+    async def forget_profile(self, key: str, until: int) -> None:
+        for bucket in range(BUCKETS):
+            rows = self._table.partition(f"{bucket:02}", select=["RowKey"], equal={"profileKey": key})
+            for row_key in [row.properties["RowKey"] async for row in rows]:
+                if _received_at(row_key) <= until:
+                    await self._table.delete(f"{bucket:02}", row_key)
+
     async def newest_first(self) -> AsyncIterator[StoredQuarantinedItem]:
         """A table sorts upwards only: all row keys are read first, a thousand in a request, then row by row."""
         partitions = await asyncio.gather(*(self._row_keys(f"{bucket:02}") for bucket in range(BUCKETS)))
@@ -73,13 +80,17 @@ def _partition(message_id: str) -> str:
 
 def _stored(row: Row) -> StoredQuarantinedItem:
     properties = row.properties
-    received = datetime.strptime(properties["RowKey"].partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     return StoredQuarantinedItem(
         row_id=properties["RowKey"],
         message_id=properties["messageId"],
         item=properties.get("item"),
-        received_at=int(received.timestamp()) * SECOND,
+        received_at=_received_at(properties["RowKey"]),
         reason=properties["reason"],
         raw=from_chunks("body", properties),
         profile_key=properties.get("profileKey"),
     )
+
+
+def _received_at(row_key: str) -> int:
+    received = datetime.strptime(row_key.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return int(received.timestamp()) * SECOND

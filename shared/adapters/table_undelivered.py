@@ -6,7 +6,7 @@ from typing import Any
 from azure.data.tables import EdmType, EntityProperty
 
 from shared.adapters.tables import Row, Table
-from shared.domain.profile_key import profile_key
+from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.undelivered import Undelivered, UndeliveredState
 from shared.services.ports import StoredUndelivered
 
@@ -40,7 +40,7 @@ class TableUndelivered:
 
 
 def _partition_key(destination_id: str, key: str) -> str:
-    return f"{destination_id}-{int(key[:8], 16) % BUCKETS:02}"
+    return f"{destination_id}-{bucket_of_key(key, BUCKETS):02}"
 
 
 def _to_properties(row: Undelivered) -> dict[str, Any]:

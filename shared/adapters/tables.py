@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from azure.core import MatchConditions
@@ -14,7 +15,7 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.data.tables import UpdateMode
+from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableServiceClient
 
 from shared.errors import ConflictError, RowTooLargeError, StorageError
@@ -26,8 +27,11 @@ CONCURRENT_REQUESTS = 64
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """`written_at` is the service's own time, None where the query selected other columns alone."""
+
     properties: Mapping[str, Any]
     etag: str
+    written_at: datetime | None = None
 
 
 def connect(connection: Connection) -> TableServiceClient:
@@ -75,7 +79,7 @@ class Table:
                 if getattr(error, "error_code", None) == "TableNotFound":
                     raise
                 return None
-            return Row(entity, self._etag(entity.metadata))
+            return self._row(entity)
 
     async def insert(self, properties: Mapping[str, Any]) -> str:
         """Add a row and return its etag. Raises ConflictError if there is one."""
@@ -107,18 +111,38 @@ class Table:
             except ResourceNotFoundError:
                 return
 
-    async def partition(self, partition_key: str, select: list[str] | None = None) -> AsyncIterator[Row]:
-        """All rows of a partition by row key, page by page; with the properties in `select`, or all."""
-        query = "PartitionKey eq @key"
-        pages = self._client.query_entities(query, parameters={"key": partition_key}, select=select).by_page()
+    async def partition(
+        self,
+        partition_key: str,
+        select: list[str] | None = None,
+        *,
+        after: str = "",
+        most: int | None = None,
+        equal: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Row]:
+        """The rows of a partition by row key, page by page, from behind the key `after` on; those with `equal` values.
+
+        With the properties in `select`, or all; `most` rows in a page, or a thousand.
+        """
+        parameters = {"PartitionKey": partition_key, **(equal or {})}
+        query = " and ".join(f"{name} eq @{name}" for name in parameters)
+        if after:
+            query, parameters = f"{query} and RowKey gt @after", parameters | {"after": after}
+        pages = self._client.query_entities(
+            query, parameters=parameters, select=select, results_per_page=most
+        ).by_page()
         while True:
             async with self._translated("query"):
                 page = await anext(pages, None)
-                rows = [] if page is None else [Row(entity, self._etag(entity.metadata)) async for entity in page]
+                rows = [] if page is None else [self._row(entity) async for entity in page]
             if page is None:
                 return
             for row in rows:
                 yield row
+
+    @classmethod
+    def _row(cls, entity: TableEntity) -> Row:
+        return Row(entity, cls._etag(entity.metadata), entity.metadata.get("timestamp"))
 
     @staticmethod
     def _etag(metadata: Mapping[str, Any]) -> str:

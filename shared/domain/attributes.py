@@ -60,6 +60,11 @@ class AttributeNode:
         resolved = self._resolve(_NEVER)
         return resolved if isinstance(resolved, dict) else {}
 
+    @property
+    def written(self) -> bool:
+        """Whether any write is remembered here, also one that removed something."""
+        return bool(self.children) or self.object_time != _NEVER or self.value_time != _NEVER
+
     def cut(self, mask: Mask) -> JsonObject:
         """The attributes of `mask` that there are; an object with none of them is left out."""
         return self._cut(mask, _NEVER)
@@ -159,6 +164,18 @@ class AttributeNode:
             if child.spent_since is not None and child.spent_since < before_seconds:
                 child.value_time, child.value, child.spent_since = _NEVER, None, None
             child.drop_spent(before_seconds)
+            if child.value_time == child.object_time == _NEVER:
+                del self.children[key]
+
+    def drop_until(self, time: int) -> None:
+        """Forget every write at `time` or before it: what is left is what the later ones alone would have made."""
+        if self.value_time <= time:
+            self.value_time, self.value, self.spent_since = _NEVER, None, None
+        if self.object_time <= time:
+            self.object_time = _NEVER
+            self.children.clear()
+        for key, child in list(self.children.items()):
+            child.drop_until(time)
             if child.value_time == child.object_time == _NEVER:
                 del self.children[key]
 

@@ -61,12 +61,15 @@ class ProfileChangeMessage(_Wire):
         default=None, description="The whole identity map, when present; {} or null clears it"
     )
     segment_membership: dict[Name, dict[Name, MembershipItem]] = Field(default_factory=dict)
-    deleted: bool = Field(default=False, description="True will forget the profile; this release refuses it")
+    deleted: bool = Field(
+        default=False,
+        description="True forgets the profile as it was until occurredAt; nothing else is read then",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileChange:
-    """`identities` is None where the change leaves the identity map alone."""
+    """`identities` is None where the change leaves the identity map alone. `deleted`: nothing else in it matters."""
 
     profile_id: str
     occurred_at: int
@@ -74,6 +77,7 @@ class ProfileChange:
     attributes: JsonObject
     identities: dict[str, list[str]] | None
     memberships: dict[AudienceKey, Membership]
+    deleted: bool = False
 
 
 class InvalidChangeError(ValueError):
@@ -92,8 +96,6 @@ def parse_change(item: object, now: int) -> ProfileChange:
         raise InvalidChangeError(["expected an object with profileId and occurredAt"])
     if deeper_than(item, MAX_DEPTH):
         raise InvalidChangeError([f"expected at most {MAX_DEPTH} levels of nesting"])
-    if item.get("deleted") is True:
-        raise InvalidChangeError(["/deleted: expected false: this release cannot forget a profile yet"])
     try:
         message = ProfileChangeMessage.model_validate(item)
     except ValidationError as error:
@@ -119,6 +121,7 @@ def parse_change(item: object, now: int) -> ProfileChange:
             for namespace, audiences in message.segment_membership.items()
             for audience_id, written in audiences.items()
         },
+        deleted=message.deleted,
     )
 
 

@@ -121,6 +121,39 @@ class ConfigurationFile(_Model):
         return self
 
 
+class AudienceReference(_Model):
+    id: Text
+    namespace: Text = "ups"
+
+    @property
+    def key(self) -> AudienceKey:
+        return self.namespace, self.id
+
+
+class RequestedBackfill(_Model):
+    """A backfill that a change of the configuration calls for, until `run_backfill` has taken note of it.
+
+    It stands in the same document as that change, so that neither is ever saved without the other; `revision` is the
+    document's with which it came. `audiences` None means all that the dataflow maps. With `since`, only profiles that
+    were saved since then count, except in audiences that are `new` to the dataflow since then.
+    """
+
+    id: Text
+    destination: Identifier
+    requested_at: EpochMilliseconds
+    revision: int
+    audiences: list[AudienceReference] | None = None
+    since: EpochMilliseconds | None = None
+    new: list[AudienceReference] = Field(default_factory=list)
+
+
+class Pause(_Model):
+    """Since when a dataflow is paused, and what was mapped meanwhile."""
+
+    since: EpochMilliseconds
+    new: list[AudienceReference] = Field(default_factory=list)
+
+
 class Configuration(_Model):
     """All that is configured, as it is stored: one document, so that every reader sees one moment of it.
 
@@ -133,6 +166,8 @@ class Configuration(_Model):
     destinations: list[Destination] = Field(default_factory=list)
     dataflows: list[Dataflow] = Field(default_factory=list)
     revisions: dict[str, int] = Field(default_factory=dict)
+    pauses: dict[str, Pause] = Field(default_factory=dict)
+    requested_backfills: list[RequestedBackfill] = Field(default_factory=list)
 
 
 def parse_configuration_file(document: Any) -> ConfigurationFile:

@@ -1,6 +1,6 @@
 """Audience memberships: one last-writer-wins register for each audience."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
 from typing import TypeAlias
@@ -16,16 +16,23 @@ class Strength(IntEnum):
 
     EXITED = 0
     REALIZED = 1
+    EXPIRED = 2
 
 
 @dataclass(frozen=True)
 class Membership:
-    """`last_qualification_time` and `valid_until` are kept as received, for they are exported as received."""
+    """`last_qualification_time` and `valid_until` are kept as received, for they are exported as received.
+
+    `left_at`: when (in seconds) the profile was found to have left the audience; 0 where it is not known to have been
+    in it. It depends on the order of delivery, and so decides nothing but how long the entry is kept and what a
+    resumed dataflow catches up on.
+    """
 
     time: int
     strength: Strength
     last_qualification_time: str
     valid_until: str | None = None
+    left_at: int = field(default=0, compare=False, repr=False)
 
     @classmethod
     def written(
@@ -47,6 +54,19 @@ class Membership:
         """The greater of two writes wins. The texts come last: they only make the order total."""
         qualified = parse_instant(self.last_qualification_time)
         return self.time, self.strength, qualified, self.last_qualification_time, self.valid_until or ""
+
+    def ended(self, now_seconds: int) -> "Membership":
+        """What an expiry or a deletion makes of a membership (design: profile state converges).
+
+        It has the same clock: it beats a redelivery of the write that it ends, and loses to any later one.
+        """
+        return replace(self, strength=Strength.EXPIRED, left_at=now_seconds)
+
+    def after(self, before: "Membership | None", now_seconds: int) -> "Membership":
+        """This membership as it is kept when it takes the place of `before`."""
+        if self.realized or before is None:
+            return self
+        return replace(self, left_at=now_seconds if before.realized else before.left_at)
 
     def beats(self, other: "Membership | None") -> bool:
         return other is None or self.order > other.order

@@ -13,8 +13,10 @@ from shared.domain.configuration import (
     Dataflow,
     Destination,
     MappedAudience,
+    RequestedBackfill,
 )
 from shared.domain.memberships import AudienceKey
+from shared.domain.plan_backfills import plan_backfills
 from shared.errors import ConfigurationError
 
 Action = Literal["created", "changed", "unchanged", "removed", "kept, not in the file"]
@@ -32,10 +34,14 @@ class PlannedChange:
 
 @dataclass(slots=True)
 class Plan:
-    """`configuration` is what there will be; it equals what there was where nothing changes."""
+    """`configuration` is what there will be; it equals what there was where nothing changes.
+
+    `backfills` are those that the changes call for; they are requested in `configuration`, too.
+    """
 
     configuration: Configuration
     changes: list[PlannedChange] = field(default_factory=list)
+    backfills: list[RequestedBackfill] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -69,6 +75,7 @@ def plan(current: Configuration, wanted: ConfigurationFile, now_ms: int, *, prun
             revision=current.revision + 1, audiences=audiences, destinations=destinations, dataflows=dataflows
         )
         planned.configuration.revisions = _revisions(current, planned.configuration)
+        planned.backfills = plan_backfills(current, planned.configuration, now_ms)
     planned.warnings = _warnings(planned.configuration)
     return planned
 

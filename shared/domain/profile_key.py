@@ -10,7 +10,17 @@ def profile_key(profile_id: str) -> str:
 
 def bucket_of(profile_id: str, buckets: int) -> int:
     """The storage bucket of a profile, from 0 to `buckets` - 1, the same on every machine and for ever."""
-    return int(profile_key(profile_id)[:8], 16) % buckets
+    return bucket_of_key(profile_key(profile_id), buckets)
+
+
+def bucket_of_key(key: str, buckets: int) -> int:
+    """The bucket of the profile with this key."""
+    return int(key[:8], 16) % buckets
+
+
+def position_of_key(key: str) -> float:
+    """Where in the order of all keys this one is, from 0 to 1: keys are hashes, so they are spread evenly."""
+    return int(key[:8], 16) / 2**32
 
 
 def partition_of(profile_id: str, partitions: int) -> int:

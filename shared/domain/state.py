@@ -1,15 +1,17 @@
 """What is remembered of a profile, and how a change alters it: any order of the same changes gives the same state."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.domain.attributes import AttributeNode, AttributeWrite
 from shared.domain.change import ProfileChange
+from shared.domain.deletion import Deletion, DeletionPhase
 from shared.domain.identities import IdentityRegister
 from shared.domain.instants import DAY, SECOND
 from shared.domain.memberships import AudienceKey, Membership, Strength
 
 SPENT_REGISTER_RETENTION = 30 * DAY
+DELETION_RETENTION = 30 * DAY
 DUE_RETENTION = DAY
 
 
@@ -24,12 +26,16 @@ class StatusChange:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What a change did. `altered`: some register moved, so the state must be saved."""
+    """What a change did. `altered`: some register moved, so the state must be saved.
+
+    `entered`: audiences that the state had no membership in before, whatever its status now.
+    """
 
     altered: bool
-    attribute_writes: list[AttributeWrite]
-    status_changes: list[StatusChange]
-    identities_changed: bool
+    attribute_writes: list[AttributeWrite] = field(default_factory=list)
+    status_changes: list[StatusChange] = field(default_factory=list)
+    identities_changed: bool = False
+    entered: list[AudienceKey] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,33 +57,82 @@ class ProfileState:
     identities: IdentityRegister | None = None
     memberships: dict[AudienceKey, Membership] = field(default_factory=dict)
     due: dict[str, DueExports] = field(default_factory=dict)
+    deletion: Deletion | None = None
 
     def apply(self, change: ProfileChange, now: int) -> Effects:
         """Write `change` into the registers; what is stale or a duplicate does nothing. `version` stays."""
+        if self.deletion is not None and change.occurred_at <= self.deletion.at:
+            return Effects(altered=False)
+        if change.deleted:
+            return self._delete(change.occurred_at, now)
+        self._begin_anew()
         writes: list[AttributeWrite] = []
         if change.attributes:
             writes = self.attributes.merge(change.attributes, change.occurred_at, now // SECOND)
-        status_changes, moved = self._apply_memberships(change)
+        status_changes, entered, moved = self._apply_memberships(change, now)
         identities_moved, identities_changed = self._apply_identities(change)
         return Effects(
             altered=bool(writes) or moved or identities_moved,
             attribute_writes=[write for write in writes if not write.covered],
             status_changes=status_changes,
             identities_changed=identities_changed,
+            entered=entered,
         )
 
-    def _apply_memberships(self, change: ProfileChange) -> tuple[list[StatusChange], bool]:
-        status_changes, moved = [], False
+    def _delete(self, at: int, now: int) -> Effects:
+        """Forget what was written until `at`, but for what the last exports need (design: profile state converges)."""
+        earlier = self.deletion.audiences if self.deletion else ()
+        owed = self.deletion.owed if self.deletion else ()
+        self.deletion = Deletion(at, now // SECOND, DeletionPhase.LEAVING, owed, earlier)
+        self.attributes.drop_until(at)
+        ending = [audience for audience in self.leftovers if self.memberships[audience].realized]
+        for audience in ending:
+            self.memberships[audience] = self.memberships[audience].ended(now // SECOND)
+        return Effects(altered=True, status_changes=[StatusChange(each, "realized", "exited") for each in ending])
+
+    @property
+    def leftovers(self) -> list[AudienceKey]:
+        """Memberships that a deletion ended and that are kept until every destination has heard of it."""
+        if self.deletion is None:
+            return []
+        return [audience for audience, membership in self.memberships.items() if membership.time <= self.deletion.at]
+
+    def _begin_anew(self) -> None:
+        """Whoever comes after a deletion is somebody else: the identities from before are not theirs."""
+        if self.deletion is not None and self.identities is not None and self.identities.time <= self.deletion.at:
+            self.identities = None
+
+    def drop_leftovers(self) -> None:
+        """Forget what a deletion left for the last exports. The state needs a new version then."""
+        if self.deletion is None or self.deletion.phase != DeletionPhase.LEAVING:
+            return
+        audiences = tuple(dict.fromkeys((*self.deletion.audiences, *self.leftovers)))
+        for audience in self.leftovers:
+            del self.memberships[audience]
+        self._begin_anew()
+        self.deletion = replace(self.deletion, phase=DeletionPhase.CLEANING, owed=(), audiences=audiences)
+        if self.empty:
+            self.due = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is known of the profile, besides perhaps that it was deleted."""
+        return not self.memberships and self.identities is None and not self.attributes.written
+
+    def _apply_memberships(self, change: ProfileChange, now: int) -> tuple[list[StatusChange], list[AudienceKey], bool]:
+        status_changes, entered, moved = [], [], False
         for audience, written in change.memberships.items():
             current = self.memberships.get(audience)
             if not written.beats(current):
                 continue
             moved = True
-            self.memberships[audience] = written
+            self.memberships[audience] = written.after(current, now // SECOND)
+            if current is None:
+                entered.append(audience)
             before = current.status if current else None
             if before != written.status:
                 status_changes.append(StatusChange(audience, before, written.status))
-        return status_changes, moved
+        return status_changes, entered, moved
 
     def _apply_identities(self, change: ProfileChange) -> tuple[bool, bool]:
         if change.identities is None:
@@ -99,14 +154,30 @@ class ProfileState:
         self.attributes.drop_spent((now - SPENT_REGISTER_RETENTION) // SECOND)
         oldest = (now - DUE_RETENTION) // SECOND
         self.due = {item: due for item, due in self.due.items() if due.saved_at >= oldest}
+        if self.deletion_outdated(now):
+            self.deletion = None
+
+    def deletion_outdated(self, now: int) -> bool:
+        """Whether no write from before the deletion can arrive any more within the promised times."""
+        if self.deletion is None or self.deletion.phase != DeletionPhase.DONE:
+            return False
+        return max(self.deletion.at, self.deletion.saved_at * SECOND) < now - DELETION_RETENTION
 
     def to_document(self) -> dict[str, Any]:
-        """A JSON form of the state; `from_document` reads it, and those of all earlier releases."""
+        """A JSON form of the state; `from_document` reads it, and those of all earlier releases.
+
+        A tombstone, all that is left of a profile that was deleted, does not even have the profile's id.
+        """
+        deletion = {"deletion": self.deletion.to_document()} if self.deletion else {}
+        if deletion and self.empty:
+            return {"version": self.version, **deletion}
         memberships: dict[str, dict[str, list[Any]]] = {}
         for (namespace, audience_id), m in self.memberships.items():
-            entry = [m.time, m.strength, m.last_qualification_time, *([m.valid_until] if m.valid_until else [])]
+            entry = [m.time, m.strength, m.last_qualification_time, m.valid_until, m.left_at or None]
+            while entry[-1] is None:
+                entry.pop()
             memberships.setdefault(namespace, {})[audience_id] = entry
-        return {
+        return deletion | {
             "profileId": self.profile_id,
             "version": self.version,
             "attributes": self.attributes.to_document(),
@@ -116,7 +187,11 @@ class ProfileState:
         }
 
     @classmethod
-    def from_document(cls, document: dict[str, Any]) -> "ProfileState":
+    def from_document(cls, document: dict[str, Any], profile_id: str = "") -> "ProfileState":
+        """`profile_id` is for tombstones, which do not know it; it stays empty where the caller does not either."""
+        deletion = Deletion.from_document(document["deletion"]) if "deletion" in document else None
+        if "profileId" not in document:
+            return cls(profile_id, document["version"], deletion=deletion)
         return cls(
             profile_id=document["profileId"],
             version=document["version"],
@@ -128,4 +203,5 @@ class ProfileState:
                 for audience_id, entry in audiences.items()
             },
             due={item: DueExports(*due) for item, due in document["due"].items()},
+            deletion=deletion,
         )

@@ -1,23 +1,63 @@
-"""One profile, the changes that one message brings for it, and what follows: new versions, exports, what is due."""
+"""One profile, what is done to it, and what follows: new versions, exports, what is due, what the index must list."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.domain.change import ProfileChange
 from shared.domain.decision import decide
 from shared.domain.export import Export, export_of
 from shared.domain.instants import SECOND
-from shared.domain.state import DueExports, ProfileState
+from shared.domain.memberships import AudienceKey
+from shared.domain.state import DueExports, Effects, ProfileState
 from shared.domain.targets import Targets
 
 
 @dataclass(slots=True)
 class Transition:
-    """`exports` are in the order of their versions. `altered`: the state must be saved before any is sent."""
+    """`exports` are in the order of their versions. `altered`: the state must be saved before any is sent.
+
+    `entered`: audiences that the member index must list the profile in before the state is saved.
+    """
 
     exports: list[Export] = field(default_factory=list)
     skipped: list[tuple[str | None, str]] = field(default_factory=list)
+    entered: list[AudienceKey] = field(default_factory=list)
     altered: bool = False
+
+    def follow(
+        self, state: ProfileState, effects: Effects, item: str, occurred_at: int, targets: Targets, now: int
+    ) -> None:
+        """Take in what one write did: if it altered `state`, a new version, and the exports that it calls for.
+
+        The exports are due until `item`, a name for this write, comes again or a day has passed.
+        """
+        decision = decide(effects, state, targets)
+        self.skipped += decision.skipped
+        if not effects.altered:
+            return
+        self.altered = True
+        self.entered += effects.entered
+        version = state.next_version(now)
+        if decision.exports:
+            state.due[item] = DueExports(now // SECOND, version, decision.exports)
+        self.exports += [
+            export_of(state, targets.by_id[target_id], targets.catalog, reasons, occurred_at)
+            for target_id, reasons in decision.exports.items()
+        ]
+
+    def send_again(self, state: ProfileState, redelivered: Sequence[tuple[int, DueExports]], targets: Targets) -> None:
+        """The current state for each destination of `redelivered`, (occurredAt, due), that is not brought it already.
+
+        Those of a paused dataflow are among them: they are stored until it is resumed.
+        """
+        served = {export.destination.id for export in self.exports if export.version == state.version}
+        again: dict[str, Export] = {}
+        for occurred_at, due in redelivered:
+            for target_id, reasons in due.reasons.items():
+                target = targets.by_id.get(target_id)
+                if target is not None and target_id not in served:
+                    again[target_id] = export_of(state, target, targets.catalog, reasons, occurred_at)
+        self.exports += again.values()
 
 
 def transition(
@@ -30,41 +70,27 @@ def transition(
     with the profile as it is now.
     """
     result = Transition()
-    redelivered: list[tuple[ProfileChange, DueExports]] = []
+    redelivered: list[tuple[int, DueExports]] = []
     for index, change in changes:
         item = f"{message_id}:{index}"
         if item in state.due:
-            redelivered.append((change, state.due[item]))
+            redelivered.append((change.occurred_at, state.due[item]))
             continue
         effects = state.apply(change, now)
-        decision = decide(effects, state, targets)
-        result.skipped += decision.skipped
-        if not effects.altered:
-            continue
-        result.altered = True
-        version = state.next_version(now)
-        if decision.exports:
-            state.due[item] = DueExports(now // SECOND, version, decision.exports)
-        result.exports += [
-            export_of(state, targets.by_id[target_id], targets.catalog, reasons, change.occurred_at)
-            for target_id, reasons in decision.exports.items()
-        ]
-    result.exports += _sent_again(state, redelivered, result.exports, targets)
+        if change.deleted and effects.altered:
+            _owe_last_exports(state, effects, targets)
+        result.follow(state, effects, item, change.occurred_at, targets, now)
+    result.send_again(state, redelivered, targets)
     return result
 
 
-def _sent_again(
-    state: ProfileState,
-    redelivered: Sequence[tuple[ProfileChange, DueExports]],
-    exports: Sequence[Export],
-    targets: Targets,
-) -> list[Export]:
-    """The current state for each destination of `redelivered` that `exports` does not bring it to already."""
-    served = {export.destination.id for export in exports if export.version == state.version}
-    again: dict[str, Export] = {}
-    for change, due in redelivered:
-        for target_id, reasons in due.reasons.items():
-            target = targets.by_id.get(target_id)
-            if target is not None and target.dataflow.enabled and target_id not in served:
-                again[target_id] = export_of(state, target, targets.catalog, reasons, change.occurred_at)
-    return list(again.values())
+def _owe_last_exports(state: ProfileState, effects: Effects, targets: Targets) -> None:
+    """Those who must hear that the profile is gone; a paused dataflow will when it is resumed."""
+    owed = {
+        target.id
+        for status in effects.status_changes
+        for target in targets.by_audience.get(status.audience, ())
+        if target.dataflow.triggers.audience
+    }
+    if state.deletion is not None:
+        state.deletion = replace(state.deletion, owed=tuple(sorted(owed.union(state.deletion.owed))))

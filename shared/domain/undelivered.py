@@ -116,7 +116,7 @@ def after_failed_retry(current: Undelivered, failure: Failure, now: int, delays:
 
 
 def parked(current: Undelivered | None, export: Export, why: str, now: int) -> Undelivered:
-    """The row of an export that is not tried, because its destination is down."""
+    """The row of an export that is not tried: its destination is down, or its dataflow paused."""
     row = replace(_first_failure(export, Failure(why), now, ()).row, attempts=0) if current is None else current
     return replace(_with_export(row, export, Failure(why), now), state=UndeliveredState.PARKED, permanent=False)
 

@@ -19,11 +19,12 @@ _REMEMBERED_ROWS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An export on its way; one that is not tried, for its destination is down, has `down_since` instead."""
+    """An export on its way; one that is not tried has `why` instead, and since when that is so."""
 
     export: Export
     acknowledged: "asyncio.Future[None] | None" = None
-    down_since: int = 0
+    why: str = ""
+    since: int = 0
 
 
 @dataclass(slots=True)
@@ -63,11 +64,14 @@ class Delivery:
         """Hand `exports` over in their order, without waiting."""
         begun = []
         for export in exports:
+            target = snapshot.targets.by_id.get(export.destination.id)
             down_since = self._breakers.open_since(export.destination.id, snapshot)
-            if down_since is None:
-                begun.append(Begun(export, self._sender.enqueue(export)))
+            if target is not None and not target.dataflow.enabled:
+                begun.append(Begun(export, why="dataflow paused", since=target.revision))
+            elif down_since is not None:
+                begun.append(Begun(export, why="destination down", since=down_since))
             else:
-                begun.append(Begun(export, down_since=down_since))
+                begun.append(Begun(export, self._sender.enqueue(export)))
         return begun
 
     async def finish(self, begun: Sequence[Begun]) -> Delivered:
@@ -86,7 +90,7 @@ class Delivery:
     async def _finish(self, begun: Begun) -> str | None:
         export = begun.export
         if begun.acknowledged is None:
-            return await self._park(export, begun.down_since)
+            return await self._park(export, begun)
         try:
             await begun.acknowledged
         except SendError as error:
@@ -115,19 +119,19 @@ class Delivery:
             pointer = RetryPointer(row.destination_id, profile_key(row.profile_id), row.attempts)
             await self._retries.put(pointer, following.pointer_delay)
 
-    async def _park(self, export: Export, down_since: int) -> str:
+    async def _park(self, export: Export, begun: Begun) -> str:
         """Store an export that is not tried.
 
         A row that this worker parked within the last minute of the same outage is left as it is: it says already that
         the destination must hear of the profile, and it is not redriven before every worker knows of the recovery.
         """
-        identity = (export.destination.id, export.profile_id, down_since)
+        identity = (export.destination.id, export.profile_id, begun.since)
         now = self._clock()
         if within(now - self._parked_at.get(identity, now - PARKED_AGAIN_AFTER), PARKED_AGAIN_AFTER):
             return "parked"
         while True:
             stored = await self._undelivered.load(export.destination.id, profile_key(export.profile_id))
-            if await self._saved(stored, parked(stored.row if stored else None, export, "destination down", now)):
+            if await self._saved(stored, parked(stored.row if stored else None, export, begun.why, now)):
                 break
         if len(self._parked_at) >= _REMEMBERED_ROWS:
             self._parked_at.clear()

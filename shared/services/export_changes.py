@@ -5,22 +5,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
-from weakref import WeakValueDictionary
 
 from shared.domain.change import ProfileChange
-from shared.domain.export import Export
+from shared.domain.deletion import DeletionPhase
 from shared.domain.message import DecodedMessage, decode_message
 from shared.domain.transition import Transition, transition
-from shared.errors import ConflictError, ProfileTooLargeError, RelayError, StorageError
-from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
-from shared.services.delivery import Delivered, Delivery
-from shared.services.ports import Clock, ProfileStore, Quarantine, QuarantinedItem, Sleep, StoredProfile
-
-SAVE_ATTEMPTS = 10
-STORAGE_ATTEMPTS = 3
-DUE_KEPT_UNSETTLED = 32
-_BACKOFF_SECONDS = 0.02
-
+from shared.errors import ProfileTooLargeError
+from shared.services.delivery import Delivered
+from shared.services.forget_profiles import ForgetProfiles
+from shared.services.live_traffic import LiveTraffic
+from shared.services.ports import Clock, Quarantine, QuarantinedItem
+from shared.services.profile_writer import ProfileWriter
 
 IndexedChange: TypeAlias = tuple[int, ProfileChange]
 Counts: TypeAlias = Counter[tuple[str | None, str]]
@@ -70,20 +65,17 @@ class ExportChanges:
     def __init__(
         self,
         *,
-        profiles: ProfileStore,
-        configuration: ConfigurationCache,
-        delivery: Delivery,
+        writer: ProfileWriter,
+        forget: ForgetProfiles,
         quarantine: Quarantine,
+        traffic: LiveTraffic,
         clock: Clock,
-        sleep: Sleep,
     ) -> None:
-        self._profiles = profiles
-        self._configuration = configuration
-        self._delivery = delivery
+        self._writer = writer
+        self._forget = forget
         self._quarantine = quarantine
+        self._traffic = traffic
         self._clock = clock
-        self._sleep = sleep
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, message: InboundMessage) -> Outcome:
         """Return once every export is acknowledged or stored as undelivered, and every bad item is in quarantine.
@@ -104,25 +96,23 @@ class ExportChanges:
             self._put_in_quarantine(handling, item.index, item.raw, item.reason, item.profile_id)
             for item in decoded.rejected
         ]
-        _raise_first(await asyncio.gather(*work, return_exceptions=True))
+        with self._traffic.passing():
+            _raise_first(await asyncio.gather(*work, return_exceptions=True))
         return handling.outcome
 
     async def _handle_profile(self, handling: "_Handling", profile_id: str, changes: Sequence[IndexedChange]) -> None:
-        too_large: ProfileTooLargeError | None = None
-        # The lock spares messages of this worker losing to each other; between workers the ETag decides.
-        async with self._locks.setdefault(profile_id, asyncio.Lock()):
-            try:
-                profile, result, configuration = await self._apply_and_save(handling.message, profile_id, changes)
-            except ProfileTooLargeError as error:
-                too_large = error
-            else:
-                begun = self._delivery.begin(result.exports, configuration)
-        if too_large is not None:
-            await self._refuse_what_is_too_large(handling, profile_id, changes, too_large)
+        message_id = handling.message.id
+        try:
+            written = await self._writer.write(
+                profile_id, lambda state, targets, now: transition(state, changes, message_id, targets, now)
+            )
+        except ProfileTooLargeError as error:
+            await self._refuse_what_is_too_large(handling, profile_id, changes, error)
             return
-        delivered = await self._delivery.finish(begun)
-        handling.outcome.add(result, delivered)
-        await self._settle(profile, result.exports)
+        handling.outcome.add(written.result, written.delivered)
+        deletion = written.profile.state.deletion
+        if deletion is not None and deletion.phase != DeletionPhase.DONE:
+            await self._forget.proceed(written.profile.key, written.acknowledged)
 
     async def _refuse_what_is_too_large(
         self, handling: "_Handling", profile_id: str, changes: Sequence[IndexedChange], error: ProfileTooLargeError
@@ -135,62 +125,6 @@ class ExportChanges:
         index = changes[0][0]
         raw = handling.decoded.source(index)
         await self._put_in_quarantine(handling, index, raw, f"item {index}: {error}", profile_id)
-
-    async def _apply_and_save(
-        self, message: InboundMessage, profile_id: str, changes: Sequence[IndexedChange]
-    ) -> tuple[StoredProfile, Transition, ConfigurationSnapshot]:
-        """Decide and save until nobody else saved in between; nothing was sent yet when the save says so.
-
-        After a save of which nothing is known, reading again tells: what was saved is due for this message by then.
-        """
-        storage_failures = 0
-        for attempt in range(SAVE_ATTEMPTS):
-            if attempt:
-                await self._sleep(_BACKOFF_SECONDS * attempt)
-            profile = await self._profiles.load(profile_id)
-            configuration = await self._configuration.current()
-            now = self._clock()
-            result = transition(profile.state, changes, message.id, configuration.targets, now)
-            if not result.altered:
-                return profile, result, configuration
-            profile.state.forget_outdated(now)
-            if not self._configuration.is_fresh(configuration):
-                continue
-            try:
-                await self._profiles.save(profile)
-            except ConflictError:
-                continue
-            except StorageError:
-                storage_failures += 1
-                if storage_failures == STORAGE_ATTEMPTS:
-                    raise
-                continue
-            return profile, result, configuration
-        raise ConflictError(
-            f"a profile was saved by others {SAVE_ATTEMPTS} times in a row: the message waits for its redelivery"
-        )
-
-    async def _settle(self, profile: StoredProfile, exports: Sequence[Export]) -> None:
-        """Forget what was due and is delivered, once so much piled up that the row of a busy profile would grow.
-
-        Otherwise this needs no request: what is due goes with a later save, a day after. Losing a race here is fine.
-        """
-        due = profile.state.due
-        if len(due) <= DUE_KEPT_UNSETTLED:
-            return
-        delivered = {export.destination.id: export.version for export in exports}
-        unsettled = {
-            item: entry
-            for item, entry in due.items()
-            if any(delivered.get(destination_id, -1) < entry.version for destination_id in entry.reasons)
-        }
-        if len(unsettled) == len(due):
-            return
-        profile.state.due = unsettled
-        try:
-            await self._profiles.save(profile)
-        except RelayError:
-            return
 
     async def _put_in_quarantine(
         self, handling: "_Handling", index: int | None, raw: bytes, reason: str, profile_id: str | None

@@ -43,7 +43,7 @@ class Poisoned:
         self._clock = clock
 
     async def changes(self, message: InboundMessage) -> None:
-        """Keep the message in quarantine. Raises StorageError.
+        """Keep the message in quarantine, each item by itself, so that a profile can be forgotten. Raises StorageError.
 
         Some of it may have been applied, and its exports be due; the copy on the poison queue has another id, so all
         that is due for its profiles is stored as undelivered. That may send twice, and loses nothing.
@@ -51,7 +51,16 @@ class Poisoned:
         decoded = decode_message(message.body, self._clock())
         for profile_id in {change.profile_id for _, change in decoded.changes}:
             await self._store_what_is_due(profile_id)
-        await self._quarantine.put(QuarantinedItem(message.id, None, message.received_at, _GAVE_UP, message.body))
+        items = [
+            QuarantinedItem(message.id, index, message.received_at, _GAVE_UP, decoded.source(index), change.profile_id)
+            for index, change in decoded.changes
+        ]
+        items += [
+            QuarantinedItem(message.id, item.index, message.received_at, item.reason, item.raw, item.profile_id)
+            for item in decoded.rejected
+        ]
+        for item in items:
+            await self._quarantine.put(item)
 
     async def _store_what_is_due(self, profile_id: str) -> None:
         targets = (await self._configuration.current()).targets

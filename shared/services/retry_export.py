@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
+from shared.domain.deletion import DeletionPhase
 from shared.domain.export import Export, export_of
 from shared.domain.profile_key import profile_key
 from shared.domain.undelivered import Undelivered, UndeliveredState, after_failed_retry, retry_delay
@@ -11,12 +12,14 @@ from shared.errors import ConflictError, ExportTooLargeError, SendError
 from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery import failure_of
+from shared.services.forget_profiles import ForgetProfiles
 from shared.services.ports import (
     Clock,
     ExportSender,
     ProfileStore,
     RetryPointer,
     RetryQueue,
+    StoredProfile,
     StoredUndelivered,
     UndeliveredStore,
 )
@@ -44,6 +47,7 @@ class RetryExport:
         breakers: CircuitBreakers,
         undelivered: UndeliveredStore,
         retries: RetryQueue,
+        forget: ForgetProfiles,
         clock: Clock,
         retry_delays: Sequence[float],
     ) -> None:
@@ -53,6 +57,7 @@ class RetryExport:
         self._breakers = breakers
         self._undelivered = undelivered
         self._retries = retries
+        self._forget = forget
         self._clock = clock
         self._retry_delays = retry_delays
 
@@ -78,9 +83,12 @@ class RetryExport:
         target = snapshot.targets.by_id.get(row.destination_id)
         if target is not None and not target.dataflow.enabled:
             return await self._park(stored, "dataflow paused")
-        export = await self._export_of(row, snapshot)
+        profile = await self._profiles.load(row.profile_id)
+        export = self._export_of(row, profile, snapshot)
         if export is None:
-            return await self._drop(stored)
+            await self._drop(stored)
+            await self._go_on_deleting(profile, {})
+            return Attempt.DROPPED
         try:
             await self._sender.enqueue(export)
         except SendError as error:
@@ -88,7 +96,14 @@ class RetryExport:
             return Attempt.FAILED
         self._breakers.succeeded(row.destination_id)
         await self._settle(stored, export)
+        await self._go_on_deleting(profile, {row.destination_id: export.version})
         return Attempt.SENT
+
+    async def _go_on_deleting(self, profile: StoredProfile, acknowledged: dict[str, int]) -> None:
+        """A destination that has now heard of a deletion may have been the last one."""
+        deletion = profile.state.deletion
+        if deletion is not None and deletion.phase == DeletionPhase.LEAVING:
+            await self._forget.proceed(profile.key, acknowledged)
 
     async def _failed(self, stored: StoredUndelivered, error: SendError) -> None:
         await self._breakers.failed(error)
@@ -127,16 +142,15 @@ class RetryExport:
             await self.point_to(stored.row)
         return Attempt.PARKED
 
-    async def _drop(self, stored: StoredUndelivered) -> Attempt:
+    async def _drop(self, stored: StoredUndelivered) -> None:
         try:
             await self._undelivered.delete(stored)
         except ConflictError:
             await self.point_to(stored.row)
-        return Attempt.DROPPED
 
     async def probe(self, stored: StoredUndelivered, snapshot: ConfigurationSnapshot) -> SendError | None:
         """Send the current state for `stored` and leave its row: a worker may be counting on the row to be there."""
-        export = await self._export_of(stored.row, snapshot)
+        export = self._export_of(stored.row, await self._profiles.load(stored.row.profile_id), snapshot)
         if export is not None:
             try:
                 await self._sender.enqueue(export)
@@ -146,10 +160,10 @@ class RetryExport:
                 return error
         return None
 
-    async def _export_of(self, row: Undelivered, snapshot: ConfigurationSnapshot) -> Export | None:
+    @staticmethod
+    def _export_of(row: Undelivered, profile: StoredProfile, snapshot: ConfigurationSnapshot) -> Export | None:
         """The export that `row` calls for by now; None if its destination does not want the profile any more."""
         target = snapshot.targets.by_id.get(row.destination_id)
-        profile = await self._profiles.load(row.profile_id)
         if target is None or not any(audience in target.mapped for audience in profile.state.memberships):
             return None
         return export_of(profile.state, target, snapshot.targets.catalog, row.reasons, row.occurred_at)

@@ -19,7 +19,7 @@ async def retry_export(pointer: func.QueueMessage) -> None:
     from shared.bootstrap import relay
 
     decoded = decode_pointer(pointer.get_body())
-    attempt = await (await relay()).retry_export.handle(decoded)
+    attempt = await (await relay()).services.retry_export.handle(decoded)
     logger.info("retried %s", json.dumps({"destination": decoded.destination_id, "attempt": attempt}))
 
 
@@ -29,7 +29,7 @@ async def watch_destinations(timer: func.TimerRequest) -> None:
     """Look after destinations that were down and exports that wait."""
     from shared.bootstrap import relay
 
-    outcome = await (await relay()).watch_destinations.run()
+    outcome = await (await relay()).services.watch_destinations.run()
     if summary := outcome.summary():
         logger.info("watched %s", json.dumps(summary))
 
@@ -40,7 +40,7 @@ async def quarantine_poisoned_changes(message: func.QueueMessage) -> None:
     """Keep changes that failed at every delivery."""
     from shared.bootstrap import relay
 
-    await (await relay()).poisoned.changes(inbound_message(message))
+    await (await relay()).services.poisoned.changes(inbound_message(message))
     logger.warning("a message of profile changes failed at every delivery and is in quarantine: %s", message.id)
 
 
@@ -56,4 +56,4 @@ async def bury_poisoned_retry(pointer: func.QueueMessage) -> None:
     except ValueError as error:
         logger.warning("%s: the message %s is dropped", error, pointer.id)
         return
-    await (await relay()).poisoned.pointer(decoded)
+    await (await relay()).services.poisoned.pointer(decoded)

@@ -19,6 +19,6 @@ async def export_profile_changes(message: func.QueueMessage) -> None:
     from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
 
     started = time.monotonic()
-    outcome = await (await relay()).export_changes.handle(inbound_message(message))
+    outcome = await (await relay()).services.export_changes.handle(inbound_message(message))
     seconds = round(time.monotonic() - started, 3)
     logger.info("exported %s", json.dumps({"message": message.id, "seconds": seconds, **outcome.summary()}))

@@ -3,18 +3,24 @@
 import inspect
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
+from shared.domain.configuration import Configuration, parse_configuration_file
 from shared.domain.export import export_of
+from shared.domain.profile_key import profile_key
 from shared.domain.state import ProfileState
 from shared.domain.targets import Targets
+from shared.services.apply_configuration import apply_configuration
+from shared.services.backfill_ports import SlicePointer
 from shared.services.export_changes import InboundMessage
 from shared.services.ports import RetryPointer
+from shared.services.wiring import Ports
 from tests.unit.builders import NOW, configuration
-from tests.unit.world import DOCUMENT, Worker, World
+from tests.unit.world import DOCUMENT, World
 
-PORTS = ("profiles", "configuration", "quarantine", "sender", "undelivered", "health", "retries")
+PORTS = tuple(field.name for field in fields(Ports) if field.name not in {"clock", "sleep"})
 
 
 class Crash(BaseException):
@@ -83,19 +89,28 @@ class Simulation:
         self.world = World()
         self.plan = CrashPlan()
         self.queue: dict[str, bytes] = {}
+        self.backfilled: set[tuple[str, str]] = set()
+        """(destination, profile) pairs that a backfill must export, besides what changes call for."""
+        self._targets: dict[tuple[str, int], Targets] = {}
+        self._remember(configuration(DOCUMENT))
         self._sent = 0
-        for port in PORTS:
-            setattr(self.world, f"mortal_{port}", self.plan.wrap(getattr(self.world, port)))
+        self._mortal = {port: self.plan.wrap(getattr(self.world, port)) for port in PORTS}
         self.restart()
 
     def restart(self) -> None:
         """A new worker process, which remembers nothing."""
-        immortal = {port: getattr(self.world, port) for port in PORTS}
-        for port in PORTS:
-            setattr(self.world, port, getattr(self.world, f"mortal_{port}"))
-        self.worker = Worker(self.world)
-        for port, adapter in immortal.items():
-            setattr(self.world, port, adapter)
+        self.worker = self.world.new_worker(**self._mortal)
+
+    def _remember(self, current: Configuration) -> None:
+        """For checking bodies: what each destination's exports of a revision are made from."""
+        targets = Targets.of(current)
+        self._targets |= {(target.id, target.revision): targets for target in targets.by_id.values()}
+
+    async def apply(self, document: dict[str, Any]) -> None:
+        """What a person does: nobody dies in it but by the test's own choice of moments to call it."""
+        wanted = parse_configuration_file(DOCUMENT | document)
+        plan = await apply_configuration(self.world.configuration, wanted, self.world.clock)
+        self._remember(plan.configuration)
 
     def enqueue(self, *items: dict[str, Any]) -> None:
         self._sent += 1
@@ -132,26 +147,55 @@ class Simulation:
 
     async def watch(self, after_seconds: float = 30) -> None:
         await self.world.clock.sleep(after_seconds)
-        await self.survive(self.worker.watch.run)
+        await self.survive(self.worker.watch_destinations.run)
+
+    async def backfill(self, after_seconds: float = 60) -> None:
+        """A run of the timer, and every slice on the queue to its end; one whose worker dies comes again."""
+        await self.world.clock.sleep(after_seconds)
+        await self.survive(self.worker.plan_backfills.run)
+        while self.world.slices.waiting:
+            pointer = self.world.slices.waiting[0]
+            if await self.survive(partial(self._work, pointer)):
+                self.world.slices.waiting.remove(pointer)
+
+    async def _work(self, pointer: SlicePointer) -> None:
+        await self.worker.work_slices.work(pointer)
+
+    async def sweep(self) -> None:
+        """What the daily timer does, and what follows."""
+        await self.survive(self.worker.plan_backfills.sweep)
+        for _ in range(2):
+            await self.backfill()
 
     async def settle(self) -> None:
-        """Mend everything and let the queues, the timer and a person do their work until nothing is left to do."""
+        """Mend everything and let the queues, the timers and a person do their work until nothing is left to do."""
         self.world.sender.failures.clear()
         for _ in range(40):
             await self.deliver_all()
             await self.retry_all()
             await self.watch()
+            await self.backfill()
             for destination_id in {
                 row.destination_id for row, _ in self.world.undelivered.rows.values() if row.permanent
             }:
-                await self.worker.watch.redrive(destination_id)
+                await self.worker.watch_destinations.redrive(destination_id)
             if not (
-                self.queue or self.world.retries.waiting or self.world.undelivered.rows or self.world.health.troubles
+                self.queue
+                or self.world.retries.waiting
+                or self.world.undelivered.rows
+                or self.world.health.troubles
+                or self._unfinished_backfills()
             ):
                 return
         raise AssertionError(
-            f"never settled: {self.world.rows}, {self.world.health.troubles}, {self.world.retries.waiting}"
+            f"never settled: {self.world.rows}, {self.world.health.troubles}, {self.world.retries.waiting}, "
+            f"{self._unfinished_backfills()}"
         )
+
+    def _unfinished_backfills(self) -> list[str]:
+        requested = Configuration.model_validate_json(self.world.configuration.document).requested_backfills
+        running = (stored.backfill for stored in self.world.backfills.rows.values() if not stored.backfill.finished)
+        return [*(each.id for each in requested), *(each.id for each in running)]
 
     def check(self) -> None:
         """Nothing lost, nothing unexpected, one body for each version: what was saved as due was exported."""
@@ -162,22 +206,36 @@ class Simulation:
                     key = (destination_id, saved.profile_id)
                     due[key] = max(due.get(key, 0), entry.version)
         latest: dict[tuple[str, str], int] = {}
-        bodies: dict[tuple[str, str, int], bytes] = {}
+        bodies: dict[tuple[str, str, int, int], bytes] = {}
         for export in self.world.sender.sent:
             key = (export.destination.id, export.profile_id)
-            assert key in due, f"unexpected: {key}"
+            assert key in due or key in self.backfilled, f"unexpected: {key}"
             latest[key] = max(latest.get(key, 0), export.version)
-            assert bodies.setdefault((*key, export.version), export.body) == export.body, f"two bodies: {key}"
-        lost = {key for key, version in due.items() if latest.get(key, 0) < version}
+            version = (*key, export.version, export.config_revision)
+            assert bodies.setdefault(version, export.body) == export.body, f"two bodies: {version}"
+        lost = {key for key, version in due.items() if latest.get(key, 0) < version} | (self.backfilled - latest.keys())
         assert not lost, f"lost: {lost}"
         self._check_bodies(bodies)
 
-    def _check_bodies(self, bodies: dict[tuple[str, str, int], bytes]) -> None:
-        targets = Targets.of(configuration(DOCUMENT))
+    def _check_bodies(self, bodies: dict[tuple[str, str, int, int], bytes]) -> None:
         saved: dict[tuple[str, int], ProfileState] = {}
         for state in self.world.profiles.saves:
-            saved[state.profile_id, state.version] = state
-        for (destination_id, profile_id, version), body in bodies.items():
+            saved.setdefault((state.profile_id, state.version), state)
+        for (destination_id, profile_id, version, revision), body in bodies.items():
             if (shown := saved.get((profile_id, version))) is not None:
+                targets = self._targets[destination_id, revision]
                 expected = export_of(shown, targets.by_id[destination_id], targets.catalog, ["audience"], NOW)
                 assert body == expected.body
+
+    def stored(self) -> list[ProfileState]:
+        """Every profile as it is now."""
+        return [ProfileState.from_document(json.loads(row)) for row, _ in self.world.profiles.rows.values()]
+
+    def check_forgotten(self, profile_id: str) -> None:
+        """Nothing but a tombstone is left of the profile."""
+        key = profile_key(profile_id)
+        document, _ = self.world.profiles.rows[key]
+        assert json.loads(document).keys() == {"version", "deletion"}
+        assert key not in {row_key for _, row_key in self.world.members.rows}
+        assert profile_id not in {owner for _, owner in self.world.rows}
+        assert profile_id not in {item.profile_id for item in self.world.quarantine.items.values()}

@@ -77,7 +77,7 @@ class Relay(RuleBasedStateMachine):
     @rule(destination_id=DESTINATIONS)
     def redrive(self, destination_id: str) -> None:
         async def redrive() -> None:
-            await self.simulation.worker.watch.redrive(destination_id)
+            await self.simulation.worker.watch_destinations.redrive(destination_id)
 
         async def survive() -> None:
             await self.simulation.survive(redrive)

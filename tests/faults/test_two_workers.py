@@ -11,7 +11,6 @@ from shared.domain.instants import MINUTE
 from shared.services.export_changes import InboundMessage
 from tests.faults.simulation import Simulation
 from tests.unit.builders import NOW, item, membership
-from tests.unit.world import Worker
 
 QUALIFIES = {"segmentMembership": membership(1)}
 STEPS = 8
@@ -63,12 +62,11 @@ class Turnstile:
 
 async def two_workers(simulation: Simulation, messages: list[InboundMessage], order: Iterable[int]) -> None:
     turnstile = Turnstile()
-    world, profiles = simulation.world, simulation.world.profiles
-    workers = []
-    for number in range(2):
-        world.profiles = turnstile.wrap(profiles, number)
-        workers.append(Worker(world))
-    world.profiles = profiles
+    world = simulation.world
+    workers = [
+        world.new_worker(profiles=turnstile.wrap(world.profiles, number), members=turnstile.wrap(world.members, number))
+        for number in range(2)
+    ]
     work = [worker.export_changes.handle(message) for worker, message in zip(workers, messages, strict=True)]
     await turnstile.run(work, order)
 

@@ -195,9 +195,9 @@ def test_only_the_instant_counts_not_how_it_is_written() -> None:
     )
 
 
-def test_deletion_is_refused_as_long_as_it_is_not_there() -> None:
-    [problem] = refusal(deleted=True)
-    assert problem.startswith("/deleted: expected false: ")
+def test_a_profile_can_be_deleted() -> None:
+    assert parse_change(item("p", 0), NOW).deleted is False
+    assert parse_change(item("p", 0, deleted=True), NOW).deleted is True
 
 
 @pytest.mark.parametrize("wrong", ["true", 1, None, {}])

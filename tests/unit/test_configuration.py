@@ -194,7 +194,8 @@ def test_what_is_stored_reads_back_the_same() -> None:
     )
     document = stored.model_dump_json(by_alias=True, exclude_defaults=True)
     assert Configuration.model_validate_json(document) == stored
-    assert {"revision", "audiences", "destinations", "dataflows", "revisions"} == set(json.loads(document))
+    members = {"revision", "audiences", "destinations", "dataflows", "revisions", "requestedBackfills"}
+    assert set(json.loads(document)) == members
 
 
 def test_the_size_that_the_app_is_made_for_fits_one_row() -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from shared.domain.change import parse_change
 from shared.domain.instants import SECOND
+from shared.domain.profile_key import profile_key
 from shared.errors import ConflictError, StorageError
-from shared.services.export_changes import DUE_KEPT_UNSETTLED, STORAGE_ATTEMPTS
 from shared.services.ports import StoredProfile
+from shared.services.profile_writer import DUE_KEPT_UNSETTLED, STORAGE_ATTEMPTS
 from tests.fakes import MemoryProfiles
 from tests.unit.builders import NOW, configuration, destination, item, membership, told
 from tests.unit.world import DOCUMENT, World
@@ -27,7 +28,7 @@ async def test_a_change_is_saved_and_every_destination_hears_of_it(world: World)
     outcome = await world.handle(item("p", 1, **QUALIFIES), item("q", 1, attributes={"x": 1}))
 
     assert told(world.sender.sent) == [("d", "audience"), ("e", "audience")]
-    assert world.profiles.rows.keys() == {"p", "q"}
+    assert world.profiles.rows.keys() == {profile_key("p"), profile_key("q")}
     assert outcome.summary() == {
         "changes": 2,
         "quarantined": 0,

@@ -72,11 +72,17 @@ def test_a_redelivery_brings_nothing_twice_where_a_new_change_brings_the_same_ve
     assert told(again.exports) == [("d", "attribute")]
 
 
-def test_a_redelivery_does_not_reach_who_is_gone_or_paused() -> None:
+def test_a_redelivery_does_not_reach_who_is_gone() -> None:
     state = ProfileState("p")
     play(state, targets_of(MAPS_A), change(1, **QUALIFIES))
-    for targets in (targets_of({"id": "e"}), targets_of(MAPS_A | {"enabled": False})):
-        assert play(state, targets, change(1, **QUALIFIES)).exports == []
+    assert play(state, targets_of({"id": "e"}), change(1, **QUALIFIES)).exports == []
+
+
+def test_a_redelivery_is_kept_for_who_is_paused_by_then() -> None:
+    state = ProfileState("p")
+    play(state, targets_of(MAPS_A), change(1, **QUALIFIES))
+    again = play(state, targets_of(MAPS_A | {"enabled": False}), change(1, **QUALIFIES))
+    assert told(again.exports) == [("d", "audience")]
 
 
 def test_the_same_change_in_another_message_is_stale() -> None:

@@ -12,7 +12,7 @@ from shared.services.export_changes import InboundMessage
 from shared.services.ports import DestinationTrouble, RetryPointer
 from shared.services.retry_export import Attempt
 from tests.unit.builders import NOW, configuration, destination, item, membership, told
-from tests.unit.world import DOCUMENT, Worker, World
+from tests.unit.world import DOCUMENT, World
 
 QUALIFIES = {"segmentMembership": membership(1)}
 MINUTE = 60.0
@@ -105,7 +105,7 @@ async def test_what_is_too_large_is_never_retried(world: World) -> None:
     await world.handle(item("p", 1, **QUALIFIES))
     assert (world.rows, world.retries.waiting, row_of(world).permanent) == ({("d", "p"): "dead"}, [], True)
     await world.clock.sleep(10 * MINUTE)
-    assert (await world.worker.watch.run()).summary() == {}
+    assert (await world.worker.watch_destinations.run()).summary() == {}
 
     world.break_down("d")
     await world.handle(item("p", 2, attributes={"x": 1}), message_id="m2")
@@ -149,10 +149,10 @@ async def test_a_pointer_lost_in_a_crash_is_put_again(world: World) -> None:
     assert [each.attempt for each, _ in world.retries.waiting] == [2]
 
     world.retries.waiting.clear()
-    await world.worker.watch.run()
+    await world.worker.watch_destinations.run()
     assert world.retries.waiting == []
     await world.clock.sleep(30 + 121)
-    assert (await world.worker.watch.run()).summary() == {"d": {"pointed to again": 1}}
+    assert (await world.worker.watch_destinations.run()).summary() == {"d": {"pointed to again": 1}}
     assert [each.attempt for each, _ in world.retries.waiting] == [2]
 
 
@@ -199,7 +199,7 @@ async def test_a_busy_hub_is_not_down(world: World) -> None:
 
 
 async def test_other_workers_hear_of_it_with_the_configuration(world: World) -> None:
-    other = Worker(world)
+    other = world.new_worker()
     await other.export_changes.handle(InboundMessage("warm", b"[]", NOW))
     await open_the_breaker(world)
     await world.clock.sleep(30)
@@ -230,17 +230,17 @@ async def test_recovery_is_probed_with_a_parked_export_and_waits_until_all_know(
     await open_the_breaker(world)
     await world.handle(item("p", 1, **QUALIFIES))
     await world.clock.sleep(31)
-    assert (await world.worker.watch.run()).summary() == {"d": {"still down": 1}}
+    assert (await world.worker.watch_destinations.run()).summary() == {"d": {"still down": 1}}
 
     world.mend("d")
     world.sender.sent.clear()
-    assert (await world.worker.watch.run()).summary() == {"d": {"answers again": 1}}
+    assert (await world.worker.watch_destinations.run()).summary() == {"d": {"answers again": 1}}
     assert told(world.sender.sent) == [("d", "audience")]
     assert world.rows[("d", "p")] == "parked"
     await world.clock.sleep(59)
-    assert (await world.worker.watch.run()).summary() == {"d": {"recovering": 1}}
+    assert (await world.worker.watch_destinations.run()).summary() == {"d": {"recovering": 1}}
     await world.clock.sleep(1)
-    outcome = (await world.worker.watch.run()).summary()
+    outcome = (await world.worker.watch_destinations.run()).summary()
 
     assert (outcome["d"]["sent"], outcome["d"]["healthy"]) == (1, 1)
     assert ("d", "p") not in world.rows
@@ -257,7 +257,7 @@ async def test_dead_exports_are_redriven_once_their_destination_answers(world: W
     world.health.troubles.clear()
     await world.clock.sleep(61)
 
-    assert (await world.worker.watch.run()).summary()["d"]["sent"] == 1
+    assert (await world.worker.watch_destinations.run()).summary()["d"]["sent"] == 1
     assert world.rows == {}
 
 
@@ -270,7 +270,7 @@ async def test_a_redrive_stops_at_failures_and_keeps_its_pace(world: World) -> N
     await world.clock.sleep(31)
     before = world.clock.now
 
-    outcome = await world.worker.watch.redrive("d")
+    outcome = await world.worker.watch_destinations.redrive("d")
 
     assert outcome.summary()["d"]["failed"] == 3
     assert world.clock.now - before == 30_000
@@ -280,7 +280,7 @@ async def test_a_person_may_redrive_what_is_dead_for_good(world: World) -> None:
     world.sender.failures["d"] = lambda down: ExportTooLargeError(down, "too large")
     await world.handle(item("p", 1, **QUALIFIES))
     world.mend("d")
-    assert (await world.worker.watch.redrive("d")).summary() == {"d": {"sent": 1}}
+    assert (await world.worker.watch_destinations.redrive("d")).summary() == {"d": {"sent": 1}}
     assert world.rows == {}
 
 
@@ -294,7 +294,7 @@ async def test_poisoned_changes_end_in_quarantine_and_what_was_due_as_undelivere
     await world.worker.poisoned.changes(InboundMessage("copy", body, NOW))
 
     (kept,) = world.quarantine.items.values()
-    assert (kept.raw, kept.item) == (body, None)
+    assert (kept.raw, kept.item, kept.profile_id) == (body[1:-1], 0, "p")
     assert world.rows == {("d", "p"): "retrying", ("e", "p"): "retrying"}
     assert [attempt for attempt, _ in await world.retry()] == [Attempt.SENT, Attempt.SENT]
 

@@ -1,24 +1,27 @@
 """The services over fakes, wired as in the composition root."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from shared.errors import SendError
-from shared.services.circuit_breakers import CircuitBreakers
-from shared.services.configuration_cache import ConfigurationCache
-from shared.services.delivery import Delivery
-from shared.services.export_changes import ExportChanges, InboundMessage, Outcome
-from shared.services.poisoned import Poisoned
-from shared.services.retry_export import Attempt, RetryExport
-from shared.services.watch_destinations import WatchDestinations
+from shared.services.export_changes import InboundMessage, Outcome
+from shared.services.retry_export import Attempt
+from shared.services.wiring import Ports, Services
+from shared.services.work_slices import SliceOutcome
+from shared.settings import Settings
 from tests.fakes import (
     ManualClock,
+    MemoryBackfills,
+    MemoryChangesQueue,
     MemoryConfiguration,
     MemoryHealth,
+    MemoryMembers,
     MemoryProfiles,
     MemoryQuarantine,
     MemoryRetryQueue,
     MemorySender,
+    MemorySliceQueue,
     MemoryUndelivered,
 )
 from tests.unit.builders import NOW, configuration, destination
@@ -27,61 +30,9 @@ DOCUMENT: dict[str, Any] = {
     "destinations": [destination("d"), destination("e")],
     "dataflows": [{"id": "d", "audiences": ["a"], "attributes": ["/x"]}, {"id": "e", "audiences": ["a"]}],
 }
-DELAYS = (15.0, 30.0)
-CACHE_SECONDS = 30.0
-
-
-class Worker:
-    """One worker process: its services and what it remembers, over the world's storage and hubs."""
-
-    def __init__(self, world: "World") -> None:
-        self.breakers = CircuitBreakers(world.health, world.clock)
-        cache = ConfigurationCache(world.configuration, world.health, world.clock, CACHE_SECONDS)
-        self.delivery = Delivery(
-            sender=world.sender,
-            breakers=self.breakers,
-            undelivered=world.undelivered,
-            retries=world.retries,
-            clock=world.clock,
-            retry_delays=DELAYS,
-        )
-        self.export_changes = ExportChanges(
-            profiles=world.profiles,
-            configuration=cache,
-            delivery=self.delivery,
-            quarantine=world.quarantine,
-            clock=world.clock,
-            sleep=world.clock.sleep,
-        )
-        self.retry_export = RetryExport(
-            profiles=world.profiles,
-            configuration=cache,
-            sender=world.sender,
-            breakers=self.breakers,
-            undelivered=world.undelivered,
-            retries=world.retries,
-            clock=world.clock,
-            retry_delays=DELAYS,
-        )
-        self.watch = WatchDestinations(
-            configuration=cache,
-            undelivered=world.undelivered,
-            health=world.health,
-            retry=self.retry_export,
-            clock=world.clock,
-            sleep=world.clock.sleep,
-            retry_delays=DELAYS,
-            redrive_per_second=100,
-            grace=2 * CACHE_SECONDS,
-        )
-        self.poisoned = Poisoned(
-            profiles=world.profiles,
-            configuration=cache,
-            quarantine=world.quarantine,
-            delivery=self.delivery,
-            undelivered=world.undelivered,
-            clock=world.clock,
-        )
+SETTINGS = Settings.from_environment({})
+DELAYS = SETTINGS.retry_delays
+CACHE_SECONDS = SETTINGS.config_cache_seconds
 
 
 class World:
@@ -90,13 +41,40 @@ class World:
     def __init__(self, profiles: MemoryProfiles | None = None) -> None:
         self.clock = ManualClock(NOW)
         self.profiles = profiles or MemoryProfiles(size_limit=20_000)
-        self.configuration = MemoryConfiguration(configuration(DOCUMENT))
+        self.members = MemoryMembers(self.clock)
+        settled = configuration(DOCUMENT).model_copy(update={"requested_backfills": []})
+        self.configuration = MemoryConfiguration(settled)
         self.quarantine = MemoryQuarantine()
         self.sender = MemorySender()
         self.undelivered = MemoryUndelivered()
+        self.backfills = MemoryBackfills()
         self.health = MemoryHealth()
+        self.changes = MemoryChangesQueue()
         self.retries = MemoryRetryQueue()
-        self.worker = Worker(self)
+        self.slices = MemorySliceQueue()
+        self.worker = self.new_worker()
+
+    @property
+    def ports(self) -> Ports:
+        return Ports(
+            profiles=self.profiles,
+            members=self.members,
+            configuration=self.configuration,
+            health=self.health,
+            quarantine=self.quarantine,
+            undelivered=self.undelivered,
+            backfills=self.backfills,
+            changes=self.changes,
+            retries=self.retries,
+            slices=self.slices,
+            sender=self.sender,
+            clock=self.clock,
+            sleep=self.clock.sleep,
+        )
+
+    def new_worker(self, **ports: Any) -> Services:
+        """A worker process that remembers nothing; with some `ports` instead of the world's own."""
+        return Services(replace(self.ports, **ports), SETTINGS)
 
     async def handle(self, *items: Any, message_id: str = "m") -> Outcome:
         """What the first worker makes of a message with these items."""
@@ -123,3 +101,16 @@ class World:
         """The state of each undelivered row, by destination and profile."""
         rows = (row for row, _ in self.undelivered.rows.values())
         return {(row.destination_id, row.profile_id): str(row.state) for row in rows}
+
+    async def run_backfills(self, after_seconds: float = 60) -> dict[str, str]:
+        """One run of the timer, and every slice that is then on the queue, to its end."""
+        await self.clock.sleep(after_seconds)
+        outcome = await self.worker.plan_backfills.run()
+        await self.work_slices()
+        return outcome
+
+    async def work_slices(self) -> list[SliceOutcome]:
+        outcomes = []
+        while self.slices.waiting:
+            outcomes.append(await self.worker.work_slices.work(self.slices.waiting.pop(0)))
+        return outcomes

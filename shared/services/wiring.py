@@ -1,0 +1,171 @@
+"""Every service over the ports: the composition root fills the ports with real adapters, tests with fakes."""
+
+from dataclasses import dataclass
+
+from shared.domain.backfill import BackfillKind
+from shared.services.backfill_members import BackfillMembers
+from shared.services.backfill_ports import BackfillStore, MemberIndex, SliceQueue
+from shared.services.circuit_breakers import CircuitBreakers
+from shared.services.configuration_cache import ConfigurationCache
+from shared.services.delivery import Delivery
+from shared.services.export_changes import ExportChanges
+from shared.services.forget_profiles import ForgetProfiles
+from shared.services.live_traffic import LiveTraffic
+from shared.services.plan_backfills import PlanBackfills
+from shared.services.poisoned import Poisoned
+from shared.services.ports import (
+    ChangesQueue,
+    Clock,
+    ConfigurationStore,
+    ExportSender,
+    HealthStore,
+    ProfileStore,
+    Quarantine,
+    RetryQueue,
+    Sleep,
+    UndeliveredStore,
+)
+from shared.services.profile_writer import ProfileWriter
+from shared.services.rebuild_index import RebuildIndex
+from shared.services.replay_quarantined import ReplayQuarantined
+from shared.services.retry_export import RetryExport
+from shared.services.sweep_profiles import SweepProfiles
+from shared.services.watch_destinations import WatchDestinations
+from shared.services.work_slices import WorkSlices
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    profiles: ProfileStore
+    members: MemberIndex
+    configuration: ConfigurationStore
+    health: HealthStore
+    quarantine: Quarantine
+    undelivered: UndeliveredStore
+    backfills: BackfillStore
+    changes: ChangesQueue
+    retries: RetryQueue
+    slices: SliceQueue
+    sender: ExportSender
+    clock: Clock
+    sleep: Sleep
+
+
+class Services:
+    """The services of one worker process, which share what it remembers: configuration, breakers, traffic."""
+
+    def __init__(self, ports: Ports, settings: Settings) -> None:
+        self._ports = ports
+        self._settings = settings
+        clock, sleep = ports.clock, ports.sleep
+        self.traffic = LiveTraffic(clock)
+        self.breakers = CircuitBreakers(ports.health, clock)
+        self.configuration = ConfigurationCache(ports.configuration, ports.health, clock, settings.config_cache_seconds)
+        self.delivery = Delivery(
+            sender=ports.sender,
+            breakers=self.breakers,
+            undelivered=ports.undelivered,
+            retries=ports.retries,
+            clock=clock,
+            retry_delays=settings.retry_delays,
+        )
+        self.writer = ProfileWriter(
+            profiles=ports.profiles,
+            members=ports.members,
+            configuration=self.configuration,
+            delivery=self.delivery,
+            clock=clock,
+            sleep=sleep,
+        )
+        self.forget_profiles = ForgetProfiles(
+            profiles=ports.profiles,
+            members=ports.members,
+            undelivered=ports.undelivered,
+            quarantine=ports.quarantine,
+            configuration=self.configuration,
+            clock=clock,
+            sleep=sleep,
+        )
+        self.export_changes = ExportChanges(
+            writer=self.writer,
+            forget=self.forget_profiles,
+            quarantine=ports.quarantine,
+            traffic=self.traffic,
+            clock=clock,
+        )
+        self._make_the_services_of_failure()
+        self._make_the_services_of_backfills()
+
+    def _make_the_services_of_failure(self) -> None:
+        ports, settings = self._ports, self._settings
+        self.retry_export = RetryExport(
+            profiles=ports.profiles,
+            configuration=self.configuration,
+            sender=ports.sender,
+            breakers=self.breakers,
+            undelivered=ports.undelivered,
+            retries=ports.retries,
+            forget=self.forget_profiles,
+            clock=ports.clock,
+            retry_delays=settings.retry_delays,
+        )
+        self.watch_destinations = WatchDestinations(
+            configuration=self.configuration,
+            undelivered=ports.undelivered,
+            health=ports.health,
+            retry=self.retry_export,
+            clock=ports.clock,
+            sleep=ports.sleep,
+            retry_delays=settings.retry_delays,
+            redrive_per_second=settings.redrive_per_second,
+            grace=2 * settings.config_cache_seconds,
+        )
+        self.poisoned = Poisoned(
+            profiles=ports.profiles,
+            configuration=self.configuration,
+            quarantine=ports.quarantine,
+            delivery=self.delivery,
+            undelivered=ports.undelivered,
+            clock=ports.clock,
+        )
+        self.replay_quarantined = ReplayQuarantined(quarantine=ports.quarantine, changes=ports.changes)
+
+    def _make_the_services_of_backfills(self) -> None:
+        ports, settings = self._ports, self._settings
+        self.plan_backfills = PlanBackfills(
+            store=ports.configuration,
+            configuration=self.configuration,
+            backfills=ports.backfills,
+            queue=ports.slices,
+            clock=ports.clock,
+            delay=2 * settings.config_cache_seconds + settings.send_timeout,
+        )
+        backfill_members = BackfillMembers(
+            profiles=ports.profiles,
+            members=ports.members,
+            configuration=self.configuration,
+            delivery=self.delivery,
+            breakers=self.breakers,
+            forget=self.forget_profiles,
+            clock=ports.clock,
+        )
+        sweep_profiles = SweepProfiles(
+            profiles=ports.profiles,
+            members=ports.members,
+            configuration=self.configuration,
+            writer=self.writer,
+            delivery=self.delivery,
+            forget=self.forget_profiles,
+            clock=ports.clock,
+        )
+        self.work_slices = WorkSlices(
+            backfills=ports.backfills,
+            queue=ports.slices,
+            kinds={BackfillKind.BACKFILL: backfill_members, BackfillKind.SWEEP: sweep_profiles},
+            traffic=self.traffic,
+            clock=ports.clock,
+            sleep=ports.sleep,
+            most_per_second=settings.backfill_per_second,
+        )
+        self.rebuild_index = RebuildIndex(profiles=ports.profiles, members=ports.members)

@@ -1,0 +1,57 @@
+"""The triggers of backfills and of the daily sweep."""
+
+import json
+import logging
+
+import azure.functions as func
+
+logger = logging.getLogger(__name__)
+blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
+
+
+@blueprint.function_name("run_backfill")
+@blueprint.timer_trigger(arg_name="timer", schedule="%BACKFILL_SCHEDULE%", use_monitor=False)
+async def run_backfill(timer: func.TimerRequest) -> None:
+    """Start the backfills that are due, and look after those that run."""
+    from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
+
+    if outcome := await (await relay()).services.plan_backfills.run():
+        logger.info("backfills %s", json.dumps(outcome))
+
+
+@blueprint.function_name("backfill_slice")
+@blueprint.queue_trigger(arg_name="pointer", queue_name="backfill-slices", connection="RELAY_STORAGE")
+async def backfill_slice(pointer: func.QueueMessage) -> None:
+    """Work on a slice for at most a minute. A failure of storage is raised, so that the queue brings it again."""
+    from shared.adapters.slice_queue import decode_pointer
+    from shared.bootstrap import relay
+
+    decoded = decode_pointer(pointer.get_body())
+    outcome = await (await relay()).services.work_slices.work(decoded)
+    what = {"backfill": decoded.backfill_id, "slice": decoded.bucket, "outcome": outcome}
+    logger.info("backfilled %s", json.dumps(what))
+
+
+@blueprint.function_name("sweep_profiles")
+@blueprint.timer_trigger(arg_name="timer", schedule="%SWEEP_SCHEDULE%", use_monitor=False)
+async def sweep_profiles(timer: func.TimerRequest) -> None:
+    """Ask for a sweep: `run_backfill` and `backfill_slice` carry it out."""
+    from shared.bootstrap import relay
+
+    await (await relay()).services.plan_backfills.sweep()
+
+
+@blueprint.function_name("give_up_slice")
+@blueprint.queue_trigger(arg_name="pointer", queue_name="backfill-slices-poison", connection="RELAY_STORAGE")
+async def give_up_slice(pointer: func.QueueMessage) -> None:
+    """Note that a slice failed at every delivery; `run_backfill` starts it again once it has stalled for a while."""
+    from shared.adapters.slice_queue import decode_pointer
+    from shared.bootstrap import relay
+
+    try:
+        decoded = decode_pointer(pointer.get_body())
+    except ValueError as error:
+        logger.warning("%s: the message %s is dropped", error, pointer.id)
+        return
+    await (await relay()).services.work_slices.failed(decoded)
+    logger.warning("slice %s of backfill %s failed at every delivery", decoded.bucket, decoded.backfill_id)
