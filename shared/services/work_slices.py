@@ -156,7 +156,7 @@ def _advanced(part: Slice, step: Step) -> Slice:
         return replace(part, note=step.hold)
     return replace(
         part,
-        cursor=step.cursor or part.cursor,
+        cursor=step.cursor,
         share=step.share,
         done=not step.cursor,
         members=part.members + step.members,

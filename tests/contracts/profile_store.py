@@ -2,6 +2,9 @@
 
 import pytest
 
+from shared.domain.deletion import Deletion, DeletionPhase
+from shared.domain.instants import SECOND
+from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.errors import ConflictError, ProfileTooLargeError
 from shared.services.ports import ProfileStore
 from tests.unit.builders import NOW, change, ids, membership, play, targets_of
@@ -74,3 +77,52 @@ class ProfileStoreContract:
             await store.save(profile)
 
         assert (await store.load("p")).state.attributes.resolve() == {}
+
+    async def test_a_profile_is_found_by_its_key(self, store: ProfileStore) -> None:
+        assert await store.find(profile_key("p")) is None
+        profile = await store.load("p")
+        profile.state.next_version(1)
+        await store.save(profile)
+        found = await store.find(profile_key("p"))
+        assert found is not None
+        assert (found.state, found.etag, found.key) == (profile.state, profile.etag, profile_key("p"))
+
+    async def test_a_tombstone_does_not_know_whose_it_is(self, store: ProfileStore) -> None:
+        profile = await store.load("p")
+        profile.state.deletion = Deletion(NOW, NOW // SECOND, DeletionPhase.DONE)
+        profile.state.next_version(NOW)
+        await store.save(profile)
+        found = await store.find(profile_key("p"))
+        assert found is not None
+        assert (found.state.profile_id, found.state.version, found.state.empty) == ("", NOW, True)
+        found.state.next_version(NOW)
+        await store.save(found)
+        read = await store.load("p")
+        assert (read.state.profile_id, read.state.version) == ("p", NOW + 1)
+
+    async def test_every_profile_is_in_one_bucket_by_key(self, store: ProfileStore) -> None:
+        profiles = [await store.load(f"p{number}") for number in range(40)]
+        for profile in profiles:
+            profile.state.next_version(1)
+            await store.save(profile)
+        buckets = {bucket_of_key(profile.key, store.buckets) for profile in profiles}
+        scanned = {bucket: [profile async for profile in store.scan(bucket)] for bucket in buckets}
+        assert sorted(each.state.profile_id for found in scanned.values() for each in found) == sorted(
+            profile.state.profile_id for profile in profiles
+        )
+        for bucket, found in scanned.items():
+            keys = [profile.key for profile in found]
+            assert keys == sorted(keys)
+            rest = [profile.key async for profile in store.scan(bucket, keys[0])]
+            assert rest == keys[1:]
+
+    async def test_only_the_row_that_was_read_is_deleted(self, store: ProfileStore) -> None:
+        one, other = await store.load("p"), await store.load("p")
+        await store.save(one)
+        other.etag = one.etag
+        await store.save(one)
+        with pytest.raises(ConflictError):
+            await store.delete(other)
+        await store.delete(one)
+        await store.delete(one)
+        assert await store.find(one.key) is None

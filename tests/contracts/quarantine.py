@@ -61,3 +61,11 @@ class QuarantineContract:
     async def test_an_unknown_row_id_names_no_row(self, quarantine: Quarantine) -> None:
         assert await quarantine.get("20260111T220000Z-unknown-0") is None
         await quarantine.delete("20260111T220000Z-unknown-0")
+
+    async def test_a_profile_is_forgotten(self, quarantine: Quarantine) -> None:
+        for number, profile_id in enumerate(("p", "p", "q", None, "p")):
+            item = QuarantinedItem(f"m{number}", number, NOW + number * SECOND, "r", b"", profile_id)
+            await quarantine.put(item)
+        await quarantine.forget_profile(profile_key("p"), NOW + SECOND)
+        await quarantine.forget_profile(profile_key("nobody"), NOW + 100 * SECOND)
+        assert [stored.message_id for stored in await all_of(quarantine)] == ["m4", "m3", "m2"]

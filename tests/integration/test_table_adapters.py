@@ -12,16 +12,20 @@ from azure.data.tables.aio import TableServiceClient
 
 from local.stack import LocalStack
 from shared.adapters import tables
+from shared.adapters.table_backfills import TableBackfills
 from shared.adapters.table_configuration import TableConfiguration
 from shared.adapters.table_health import TableHealth
+from shared.adapters.table_members import TableMembers
 from shared.adapters.table_profiles import TableProfiles
 from shared.adapters.table_quarantine import TableQuarantine
 from shared.adapters.table_undelivered import TableUndelivered
 from shared.errors import ConflictError, StorageError
 from shared.services.ports import QuarantinedItem
 from shared.settings import PROFILE_BUCKETS, Connection
+from tests.contracts.backfill_store import BackfillStoreContract
 from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
+from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
@@ -70,6 +74,18 @@ class TestTableUndelivered(UndeliveredStoreContract):
     @pytest.fixture
     def store(self, table: tables.Table) -> TableUndelivered:
         return TableUndelivered(table)
+
+
+class TestTableMembers(MemberIndexContract):
+    @pytest.fixture
+    def index(self, table: tables.Table) -> TableMembers:
+        return TableMembers(table)
+
+
+class TestTableBackfills(BackfillStoreContract):
+    @pytest.fixture
+    def store(self, table: tables.Table) -> TableBackfills:
+        return TableBackfills(table)
 
 
 class TestTableHealth(HealthStoreContract):

@@ -2,12 +2,24 @@
 
 import pytest
 
+from tests.contracts.backfill_store import BackfillStoreContract
 from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
+from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
-from tests.fakes import MemoryConfiguration, MemoryHealth, MemoryProfiles, MemoryQuarantine, MemoryUndelivered
+from tests.fakes import (
+    ManualClock,
+    MemoryBackfills,
+    MemoryConfiguration,
+    MemoryHealth,
+    MemoryMembers,
+    MemoryProfiles,
+    MemoryQuarantine,
+    MemoryUndelivered,
+)
+from tests.unit.builders import NOW
 
 
 class TestMemoryProfiles(ProfileStoreContract):
@@ -42,3 +54,15 @@ class TestMemoryQuarantine(QuarantineContract):
     @pytest.fixture
     def quarantine(self) -> MemoryQuarantine:
         return MemoryQuarantine()
+
+
+class TestMemoryMembers(MemberIndexContract):
+    @pytest.fixture
+    def index(self) -> MemoryMembers:
+        return MemoryMembers(ManualClock(NOW))
+
+
+class TestMemoryBackfills(BackfillStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryBackfills:
+        return MemoryBackfills()
