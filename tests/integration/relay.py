@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueClient
 
@@ -19,6 +20,7 @@ IMPATIENT = {
     "CONFIG_CACHE_SECONDS": "2",
     "RETRY_DELAYS": "1,2",
     "WATCH_SCHEDULE": "* * * * * *",
+    "BACKFILL_SCHEDULE": "0 0 0 1 1 *",  # never: a new dataflow's backfill would export once more
     "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:01",
     "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
 }
@@ -32,10 +34,15 @@ class Relay:
         self.hubs = [destination["eventHubName"] for destination in configuration["destinations"]]
         self._configuration = configuration
 
-    async def start(self, *, lease_seconds: int) -> None:
+    async def start(self, *, lease_seconds: int, settings: Mapping[str, str] | None = None) -> None:
         """Apply the configuration and run the app."""
-        await apply(self.stack.storage_connection_string, parse_configuration_file(self._configuration))
-        self.stack.start_functions_host(settings=IMPATIENT, lease_seconds=lease_seconds)
+        await self.apply({})
+        self.stack.start_functions_host(settings=IMPATIENT | dict(settings or {}), lease_seconds=lease_seconds)
+
+    async def apply(self, document: Mapping[str, Any]) -> None:
+        """Apply the configuration with what `document` has instead; the app follows within its cache's lifetime."""
+        wanted = parse_configuration_file(self._configuration | dict(document))
+        await apply(self.stack.storage_connection_string, wanted)
 
     async def send(self, *messages: str | bytes | Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> None:
         """Put messages on the queue; what is not text is written as JSON."""
@@ -63,10 +70,13 @@ class Relay:
         assert await eventually(nothing, timeout=60)
 
     async def rows(self, table: str) -> list[Mapping[str, Any]]:
-        """All rows of a table."""
+        """All rows of a table; none where the app has not made it yet."""
         connection_string = self.stack.storage_connection_string
         async with TableServiceClient.from_connection_string(connection_string) as account:
-            return [row async for row in account.get_table_client(table).list_entities()]
+            try:
+                return [row async for row in account.get_table_client(table).list_entities()]
+            except ResourceNotFoundError:
+                return []
 
     async def poisoned(self) -> int:
         async with self._queue(f"{CHANGES_QUEUE}-poison") as queue:
