@@ -10,6 +10,7 @@ A register counts only if no value register above it is newer. A path is an obje
 older than its value register; otherwise it has that register's value, and null means absent.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -167,15 +168,23 @@ class AttributeNode:
             if child.value_time == child.object_time == _NEVER:
                 del self.children[key]
 
-    def drop_until(self, time: int) -> None:
-        """Forget every write at `time` or before it: what is left is what the later ones alone would have made."""
+    def drop_until(self, time: int) -> list[AttributeWrite]:
+        """Forget every write at `time` or before it: what is left is what the later ones alone would have made.
+
+        A write for each attribute that reads otherwise now.
+        """
+        before = self.resolve()
+        self._drop_until(time)
+        return [AttributeWrite(path, changed=True) for path in _differing(before, self.resolve())]
+
+    def _drop_until(self, time: int) -> None:
         if self.value_time <= time:
             self.value_time, self.value, self.spent_since = _NEVER, None, None
         if self.object_time <= time:
             self.object_time = _NEVER
             self.children.clear()
         for key, child in list(self.children.items()):
-            child.drop_until(time)
+            child._drop_until(time)
             if child.value_time == child.object_time == _NEVER:
                 del self.children[key]
 
@@ -202,6 +211,15 @@ class AttributeNode:
             {key: cls.from_document(child) for key, child in (children or {}).items()},
             spent_since,
         )
+
+
+def _differing(before: Any, after: Any, path: Path = ()) -> Iterator[Path]:
+    """The paths of the leaves of `before` that are not the same in `after`."""
+    if isinstance(before, dict) and before and isinstance(after, dict):
+        for key, value in before.items():
+            yield from _differing(value, after.get(key, _ABSENT), (*path, key))
+    elif not _same(before, after):
+        yield path
 
 
 def _same(before: Any, after: Any) -> bool:

@@ -80,15 +80,35 @@ class ProfileState:
         )
 
     def _delete(self, at: int, now: int) -> Effects:
-        """Forget what was written until `at`, but for what the last exports need (design: profile state converges)."""
+        """Forget what was written until `at`, but for what the last exports need (design: profile state converges).
+
+        Whoever heard of the profile as a member hears of its end, also if it had left before: what they keep of it may
+        go, and an exit may still wait for a dataflow to be resumed. Where later writes have made the profile anew
+        already, it changes for who knows it.
+        """
         earlier = self.deletion.audiences if self.deletion else ()
         owed = self.deletion.owed if self.deletion else ()
         self.deletion = Deletion(at, now // SECOND, DeletionPhase.LEAVING, owed, earlier)
-        self.attributes.drop_until(at)
-        ending = [audience for audience in self.leftovers if self.memberships[audience].realized]
-        for audience in ending:
-            self.memberships[audience] = self.memberships[audience].ended(now // SECOND)
-        return Effects(altered=True, status_changes=[StatusChange(each, "realized", "exited") for each in ending])
+        attribute_writes = self.attributes.drop_until(at)
+        identities_changed = self._begin_anew() if self._lives_on else False
+        ended = []
+        for audience in self.leftovers:
+            membership = self.memberships[audience]
+            if membership.realized:
+                self.memberships[audience] = membership.ended(now // SECOND)
+            if membership.realized or membership.left_at:
+                ended.append(StatusChange(audience, membership.status, "exited"))
+        return Effects(
+            altered=True,
+            attribute_writes=attribute_writes,
+            status_changes=ended,
+            identities_changed=identities_changed,
+        )
+
+    @property
+    def _lives_on(self) -> bool:
+        """Whether anything was written after the deletion."""
+        return self.attributes.written or len(self.leftovers) < len(self.memberships)
 
     @property
     def leftovers(self) -> list[AudienceKey]:
@@ -97,10 +117,16 @@ class ProfileState:
             return []
         return [audience for audience, membership in self.memberships.items() if membership.time <= self.deletion.at]
 
-    def _begin_anew(self) -> None:
-        """Whoever comes after a deletion is somebody else: the identities from before are not theirs."""
-        if self.deletion is not None and self.identities is not None and self.identities.time <= self.deletion.at:
-            self.identities = None
+    def _begin_anew(self) -> bool:
+        """Whoever comes after a deletion is somebody else: the identities from before are not theirs.
+
+        Whether there were any.
+        """
+        if self.deletion is None or self.identities is None or self.identities.time > self.deletion.at:
+            return False
+        had_some = bool(self.identities.as_set())
+        self.identities = None
+        return had_some
 
     def drop_leftovers(self) -> None:
         """Forget what a deletion left for the last exports. The state needs a new version then."""

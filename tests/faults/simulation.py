@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from shared.domain.configuration import Configuration, parse_configuration_file
-from shared.domain.export import export_of
+from shared.domain.export import Export, export_of
 from shared.domain.profile_key import profile_key
 from shared.domain.state import ProfileState
 from shared.domain.targets import Targets
@@ -91,6 +91,8 @@ class Simulation:
         self.queue: dict[str, bytes] = {}
         self.backfilled: set[tuple[str, str]] = set()
         """(destination, profile) pairs that a backfill must export, besides what changes call for."""
+        self.allowed: set[tuple[str, str]] = set()
+        """Pairs that a backfill may export."""
         self._targets: dict[tuple[str, int], Targets] = {}
         self._remember(configuration(DOCUMENT))
         self._sent = 0
@@ -209,7 +211,7 @@ class Simulation:
         bodies: dict[tuple[str, str, int, int], bytes] = {}
         for export in self.world.sender.sent:
             key = (export.destination.id, export.profile_id)
-            assert key in due or key in self.backfilled, f"unexpected: {key}"
+            assert key in due or key in self.backfilled | self.allowed, f"unexpected: {key}"
             latest[key] = max(latest.get(key, 0), export.version)
             version = (*key, export.version, export.config_revision)
             assert bodies.setdefault(version, export.body) == export.body, f"two bodies: {version}"
@@ -227,6 +229,32 @@ class Simulation:
                 expected = export_of(shown, targets.by_id[destination_id], targets.catalog, ["audience"], NOW)
                 assert body == expected.body
 
+    async def check_consumers(self) -> None:
+        """What each consumer takes for current, the greatest version, is what the profile is by now.
+
+        For who is in a mapped audience: attributes, identities and the memberships that hold. For all others: that
+        they are in none.
+        """
+        targets = Targets.of((await self.world.configuration.load()).configuration)
+        current: dict[tuple[str, str], Export] = {}
+        for export in self.world.sender.sent:
+            key = (export.destination.id, export.profile_id)
+            if key not in current or _order(export) > _order(current[key]):
+                current[key] = export
+        states = {state.profile_id: state for state in self.stored()}
+        for target in targets.by_id.values():
+            for profile_id, state in states.items():
+                told = current.get((target.id, profile_id))
+                if any(audience in target.mapped for audience, each in state.memberships.items() if each.realized):
+                    assert told is not None, f"{target.id} never heard of {profile_id}"
+                    expected = export_of(state, target, targets.catalog, ["audience"], NOW)
+                    assert _holding(told.body) == _holding(expected.body), (target.id, profile_id)
+                elif told is not None:
+                    assert not _holding(told.body)["segmentMembership"], (target.id, profile_id)
+        for (destination_id, profile_id), told in current.items():
+            if profile_id not in states:
+                assert not _holding(told.body)["segmentMembership"], (destination_id, profile_id)
+
     def stored(self) -> list[ProfileState]:
         """Every profile as it is now."""
         return [ProfileState.from_document(json.loads(row)) for row, _ in self.world.profiles.rows.values()]
@@ -239,3 +267,19 @@ class Simulation:
         assert key not in {row_key for _, row_key in self.world.members.rows}
         assert profile_id not in {owner for _, owner in self.world.rows}
         assert profile_id not in {item.profile_id for item in self.world.quarantine.items.values()}
+
+
+def _order(export: Export) -> tuple[int, int]:
+    return export.version, export.config_revision
+
+
+def _holding(body: bytes) -> dict[str, Any]:
+    """A body with the audiences that the profile is in; qualifying for one again is nothing to be told of."""
+    document: dict[str, Any] = json.loads(body)
+    document["segmentMembership"] = {
+        (namespace, audience)
+        for namespace, audiences in document["segmentMembership"].items()
+        for audience, entry in audiences.items()
+        if entry["status"] == "realized"
+    }
+    return document

@@ -127,6 +127,7 @@ async def check(scenario: Scenario, simulation: Simulation) -> None:
     await simulation.settle()
     await simulation.sweep()
     simulation.check()
+    await simulation.check_consumers()
     if scenario is forget_a_profile:
         simulation.check_forgotten("p")
     if scenario is let_uploads_lapse:

@@ -14,8 +14,11 @@ from tests.unit.builders import ids, item, membership
 
 PROFILES = st.sampled_from(["p", "q"])
 DESTINATIONS = st.sampled_from(["d", "e"])
+STATUSES = st.sampled_from(["realized", "exited"])
 FIELDS = st.one_of(
-    st.builds(lambda status: {"segmentMembership": membership(1, status)}, st.sampled_from(["realized", "exited"])),
+    st.builds(
+        lambda status, audience: {"segmentMembership": membership(1, status, audience)}, STATUSES, st.sampled_from("ab")
+    ),
     st.builds(lambda value: {"attributes": {"x": value}}, st.integers(0, 2)),
     st.builds(lambda identity: {"identityMap": ids(identity)}, st.sampled_from("12")),
 )
@@ -29,6 +32,7 @@ class Relay(RuleBasedStateMachine):
         self.simulation = Simulation()
         self.loop = asyncio.new_event_loop()
         self.sent: list[list[dict[str, Any]]] = []
+        self.mapped = ["a"]
 
     def do(self, work: Coroutine[Any, Any, None]) -> None:
         self.loop.run_until_complete(work)
@@ -84,6 +88,30 @@ class Relay(RuleBasedStateMachine):
 
         self.do(survive())
 
+    @rule(profile_id=PROFILES, second=st.integers(1, 40))
+    def delete(self, profile_id: str, second: int) -> None:
+        self.sent.append([item(profile_id, second, deleted=True)])
+        self.simulation.enqueue(*self.sent[-1])
+
+    @rule(audiences=st.sampled_from([["a"], ["a", "b"]]), enabled=st.booleans())
+    def map_or_pause(self, audiences: list[str], enabled: bool) -> None:
+        """Nothing is unmapped once it was mapped: consumers are not told of that, and the check would not know."""
+        self.mapped = max(self.mapped, audiences)
+        self.do(self.simulation.apply(self.dataflow(enabled=enabled)))
+        self.simulation.allowed = {(destination, each) for destination in "de" for each in "pq"}
+
+    def dataflow(self, *, enabled: bool) -> dict[str, Any]:
+        dataflow = {"id": "d", "audiences": self.mapped, "attributes": ["/x"], "enabled": enabled}
+        return {"dataflows": [dataflow, {"id": "e", "audiences": ["a"]}]}
+
+    @rule(seconds=st.integers(1, 200))
+    def backfill(self, seconds: int) -> None:
+        self.do(self.simulation.backfill(seconds))
+
+    @rule()
+    def sweep(self) -> None:
+        self.do(self.simulation.sweep())
+
     @invariant()
     def one_row_and_few_pointers(self) -> None:
         retrying = [row for row, _ in self.simulation.world.undelivered.rows.values() if row.state == "retrying"]
@@ -99,8 +127,11 @@ class Relay(RuleBasedStateMachine):
     async def finish(self) -> None:
         self.simulation.plan.at = None
         self.simulation.world.sender.failures.clear()
+        await self.simulation.apply(self.dataflow(enabled=True))
         await self.simulation.settle()
+        await self.simulation.sweep()
         self.simulation.check()
+        await self.simulation.check_consumers()
 
 
 TestRelay = Relay.TestCase

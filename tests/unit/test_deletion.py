@@ -156,3 +156,29 @@ def test_an_index_row_of_an_audience_entered_again_is_not_to_be_deleted_with_the
     assert state.deletion.audiences == (("ups", "a"), ("ups", "b"))
     play(state, targets_of(MAPS_A), change(6, segmentMembership=membership(6)), message_id="thrice")
     assert state.leftovers == []
+
+
+def test_a_deletion_that_comes_late_changes_who_lives_on() -> None:
+    state = ProfileState("p")
+    targets = targets_of(MAPS_A)
+    play(state, targets, change(1, attributes={"x": 1, "y": 1}, identityMap=ids("1")), message_id="m1")
+    play(state, targets, change(3, segmentMembership=membership(3)), message_id="m3")
+    result = play(state, targets, change(2, deleted=True), message_id="late")
+    (export,) = result.exports
+    assert export.reasons == ("attribute", "identity")
+    assert export.body.startswith(b'{"segmentMembership":{"ups":{"a"')
+    assert b'"identityMap":{}' in export.body
+
+
+def test_who_saw_the_profile_leave_hears_of_its_end() -> None:
+    state = known()
+    play(state, targets_of(MAPS_A), change(3, segmentMembership=membership(3, "exited")), message_id="exit")
+    result = play(state, targets_of(MAPS_A), change(4, deleted=True), message_id="delete")
+    assert told(result.exports) == [("d", "audience")]
+
+
+def test_who_never_was_in_an_audience_does_not_leave_it() -> None:
+    state = ProfileState("p")
+    play(state, targets_of(MAPS_A), change(1, segmentMembership=membership(1, "exited")), message_id="exit")
+    result = play(state, targets_of(MAPS_A), change(4, deleted=True), message_id="delete")
+    assert result.exports == []
