@@ -18,6 +18,16 @@ from .runner import Invocation, RunWorker
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
+def on_schedule(setting: str) -> dict[str, object]:
+    return {
+        "type": "timerTrigger",
+        "direction": "IN",
+        "name": "timer",
+        "schedule": f"%{setting}%",
+        "useMonitor": False,
+    }
+
+
 def on_queue(name: str, queue: str) -> dict[str, object]:
     return {
         "type": "queueTrigger",
@@ -33,13 +43,11 @@ FUNCTIONS: dict[str, dict[str, object]] = {
     "quarantine_poisoned_changes": on_queue("message", "%PROFILE_CHANGES_QUEUE%-poison"),
     "retry_export": on_queue("pointer", "export-retries"),
     "bury_poisoned_retry": on_queue("pointer", "export-retries-poison"),
-    "watch_destinations": {
-        "type": "timerTrigger",
-        "direction": "IN",
-        "name": "timer",
-        "schedule": "%WATCH_SCHEDULE%",
-        "useMonitor": False,
-    },
+    "watch_destinations": on_schedule("WATCH_SCHEDULE"),
+    "run_backfill": on_schedule("BACKFILL_SCHEDULE"),
+    "sweep_profiles": on_schedule("SWEEP_SCHEDULE"),
+    "backfill_slice": on_queue("pointer", "backfill-slices"),
+    "give_up_slice": on_queue("pointer", "backfill-slices-poison"),
 }
 
 
@@ -59,7 +67,7 @@ def test_every_function_is_indexed_with_its_trigger(run_worker: RunWorker, deplo
 def test_what_the_triggers_name_is_in_the_sample_settings() -> None:
     settings = json.loads((CHECKOUT / "local.settings.sample.json").read_text())["Values"]
     named = set(re.findall(r"%(\w+)%", str(FUNCTIONS))) | {"RELAY_STORAGE", "EVENTHUBS"}
-    assert len(named) == 4
+    assert len(named) == 6
     assert named <= settings.keys()
 
 
@@ -90,10 +98,15 @@ async def test_a_change_becomes_an_export(run_worker: RunWorker, deployed: Path,
 
 def test_every_other_function_runs(run_worker: RunWorker, deployed: Path, stack: LocalStack) -> None:
     pointer = json.dumps({"destinationId": "nobody", "profileKey": "0" * 64, "attempt": 1}).encode()
+    part = json.dumps({"backfillId": "none", "bucket": 0, "sequence": 1}).encode()
     run = run_worker(
         deployed,
         stack.settings,
         [
+            Invocation.of_queue_message("backfill_slice", part, id="4"),
+            Invocation.of_queue_message("give_up_slice", part, id="5"),
+            Invocation("run_backfill", {"isPastDue": False}),
+            Invocation("sweep_profiles", {"isPastDue": False}),
             Invocation.of_queue_message("retry_export", pointer, id="1"),
             Invocation.of_queue_message("bury_poisoned_retry", pointer, id="2"),
             Invocation.of_queue_message("quarantine_poisoned_changes", b"anything", id="3"),
