@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, NamedTuple, Self
 
+from pydantic.alias_generators import to_camel
+
 EARLY_SECONDS = 15.0
 
 
@@ -86,7 +88,7 @@ class Run:
         )
 
     def to_json(self) -> dict[str, Any]:
-        return {_camel(name): _rounded(value) for name, value in asdict(self).items()}
+        return {to_camel(name): _rounded(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +158,3 @@ def _rounded(value: Any) -> Any:
     if not isinstance(value, float):
         return value
     return None if math.isnan(value) else round(value, 3)
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
