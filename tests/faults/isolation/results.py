@@ -131,8 +131,8 @@ class Comparison:
 def compare(without: Sequence[Run], with_fault: Sequence[Run]) -> list[Comparison]:
     def medians(figure: str) -> dict[str, float]:
         return {
-            "without": median(getattr(run, figure) for run in without),
-            "with_fault": median(getattr(run, figure) for run in with_fault),
+            "without": _median(getattr(run, figure) for run in without),
+            "with_fault": _median(getattr(run, figure) for run in with_fault),
         }
 
     early, later = f"in the first {EARLY_SECONDS:g} s", f"after {EARLY_SECONDS:g} s"
@@ -146,6 +146,12 @@ def compare(without: Sequence[Run], with_fault: Sequence[Run]) -> list[Compariso
         Comparison(what=f"latency p95 {early}, s", **medians("early_p95")),
         Comparison(what=f"latency p95 {later}, s", **medians("later_p95")),
     ]
+
+
+def _median(values: Iterable[float]) -> float:
+    """NaN if one of `values` is: sorted among the others it could be anywhere."""
+    known = list(values)
+    return math.nan if any(map(math.isnan, known)) else median(known)
 
 
 def _percentile(values: Iterable[float], share: float) -> float:
