@@ -149,10 +149,8 @@ class RetryExport:
     async def _export_of(self, row: Undelivered, snapshot: ConfigurationSnapshot) -> Export | None:
         """The export that `row` calls for by now; None if its destination does not want the profile any more."""
         target = snapshot.targets.by_id.get(row.destination_id)
-        if target is None:
-            return None
         profile = await self._profiles.load(row.profile_id)
-        if not any(audience in target.mapped for audience in profile.state.memberships):
+        if target is None or not any(audience in target.mapped for audience in profile.state.memberships):
             return None
         return export_of(profile.state, target, snapshot.targets.catalog, row.reasons, row.occurred_at)
 
