@@ -43,10 +43,10 @@ imports: setup
 unit: setup ## the pure core's tests alone, in seconds
 	@$(BIN)/pytest tests/unit
 
-faults: setup ## the long fault load: kills, outages, storage errors; nothing may be lost (tens of minutes)
-	@$(BIN)/python -m tests.faults.load
+faults: setup ## the long fault load: kills, outages, storage errors; nothing may be lost; then isolation (about an hour)
+	@code=0; for part in load isolation; do $(BIN)/python -m tests.faults.$$part || code=1; done; exit $$code
 
-faults-short: setup ## the same in short: calm and killed, in half a minute
+faults-short: setup ## the load in short: calm, killed, one destination dead; in a minute
 	@$(BIN)/python -m tests.faults.load --short
 
 isolation: setup ## what one dead or stalled destination costs nine others (about half an hour)

@@ -16,6 +16,7 @@ from local.state import CONFIG_CACHE_SECONDS, Settings, StateDirectory
 from local.terminal import console
 from shared.adapters import tables
 from shared.adapters.table_configuration import TableConfiguration
+from shared.adapters.table_health import TableHealth
 from shared.bootstrap import clock
 from shared.domain.configuration import ConfigurationFile, parse_configuration_file
 from shared.domain.plan import Plan
@@ -84,7 +85,8 @@ async def apply(
     async with tables.connect(Connection(RELAY_STORAGE, connection_string=storage_connection_string)) as account:
         table = tables.Table(account, "Configuration")
         await table.create_if_missing()
-        return await apply_configuration(TableConfiguration(table), wanted, clock, prune=prune, dry_run=dry_run)
+        stores = TableConfiguration(table), TableHealth(table)
+        return await apply_configuration(*stores, wanted, clock, prune=prune, dry_run=dry_run)
 
 
 def create_hubs(settings: Settings, wanted: ConfigurationFile) -> None:

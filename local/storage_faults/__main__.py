@@ -11,6 +11,7 @@ from aiohttp import web
 
 from local.ports import HOST
 from local.storage_faults.control_port import control_app
+from local.storage_faults.counts import RequestCounts
 from local.storage_faults.proxy import StorageProxy
 from local.storage_faults.rules import ArmedFaults
 
@@ -43,10 +44,10 @@ async def _serve(arguments: argparse.Namespace) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    faults = ArmedFaults()
-    tables = await StorageProxy("table", arguments.table_target, faults).listen(HOST, arguments.table_port)
-    queues = await StorageProxy("queue", arguments.queue_target, faults).listen(HOST, arguments.queue_port)
-    control = web.AppRunner(control_app(faults), access_log=None, shutdown_timeout=0)
+    faults, counts = ArmedFaults(), RequestCounts()
+    tables = await StorageProxy("table", arguments.table_target, faults, counts).listen(HOST, arguments.table_port)
+    queues = await StorageProxy("queue", arguments.queue_target, faults, counts).listen(HOST, arguments.queue_port)
+    control = web.AppRunner(control_app(faults, counts), access_log=None, shutdown_timeout=0)
     await control.setup()
     await web.TCPSite(control, HOST, arguments.control_port).start()
     listening = {

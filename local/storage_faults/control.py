@@ -1,9 +1,11 @@
 """Talks to the control port of the fault proxy before Azurite."""
 
 import json
+from collections import Counter
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
+from local.storage_faults.counts import CountedRequest, counts_from_json
 from local.storage_faults.rules import StorageFault
 
 
@@ -22,21 +24,32 @@ class StorageFaults:
         self._timeout = timeout
 
     def faults(self) -> list[StorageFault]:
-        return [StorageFault.model_validate(rule) for rule in self._request("GET")]
+        return [StorageFault.model_validate(rule) for rule in self._request("GET", "/faults")]
 
     def set_faults(self, *faults: StorageFault) -> None:
         """Replace all rules. For each request the first rule that matches, is not used up and has its turn fires."""
-        self._request("PUT", [fault.model_dump(by_alias=True) for fault in faults])
+        self._request("PUT", "/faults", [fault.model_dump(by_alias=True) for fault in faults])
 
     def clear_faults(self) -> None:
         """Requests that a rule stalls or delays already stay so."""
-        self._request("DELETE")
+        self._request("DELETE", "/faults")
 
-    def _request(self, method: str, body: Any = None) -> Any:
+    def requests(self) -> Counter[CountedRequest]:
+        """How many requests were forwarded or answered since the proxy started, or since they were cleared.
+
+        Each attempt of a client counts, also one that is refused; a batch of entities counts as the requests in it.
+        """
+        return counts_from_json(self._request("GET", "/requests"))
+
+    def clear_requests(self) -> None:
+        """Count from zero."""
+        self._request("DELETE", "/requests")
+
+    def _request(self, method: str, path: str, body: Any = None) -> Any:
         connection = HTTPConnection(self._host, self._port, timeout=self._timeout)
         try:
             payload = None if body is None else json.dumps(body)
-            connection.request(method, "/faults", payload, {"Content-Type": "application/json"})
+            connection.request(method, path, payload, {"Content-Type": "application/json"})
             response = connection.getresponse()
             text = response.read().decode()
         except (OSError, HTTPException) as error:
@@ -47,5 +60,5 @@ class StorageFaults:
         finally:
             connection.close()
         if response.status >= 400:
-            raise StorageFaultsError(f"{method} /faults: {text}", response.status)
+            raise StorageFaultsError(f"{method} {path}: {text}", response.status)
         return json.loads(text) if text else None

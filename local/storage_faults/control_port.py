@@ -1,15 +1,16 @@
-"""The HTTP/JSON side, for tests and the local stack: GET, PUT and DELETE of `/faults`."""
+"""The HTTP/JSON side, for tests and the local stack: the rules at `/faults`, the counts at `/requests`."""
 
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
+from local.storage_faults.counts import RequestCounts
 from local.storage_faults.rules import ArmedFaults, StorageFault
 
 _RULES = TypeAdapter(list[StorageFault])
 
 
-def control_app(faults: ArmedFaults) -> web.Application:
-    """Reads and replaces the rules of `faults`."""
+def control_app(faults: ArmedFaults, counts: RequestCounts) -> web.Application:
+    """Reads and replaces the rules of `faults`, reads and clears `counts`."""
 
     def listed() -> web.Response:
         return web.Response(body=_RULES.dump_json(faults.rules(), by_alias=True), content_type="application/json")
@@ -28,8 +29,16 @@ def control_app(faults: ArmedFaults) -> web.Application:
         faults.replace([])
         return web.Response(status=204)
 
+    async def get_counts(request: web.Request) -> web.Response:
+        return web.json_response(counts.to_json())
+
+    async def delete_counts(request: web.Request) -> web.Response:
+        counts.clear()
+        return web.Response(status=204)
+
     app = web.Application()
     app.add_routes([web.get("/faults", get), web.put("/faults", put), web.delete("/faults", delete)])
+    app.add_routes([web.get("/requests", get_counts), web.delete("/requests", delete_counts)])
     return app
 
 

@@ -12,7 +12,7 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 MOST_HEAD_BYTES = 1 << 20
-_BATCHED_REQUEST = re.compile(rb"^[A-Z]+ (\S+) HTTP/1\.1\r?$", re.MULTILINE)
+_BATCHED_REQUEST = re.compile(rb"^([A-Z]+) (\S+) HTTP/1\.1\r?$", re.MULTILINE)
 
 
 class MalformedMessageError(Exception):
@@ -70,12 +70,26 @@ class Request(Message):
         return self.head.first_line.split(" ", 1)[0]
 
     @property
+    def path(self) -> str:
+        """Decoded, without the query."""
+        return _path(self.head.first_line.split(" ")[1])
+
+    @property
+    def batched(self) -> list[tuple[str, str]]:
+        """Method and path of each request in a batch of entities; none if it is no batch."""
+        if not self.path.endswith("/$batch"):
+            return []
+        found = _BATCHED_REQUEST.findall(self.body)
+        return [(method.decode("latin-1"), _path(target.decode("latin-1"))) for method, target in found]
+
+    @property
     def paths(self) -> list[str]:
-        """The decoded path, without the query; of a batch those of the requests in it, too."""
-        targets = [self.head.first_line.split(" ")[1]]
-        if targets[0].partition("?")[0].endswith("/$batch"):
-            targets += (target.decode("latin-1") for target in _BATCHED_REQUEST.findall(self.body))
-        return [unquote(urlsplit(target).path) for target in targets]
+        """The path; of a batch those of the requests in it, too."""
+        return [self.path, *(path for _, path in self.batched)]
+
+
+def _path(target: str) -> str:
+    return unquote(urlsplit(target).path)
 
 
 async def read_request(reader: asyncio.StreamReader) -> Request | None:

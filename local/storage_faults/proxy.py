@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from local.storage_faults.answers import error_answer
+from local.storage_faults.counts import RequestCounts
 from local.storage_faults.messages import (
     MOST_HEAD_BYTES,
     MalformedMessageError,
@@ -18,12 +19,16 @@ _log = logging.getLogger(__name__)
 
 
 class StorageProxy:
-    """Stands before the service at `target`; each client connection has one of its own there."""
+    """Stands before the service at `target`; each client connection has one of its own there.
 
-    def __init__(self, service: Service, target: tuple[str, int], faults: ArmedFaults) -> None:
+    `counts` gets every request that is forwarded or answered: none that is only cut off or stalled.
+    """
+
+    def __init__(self, service: Service, target: tuple[str, int], faults: ArmedFaults, counts: RequestCounts) -> None:
         self._service = service
         self._target = target
         self._faults = faults
+        self._counts = counts
         self._connections: set[asyncio.Task[None]] = set()
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
@@ -57,6 +62,9 @@ class StorageProxy:
         fault = self._faults.meet(self._service, request.method, request.paths)
         if fault is not None and fault.delay_ms is not None:
             await asyncio.sleep(fault.delay_ms / 1000)
+        if fault is None or fault.kind not in ("cut", "stall"):
+            # Before the answer, so that a client who has it finds its request counted. A batch counts as what is in it.
+            self._counts.add(self._service, request.batched or [(request.method, request.path)])
         if fault is None or fault.kind in ("delay", "status-after", "cut-after"):
             response = await upstream.forward(request)
             if fault is None or fault.kind == "delay":

@@ -1,26 +1,40 @@
 """Apply a declarative configuration file: plan it, and save the plan if nobody else changed anything meanwhile."""
 
-from shared.domain.configuration import ConfigurationFile
+from shared.domain.configuration import Configuration, ConfigurationFile
 from shared.domain.instants import MILLISECOND
 from shared.domain.plan import Plan, plan
 from shared.errors import ConflictError
-from shared.services.ports import Clock, ConfigurationStore
+from shared.services.ports import Clock, ConfigurationStore, DestinationTrouble, HealthStore
 
+REMOVED = "removed"
+"""The error in the health row of a destination that lost its dataflow."""
 _ATTEMPTS = 5
 
 
 async def apply_configuration(
-    store: ConfigurationStore, wanted: ConfigurationFile, clock: Clock, *, prune: bool = False, dry_run: bool = False
+    store: ConfigurationStore,
+    health: HealthStore,
+    wanted: ConfigurationFile,
+    clock: Clock,
+    *,
+    prune: bool = False,
+    dry_run: bool = False,
 ) -> Plan:
     """Make the configuration what `wanted` says and return the plan that was carried out (or would be: `dry_run`).
 
-    Raises ConfigurationError for a file that cannot be applied, ConflictError when others keep changing it.
+    A destination that loses its dataflow gets a health row, by which `watch_destinations` finds it and drops what is
+    undelivered there. Raises ConfigurationError for a file that cannot be applied, ConflictError when others keep
+    changing the configuration, StorageError.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         stored = await store.load()
         planned = plan(stored.configuration, wanted, clock() // MILLISECOND, prune=prune)
         if dry_run or not planned.changes_something:
             return planned
+        # Before the save: a row too many is cleared at the next look, one that a crash kept from being written would
+        # leave rows that nobody ever looks at.
+        for destination_id in sorted(_active(stored.configuration) - _active(planned.configuration)):
+            await health.put(DestinationTrouble(destination_id, recovering=True, since=clock(), error=REMOVED))
         try:
             await store.save(planned.configuration, stored.etag)
         except ConflictError:
@@ -29,3 +43,9 @@ async def apply_configuration(
         else:
             return planned
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _active(configuration: Configuration) -> set[str]:
+    """The ids of the destinations that have a dataflow; a paused one is one, too."""
+    destination_ids = {destination.id for destination in configuration.destinations}
+    return {dataflow.id for dataflow in configuration.dataflows if dataflow.id in destination_ids}

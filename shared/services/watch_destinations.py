@@ -108,7 +108,7 @@ class WatchDestinations:
             outcome.done[destination_id, "recovering"] += 1
         elif await self._redrive(destination_id, snapshot, outcome, everything=everything):
             await self._health.clear(destination_id)
-            outcome.done[destination_id, "healthy"] += 1
+            outcome.done[destination_id, "healthy" if target is not None else "removed"] += 1
 
     async def _probe(self, trouble: DestinationTrouble, snapshot: ConfigurationSnapshot, outcome: WatchOutcome) -> None:
         """Send one parked export, never a made-up event; if there is none, the next change is the probe."""
@@ -132,17 +132,21 @@ class WatchDestinations:
         *,
         everything: bool = False,
     ) -> bool:
-        """Try what waits, at the pace; whether all of it was tried."""
+        """Try what waits, at the pace; whether all of it was tried.
+
+        Of a destination that is removed every row is tried, which drops it: nothing else ever would.
+        """
+        removed = destination_id not in snapshot.targets.by_id
         until = self._clock() + self._budget
         failures = 0
         async for stored in self._undelivered.of(destination_id):
             now = self._clock()
             if now >= until or failures >= FAILURES_TO_STOP_AT:
                 return False
-            if overdue(stored.row, now, self._retry_delays, OVERDUE_PATIENCE):
+            if not removed and overdue(stored.row, now, self._retry_delays, OVERDUE_PATIENCE):
                 await self._retry.point_to(stored.row)
                 outcome.done[destination_id, "pointed to again"] += 1
-            elif self._wants_redrive(stored, now, everything):
+            elif removed or self._wants_redrive(stored, now, everything):
                 attempt = await self._retry.attempt(stored, snapshot)
                 failures += attempt == Attempt.FAILED
                 outcome.done[destination_id, attempt] += 1

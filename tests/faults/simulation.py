@@ -111,7 +111,7 @@ class Simulation:
     async def apply(self, document: dict[str, Any]) -> None:
         """What a person does: nobody dies in it but by the test's own choice of moments to call it."""
         wanted = parse_configuration_file(DOCUMENT | document)
-        plan = await apply_configuration(self.world.configuration, wanted, self.world.clock)
+        plan = await apply_configuration(self.world.configuration, self.world.health, wanted, self.world.clock)
         self._remember(plan.configuration)
 
     def enqueue(self, *items: dict[str, Any]) -> None:

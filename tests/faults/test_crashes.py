@@ -1,11 +1,15 @@
 """The worker dies before and after every single call of an adapter; whatever it was doing, nothing is lost."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
+from shared.domain.configuration import parse_configuration_file
+from shared.errors import ExportTooLargeError
 from shared.services import backfill_ports, ports
+from shared.services.apply_configuration import apply_configuration
 from tests.faults.simulation import PORTS, Simulation
 from tests.unit.builders import item, membership
 from tests.unit.world import DOCUMENT
@@ -176,6 +180,38 @@ async def test_two_crashes_in_a_row_lose_nothing(scenario: Scenario) -> None:
         simulation.plan.at = None
         simulation.plan.crashed = 9
         await check(scenario, simulation)
+
+
+async def remove_d(simulation: Simulation) -> None:
+    """As `apply --prune` does, with a crash wherever the plan says."""
+    world, kept = simulation.world, {name: entries[1:] for name, entries in DOCUMENT.items()}
+    stores = simulation.plan.wrap(world.configuration), simulation.plan.wrap(world.health)
+    await apply_configuration(*stores, parse_configuration_file(kept), world.clock, prune=True)
+
+
+async def test_a_crash_while_a_destination_is_removed_leaves_none_of_its_rows() -> None:
+    async def removed(crash_at: int | None) -> Simulation:
+        simulation = Simulation()
+        simulation.world.sender.failures["d"] = lambda down: ExportTooLargeError(down, "too large")
+        simulation.enqueue(item("p", 1, **QUALIFIES))
+        await simulation.deliver_all()
+        simulation.world.break_down("d")
+        simulation.enqueue(item("q", 1, **QUALIFIES))
+        await simulation.deliver_all()
+        assert simulation.world.rows == {("d", "p"): "dead", ("d", "q"): "retrying"}
+        simulation.plan.passed, simulation.plan.at = 0, crash_at
+        if not await simulation.survive(partial(remove_d, simulation)):
+            await remove_d(simulation)
+        for _ in range(4):
+            await simulation.watch(after_seconds=61)
+        assert (simulation.world.rows, simulation.world.health.troubles) == ({}, {})
+        assert {export.destination.id for export in simulation.world.sender.sent} == {"e"}
+        return simulation
+
+    steps = (await removed(None)).plan.passed
+    assert steps >= 12
+    crashed = [(await removed(at)).plan.crashed for at in range(1, steps + 1)]
+    assert crashed == [1] * steps
 
 
 def test_every_port_is_covered() -> None:

@@ -15,3 +15,10 @@ async def test_nothing_is_lost_and_nothing_made_up(name: str, tmp_path: Path) ->
     assert outcome.failures == [], lines
     assert (outcome.result.lost, outcome.result.unexpected) == (0, 0)
     assert outcome.result.acknowledged > 100
+    writes = outcome.result.undelivered_writes_per_change, outcome.result.table_writes_per_change
+    if SCENARIOS[name].counts_writes:
+        assert writes[0] is not None
+        assert writes[1] is not None
+        assert 0 < writes[0] < writes[1]
+    else:
+        assert writes == (None, None)

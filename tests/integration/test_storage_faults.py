@@ -45,6 +45,8 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 @pytest.fixture
 def faults(proxied: LocalStack) -> Iterator[StorageFaults]:
+    """No fault is armed, and nothing was counted yet."""
+    proxied.storage_faults.clear_requests()
     yield proxied.storage_faults
     proxied.storage_faults.clear_faults()
 
@@ -201,21 +203,22 @@ def test_messages(queue: Queues) -> None:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A row is written while `fault` is armed: what the SDK raises, and whether the row is there."""
+    """A row is written while `fault` is armed: what the SDK raises, and whether the row is there and was counted."""
 
     fault: StorageFault
     raises: type[Exception] | None
     done: bool
+    counted: bool
 
 
 SCENARIOS = [
-    Scenario(StorageFault(kind="delay", delay_ms=120), None, done=True),
-    Scenario(StorageFault(kind="status"), HttpResponseError, done=False),
-    Scenario(StorageFault(kind="status-after"), HttpResponseError, done=True),
-    Scenario(StorageFault(kind="cut"), ServiceResponseError, done=False),
-    Scenario(StorageFault(kind="cut-after"), ServiceResponseError, done=True),
-    Scenario(StorageFault(kind="cut-after", delay_ms=120), ServiceResponseError, done=True),
-    Scenario(StorageFault(kind="stall"), ServiceResponseError, done=False),
+    Scenario(StorageFault(kind="delay", delay_ms=120), None, done=True, counted=True),
+    Scenario(StorageFault(kind="status"), HttpResponseError, done=False, counted=True),
+    Scenario(StorageFault(kind="status-after"), HttpResponseError, done=True, counted=True),
+    Scenario(StorageFault(kind="cut"), ServiceResponseError, done=False, counted=False),
+    Scenario(StorageFault(kind="cut-after"), ServiceResponseError, done=True, counted=True),
+    Scenario(StorageFault(kind="cut-after", delay_ms=120), ServiceResponseError, done=True, counted=True),
+    Scenario(StorageFault(kind="stall"), ServiceResponseError, done=False, counted=False),
 ]
 
 
@@ -239,6 +242,7 @@ def test_what_the_sdk_makes_of_a_fault(
             act()
     assert time.monotonic() - started >= (scenario.fault.delay_ms or 0) / 1000
     assert fired(faults) == [1]
+    assert faults.requests().total() == scenario.counted
     assert (table.rows() + queue.texts()) == (["r"] if scenario.done else [])
     # The same client goes on with the same pool of connections.
     faults.clear_faults()
@@ -353,6 +357,51 @@ def test_a_seed_makes_chance_repeatable() -> None:
     assert 150 < played.count("cut") < 250
     assert played != outcomes(rare.model_copy(update={"seed": 8}), requests=1_000)
     assert "cut" not in outcomes(rare.model_copy(update={"probability": 0.0}), requests=100)
+
+
+# What is counted
+
+
+def test_requests_are_counted_by_what_they_do_and_to_what(faults: StorageFaults, table: Tables, queue: Queues) -> None:
+    table.through.create_entity(row("a (b)"))
+    table.through.upsert_entity(row("a (b)"), mode=UpdateMode.REPLACE)
+    table.through.upsert_entity(row("a (b)"), mode=UpdateMode.MERGE)
+    with pytest.raises(ResourceExistsError):
+        table.through.create_entity(row("a (b)"))
+    table.through.get_entity("p", "a (b)")
+    assert len(list(table.through.list_entities())) == 1
+    table.through.submit_transaction([("create", row("d")), ("create", row("e")), ("delete", row("a (b)"))])
+    table.direct.delete_entity("p", "d")
+    with pytest.raises(ResourceExistsError):
+        table.through.create_table()
+    queue.through.delete_message(queue.through.send_message("x"))
+    assert list(queue.through.receive_messages()) == []
+
+    counts = faults.requests()
+    assert counts == {
+        ("table", "POST", table.name): 2 + 2,
+        ("table", "PUT", table.name): 1,
+        ("table", "PATCH", table.name): 1,
+        ("table", "DELETE", table.name): 1,
+        ("table", "GET", table.name): 2,
+        ("table", "POST", "Tables"): 1,
+        ("queue", "POST", queue.direct.queue_name): 1,
+        ("queue", "GET", queue.direct.queue_name): 1,
+        ("queue", "DELETE", queue.direct.queue_name): 1,
+    }
+    assert sum(count for request, count in counts.items() if request.writes_rows) == 7
+    assert faults.requests() == counts
+    faults.clear_requests()
+    assert faults.requests() == {}
+
+
+def test_each_attempt_of_a_client_counts(proxied: LocalStack, faults: StorageFaults, table: Tables) -> None:
+    faults.set_faults(StorageFault(kind="status", method="POST", count=2))
+    with TableClient.from_connection_string(
+        proxied.settings["RELAY_STORAGE"], table.name, retry_backoff_factor=0.01, use_env_settings=False
+    ) as patient:
+        patient.create_entity(row())
+    assert faults.requests() == {("table", "POST", table.name): 3}
 
 
 # Many at once

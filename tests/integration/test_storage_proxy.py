@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from local.storage_faults.control import StorageFaults, StorageFaultsError
 from local.storage_faults.control_port import control_app
+from local.storage_faults.counts import RequestCounts
 from local.storage_faults.proxy import StorageProxy
 from local.storage_faults.rules import ArmedFaults, StorageFault
 from tests.eventually import eventually
@@ -58,7 +59,9 @@ async def proxying(serve: Serve) -> AsyncIterator[tuple[str, int]]:
             writer.close()
 
     service = await asyncio.start_server(serve_and_close, "127.0.0.1", 0)
-    proxy = await StorageProxy("table", service.sockets[0].getsockname(), ArmedFaults()).listen("127.0.0.1", 0)
+    proxy = await StorageProxy("table", service.sockets[0].getsockname(), ArmedFaults(), RequestCounts()).listen(
+        "127.0.0.1", 0
+    )
     others = asyncio.all_tasks()
     async with asyncio.timeout(PATIENCE):
         yield proxy.sockets[0].getsockname()
@@ -188,7 +191,7 @@ async def test_a_fault_that_makes_no_sense_is_refused(body: bytes, advice: str) 
     kept = StorageFault(kind="status", service="queue", count=3, after=2, probability=0.5, seed=1, status=500)
     armed = ArmedFaults()
     armed.replace([kept])
-    async with TestClient(TestServer(control_app(armed))) as client:
+    async with TestClient(TestServer(control_app(armed, RequestCounts()))) as client:
         refused = await client.put("/faults", data=body)
         assert refused.status == 400
         assert re.search(advice, await refused.text())

@@ -38,7 +38,7 @@ async def maps(world: World, **audiences: list[str] | None) -> None:
         for name, mapped in audiences.items()
     ]
     document = {"destinations": [destination(name) for name in audiences], "dataflows": dataflows}
-    await apply_configuration(world.configuration, parse_configuration_file(document), world.clock)
+    await apply_configuration(world.configuration, world.health, parse_configuration_file(document), world.clock)
 
 
 async def enter(world: World, audience: str, *profile_ids: str, second: int = 1, status: str = "realized") -> None:
@@ -142,7 +142,7 @@ async def test_what_was_mapped_during_a_pause_is_backfilled_whole(world: World) 
         "dataflows": [{"id": "d", "audiences": ["a", "b"], "attributes": paused.attributes, "enabled": False}],
         "destinations": [destination("d")],
     }
-    await apply_configuration(world.configuration, parse_configuration_file(document), world.clock)
+    await apply_configuration(world.configuration, world.health, parse_configuration_file(document), world.clock)
     await settle(world)
     assert heard(world) == NOTHING
 
@@ -169,7 +169,9 @@ async def test_a_backfill_of_a_removed_dataflow_ends(world: World) -> None:
     await maps(world, d=["b"])
     await world.run_backfills()
     document = {"destinations": [destination("e")], "dataflows": [{"id": "e", "audiences": ["a"]}]}
-    await apply_configuration(world.configuration, parse_configuration_file(document), world.clock, prune=True)
+    await apply_configuration(
+        world.configuration, world.health, parse_configuration_file(document), world.clock, prune=True
+    )
     await settle(world)
     assert heard(world) == NOTHING
     (stored,) = world.backfills.rows.values()

@@ -146,7 +146,7 @@ async def test_a_paused_dataflow_hears_of_it_when_it_is_resumed(world: World) ->
 
 async def apply(world: World, dataflows: list[dict[str, object]]) -> None:
     document = {"destinations": DOCUMENT["destinations"], "dataflows": dataflows}
-    await apply_configuration(world.configuration, parse_configuration_file(document), world.clock)
+    await apply_configuration(world.configuration, world.health, parse_configuration_file(document), world.clock)
 
 
 async def test_a_destination_that_is_gone_is_not_waited_for(world: World) -> None:
@@ -154,7 +154,9 @@ async def test_a_destination_that_is_gone_is_not_waited_for(world: World) -> Non
     world.break_down("d")
     await delete(world)
     document = {"destinations": [destination("e")], "dataflows": [DOCUMENT["dataflows"][1]]}
-    await apply_configuration(world.configuration, parse_configuration_file(document), world.clock, prune=True)
+    await apply_configuration(
+        world.configuration, world.health, parse_configuration_file(document), world.clock, prune=True
+    )
     await world.clock.sleep(60)
     await world.retry()
     assert_forgotten(world)
@@ -203,7 +205,7 @@ async def test_only_what_was_in_quarantine_by_then_goes(world: World) -> None:
 
 async def test_an_uploaded_membership_lapses_in_a_sweep(world: World) -> None:
     document = DOCUMENT | {"audiences": [{"id": "a", "origin": "custom-upload"}]}
-    await apply_configuration(world.configuration, parse_configuration_file(document), world.clock)
+    await apply_configuration(world.configuration, world.health, parse_configuration_file(document), world.clock)
     await world.handle(item("p", 1, **QUALIFIES), item("q", 1, attributes={"x": 1}))
     world.sender.sent.clear()
     await sweep(world)

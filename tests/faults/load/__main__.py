@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
             _say(f"{name}: {error}")
             return 1
         _say(str(outcomes[-1].result.to_json()))
-    out = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    out = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
     command = " ".join(["python -m tests.faults.load", *arguments])
     what = f"{size.changes:,} changes of {size.profiles:,} profiles, seed {args.seed}"
     print_outcomes(out, outcomes, f"{headline(command)}\n{what}")
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--profiles", type=int, help="profiles that they are of (2,000)")
     parser.add_argument("--scenario", action="append", choices=list(SCENARIOS), help="only this; may be repeated")
     parser.add_argument("--seed", type=int, default=1, help="the same seed makes the same changes (1)")
-    parser.add_argument("--short", action="store_true", help=f"400 changes of 40 profiles, {' and '.join(SHORT)}")
+    parser.add_argument("--short", action="store_true", help=f"400 changes of 40 profiles: {', '.join(SHORT)}")
     parser.add_argument("--deadline", type=float, help="seconds until a scenario counts as stuck (900; short: 60)")
     return parser
 

@@ -15,6 +15,7 @@ from local.host_part import FunctionsHost
 from local.stack import LocalStack
 from local.storage_faults.rules import ErrorStatus, FaultKind, StorageFault
 from tests.faults.load.configuration import PARTITIONS
+from tests.faults.load.outage_writes import OutageWrites
 from tests.faults.load.progress import Progress
 
 OUTAGE_SECONDS = 60.0
@@ -48,6 +49,7 @@ class Disturbances:
     progress: Progress
     rng: random.Random
     kills: int
+    writes: OutageWrites
     seen: list[Disturbance] = field(default_factory=list)
     _broker_faults: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
 
@@ -81,7 +83,8 @@ class Disturbances:
         self.progress.hold("outage", 0.75)
         with self._disturbed():
             self._arm("outage", Fault(kind="refuse-connection"))
-            await asyncio.sleep(OUTAGE_SECONDS)
+            async with self.writes.counted():
+                await asyncio.sleep(OUTAGE_SECONDS)
             self._arm("outage")
         self.progress.release("outage")
 

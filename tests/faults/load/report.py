@@ -4,10 +4,11 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic.alias_generators import to_camel
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +21,8 @@ class Result:
 
     `acknowledged` are the events in the hubs; lost, unexpected, duplicated and recovered are what `Verdict` says.
     `seconds_to_drain` is from the last message sent, or the last fault's end if that is later, until nothing was left.
+    The last two are requests that write rows of the table Undelivered, or of any table, during the scenario's outage,
+    for each change sent in it (`OutageCost`); None where they were not counted.
     """
 
     scenario: str
@@ -31,20 +34,23 @@ class Result:
     recovered: int
     duplicates_per_10000: float
     seconds_to_drain: float
+    undelivered_writes_per_change: float | None = None
+    table_writes_per_change: float | None = None
 
-    def to_json(self) -> dict[str, str | int | float]:
-        values = asdict(self)
-        values["duplicatesPer10000"] = values.pop("duplicates_per_10000")
-        values["secondsToDrain"] = values.pop("seconds_to_drain")
-        return values
+    def to_json(self) -> dict[str, str | int | float | None]:
+        return {to_camel(name): value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`failures` say what was lost, what was unexpected and which other promise was broken; none means success."""
+    """`failures` say what was lost, what was unexpected and which other promise was broken; none means success.
+
+    `notes` say what else was seen.
+    """
 
     result: Result
     failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def headline(command: str) -> str:
@@ -57,18 +63,26 @@ def headline(command: str) -> str:
 
 def print_outcomes(out: Console, outcomes: Sequence[Outcome], heading: str) -> None:
     out.print(f"\n{heading}", markup=False)
-    rows = [outcome.result.to_json() for outcome in outcomes]
-    table = Table(*rows[0], box=None, header_style="bold", pad_edge=False)
+    headers = (each.name.replace("_", " ") for each in fields(Result))
+    table = Table(*headers, box=None, header_style="bold", pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
-    for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, (int, float)) else value for value in row.values()))
+    for outcome in outcomes:
+        table.add_row(*map(_shown, asdict(outcome.result).values()))
     out.print(table)
     for outcome in outcomes:
+        for note in outcome.notes:
+            out.print(f"{outcome.result.scenario}: {note}", markup=False, soft_wrap=True)
         for failure in outcome.failures[:_EXAMPLES]:
             out.print(f"{outcome.result.scenario}: {failure}", markup=False, soft_wrap=True)
         if len(outcome.failures) > _EXAMPLES:
             out.print(f"{outcome.result.scenario}: and {len(outcome.failures) - _EXAMPLES:,} more")
+
+
+def _shown(value: str | float | None) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else f"{value:,}"
 
 
 def write_outcomes(file: Path, outcomes: Sequence[Outcome]) -> None:

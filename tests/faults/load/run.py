@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.faults.load.disturbances import Disturbances
 from tests.faults.load.judge import judge
 from tests.faults.load.messages import messages
 from tests.faults.load.model import Model
+from tests.faults.load.outage_writes import OutageWrites
 from tests.faults.load.progress import Progress
 from tests.faults.load.report import Outcome, Result
 from tests.faults.load.scenarios import Scenario
@@ -64,14 +66,15 @@ async def run(scenario: Scenario, size: Size, seed: int, directory: Path, report
     start = datetime.now(UTC) - timedelta(hours=1)
     generated = generate(seed, changes=size.changes, profiles=size.profiles, start=start)
     hubs = {name: PARTITIONS for name in DESTINATIONS if name not in scenario.without_hub}
-    with LocalStack(directory, hubs=hubs, storage_faults=scenario.storage_faults) as stack:
+    with LocalStack(directory, hubs=hubs, storage_faults=scenario.behind_proxy) as stack:
         await apply(stack.storage_connection_string, parse_configuration_file(configuration()))
         for timer in TIMERS:
             settings = HOST_SETTINGS | {"WATCH_SCHEDULE": timer}
             await asyncio.to_thread(stack.start_functions_host, settings=settings, lease_seconds=LEASE_SECONDS)
         async with Storage(stack.azurite.connection_string) as storage:
             rng = random.Random(seed)
-            disturbances = Disturbances(stack, Progress(), rng, size.kills)
+            writes = OutageWrites(storage, stack.storage_faults if scenario.counts_writes else None)
+            disturbances = Disturbances(stack, Progress(), rng, size.kills, writes)
             return await _Run(scenario, disturbances, storage, generated, rng, report).outcome(size.deadline)
 
 
@@ -89,6 +92,7 @@ class _Run:
         self._stack = disturbances.stack
         self._disturbances = disturbances
         self._progress = disturbances.progress
+        self._writes = disturbances.writes
         self._storage = storage
         self._generated = generated
         self._rng = rng
@@ -100,7 +104,8 @@ class _Run:
         failures = []
         seconds_to_drain = deadline
         try:
-            async with asyncio.timeout(deadline):
+            # The outage of a dead destination lasts from the first change until nothing else is left.
+            async with asyncio.timeout(deadline), self._writes.counted() if self._scenario.dead else nullcontext():
                 await self._send_and_break()
                 sent = time.monotonic()
                 seconds_to_drain = await self._drained() - sent
@@ -170,6 +175,10 @@ class _Run:
         failures += [f"unexpected: {each}" for each in verdict.unexpected]
         failures += verdict.problems
         failures += await self._leftovers(model)
+        cost = self._writes.cost
+        if cost is None and self._scenario.counts_writes:
+            failures.append("what the outage costs was not counted")
+        failures += [f"{pair}: more than one row in Undelivered" for pair in cost.more_than_one_row] if cost else []
         result = Result(
             scenario=self._scenario.name,
             attempts=sum(hub.events + hub.rejected for hub in hubs.values()),
@@ -180,8 +189,10 @@ class _Run:
             recovered=verdict.recovered,
             duplicates_per_10000=round(10_000 * verdict.duplicated / max(1, len(exports)), 1),
             seconds_to_drain=round(seconds_to_drain, 1),
+            undelivered_writes_per_change=round(cost.undelivered_per_change, 3) if cost else None,
+            table_writes_per_change=round(cost.all_tables_per_change, 3) if cost else None,
         )
-        return Outcome(result, failures)
+        return Outcome(result, failures, [str(cost)] if cost else [])
 
     async def _exports(self, count: int) -> list[Export]:
         if not count:

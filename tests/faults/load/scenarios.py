@@ -11,13 +11,22 @@ Breaking = Callable[[Disturbances], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True)
 class Scenario:
-    """`breaking` runs while the load is sent. `without_hub` and `refused` are dead destinations, each in its way."""
+    """`breaking` runs while the load is sent. `without_hub` and `refused` are dead destinations, each in its way.
+
+    `counts_writes`: its outage, of a destination that is dead or of Event Hubs, is told with what it costs in tables.
+    """
 
     name: str
     breaking: Sequence[Breaking] = ()
     without_hub: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
     storage_faults: bool = False
+    counts_writes: bool = False
+
+    @property
+    def behind_proxy(self) -> bool:
+        """Whether the app reaches its storage through the fault proxy."""
+        return self.storage_faults or self.counts_writes
 
     @property
     def dead(self) -> frozenset[str]:
@@ -29,9 +38,9 @@ SCENARIOS = {
     for scenario in (
         Scenario("calm"),
         Scenario("killed", [Disturbances.kill_hosts]),
-        Scenario("broker down 60 s", [Disturbances.broker_outage]),
+        Scenario("broker down 60 s", [Disturbances.broker_outage], counts_writes=True),
         Scenario("storage errors", [Disturbances.storage_errors], storage_faults=True),
-        Scenario("one destination dead", without_hub=frozenset({"ads"})),
+        Scenario("one destination dead", without_hub=frozenset({"ads"}), counts_writes=True),
         Scenario("replies lost", [Disturbances.lose_replies]),
         Scenario(
             "everything",
@@ -47,5 +56,5 @@ SCENARIOS = {
     )
 }
 
-SHORT = ("calm", "killed")
+SHORT = ("calm", "killed", "one destination dead")
 """The scenarios of the short form, which is part of the tests."""

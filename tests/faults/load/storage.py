@@ -66,6 +66,11 @@ class Storage:
         rows = await self._rows("Undelivered", ["destinationId", "profileId", "state"])
         return {(row["destinationId"], row["profileId"]): row["state"] for row in rows}
 
+    async def undelivered_rows(self) -> list[Pair]:
+        """(destination id, profile id) of each row: what its columns say, whatever its keys are."""
+        rows = await self._rows("Undelivered", ["destinationId", "profileId"])
+        return [(row["destinationId"], row["profileId"]) for row in rows]
+
     async def quarantined(self) -> list[str]:
         """The reason of everything in quarantine."""
         return [row["reason"] for row in await self._rows("Quarantine", ["reason"])]

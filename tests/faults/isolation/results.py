@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, NamedTuple, Self
 
+from pydantic.alias_generators import to_camel
+
 EARLY_SECONDS = 15.0
 
 
@@ -86,7 +88,7 @@ class Run:
         )
 
     def to_json(self) -> dict[str, Any]:
-        return {_camel(name): _rounded(value) for name, value in asdict(self).items()}
+        return {to_camel(name): _rounded(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +131,8 @@ class Comparison:
 def compare(without: Sequence[Run], with_fault: Sequence[Run]) -> list[Comparison]:
     def medians(figure: str) -> dict[str, float]:
         return {
-            "without": median(getattr(run, figure) for run in without),
-            "with_fault": median(getattr(run, figure) for run in with_fault),
+            "without": _median(getattr(run, figure) for run in without),
+            "with_fault": _median(getattr(run, figure) for run in with_fault),
         }
 
     early, later = f"in the first {EARLY_SECONDS:g} s", f"after {EARLY_SECONDS:g} s"
@@ -146,6 +148,12 @@ def compare(without: Sequence[Run], with_fault: Sequence[Run]) -> list[Compariso
     ]
 
 
+def _median(values: Iterable[float]) -> float:
+    """NaN if one of `values` is: sorted among the others it could be anywhere."""
+    known = list(values)
+    return math.nan if any(map(math.isnan, known)) else median(known)
+
+
 def _percentile(values: Iterable[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else math.nan
@@ -156,8 +164,3 @@ def _rounded(value: Any) -> Any:
     if not isinstance(value, float):
         return value
     return None if math.isnan(value) else round(value, 3)
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)

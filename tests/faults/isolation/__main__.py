@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from local.errors import LocalError
-from tests.faults.isolation_results import Comparison, Run, compare
-from tests.faults.isolation_run import Kind, calibrate, run
+from tests.faults.isolation.results import Comparison, Run, compare
+from tests.faults.isolation.run import Kind, calibrate, run
 from tests.faults.load.report import headline
 
 _RESULTS = Path(".local/isolation.json")

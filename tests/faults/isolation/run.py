@@ -19,8 +19,8 @@ from local.exports import read_exports
 from local.stack import CHANGES_QUEUE, LocalStack
 from shared.domain.configuration import parse_configuration_file
 from tests.eventually import eventually
-from tests.faults.isolation_load import DESTINATIONS, FAULTY, HEALTHY, PARTITIONS, Load, configuration
-from tests.faults.isolation_results import Delivery, Run
+from tests.faults.isolation.load import DESTINATIONS, FAULTY, HEALTHY, PARTITIONS, Load, configuration
+from tests.faults.isolation.results import Delivery, Run
 from tests.faults.load.storage import Storage
 
 Kind = Literal["stalled", "dead"]
