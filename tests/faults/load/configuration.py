@@ -2,8 +2,12 @@
 
 Each has audiences of its own, all of one merge policy: two that it maps, one that it only shows, and one for closing
 changes. `everyone` is mapped by all of them and is in no catalog. Times are given, so that the model knows them.
+
+Where audiences are mapped late, or a dataflow is paused, backfills make up for it: in the end each destination must
+show the same.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 DESTINATIONS = ("crm", "analytics", "mail", "ads")
@@ -77,3 +81,20 @@ def configuration() -> dict[str, Any]:
             for destination in DESTINATIONS
         ],
     }
+
+
+PAUSED = "mail"
+"""The destination that is paused where audiences are mapped late; it maps all of them from the beginning."""
+
+
+def before_mapping(*, paused: bool) -> dict[str, Any]:
+    """What there is ahead of `configuration()`: all but PAUSED map nothing but their audiences for closing changes."""
+    document = configuration()
+    return document | {"dataflows": [_before(dataflow, paused) for dataflow in document["dataflows"]]}
+
+
+def _before(dataflow: Mapping[str, Any], paused: bool) -> dict[str, Any]:
+    if dataflow["id"] == PAUSED:
+        return {**dataflow, "enabled": not paused}
+    mapped = [audience for audience in dataflow["audiences"] if audience["id"] == closing(dataflow["id"])]
+    return {**dataflow, "audiences": mapped}

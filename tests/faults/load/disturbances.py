@@ -51,6 +51,8 @@ class Disturbances:
     kills: int
     writes: OutageWrites
     seen: list[Disturbance] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+    """What was to be broken, and could not be."""
     _broker_faults: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
 
     async def kill_hosts(self) -> None:
@@ -58,11 +60,14 @@ class Disturbances:
         for number in range(self.kills):
             self.progress.hold("kills", (number + 1) / self.kills)
             await self.progress.reached((number + 0.5) / self.kills)
-            host = await self._busy_host(warm=number % 3 > 0)
-            with self._disturbed():
-                await asyncio.to_thread(host.kill)
-                await asyncio.to_thread(host.start)
+            await self.kill(await self._busy_host(warm=number % 3 > 0))
         self.progress.release("kills")
+
+    async def kill(self, host: FunctionsHost) -> None:
+        """SIGKILL, and a new start."""
+        with self._disturbed():
+            await asyncio.to_thread(host.kill)
+            await asyncio.to_thread(host.start)
 
     async def _busy_host(self, *, warm: bool) -> FunctionsHost:
         """The first host seen to handle messages; if `warm`, one that has finished some. Any, when there is no work."""

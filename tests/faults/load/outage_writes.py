@@ -46,7 +46,7 @@ class OutageWrites:
     """`proxy` counts what the app asks of storage; without one nothing is counted, and `cost` stays None."""
 
     def __init__(self, storage: Storage, proxy: StorageFaults | None) -> None:
-        self._storage = storage
+        self.storage = storage
         self._proxy = proxy
         self.cost: OutageCost | None = None
 
@@ -59,8 +59,8 @@ class OutageWrites:
         before, began = await asyncio.to_thread(self._proxy.requests), time.time()
         yield
         after, ended = await asyncio.to_thread(self._proxy.requests), time.time()
-        rows = Counter(await self._storage.undelivered_rows())
-        changes = sum(began <= sent_at <= ended for sent_at in self._storage.sent_at.values())
+        rows = Counter(await self.storage.undelivered_rows())
+        changes = sum(began <= sent_at <= ended for sent_at in self.storage.sent_at.values())
         if changes:
             self.cost = OutageCost(
                 changes=changes,

@@ -14,7 +14,7 @@ from local.exports import Export, read_exports
 from local.stack import LocalStack
 from shared.domain.configuration import parse_configuration_file
 from tests.faults.load.changes import GeneratedChanges, generate
-from tests.faults.load.configuration import DESTINATIONS, PARTITIONS, configuration
+from tests.faults.load.configuration import DESTINATIONS, PARTITIONS, before_mapping, configuration
 from tests.faults.load.disturbances import Disturbances
 from tests.faults.load.judge import judge
 from tests.faults.load.messages import messages
@@ -26,7 +26,8 @@ from tests.faults.load.scenarios import Scenario
 from tests.faults.load.storage import POISON_QUEUES, Storage
 
 # Two hosts, and as in Azure a timer runs on one of them: the other's comes once a year.
-TIMERS = ("*/2 * * * * *", "0 0 0 1 1 *")
+NEVER = "0 0 0 1 1 *"
+TIMERS = ("*/2 * * * * *", NEVER)
 LEASE_SECONDS = 3
 # What takes minutes in Azure takes seconds here.
 HOST_SETTINGS = {
@@ -67,9 +68,16 @@ async def run(scenario: Scenario, size: Size, seed: int, directory: Path, report
     generated = generate(seed, changes=size.changes, profiles=size.profiles, start=start)
     hubs = {name: PARTITIONS for name in DESTINATIONS if name not in scenario.without_hub}
     with LocalStack(directory, hubs=hubs, storage_faults=scenario.behind_proxy) as stack:
-        await apply(stack.storage_connection_string, parse_configuration_file(configuration()))
+        document = before_mapping(paused=False) if scenario.mapped_late else configuration()
+        await apply(stack.storage_connection_string, parse_configuration_file(document))
         for timer in TIMERS:
-            settings = HOST_SETTINGS | {"WATCH_SCHEDULE": timer}
+            settings = HOST_SETTINGS | {
+                "WATCH_SCHEDULE": timer,
+                # Without late mappings all that is exported is what changes call for.
+                "BACKFILL_SCHEDULE": timer if scenario.mapped_late else NEVER,
+                # So that hosts have the time to die ten times meanwhile.
+                "BACKFILL_PER_SECOND": str(max(1, size.profiles // 40)),
+            }
             await asyncio.to_thread(stack.start_functions_host, settings=settings, lease_seconds=LEASE_SECONDS)
         async with Storage(stack.azurite.connection_string) as storage:
             rng = random.Random(seed)
@@ -138,7 +146,7 @@ class _Run:
         quiet_since = None
         while quiet_since is None or time.monotonic() - quiet_since < _QUIET_SECONDS:
             await asyncio.sleep(_POLL_SECONDS)
-            if await self._storage.waiting() or await self._undelivered():
+            if await self._storage.waiting() or await self._undelivered() or await self._backfills():
                 quiet_since = None
             else:
                 quiet_since = quiet_since or time.monotonic()
@@ -148,8 +156,12 @@ class _Run:
         """Of the living destinations."""
         return sum(destination not in self._scenario.dead for destination, _ in await self._storage.undelivered())
 
+    async def _backfills(self) -> int:
+        return await self._storage.unfinished_backfills() if self._scenario.mapped_late else 0
+
     async def _left(self) -> str:
-        return f"{await self._storage.waiting():,} messages queued, {await self._undelivered():,} exports undelivered"
+        left = f"{await self._storage.waiting():,} messages queued, {await self._undelivered():,} exports undelivered"
+        return left + (f", {backfills} backfills unfinished" if (backfills := await self._backfills()) else "")
 
     async def _report_progress(self) -> None:
         while True:
@@ -173,7 +185,7 @@ class _Run:
         )
         failures += [f"lost: {each}" for each in verdict.lost]
         failures += [f"unexpected: {each}" for each in verdict.unexpected]
-        failures += verdict.problems
+        failures += verdict.problems + self._disturbances.missed
         failures += await self._leftovers(model)
         cost = self._writes.cost
         if cost is None and self._scenario.counts_writes:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.faults.load.disturbances import Disturbances
+from tests.faults.load.late_mapping import map_late
 
 Breaking = Callable[[Disturbances], Coroutine[Any, Any, None]]
 
@@ -14,6 +15,7 @@ class Scenario:
     """`breaking` runs while the load is sent. `without_hub` and `refused` are dead destinations, each in its way.
 
     `counts_writes`: its outage, of a destination that is dead or of Event Hubs, is told with what it costs in tables.
+    `mapped_late`: it begins with few audiences mapped, and backfills run.
     """
 
     name: str
@@ -22,6 +24,7 @@ class Scenario:
     refused: frozenset[str] = frozenset()
     storage_faults: bool = False
     counts_writes: bool = False
+    mapped_late: bool = False
 
     @property
     def behind_proxy(self) -> bool:
@@ -42,6 +45,7 @@ SCENARIOS = {
         Scenario("storage errors", [Disturbances.storage_errors], storage_faults=True),
         Scenario("one destination dead", without_hub=frozenset({"ads"}), counts_writes=True),
         Scenario("replies lost", [Disturbances.lose_replies]),
+        Scenario("killed while backfilling", [map_late], mapped_late=True),
         Scenario(
             "everything",
             [

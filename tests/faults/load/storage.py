@@ -71,6 +71,18 @@ class Storage:
         rows = await self._rows("Undelivered", ["destinationId", "profileId"])
         return [(row["destinationId"], row["profileId"]) for row in rows]
 
+    async def running_backfills(self) -> int:
+        """How many are at work, or wait for slices that were lost."""
+        return [row["state"] for row in await self._backfills()].count("running")
+
+    async def unfinished_backfills(self) -> int:
+        """Those that are still to come included, once the timer has taken note of them."""
+        return sum(row["state"] in {"waiting", "running"} for row in await self._backfills())
+
+    async def _backfills(self) -> list[dict[str, str]]:
+        rows = await self._rows("Backfills", ["PartitionKey", "state"])
+        return [row for row in rows if row["PartitionKey"] == "backfills"]
+
     async def quarantined(self) -> list[str]:
         """The reason of everything in quarantine."""
         return [row["reason"] for row in await self._rows("Quarantine", ["reason"])]
