@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     with LocalStack(args.state_dir / "demo", report=_reporter(out)) as stack:
         wanted = read_configuration_file(str(SAMPLES / "config.json"))
         out.print("\n[bold]Configuration[/bold] samples/config.json")
-        print_plan(asyncio.run(apply(stack.storage_connection_string, wanted)))
+        print_plan(asyncio.run(apply(stack.storage_connection_string, wanted)), 7)
         stack.start_functions_host()
         out.print("\n[bold]Exports[/bold] of samples/changes.ndjson, as they arrive in the hubs")
         played = asyncio.run(_play(stack, out, quiet=args.quiet))
