@@ -145,7 +145,7 @@ class PlanBackfills:
         noted = [stored.backfill async for stored in self._backfills.all()]
         ids = {backfill.id for backfill in noted}
         new = [backfill for backfill in requested if backfill.id not in ids]
-        return sorted([*noted, *new], key=lambda backfill: backfill.requested_at)
+        return sorted([*noted, *new], key=lambda backfill: (backfill.requested_at, backfill.id))
 
     async def cancel(self, backfill_id: str) -> Backfill:
         """End a backfill; slices at work stop at their next checkpoint. One that has ended stays as it is.
