@@ -12,23 +12,27 @@ from rich.markup import escape
 
 from local.broker.control import BrokerControl
 from local.errors import LocalError
+from local.relay import app_environment
 from local.state import CONFIG_CACHE_SECONDS, Settings, StateDirectory
-from local.terminal import console
+from local.terminal import console, duration
 from shared.adapters import tables
 from shared.adapters.table_configuration import TableConfiguration
 from shared.adapters.table_health import TableHealth
 from shared.bootstrap import clock
-from shared.domain.configuration import ConfigurationFile, parse_configuration_file
+from shared.domain.configuration import ConfigurationFile, RequestedBackfill, parse_configuration_file
+from shared.domain.instants import MILLISECOND, SECOND, format_instant
 from shared.domain.plan import Plan
 from shared.errors import RelayError
 from shared.services.apply_configuration import apply_configuration
 from shared.settings import RELAY_STORAGE, Connection
+from shared.settings import Settings as AppSettings
 
 SUMMARY = "register audiences, destinations and dataflows from a file"
 DESCRIPTION = """\
 Make the configuration what FILE says (its JSON Schema: schemas/configuration.schema.json). Applying it again changes
-nothing. What FILE does not name is kept, unless --prune. Hubs that the local stack lacks are created. On the local
-stack the command returns when the running app follows; elsewhere that takes up to CONFIG_CACHE_SECONDS (30).
+nothing. What FILE does not name is kept, unless --prune. Hubs that the local stack lacks are created. Prints what
+changes, and the backfills that follow: python -m local backfills shows how far they are. On the local stack the
+command returns when the running app follows; elsewhere that takes up to CONFIG_CACHE_SECONDS (30).
 """
 HUB_PARTITIONS = 4
 _MARKS = {
@@ -50,12 +54,13 @@ def run(args: argparse.Namespace) -> int:
     try:
         wanted = read_configuration_file(args.file)
         settings = StateDirectory(args.state_dir).settings()
+        app_settings = AppSettings.from_environment(app_environment(settings))
         planned = asyncio.run(apply(settings.storage, wanted, prune=args.prune, dry_run=args.dry_run))
         if not args.dry_run:
             create_hubs(settings, wanted)
     except RelayError as error:
         raise LocalError(f"{args.file}: {error}") from error
-    print_plan(planned)
+    print_plan(planned, app_settings.backfill_delay)
     if planned.changes_something and not args.dry_run and settings.local_control_port is not None:
         # What was sent earlier could still be decided by the configuration before this one.
         time.sleep(float(settings.find(CONFIG_CACHE_SECONDS) or 0))
@@ -98,11 +103,29 @@ def create_hubs(settings: Settings, wanted: ConfigurationFile) -> None:
         broker.create_hub(hub, HUB_PARTITIONS)
 
 
-def print_plan(planned: Plan) -> None:
-    """A line for each entry, then the warnings."""
+def print_plan(planned: Plan, backfill_delay: float) -> None:
+    """A line for each entry, then the backfills, which are due after so many seconds, then the warnings."""
     out = console()
     for change in planned.changes:
         mark, style = _MARKS[change.action]
         out.print(f"[{style}]{mark} {change.kind:<12}{escape(change.id):<50}{change.action}[/{style}]")
+    for backfill in planned.backfills:
+        what = f"{_backfilled(backfill, planned)}, due in about {duration(backfill_delay)}"
+        out.print(f"[green]+ {'backfill':<12}{escape(backfill.destination):<50}{what}[/green]")
     for warning in planned.warnings:
         out.print(f"[yellow]! {escape(warning)}[/yellow]")
+
+
+def _backfilled(backfill: RequestedBackfill, planned: Plan) -> str:
+    """Whom the backfill exports."""
+    if backfill.audiences is not None:
+        return _members(len(backfill.audiences))
+    if backfill.since is None:
+        (dataflow,) = (each for each in planned.configuration.dataflows if each.id == backfill.destination)
+        return _members(len(dataflow.audiences))
+    changed = f"what changed since {format_instant(backfill.since * MILLISECOND // SECOND * SECOND)}"
+    return f"{changed}, {_members(len(backfill.new))} mapped since" if backfill.new else changed
+
+
+def _members(audiences: int) -> str:
+    return f"members of {audiences} audience{'' if audiences == 1 else 's'}"

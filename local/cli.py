@@ -24,8 +24,20 @@ class Command(Protocol):
     def run(self, args: argparse.Namespace) -> int: ...
 
 
-COMMANDS = ("up", "apply", "send", "tail", "redrive", "quarantine", "replay", "demo", "schemas")
-"""Each is a module of this package; it is imported only when it is needed: the SDKs take a second."""
+COMMANDS = (
+    "up",
+    "apply",
+    "send",
+    "tail",
+    "backfills",
+    "rebuild-index",
+    "redrive",
+    "quarantine",
+    "replay",
+    "demo",
+    "schemas",
+)
+"""Each is a module of this package, with `_` for `-`; it is imported only when needed: the SDKs take a second."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(name: str) -> Command:
-    return cast("Command", import_module(f"local.{name}"))
+    return cast("Command", import_module(f"local.{name.replace('-', '_')}"))
 
 
 def _parser(names: Iterable[str]) -> argparse.ArgumentParser:

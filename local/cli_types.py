@@ -13,6 +13,12 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def whole_number(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
 def positive_seconds(text: str) -> float:
     return _positive(text, "seconds, such as 10 or 0.5")
 

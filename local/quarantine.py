@@ -4,16 +4,15 @@ import argparse
 import asyncio
 import base64
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from local.cli_types import positive_int
 from local.errors import LocalError
-from local.state import PROFILE_CHANGES_QUEUE, RELAY_STORAGE, Settings, StateDirectory
+from local.relay import opened_relay
+from local.state import Settings, StateDirectory
 from local.terminal import printable
-from shared.bootstrap import build
 from shared.domain.instants import format_instant
 from shared.errors import RelayError
 from shared.services.ports import StoredQuarantinedItem
@@ -45,14 +44,8 @@ def run(args: argparse.Namespace) -> int:
 @asynccontextmanager
 async def replaying(settings: Settings) -> AsyncIterator[ReplayQuarantined]:
     """The service over the storage of the running stack, or of the one that the environment names."""
-    environment = os.environ | {RELAY_STORAGE: settings.storage}
-    if queue := settings.find(PROFILE_CHANGES_QUEUE):
-        environment[PROFILE_CHANGES_QUEUE] = queue
-    relay = await build(environment)
-    try:
+    async with opened_relay(settings) as relay:
         yield relay.services.replay_quarantined
-    finally:
-        await relay.close()
 
 
 async def _show(args: argparse.Namespace, settings: Settings) -> None:

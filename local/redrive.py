@@ -3,11 +3,10 @@
 import argparse
 import asyncio
 import json
-import os
 
 from local.errors import LocalError
-from local.state import EVENTHUBS, RELAY_STORAGE, Settings, StateDirectory
-from shared.bootstrap import build
+from local.relay import opened_relay
+from local.state import EVENTHUBS, Settings, StateDirectory
 from shared.errors import RelayError
 
 SUMMARY = "send what a destination has not heard of, now"
@@ -34,15 +33,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _redrive(settings: Settings, destination_id: str) -> tuple[dict[str, int], int]:
-    environment = os.environ | {RELAY_STORAGE: settings.storage, EVENTHUBS: settings.require(EVENTHUBS)}
-    relay = await build(environment)
-    try:
+    settings.require(EVENTHUBS)
+    async with opened_relay(settings) as relay:
         stored = (await relay.configuration.load()).configuration
         known = sorted(destination.id for destination in stored.destinations)
         if destination_id not in known:
             raise LocalError(f"there is no destination {destination_id!r}: there are {', '.join(known) or 'none'}")
         outcome = await relay.services.watch_destinations.redrive(destination_id)
         left = [stored async for stored in relay.undelivered.of(destination_id)]
-    finally:
-        await relay.close()
     return outcome.summary().get(destination_id, {}), len(left)

@@ -53,6 +53,13 @@ class Settings:
             changes_queue=environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes",
         )
 
+    @property
+    def backfill_delay(self) -> float:
+        """How long after a change of the configuration a backfill is due: by then every worker knows the change, and
+        has sent what it decided by the configuration before.
+        """
+        return 2 * self.config_cache_seconds + self.send_timeout
+
     def tables(self, name: str = RELAY_STORAGE) -> Connection:
         """The Table Storage behind the setting `name`, or behind `<name>__tableServiceUri`."""
         connection = self._connection(

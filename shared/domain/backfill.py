@@ -113,7 +113,9 @@ class Progress:
     @classmethod
     def of(cls, backfill: Backfill, slices: Sequence[Slice], now: int) -> "Progress":
         members = sum(part.members for part in slices)
-        share = sum(part.share for part in slices) / len(slices) if slices else float(backfill.finished)
+        share = (
+            sum(part.share for part in slices) / len(slices) if slices else float(backfill.state == BackfillState.DONE)
+        )
         end = backfill.finished_at or now
         seconds = (end - backfill.started_at) / SECOND if backfill.started_at else 0.0
         return cls(

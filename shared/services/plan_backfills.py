@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from shared.domain.backfill import INDEX_BUCKETS, Backfill, BackfillKind, BackfillState, Progress, Slice
+from shared.domain.configuration import Configuration
 from shared.domain.instants import DAY, MINUTE, SECOND, format_instant
 from shared.errors import ConflictError, NoSuchBackfillError
 from shared.services.backfill_ports import BackfillStore, SlicePointer, SliceQueue, StoredBackfill, StoredSlice
@@ -55,16 +56,23 @@ class PlanBackfills:
     async def _take_note(self) -> None:
         """Move requests from the configuration to the backfills: first there, then from here."""
         stored = await self._store.load()
-        requests = stored.configuration.requested_backfills
-        dataflows = {dataflow.id: dataflow for dataflow in stored.configuration.dataflows}
-        for request in requests:
-            if dataflow := dataflows.get(request.destination):
-                mapped = [audience.key for audience in dataflow.audiences]
-                await self._add(Backfill.of(request, mapped, self._delay))
-        if requests:
+        for backfill in self._requested(stored.configuration):
+            await self._add(backfill)
+        if stored.configuration.requested_backfills:
             left = stored.configuration.model_copy(update={"requested_backfills": []})
             with suppress(ConflictError):  # the next run finds them again
                 await self._store.save(left, stored.etag)
+
+    def _requested(self, configuration: Configuration) -> list[Backfill]:
+        """The backfills that the configuration asks for and that may not have been noted yet."""
+        mapped = {
+            dataflow.id: [audience.key for audience in dataflow.audiences] for dataflow in configuration.dataflows
+        }
+        return [
+            Backfill.of(request, mapped[request.destination], self._delay)
+            for request in configuration.requested_backfills
+            if request.destination in mapped
+        ]
 
     async def _add(self, backfill: Backfill) -> None:
         with suppress(ConflictError):  # noted already
@@ -128,14 +136,29 @@ class PlanBackfills:
         await self._backfills.save(stored)
         return str(state)
 
+    async def all(self) -> list[Backfill]:
+        """Every backfill and sweep, the oldest first, those included that `run` has not noted yet.
+
+        Raises StorageError.
+        """
+        requested = self._requested((await self._store.load()).configuration)
+        noted = [stored.backfill async for stored in self._backfills.all()]
+        ids = {backfill.id for backfill in noted}
+        new = [backfill for backfill in requested if backfill.id not in ids]
+        return sorted([*noted, *new], key=lambda backfill: (backfill.requested_at, backfill.id))
+
     async def cancel(self, backfill_id: str) -> Backfill:
         """End a backfill; slices at work stop at their next checkpoint. One that has ended stays as it is.
 
         Raises NoSuchBackfillError, StorageError, ConflictError when it changes at the same moment.
         """
         stored = await self._backfills.load(backfill_id)
-        if stored is None:
-            raise NoSuchBackfillError(backfill_id)
+        if stored is None:  # perhaps `run` has not noted it yet: then it is noted as cancelled
+            requested = self._requested((await self._store.load()).configuration)
+            new = next((backfill for backfill in requested if backfill.id == backfill_id), None)
+            if new is None:
+                raise NoSuchBackfillError(backfill_id)
+            stored = StoredBackfill(new, None)
         if not stored.backfill.finished:
             await self._finish(stored, BackfillState.CANCELLED, "cancelled on request")
         return stored.backfill

@@ -139,7 +139,7 @@ class Services:
             backfills=ports.backfills,
             queue=ports.slices,
             clock=ports.clock,
-            delay=2 * settings.config_cache_seconds + settings.send_timeout,
+            delay=settings.backfill_delay,
         )
         backfill_members = BackfillMembers(
             profiles=ports.profiles,

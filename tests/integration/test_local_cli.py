@@ -29,6 +29,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     [
         (["up", "--hub", "crm"], "'crm' is not NAME:PARTITIONS, such as crm:4"),
         (["tail", "--count", "0"], "'0' is not a whole number above 0"),
+        (["rebuild-index", "--from-bucket", "-1"], "'-1' is not a whole number"),
         (["tail", "--timeout", "nan"], "'nan' is not a number of seconds"),
         (["send", "-", "--rate", "fast"], "'fast' is not a number of changes a second, such as 500 or 500/s"),
         (["send", "-", "--batch-bytes", "65537"], "65537 is more than a queue message takes, 65536 bytes"),

@@ -25,7 +25,7 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_the_commands_are_found() -> None:
-    assert (UP, len(COMMANDS)) == ("-m local up", 4)
+    assert (UP, len(COMMANDS)) == ("-m local up", 5)
 
 
 def run(state_dir: Path, command: str) -> str:
@@ -42,10 +42,11 @@ def run(state_dir: Path, command: str) -> str:
 
 
 def test_the_local_run(state_dir: Path) -> None:
-    printed = {command.split()[2]: run(state_dir, command) for command in COMMANDS[:3]}
+    printed = {command.split()[2]: run(state_dir, command) for command in COMMANDS[:4]}
     assert "+ dataflow" in printed["apply"]
     assert "sent 655 changes" in printed["send"]
     assert len(printed["tail"].splitlines()) == 20
+    assert {line.split()[0] for line in printed["backfills"].splitlines()} == {"ID", "crm-1", "analytics-1"}
 
 
 def test_what_is_applied_counts_for_what_is_sent_next(state_dir: Path, tmp_path: Path) -> None:

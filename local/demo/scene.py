@@ -1,0 +1,84 @@
+"""What the parts of the demo share: the stack, the app's own view of it, and how many exports must have come back."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.status import Status
+
+from local.backfill_view import BackfillView, look
+from local.demo.changes import Changes
+from local.demo.exports import Arrived
+from local.errors import LocalError
+from local.exports import Export
+from local.parts import PROJECT
+from local.stack import LocalStack
+from shared.bootstrap import Relay
+from shared.domain.backfill import BACKFILL
+
+CONFIGURATION = PROJECT / "samples" / "config.json"
+SAMPLE = PROJECT / "samples" / "changes.ndjson"
+_DEADLINE_SECONDS = 120.0
+_LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    stack: LocalStack
+    out: Console
+    relay: Relay
+    changes: Changes
+    arrived: Arrived
+
+    def title(self, what: str, rest: str = "") -> None:
+        self.out.print(f"\n[bold]{what}[/bold]{rest and ' '}{rest}")
+
+    async def backfills(self) -> list[BackfillView]:
+        return await look(self.relay)
+
+    async def exported(self) -> Counter[tuple[str, str]]:
+        """What the app says it exported so far, by destination and reason: for messages, and by backfills."""
+        exported = Counter[tuple[str, str]]()
+        for outcome in await asyncio.to_thread(self.changes.outcomes):
+            for destination, reasons in outcome["exported"].items():
+                exported.update({(destination, reason): count for reason, count in reasons.items()})
+        for view in await self.backfills():
+            exported[view.backfill.destination_id, BACKFILL] += view.progress.exported
+        return +exported
+
+    async def read_exports(self, is_over: Callable[[], bool], *, shown: int | None = None) -> list[Export]:
+        """Show what arrives (the first `shown` of it, or all) until `is_over`, every message is handled, every
+        backfill that has begun has ended, and every export that the app says it made has come back; what arrived.
+
+        Raises LocalError when that takes too long.
+        """
+        since = len(self.arrived.exports)
+        status = Status("", console=self.out)
+        try:
+            async with asyncio.timeout(_DEADLINE_SECONDS):
+                while True:
+                    await self.arrived.read_for(_LOOK_SECONDS, since, shown)
+                    if is_over() and await self._everything_came_back(status):
+                        break
+        except TimeoutError as error:
+            raise LocalError(
+                f"after {_DEADLINE_SECONDS:.0f} s {len(self.arrived.exports):,} exports had come back of "
+                f"{(await self.exported()).total():,} that the app says it made; "
+                f"{self.stack.functions_host.what_it_printed()}"
+            ) from error
+        finally:
+            status.stop()
+        self.arrived.tell_rest(since, shown)
+        return self.arrived.exports[since:]
+
+    async def _everything_came_back(self, status: Status) -> bool:
+        if await asyncio.to_thread(self.changes.handled) < self.changes.messages:
+            return False
+        if running := [view for view in await self.backfills() if not view.backfill.finished]:
+            status.update(", ".join(f"{view.backfill.id} {view.readable_state}" for view in running))
+            if self.out.is_terminal:
+                status.start()
+            return False
+        return len(self.arrived.exports) >= (await self.exported()).total()

@@ -1,0 +1,84 @@
+"""The demo plays to its end and says what came of it; it would notice a profile that was not forgotten."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from azure.data.tables import TableServiceClient
+
+from local.demo import forgetting
+from local.demo.forgetting import wait_until_forgotten
+from local.demo.traces import TOMBSTONE, Search, Trace, counted
+from local.errors import LocalError
+from local.parts import PROJECT
+from local.stack import LocalStack
+from shared.bootstrap import build
+from shared.domain.profile_key import profile_key
+from shared.services.export_changes import InboundMessage
+from tests.unit.builders import ids, item, membership
+
+DEMO_SECONDS = 180
+
+
+def test_the_demo_plays_to_its_end(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "local", "demo", "--state-dir", str(tmp_path)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=DEMO_SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    said = done.stdout
+    assert len(re.findall(r"^(crm|analytics)-1 done in .*: 0 members, 0 exported$", said, re.MULTILINE)) == 2
+    assert re.search(r"^crm-2 done in .*: 130 members, 130 exported$", said, re.MULTILINE)
+    assert "… and 127 more like these" in said
+    assert "of customer/0000, which is in AudienceMembers (3 rows), Profiles (1 row), Quarantine (1 row)" in said
+    assert "forgotten after 2 last exports" in said
+
+    table = said.split("\nSummary\n")[1]
+    assert re.search(r"^changes in +656$", table, re.MULTILINE)
+    assert re.search(r"^exported +crm +backfill +130$", table, re.MULTILINE)
+    counts = [int(count) for count in re.findall(r"^exported .* (\d+)$", table, re.MULTILINE)]
+    assert f"\n{sum(counts)} exports read back from the hubs" in table
+
+
+async def test_the_search_finds_every_trace_and_knows_a_tombstone(tmp_path: Path) -> None:
+    address = "jörg@example.com"
+    profile = item("forget me", 1, segmentMembership=membership(1), identityMap=ids("only-his-identity"))
+    body = json.dumps([profile | {"attributes": {"mail": address}}, {"profileId": "forget me", "bad": 1}])
+    with LocalStack(tmp_path) as own:
+        search = Search(own.storage_connection_string, "forget me", [address, "only-his-identity"])
+        assert search.traces() == []
+        relay = await build(own.settings)
+        try:
+            await relay.services.export_changes.handle(InboundMessage("m", body.encode(), 0))
+            assert counted(search.traces()) == "AudienceMembers (1 row), Profiles (1 row), Quarantine (1 row)"
+            assert TOMBSTONE not in search.traces()
+            delete = json.dumps(item("forget me", 2, deleted=True)).encode()
+            await relay.services.export_changes.handle(InboundMessage("n", delete, 0))
+            assert search.traces() == [TOMBSTONE]
+        finally:
+            await relay.close()
+        with TableServiceClient.from_connection_string(own.storage_connection_string) as account:
+            other = account.create_table("Other")
+            other.create_entity({"PartitionKey": "p", "RowKey": profile_key("forget me")})
+            other.create_entity({"PartitionKey": "p", "RowKey": "mail", "text": f"to {address}"})
+            other.create_entity(
+                {"PartitionKey": "p", "RowKey": "bytes", "body0": b"by only-his", "body1": b"-identity"}
+            )
+        assert counted(trace for trace in search.traces() if trace != TOMBSTONE) == "Other (3 rows)"
+
+
+async def test_what_is_left_fails_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Kept:
+        def traces(self) -> list[Trace]:
+            return [TOMBSTONE, Trace("Quarantine")]
+
+    monkeypatch.setattr(forgetting, "_DEADLINE_SECONDS", 0.0)
+    with pytest.raises(LocalError, match=r"is still in Profiles \(1 row\), Quarantine \(1 row\)"):
+        await wait_until_forgotten(Kept())  # type: ignore[arg-type]

@@ -1,0 +1,47 @@
+"""The demo waits for every export that the app says it made, and fails where one does not come back."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from local.demo import scene
+from local.demo.scene import Scene
+from local.errors import LocalError
+from local.terminal import console
+
+
+def played(exported: dict[str, dict[str, int]], came_back: int) -> Scene:
+    """A scene in which the app says it made `exported`, and so many came back."""
+
+    async def nothing_more(*_: Any) -> None:
+        await asyncio.sleep(0)
+
+    parts: dict[str, Any] = {
+        "stack": SimpleNamespace(functions_host=SimpleNamespace(what_it_printed=lambda: "it printed nothing")),
+        "relay": SimpleNamespace(),
+        "changes": SimpleNamespace(messages=1, handled=lambda: 1, outcomes=lambda: [{"exported": exported}]),
+        "arrived": SimpleNamespace(
+            exports=["an export"] * came_back, read_for=nothing_more, tell_rest=lambda _since, _shown: None
+        ),
+    }
+    return Scene(out=console(), **parts)
+
+
+@pytest.fixture(autouse=True)
+def no_backfills(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look(_relay: Any) -> list[Any]:
+        return []
+
+    monkeypatch.setattr(scene, "look", look)
+    monkeypatch.setattr(scene, "_DEADLINE_SECONDS", 0.1)
+
+
+async def test_it_goes_on_once_all_came_back() -> None:
+    assert await played({"crm": {"audience": 1, "attribute": 2}}, came_back=3).read_exports(lambda: True) == []
+
+
+async def test_a_missing_export_fails_it() -> None:
+    with pytest.raises(LocalError, match="2 exports had come back of 3 that the app says it made; it printed nothing"):
+        await played({"crm": {"audience": 1}, "analytics": {"audience": 2}}, came_back=2).read_exports(lambda: True)
