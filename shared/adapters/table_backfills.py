@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty
+from pydantic.alias_generators import to_camel
 
 from shared.adapters.chunks import from_chunks, to_chunks
 from shared.adapters.tables import Row, Table
@@ -59,7 +60,7 @@ def _slices_of(backfill_id: str) -> str:
 
 
 def _properties(row: Backfill | Slice) -> dict[str, Any]:
-    properties = {name: _property(value) for name, value in asdict(row).items() if name != "audiences"}
+    properties = {to_camel(name): _property(value) for name, value in asdict(row).items() if name != "audiences"}
     if isinstance(row, Backfill):
         properties |= to_chunks("audiences", zlib.compress(json.dumps(row.audiences).encode()))
     return properties
@@ -74,7 +75,8 @@ def _property(value: Any) -> Any:
 
 def _values(row: Row, kind: type[Backfill | Slice]) -> dict[str, Any]:
     """What the row has of the fields; a release that knows fewer leaves the others to their defaults."""
-    stored = {name: row.properties[name] for name in (field.name for field in fields(kind)) if name in row.properties}
+    columns = {field.name: to_camel(field.name) for field in fields(kind)}
+    stored = {name: row.properties[column] for name, column in columns.items() if column in row.properties}
     return {name: value.value if isinstance(value, EntityProperty) else value for name, value in stored.items()}
 
 

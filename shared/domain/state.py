@@ -65,17 +65,17 @@ class ProfileState:
             return Effects(altered=False)
         if change.deleted:
             return self._delete(change.occurred_at, now)
-        self._begin_anew()
+        identities_dropped = self._begin_anew()
         writes: list[AttributeWrite] = []
         if change.attributes:
             writes = self.attributes.merge(change.attributes, change.occurred_at, now // SECOND)
         status_changes, entered, moved = self._apply_memberships(change, now)
         identities_moved, identities_changed = self._apply_identities(change)
         return Effects(
-            altered=bool(writes) or moved or identities_moved,
+            altered=bool(writes) or moved or identities_moved or identities_dropped,
             attribute_writes=[write for write in writes if not write.covered],
             status_changes=status_changes,
-            identities_changed=identities_changed,
+            identities_changed=identities_changed or identities_dropped,
             entered=entered,
         )
 

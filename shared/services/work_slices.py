@@ -17,7 +17,7 @@ BUDGET_SECONDS = 50.0
 CHECKPOINT_SECONDS = 5.0
 CHECKPOINT_MEMBERS = 1_000
 YIELD_FACTOR = 2.0
-"""While the worker is busy with changes, how long a slice rests after each step, as a multiple of the step."""
+"""While the worker is busy with changes, how long it rests after each step, as a multiple of the step."""
 STEPS_AT_A_TIME = 2
 
 
@@ -116,6 +116,7 @@ class WorkSlices:
             async with self._turns:
                 began = self._clock()
                 step = await work.step()
+                await self._give_way(began, step.exported)
             part = _advanced(part, step)
             if part.done or step.hold:
                 await self._save(stored, part)
@@ -128,7 +129,8 @@ class WorkSlices:
                 await self._save(stored, part)
                 if await self._running(backfill.id) is None:
                     return SliceOutcome.OUTDATED
-            await self._give_way(began, step)
+            if step.pause:
+                await self._sleep(step.pause)
 
     async def _save(self, stored: StoredSlice, part: Slice) -> None:
         stored.slice = replace(part, updated_at=self._clock())
@@ -140,15 +142,15 @@ class WorkSlices:
             or self._clock() - saved.updated_at >= CHECKPOINT_SECONDS * SECOND
         )
 
-    async def _give_way(self, began: int, step: Step) -> None:
-        """Rest after a step: for the pace, for a destination in trouble, and for the changes that come in."""
+    async def _give_way(self, began: int, exported: int) -> None:
+        """Rest after a step, for the pace and for the changes that come in; the next slice rests with it."""
         now = self._clock()
-        self._paced_until = max(self._paced_until, began) + step.exported * self._export_takes
-        pause = max(step.pause, (self._paced_until - now) / SECOND)
+        self._paced_until = max(self._paced_until, began) + exported * self._export_takes
+        rest = (self._paced_until - now) / SECOND
         if self._traffic.busy:
-            pause = max(pause, YIELD_FACTOR * (now - began) / SECOND)
-        if pause > 0:
-            await self._sleep(pause)
+            rest = max(rest, YIELD_FACTOR * (now - began) / SECOND)
+        if rest > 0:
+            await self._sleep(rest)
 
 
 def _advanced(part: Slice, step: Step) -> Slice:

@@ -67,8 +67,8 @@ async def latest_backfill(relay: Relay, name: str) -> str:
     """The id of the newest backfill of a destination, once the timer took note of it."""
 
     async def newest() -> str | None:
-        rows = [row for row in await relay.rows("Backfills") if row.get("destination_id") == name]
-        return max((row["requested_at"].value, row["RowKey"]) for row in rows)[1] if len(rows) > 1 else None
+        rows = [row for row in await relay.rows("Backfills") if row.get("destinationId") == name]
+        return max((row["requestedAt"].value, row["RowKey"]) for row in rows)[1] if len(rows) > 1 else None
 
     return str(await eventually(newest, timeout=30))
 

@@ -182,3 +182,11 @@ def test_who_never_was_in_an_audience_does_not_leave_it() -> None:
     play(state, targets_of(MAPS_A), change(1, segmentMembership=membership(1, "exited")), message_id="exit")
     result = play(state, targets_of(MAPS_A), change(4, deleted=True), message_id="delete")
     assert result.exports == []
+
+
+def test_an_empty_change_begins_anew_too_and_makes_a_version_of_its_own() -> None:
+    state = known()
+    play(state, targets_of(MAPS_A), change(3, deleted=True), message_id="delete")
+    version = state.version
+    result = play(state, targets_of(MAPS_A), change(4), message_id="empty")
+    assert (result.altered, state.version > version, state.identities) == (True, True, None)
