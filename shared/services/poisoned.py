@@ -1,4 +1,4 @@
-"""What the host gave up on: changes go to quarantine whole, and what was still to be sent is stored as undelivered."""
+"""What the host gave up on: changes go to quarantine, and what was still to be sent is stored as undelivered."""
 
 from dataclasses import replace
 
