@@ -220,16 +220,30 @@ class MemoryUndelivered:
 class MemoryHealth:
     def __init__(self) -> None:
         self.troubles: dict[str, DestinationTrouble] = {}
+        self._etags = count(1)
 
     async def load(self) -> dict[str, DestinationTrouble]:
         return dict(self.troubles)
 
     async def put(self, trouble: DestinationTrouble) -> None:
         await asyncio.sleep(0)
-        self.troubles[trouble.destination_id] = trouble
+        self.troubles[trouble.destination_id] = replace(trouble, etag=f"etag-{next(self._etags)}")
 
-    async def clear(self, destination_id: str) -> None:
-        self.troubles.pop(destination_id, None)
+    async def replace(self, trouble: DestinationTrouble) -> None:
+        await asyncio.sleep(0)
+        self._require_unchanged(trouble)
+        await self.put(trouble)
+
+    async def clear(self, trouble: DestinationTrouble) -> None:
+        await asyncio.sleep(0)
+        if trouble.destination_id in self.troubles:
+            self._require_unchanged(trouble)
+            del self.troubles[trouble.destination_id]
+
+    def _require_unchanged(self, trouble: DestinationTrouble) -> None:
+        current = self.troubles.get(trouble.destination_id)
+        if current is None or current.etag != trouble.etag:
+            raise ConflictError("somebody else saved the row first")
 
 
 class MemoryRetryQueue:

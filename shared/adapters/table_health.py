@@ -1,5 +1,7 @@
 """The health rows, beside the configuration: one for each destination that is not healthy."""
 
+from typing import Any
+
 from azure.data.tables import EdmType, EntityProperty
 
 from shared.adapters.tables import Table
@@ -22,19 +24,25 @@ class TableHealth:
                 recovering=row.properties["recovering"],
                 since=row.properties["since"].value,
                 error=row.properties["error"],
+                etag=row.etag,
             )
         return troubles
 
     async def put(self, trouble: DestinationTrouble) -> None:
-        await self._table.put(
-            {
-                "PartitionKey": _PARTITION,
-                "RowKey": trouble.destination_id,
-                "recovering": trouble.recovering,
-                "since": EntityProperty(trouble.since, EdmType.INT64),
-                "error": trouble.error[:_ERROR_LENGTH],
-            }
-        )
+        await self._table.put(_properties(trouble))
 
-    async def clear(self, destination_id: str) -> None:
-        await self._table.delete(_PARTITION, destination_id)
+    async def replace(self, trouble: DestinationTrouble) -> None:
+        await self._table.replace(_properties(trouble), trouble.etag or "")
+
+    async def clear(self, trouble: DestinationTrouble) -> None:
+        await self._table.delete(_PARTITION, trouble.destination_id, trouble.etag)
+
+
+def _properties(trouble: DestinationTrouble) -> dict[str, Any]:
+    return {
+        "PartitionKey": _PARTITION,
+        "RowKey": trouble.destination_id,
+        "recovering": trouble.recovering,
+        "since": EntityProperty(trouble.since, EdmType.INT64),
+        "error": trouble.error[:_ERROR_LENGTH],
+    }

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from shared.errors import ExportTooLargeError, SendError, StorageError, ThrottledError
-from shared.services.configuration_cache import ConfigurationSnapshot
+from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.ports import Clock, DestinationTrouble, HealthStore
 
 FAILURES_IN_A_ROW = 3
@@ -12,8 +12,9 @@ FAILURES_IN_A_ROW = 3
 class CircuitBreakers:
     """One breaker for each destination. `watch_destinations` closes them, by what it writes to the health rows."""
 
-    def __init__(self, health: HealthStore, clock: Clock) -> None:
+    def __init__(self, health: HealthStore, configuration: ConfigurationCache, clock: Clock) -> None:
         self._health = health
+        self._configuration = configuration
         self._clock = clock
         self._failures: Counter[str] = Counter()
         self._last_error: dict[str, SendError] = {}
@@ -25,6 +26,11 @@ class CircuitBreakers:
         if opened_at is not None and snapshot.taken_at <= opened_at:
             return opened_at
         self._opened_at.pop(destination_id, None)
+        return self.told_since(destination_id, snapshot)
+
+    @staticmethod
+    def told_since(destination_id: str, snapshot: ConfigurationSnapshot) -> int | None:
+        """Since when the health rows say that it is down, if they do: then `watch_destinations` knows it, too."""
         trouble = snapshot.troubles.get(destination_id)
         return trouble.since if trouble is not None and not trouble.recovering else None
 
@@ -52,3 +58,4 @@ class CircuitBreakers:
             except StorageError:
                 self._opened_at.pop(destination_id, None)
                 raise
+            self._configuration.outdate()

@@ -27,6 +27,8 @@ class ConfigurationCache:
         self._clock = clock
         self._lifetime = int(lifetime * SECOND)
         self._snapshot: ConfigurationSnapshot | None = None
+        self._news = 0
+        self._news_read = 0
         self._reading = asyncio.Lock()
 
     def is_fresh(self, snapshot: ConfigurationSnapshot) -> bool:
@@ -34,15 +36,23 @@ class ConfigurationCache:
 
     async def current(self) -> ConfigurationSnapshot:
         """A fresh snapshot, read anew when the last one is too old. Raises StorageError."""
-        if self._snapshot is None or not self.is_fresh(self._snapshot):
+        if self._snapshot is None or not self._is_current(self._snapshot):
             async with self._reading:
-                if self._snapshot is None or not self.is_fresh(self._snapshot):
+                if self._snapshot is None or not self._is_current(self._snapshot):
                     self._snapshot = await self._read(self._snapshot)
         return self._snapshot
 
+    def outdate(self) -> None:
+        """Let `current` read anew: there is news in the tables."""
+        self._news += 1
+
+    def _is_current(self, snapshot: ConfigurationSnapshot) -> bool:
+        return self.is_fresh(snapshot) and self._news_read == self._news
+
     async def _read(self, last: ConfigurationSnapshot | None) -> ConfigurationSnapshot:
-        taken_at = self._clock()
+        taken_at, news = self._clock(), self._news
         stored, troubles = await asyncio.gather(self._store.load(), self._health.load())
+        self._news_read = news
         configuration = stored.configuration
         if last is not None and last.revision == configuration.revision:
             targets = last.targets

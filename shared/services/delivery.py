@@ -19,12 +19,15 @@ _REMEMBERED_ROWS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An export on its way; one that is not tried has `why` instead, and since when that is so."""
+    """An export on its way; one that is not tried has `why` instead.
+
+    `down_since`: since when the health rows say that the destination is down; None where they do not, or not yet.
+    """
 
     export: Export
     acknowledged: "asyncio.Future[None] | None" = None
     why: str = ""
-    since: int = 0
+    down_since: int | None = None
 
 
 @dataclass(slots=True)
@@ -65,11 +68,11 @@ class Delivery:
         begun = []
         for export in exports:
             target = snapshot.targets.by_id.get(export.destination.id)
-            down_since = self._breakers.open_since(export.destination.id, snapshot)
             if target is not None and not target.dataflow.enabled:
-                begun.append(Begun(export, why="dataflow paused", since=target.revision))
-            elif down_since is not None:
-                begun.append(Begun(export, why="destination down", since=down_since))
+                begun.append(Begun(export, why="dataflow paused"))
+            elif self._breakers.open_since(export.destination.id, snapshot) is not None:
+                told_since = self._breakers.told_since(export.destination.id, snapshot)
+                begun.append(Begun(export, why="destination down", down_since=told_since))
             else:
                 begun.append(Begun(export, self._sender.enqueue(export)))
         return begun
@@ -124,10 +127,13 @@ class Delivery:
 
         A row that this worker parked within the last minute of the same outage is left as it is: it says already that
         the destination must hear of the profile, and it is not redriven before every worker knows of the recovery.
+        That holds only for an outage that the health rows tell of: whoever redrives goes by them.
         """
-        identity = (export.destination.id, export.profile_id, begun.since)
+        identity = (export.destination.id, export.profile_id, begun.down_since or 0)
         now = self._clock()
-        if within(now - self._parked_at.get(identity, now - PARKED_AGAIN_AFTER), PARKED_AGAIN_AFTER):
+        if begun.down_since and within(
+            now - self._parked_at.get(identity, now - PARKED_AGAIN_AFTER), PARKED_AGAIN_AFTER
+        ):
             return "parked"
         while True:
             stored = await self._undelivered.load(export.destination.id, profile_key(export.profile_id))

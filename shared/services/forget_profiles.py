@@ -9,6 +9,7 @@ from shared.domain.deletion import Deletion, DeletionPhase
 from shared.domain.instants import SECOND
 from shared.domain.memberships import AudienceKey
 from shared.domain.state import DELETION_RETENTION
+from shared.domain.undelivered import UndeliveredState
 from shared.errors import ConflictError
 from shared.services.backfill_ports import Member, MemberIndex
 from shared.services.configuration_cache import ConfigurationCache
@@ -79,11 +80,15 @@ class ForgetProfiles:
         return not owed
 
     async def _failed(self, destination_id: str, key: str, acknowledged: int | None) -> bool:
-        """Whether an export to the destination waits to be sent; one that version `acknowledged` makes up for goes."""
+        """Whether an export to the destination waits to be sent; one that version `acknowledged` makes up for goes.
+
+        Not one that is parked: a worker may count on the row to be there until it is redriven.
+        """
         stored = await self._undelivered.load(destination_id, key)
         if stored is None:
             return False
-        if acknowledged is None or stored.row.version > acknowledged:
+        parked = stored.row.state == UndeliveredState.PARKED
+        if parked or acknowledged is None or stored.row.version > acknowledged:
             return True
         await self._undelivered.delete(stored)
         return False

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.domain.configuration import Configuration
@@ -157,12 +157,16 @@ class RetryQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DestinationTrouble:
-    """A destination that is down since `since`, or, once `recovering`, answers again since then (microseconds)."""
+    """A destination that is down since `since`, or, once `recovering`, answers again since then (microseconds).
+
+    `etag` is of the row that was read.
+    """
 
     destination_id: str
     recovering: bool
     since: int
     error: str
+    etag: str | None = field(default=None, compare=False)
 
 
 class HealthStore(Protocol):
@@ -172,8 +176,11 @@ class HealthStore(Protocol):
     async def put(self, trouble: DestinationTrouble) -> None:
         """Say it to all workers; each hears of it when it next reads the configuration. Raises StorageError."""
 
-    async def clear(self, destination_id: str) -> None:
-        """The destination is healthy. Raises StorageError."""
+    async def replace(self, trouble: DestinationTrouble) -> None:
+        """The same, if the row is still the one read (`etag`). Raises ConflictError if it is not, StorageError."""
+
+    async def clear(self, trouble: DestinationTrouble) -> None:
+        """The destination is healthy, if the row is still the one read. Raises ConflictError if not, StorageError."""
 
 
 class ExportSender(Protocol):

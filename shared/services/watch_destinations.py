@@ -3,10 +3,12 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from shared.domain.instants import MINUTE, SECOND, within
 from shared.domain.undelivered import UndeliveredState, overdue
+from shared.errors import ConflictError
 from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.ports import (
     Clock,
@@ -21,6 +23,8 @@ from shared.services.retry_export import Attempt, RetryExport
 OVERDUE_PATIENCE = 120.0
 DEAD_LEFT_ALONE = MINUTE
 FAILURES_TO_STOP_AT = 3
+CLOCK_SKEW = 5 * SECOND
+"""How far the clocks of workers may be apart."""
 
 
 @dataclass(slots=True)
@@ -107,8 +111,9 @@ class WatchDestinations:
         elif within(self._clock() - trouble.since, self._grace):
             outcome.done[destination_id, "recovering"] += 1
         elif await self._redrive(destination_id, snapshot, outcome, everything=everything):
-            await self._health.clear(destination_id)
-            outcome.done[destination_id, "healthy" if target is not None else "removed"] += 1
+            with suppress(ConflictError):  # it went down again meanwhile
+                await self._health.clear(trouble)
+                outcome.done[destination_id, "healthy" if target is not None else "removed"] += 1
 
     async def _probe(self, trouble: DestinationTrouble, snapshot: ConfigurationSnapshot, outcome: WatchOutcome) -> None:
         """Send one parked export, never a made-up event; if there is none, the next change is the probe."""
@@ -118,11 +123,12 @@ class WatchDestinations:
                 error = await self._retry.probe(stored, snapshot)
                 break
         if error is None:
-            await self._health.put(replace(trouble, recovering=True, since=self._clock()))
-            outcome.done[trouble.destination_id, "answers again"] += 1
+            found, what = replace(trouble, recovering=True, since=self._clock()), "answers again"
         else:
-            await self._health.put(replace(trouble, error=error.reason))
-            outcome.done[trouble.destination_id, "still down"] += 1
+            found, what = replace(trouble, error=error.reason), "still down"
+        with suppress(ConflictError):  # somebody has later news: the next run looks again
+            await self._health.replace(found)
+            outcome.done[trouble.destination_id, what] += 1
 
     async def _redrive(
         self,
@@ -134,11 +140,14 @@ class WatchDestinations:
     ) -> bool:
         """Try what waits, at the pace; whether all of it was tried.
 
-        Of a destination that is removed every row is tried, which drops it: nothing else ever would.
+        What was parked since the health rows were read is left for the next run: whoever parked it may know of an
+        outage that began after that, and count on the row to be there. Of a destination that is removed every row is
+        tried, which drops it: nothing else ever would.
         """
         removed = destination_id not in snapshot.targets.by_id
-        until = self._clock() + self._budget
-        failures = 0
+        began = self._clock()
+        until = began + self._budget
+        failures, left = 0, False
         async for stored in self._undelivered.of(destination_id):
             now = self._clock()
             if now >= until or failures >= FAILURES_TO_STOP_AT:
@@ -146,12 +155,14 @@ class WatchDestinations:
             if not removed and overdue(stored.row, now, self._retry_delays, OVERDUE_PATIENCE):
                 await self._retry.point_to(stored.row)
                 outcome.done[destination_id, "pointed to again"] += 1
+            elif stored.row.state == UndeliveredState.PARKED and stored.row.last_failed_at > began - CLOCK_SKEW:
+                left = True
             elif removed or self._wants_redrive(stored, now, everything):
                 attempt = await self._retry.attempt(stored, snapshot)
                 failures += attempt == Attempt.FAILED
                 outcome.done[destination_id, attempt] += 1
                 await self._sleep(self._pause)
-        return failures < FAILURES_TO_STOP_AT
+        return failures < FAILURES_TO_STOP_AT and not left
 
     @staticmethod
     def _wants_redrive(stored: StoredUndelivered, now: int, everything: bool) -> bool:

@@ -60,8 +60,8 @@ class Services:
         self._settings = settings
         clock, sleep = ports.clock, ports.sleep
         self.traffic = LiveTraffic(clock)
-        self.breakers = CircuitBreakers(ports.health, clock)
         self.configuration = ConfigurationCache(ports.configuration, ports.health, clock, settings.config_cache_seconds)
+        self.breakers = CircuitBreakers(ports.health, self.configuration, clock)
         self.delivery = Delivery(
             sender=ports.sender,
             breakers=self.breakers,

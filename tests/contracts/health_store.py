@@ -1,7 +1,10 @@
 """The contract of HealthStore."""
 
+from dataclasses import replace
+
 import pytest
 
+from shared.errors import ConflictError
 from shared.services.ports import DestinationTrouble, HealthStore
 from tests.unit.builders import NOW
 
@@ -21,6 +24,23 @@ class HealthStoreContract:
         await store.put(DestinationTrouble("e", recovering=False, since=NOW - 1, error="x"))
         await store.put(recovering)
         assert await store.load() == {"d": down, "e": recovering}
-        await store.clear("d")
-        await store.clear("d")
+        read = (await store.load())["d"]
+        await store.clear(read)
+        await store.clear(read)
         assert await store.load() == {"e": recovering}
+
+    async def test_only_what_was_read_is_replaced_or_cleared(self, store: HealthStore) -> None:
+        down = DestinationTrouble("d", recovering=False, since=NOW, error="down")
+        await store.put(down)
+        read = (await store.load())["d"]
+        await store.put(replace(down, since=NOW + 1))
+        for outdated in (store.replace(replace(read, recovering=True)), store.clear(read)):
+            with pytest.raises(ConflictError):
+                await outdated
+        again = (await store.load())["d"]
+        assert again == replace(down, since=NOW + 1)
+        await store.replace(replace(again, recovering=True))
+        assert (await store.load())["d"].recovering
+        await store.clear((await store.load())["d"])
+        with pytest.raises(ConflictError):
+            await store.replace(again)

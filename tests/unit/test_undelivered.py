@@ -1,6 +1,7 @@
 """Failed sends: stored, retried twice, parked while a destination is down, redriven when it is back."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 from unittest.mock import Mock
 
@@ -9,10 +10,10 @@ import pytest
 from shared.domain.undelivered import UndeliveredState
 from shared.errors import ExportTooLargeError, SendError, StorageError, ThrottledError
 from shared.services.export_changes import InboundMessage
-from shared.services.ports import DestinationTrouble, RetryPointer
+from shared.services.ports import DestinationTrouble, RetryPointer, StoredUndelivered
 from shared.services.retry_export import Attempt
 from tests.unit.builders import NOW, configuration, destination, item, membership, told
-from tests.unit.world import DOCUMENT, World
+from tests.unit.world import CACHE_SECONDS, DOCUMENT, World
 
 QUALIFIES = {"segmentMembership": membership(1)}
 MINUTE = 60.0
@@ -216,6 +217,7 @@ def _json(value: Any) -> str:
 
 async def test_an_outage_costs_one_row_for_each_profile_and_minute(world: World) -> None:
     await open_the_breaker(world)
+    await world.clock.sleep(1)
     before = world.undelivered.writes
     for second in range(50):
         await world.handle(item("p", second, **QUALIFIES, attributes={"x": second}), message_id=f"m{second}")
@@ -304,3 +306,76 @@ async def test_a_poisoned_pointer_leaves_a_dead_row(world: World) -> None:
     ((pointer, _),) = world.retries.waiting
     await world.worker.poisoned.pointer(pointer)
     assert world.rows == {("d", "p"): "dead"}
+
+
+async def test_a_run_that_began_before_an_outage_does_not_send_what_is_parked_in_it(world: World) -> None:
+    """The worker counts on the row that it parked, and says nothing of the newer export for a minute."""
+    run = world.undelivered.of
+
+    async def meanwhile(destination_id: str) -> AsyncIterator[StoredUndelivered]:
+        """What the run reads of the destination, after a worker found it down and parked an export."""
+        world.undelivered.of = run  # type: ignore[method-assign]
+        world.break_down("d")
+        await world.handle(*(item(f"q{number}", 1, **QUALIFIES) for number in range(3)), message_id="breaks")
+        await world.handle(item("p", 1, **QUALIFIES), message_id="parks")
+        world.mend("d")
+        async for stored in run(destination_id):
+            yield stored
+
+    watcher = world.new_worker()
+    world.undelivered.of = meanwhile  # type: ignore[method-assign]
+    await watcher.watch_destinations.run()
+    await world.handle(item("p", 2, attributes={"x": "newest"}), message_id="counts on the row")
+
+    for _ in range(6):
+        await world.clock.sleep(60)
+        await watcher.watch_destinations.run()
+        await world.retry()
+    told_of_p = [export for export in world.sender.sent if (export.destination.id, export.profile_id) == ("d", "p")]
+    assert b'"x":"newest"' in max(told_of_p, key=lambda export: export.version).body
+
+
+async def test_news_of_an_outage_are_not_cleared_by_a_run_that_began_before(world: World) -> None:
+    recovering = DestinationTrouble("d", recovering=True, since=world.clock(), error="down")
+    await world.health.put(recovering)
+    await world.clock.sleep(2 * CACHE_SECONDS)
+    down = DestinationTrouble("d", recovering=False, since=world.clock(), error="down again")
+    of = world.undelivered.of
+
+    async def meanwhile(destination_id: str) -> AsyncIterator[StoredUndelivered]:
+        if destination_id == "d":
+            await world.health.put(down)
+        async for stored in of(destination_id):
+            yield stored
+
+    world.undelivered.of = meanwhile  # type: ignore[method-assign]
+    await world.worker.watch_destinations.run()
+    assert world.health.troubles == {"d": down}
+
+
+async def test_an_outage_that_the_health_rows_do_not_tell_of_yet_is_parked_each_time(world: World) -> None:
+    """Whoever redrives does not know of it either, and may take the row away."""
+    put = world.health.put
+    told = asyncio.Event()
+
+    async def slow(trouble: DestinationTrouble) -> None:
+        await told.wait()
+        await put(trouble)
+
+    world.health.put = slow  # type: ignore[method-assign]
+    world.break_down("d")
+    telling = asyncio.ensure_future(
+        world.handle(*(item(f"q{number}", 1, **QUALIFIES) for number in range(3)), message_id="breaks")
+    )
+    for _ in range(50):
+        await asyncio.sleep(0)
+    await world.handle(item("p", 1, **QUALIFIES), message_id="one")
+    writes = world.undelivered.writes
+    await world.handle(item("p", 2, attributes={"x": 1}), message_id="two")
+    assert world.undelivered.writes == writes + 1
+    told.set()
+    await telling
+    await world.clock.sleep(0.001)
+    await world.handle(item("p", 3, attributes={"x": 2}), message_id="three")
+    await world.handle(item("p", 4, attributes={"x": 3}), message_id="four")
+    assert world.undelivered.writes == writes + 3
