@@ -26,13 +26,14 @@ class CircuitBreakers:
         if opened_at is not None and snapshot.taken_at <= opened_at:
             return opened_at
         self._opened_at.pop(destination_id, None)
-        return self.told_since(destination_id, snapshot)
+        return _down_since(destination_id, snapshot)
 
-    @staticmethod
-    def told_since(destination_id: str, snapshot: ConfigurationSnapshot) -> int | None:
-        """Since when the health rows say that it is down, if they do: then `watch_destinations` knows it, too."""
-        trouble = snapshot.troubles.get(destination_id)
-        return trouble.since if trouble is not None and not trouble.recovering else None
+    def told_since(self, destination_id: str, snapshot: ConfigurationSnapshot) -> int | None:
+        """Since when the health rows say that it is down, if they do: then `watch_destinations` knows it, too.
+
+        None also where the snapshot has grown old since it was taken, and the rows may say otherwise by now.
+        """
+        return _down_since(destination_id, snapshot) if self._configuration.is_fresh(snapshot) else None
 
     def succeeded(self, destination_id: str) -> None:
         self._failures.pop(destination_id, None)
@@ -59,3 +60,8 @@ class CircuitBreakers:
                 self._opened_at.pop(destination_id, None)
                 raise
             self._configuration.outdate()
+
+
+def _down_since(destination_id: str, snapshot: ConfigurationSnapshot) -> int | None:
+    trouble = snapshot.troubles.get(destination_id)
+    return trouble.since if trouble is not None and not trouble.recovering else None

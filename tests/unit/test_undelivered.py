@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from shared.domain.instants import SECOND
 from shared.domain.undelivered import UndeliveredState
 from shared.errors import ExportTooLargeError, SendError, StorageError, ThrottledError
 from shared.services.export_changes import InboundMessage
@@ -379,3 +380,17 @@ async def test_an_outage_that_the_health_rows_do_not_tell_of_yet_is_parked_each_
     await world.handle(item("p", 3, attributes={"x": 2}), message_id="three")
     await world.handle(item("p", 4, attributes={"x": 3}), message_id="four")
     assert world.undelivered.writes == writes + 3
+
+
+async def test_a_worker_whose_save_took_long_does_not_count_on_what_it_knew_before(world: World) -> None:
+    await open_the_breaker(world)
+    await world.clock.sleep(1)
+    await world.handle(item("p", 1, **QUALIFIES), message_id="one")
+    writes = world.undelivered.writes
+
+    def slow() -> None:
+        world.clock.now += int(CACHE_SECONDS * SECOND)
+
+    world.profiles.before_save = slow
+    await world.handle(item("p", 2, attributes={"x": 1}), message_id="two")
+    assert world.undelivered.writes == writes + 1
