@@ -30,28 +30,31 @@ class _Source:
 
 
 class MemberMerge:
-    """Reads the index from behind the key `after` on, page by page, and keeps about a thousand rows of it."""
+    """Reads the index from behind the key `after` on, page by page, and keeps at most about a thousand rows of it."""
 
     def __init__(self, index: MemberIndex, audiences: Sequence[AudienceKey], bucket: int, after: str) -> None:
         self._index = index
         self._bucket = bucket
-        self._page = max(_SMALLEST_PAGE, _ROWS_AHEAD // max(1, len(audiences)))
         self._sources = [_Source(audience, after) for audience in audiences]
         self._ready: list[Listed] = []
 
-    async def take(self, most: int) -> list[Listed]:
-        """The next profiles in the order of their keys, at most that many; none at the end. Raises StorageError."""
+    async def take(self, most: int, ahead: int) -> list[Listed]:
+        """The next profiles in the order of their keys, at most `most`; none at the end. Raises StorageError.
+
+        `ahead`: about how many will be taken in all; more than them is not worth reading.
+        """
         if not self._ready:
-            await asyncio.gather(*(self._read(source) for source in self._sources))
+            page = max(_SMALLEST_PAGE, min(ahead, _ROWS_AHEAD) // max(1, len(self._sources)))
+            await asyncio.gather(*(self._read(source, page) for source in self._sources))
             self._merge()
         taken, self._ready = self._ready[:most], self._ready[most:]
         return taken
 
-    async def _read(self, source: _Source) -> None:
+    async def _read(self, source: _Source, page: int) -> None:
         if source.rows or source.ended:
             return
-        source.rows = await self._index.page(source.audience, self._bucket, source.last_read, self._page)
-        source.ended = len(source.rows) < self._page
+        source.rows = await self._index.page(source.audience, self._bucket, source.last_read, page)
+        source.ended = len(source.rows) < page
         if source.rows:
             source.last_read = source.rows[-1].key
 

@@ -51,7 +51,7 @@ class SliceWork(Protocol):
     """The work of one kind of slice, from wherever its cursor is."""
 
     async def step(self) -> Step:
-        """Do the next part, about a hundred profiles. Raises StorageError, after which it is done again."""
+        """Do the next part, some fifty or a hundred profiles. Raises StorageError, after which it is done again."""
 
 
 class StartWork(Protocol):

@@ -236,6 +236,36 @@ async def test_a_slice_passes_the_rest_on_when_its_time_is_over(world: World, mo
     assert heard(world)["d"] == sorted(in_one_slice)
 
 
+async def test_what_is_read_of_the_index_is_dealt_with_before_the_slice_is_passed_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [f"{16 * number:08x}" + "0" * 56 for number in range(600)]  # all in one slice
+    for key in keys:
+        await world.members.add(("ups", "b"), key)
+    await maps(world, d=["b"])
+    await world.run_backfills()
+    find, page = world.profiles.find, world.members.page
+    rows_read = 0
+
+    async def slow(key: str) -> Any:
+        await world.clock.sleep(BUDGET_SECONDS / 200)
+        return await find(key)
+
+    async def counted(*where: Any) -> Any:
+        nonlocal rows_read
+        rows = await page(*where)
+        rows_read += len(rows)
+        return rows
+
+    monkeypatch.setattr(world.profiles, "find", slow)
+    monkeypatch.setattr(world.members, "page", counted)
+    await world.clock.sleep(60)
+    await world.worker.plan_backfills.run()
+    outcomes = await world.work_slices()
+    assert outcomes.count(SliceOutcome.PASSED_ON) in (2, 3)
+    assert rows_read == len(keys)
+
+
 async def started(world: World) -> SlicePointer:
     """A backfill whose slices wait on the queue; the pointer of the one with a member."""
     await enter(world, "b", "p")

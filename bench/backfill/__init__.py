@@ -1,0 +1,1 @@
+"""What backfills take, and what they cost others."""

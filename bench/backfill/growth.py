@@ -1,0 +1,119 @@
+"""Backfills of few and of many members, and the bare reads and sends of the same, in turns by worker processes."""
+
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.backfill.people import MEMBERS, NOBODY, WARM_UP
+from bench.backfill.prepared_stack import HUB, People, prepared_stacks
+from bench.backfill.sizes import Sizes
+from bench.backfill.worker_process import WorkerProcess
+from local.stack import LocalStack
+
+FEW, MANY, CROWDED = "few", "many", "few-among-outsiders"
+_SETTINGS = {
+    "CONFIG_CACHE_SECONDS": "30",  # as in Azure; the stack has 1
+    "BACKFILL_PER_SECOND": "1000000",  # what a worker can do, not what it may
+}
+
+Run = dict[str, Any]
+
+
+def _people(sizes: Sizes) -> dict[str, People]:
+    return {
+        FEW: People(members=sizes.few),
+        MANY: People(members=sizes.many),
+        CROWDED: People(members=sizes.few, outsiders=sizes.outsiders),
+    }
+
+
+@dataclass
+class Growth:
+    """The runs by stack. `of_nobody` is a backfill without members: what the start and the end of its slices take."""
+
+    of_nobody: Run
+    backfills: dict[str, list[Run]]
+    bare: dict[str, list[Run]]
+
+    def milliseconds(self, name: str) -> float:
+        """Of a member's time in a backfill, the median."""
+        return _median(1_000 * run["seconds"] / run["members"] for run in self.backfills[name])
+
+    def cpu_milliseconds(self, name: str) -> float:
+        """Of the worker process, for a member."""
+        return _median(1_000 * run["cpuSeconds"] / run["members"] for run in self.backfills[name])
+
+    def bare_milliseconds(self, name: str, *what: str) -> float:
+        """Of a member's bare reads (`readSeconds`), sends (`sendSeconds`) or both."""
+        return _median(1_000 * sum(run[each] for each in what) / run["members"] for run in self.bare[name])
+
+    def counted(self, name: str, what: str) -> float:
+        """`requests` or `rows` a member, without those of a backfill of nobody; the median."""
+        own = _total(self.of_nobody, what)
+        return _median((_total(run, what) - own) / run["members"] for run in self.backfills[name])
+
+    def counted_in_all(self, name: str, what: str) -> float:
+        return _median(_total(run, what) / run["members"] for run in self.backfills[name])
+
+    def kinds(self, name: str, what: str) -> dict[str, float]:
+        """`requests` a member by table and operation, or `rows` by table."""
+        runs = self.backfills[name]
+        kinds = sorted({kind for run in runs for kind in run[what]})
+        return {kind: median(run[what].get(kind, 0) / run["members"] for run in runs) for kind in kinds}
+
+
+def measure_growth(sizes: Sizes, directory: Path) -> Growth:
+    people = _people(sizes)
+    with prepared_stacks(directory, people) as stacks, ExitStack() as running:
+        workers = {
+            name: running.enter_context(WorkerProcess(stack.settings | _SETTINGS, directory / name / "worker.log"))
+            for name, stack in stacks.items()
+        }
+        with ThreadPoolExecutor() as warming_up:
+            list(warming_up.map(lambda worker: worker.backfill(WARM_UP), workers.values()))
+        growth = Growth(workers[FEW].backfill(NOBODY), {name: [] for name in people}, {FEW: [], MANY: []})
+        size = _export_bytes(stacks[FEW])
+        for name in _turns(sizes.repetitions):
+            run = workers[name].backfill(MEMBERS)
+            _tell(name, f"{run['members']:,} members backfilled in {run['seconds']:.1f} s")
+            growth.backfills[name].append(_complete(run, people[name].members))
+            if name in growth.bare:
+                run = _complete(workers[name].bare(size), people[name].members)
+                _tell(name, f"bare reads in {run['readSeconds']:.1f} s, sends in {run['sendSeconds']:.1f} s")
+                growth.bare[name].append(run)
+    return growth
+
+
+def _turns(repetitions: int) -> Iterable[str]:
+    """Whatever else the machine does meanwhile, it does to all of them."""
+    for _ in range(repetitions):
+        yield from (FEW, CROWDED, MANY)
+    yield FEW
+
+
+def _export_bytes(stack: LocalStack) -> int:
+    stats = stack.broker.stats().hubs[HUB]
+    return round(stats.bytes / stats.events)
+
+
+def _complete(run: Run, members: int) -> Run:
+    if not run["members"] == run.get("exported", members) == members:
+        raise RuntimeError(f"of {members:,} members only these were dealt with: {run}")
+    return run
+
+
+def _median(values: Iterable[float]) -> float:
+    return median(values)
+
+
+def _total(run: Run, what: str) -> int:
+    return sum(run[what].values())
+
+
+def _tell(name: str, what: str) -> None:
+    print(f"{name}: {what}", file=sys.stderr, flush=True)

@@ -1,0 +1,80 @@
+"""A worker process as the measurement sees it: asked for something, it answers."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from shared.domain.memberships import AudienceKey
+
+_PROJECT = Path(__file__).parents[2]
+
+
+class WorkerFailedError(Exception):
+    pass
+
+
+class WorkerProcess:
+    """A context manager; the process is ready when it first answers.
+
+    `settings` are app settings; `log` gets what the process says besides its answers.
+    """
+
+    def __init__(self, settings: Mapping[str, str], log: Path) -> None:
+        self._settings = settings
+        self._log = log
+
+    def __enter__(self) -> Self:
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("w", encoding="utf-8") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bench.backfill.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=os.environ | dict(self._settings),
+                cwd=_PROJECT,
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """It ends by itself once nobody asks any more; one that hangs is ended."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def backfill(self, audience: AudienceKey) -> dict[str, Any]:
+        """See `Instance.backfill`."""
+        return self._ask({"do": "backfill", "namespace": audience[0], "audience": audience[1]})
+
+    def bare(self, body_bytes: int) -> dict[str, Any]:
+        """See `Bare.measure`; the pages are those of the backfill before."""
+        return self._ask({"do": "bare", "bodyBytes": body_bytes})
+
+    def _ask(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        stdin = self._process.stdin
+        if stdin is None:  # never: the pipe is asked for above
+            raise WorkerFailedError
+        stdin.write(json.dumps(wanted) + "\n")
+        stdin.flush()
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line:
+            raise WorkerFailedError(f"a worker process ended; it left {self._log}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
