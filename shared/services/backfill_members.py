@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 
 from shared.domain.backfill import BACKFILL, Backfill, Slice, calls_for
 from shared.domain.deletion import DeletionPhase
@@ -27,27 +28,17 @@ STALE_ROW_AGE = 60 * MINUTE
 PAUSE_AFTER_FAILURE = 5.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackfillMembers:
     """Starts the work on slices."""
 
-    def __init__(
-        self,
-        *,
-        profiles: ProfileStore,
-        members: MemberIndex,
-        configuration: ConfigurationCache,
-        delivery: Delivery,
-        breakers: CircuitBreakers,
-        forget: ForgetProfiles,
-        clock: Clock,
-    ) -> None:
-        self.profiles = profiles
-        self.members = members
-        self.configuration = configuration
-        self.delivery = delivery
-        self.breakers = breakers
-        self.forget = forget
-        self.clock = clock
+    profiles: ProfileStore
+    members: MemberIndex
+    configuration: ConfigurationCache
+    delivery: Delivery
+    breakers: CircuitBreakers
+    forget: ForgetProfiles
+    clock: Clock
 
     def __call__(self, backfill: Backfill, part: Slice, /) -> "_SliceOfMembers":
         return _SliceOfMembers(self, backfill, part)

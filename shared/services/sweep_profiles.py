@@ -27,27 +27,17 @@ PROFILES_A_STEP = 100
 _REASON = "audience"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepProfiles:
     """Starts the work on slices."""
 
-    def __init__(
-        self,
-        *,
-        profiles: ProfileStore,
-        members: MemberIndex,
-        configuration: ConfigurationCache,
-        writer: ProfileWriter,
-        delivery: Delivery,
-        forget: ForgetProfiles,
-        clock: Clock,
-    ) -> None:
-        self.profiles = profiles
-        self.members = members
-        self.configuration = configuration
-        self.writer = writer
-        self.delivery = delivery
-        self.forget = forget
-        self.clock = clock
+    profiles: ProfileStore
+    members: MemberIndex
+    configuration: ConfigurationCache
+    writer: ProfileWriter
+    delivery: Delivery
+    forget: ForgetProfiles
+    clock: Clock
 
     def __call__(self, backfill: Backfill, part: Slice, /) -> "_SliceOfProfiles":
         return _SliceOfProfiles(self, backfill, part)
