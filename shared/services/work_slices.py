@@ -16,9 +16,10 @@ from shared.services.ports import Clock, Sleep
 BUDGET_SECONDS = 50.0
 CHECKPOINT_SECONDS = 5.0
 CHECKPOINT_MEMBERS = 1_000
-YIELD_FACTOR = 2.0
+YIELD_FACTOR = 3.0
 """While the worker is busy with changes, how long it rests after each step, as a multiple of the step."""
-STEPS_AT_A_TIME = 2
+STEPS_AT_A_TIME = 1
+"""Of all slices of a worker. More would go faster than the pace, and live changes would wait for all of them."""
 
 
 class SliceOutcome(StrEnum):
