@@ -246,7 +246,8 @@ def test_a_change_looks_only_at_consents_that_it_can_touch(monkeypatch: pytest.M
 
     monkeypatch.setattr("shared.domain.consent.consents", noted)
     targets = targets_of(*(ASKS | {"id": f"d{number}", "consent": f"/own/d{number}"} for number in range(9)))
-    for attributes in ({"x": 1}, {"own": {"other": "y", "d": "y"}}, {"own": {}}):
+    beside: list[dict[str, Any]] = [{"x": 1}, {"own": {"other": "y", "d": "y"}}, {"own": {}}]
+    for attributes in beside:
         apply_change(ProfileState("p"), change(1, attributes=attributes), targets, NOW)
     assert looked_at == []
     apply_change(ProfileState("p"), change(1, attributes={"own": {"d3": {"deep": 1}}}), targets, NOW)
