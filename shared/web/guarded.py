@@ -24,9 +24,14 @@ _READING = ("GET", "HEAD")
 _SAME_SITE = ("same-origin", "none")
 
 
-def needs(*permissions: Permission, accepts: tuple[str, ...] = JSON_TYPES) -> dict[str, Any]:
-    """What a route's `openapi_extra` must be: the permissions it needs, and the media types it accepts."""
-    return {PERMISSIONS: [str(permission) for permission in permissions], "x-accepts": list(accepts)}
+def needs(
+    *permissions: Permission, accepts: tuple[str, ...] = JSON_TYPES, preconditions: bool = False
+) -> dict[str, Any]:
+    """What a route's `openapi_extra` must be: the permissions it needs, the media types it accepts, and whether it
+    heeds If-Match and If-None-Match.
+    """
+    names = [str(permission) for permission in permissions]
+    return {PERMISSIONS: names, "x-accepts": list(accepts), "x-preconditions": preconditions}
 
 
 class GuardedRoute(APIRoute):
