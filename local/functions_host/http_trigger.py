@@ -92,8 +92,13 @@ def _needs_key(function: IndexedFunction) -> bool:
 
 
 def _joined(pairs: MultiMapping[str]) -> dict[str, str]:
-    """Repeated names as the host hands them to the worker: once, with their values joined by commas."""
-    return {name: ",".join(pairs.getall(name)) for name in _names(pairs)}
+    """Repeated names as the host hands them to the worker: once, with their values joined by commas, and as text."""
+    return {name: _text(",".join(pairs.getall(name))) for name in _names(pairs)}
+
+
+def _text(value: str) -> str:
+    """Bytes that are no UTF-8 become a mark: what goes to a worker is a protocol buffer's string."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _names(pairs: Iterable[str]) -> list[str]:
