@@ -39,7 +39,7 @@ class HttpListener:
             _log.warning("%s has no value: these functions are open without a key: %s", KEY_SETTING, ", ".join(keyed))
         application = web.Application(client_max_size=_LARGEST_BODY)
         application.router.add_get(STATUS_PATH, self._status)
-        application.router.add_route("*", "/{path:.*}", self._handle)
+        application.router.add_route("*", r"/{path:[\s\S]*}", self._handle)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=shutdown_timeout)
         await self._runner.setup()
         try:
