@@ -22,6 +22,8 @@ KEY_SETTING = "LOCAL_FUNCTION_KEY"
 STATUS_PATH = "/admin/host/status"
 _LARGEST_BODY = 100 * 1024 * 1024  # the host's FUNCTIONS_REQUEST_BODY_SIZE_LIMIT
 
+_LONGEST_LINE = 32 * 1024
+
 
 class HttpListener:
     """Serves the routes of the app on 127.0.0.1."""
@@ -40,7 +42,9 @@ class HttpListener:
         application = web.Application(client_max_size=_LARGEST_BODY)
         application.router.add_get(STATUS_PATH, self._status)
         application.router.add_route("*", r"/{path:[\s\S]*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=shutdown_timeout)
+        self._runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=shutdown_timeout, max_line_size=_LONGEST_LINE
+        )
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, "127.0.0.1", port).start()
