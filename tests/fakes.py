@@ -79,13 +79,17 @@ class MemoryProfiles:
         document, etag = self.rows[key]
         return StoredProfile(ProfileState.from_document(json.loads(document), profile_id), etag, key)
 
+    def require_room(self, profile: StoredProfile) -> None:
+        size = len(json.dumps(profile.state.to_document()))
+        if size > self._size_limit:
+            raise ProfileTooLargeError(size)
+
     async def save(self, profile: StoredProfile) -> None:
         if self.before_save is not None:
             self.before_save()
         await asyncio.sleep(0)
+        self.require_room(profile)
         document = json.dumps(profile.state.to_document())
-        if len(document) > self._size_limit:
-            raise ProfileTooLargeError(len(document))
         current = self.rows.get(profile.key)
         if profile.etag != (current[1] if current else None):
             raise ConflictError("somebody else saved the profile first")

@@ -52,7 +52,7 @@ def decode_message(body: bytes, now: int) -> DecodedMessage:
             if isinstance(item, InvalidJsonError):
                 raise InvalidChangeError([str(item)])
             if may_hold_lone_surrogates:
-                _refuse_lone_surrogates(item)
+                refuse_lone_surrogates(item)
             decoded.changes.append((index, parse_change(item, now)))
         except InvalidChangeError as error:
             reason = f"item {index}: {error}"
@@ -106,7 +106,8 @@ def _parse_or_error(source: str) -> object:
         return error
 
 
-def _refuse_lone_surrogates(item: object) -> None:
+def refuse_lone_surrogates(item: object) -> None:
+    """Raises InvalidChangeError where `item` holds text that cannot be encoded."""
     try:
         canonical_json(item).encode()
     except UnicodeEncodeError:

@@ -45,6 +45,9 @@ class ProfileStore(Protocol):
     def scan(self, bucket: int, after: str = "") -> AsyncIterator[StoredProfile]:
         """The rows of a bucket in the order of their keys, from behind the key `after` on. Raises StorageError."""
 
+    def require_room(self, profile: StoredProfile) -> None:
+        """Raises ProfileTooLargeError for a state that `save` would refuse before it asked the storage."""
+
     async def save(self, profile: StoredProfile) -> None:
         """Save the state if the row is still the one read, and take its new etag.
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from shared.domain.deletion import DeletionPhase
-from shared.domain.export import Export, export_of
+from shared.domain.export import Export, current_export
 from shared.domain.profile_key import profile_key
 from shared.domain.undelivered import Undelivered, UndeliveredState, after_failed_retry, retry_delay
 from shared.errors import ConflictError, ExportTooLargeError, SendError
@@ -164,9 +164,9 @@ class RetryExport:
     def _export_of(row: Undelivered, profile: StoredProfile, snapshot: ConfigurationSnapshot) -> Export | None:
         """The export that `row` calls for by now; None if its destination does not want the profile any more."""
         target = snapshot.targets.by_id.get(row.destination_id)
-        if target is None or not any(audience in target.mapped for audience in profile.state.memberships):
+        if target is None:
             return None
-        return export_of(profile.state, target, snapshot.targets.catalog, row.reasons, row.occurred_at)
+        return current_export(profile.state, target, snapshot.targets.catalog, row.reasons, row.occurred_at)
 
     async def point_to(self, row: Undelivered) -> None:
         """Put a pointer to `row` on the retry queue."""

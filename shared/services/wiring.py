@@ -8,6 +8,7 @@ from shared.services.backfill_ports import BackfillStore, MemberIndex, SliceQueu
 from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationCache
 from shared.services.delivery import Delivery
+from shared.services.explain_profile import ExplainProfile
 from shared.services.export_changes import ExportChanges
 from shared.services.forget_profiles import ForgetProfiles
 from shared.services.live_traffic import LiveTraffic
@@ -92,6 +93,13 @@ class Services:
             forget=self.forget_profiles,
             quarantine=ports.quarantine,
             traffic=self.traffic,
+            clock=clock,
+        )
+        self.explain_profile = ExplainProfile(
+            profiles=ports.profiles,
+            undelivered=ports.undelivered,
+            configuration=self.configuration,
+            delivery=self.delivery,
             clock=clock,
         )
         self._make_the_services_of_failure()
