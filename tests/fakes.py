@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from itertools import count
 
+from shared.adapters.continuation import decode_token, encode_token
 from shared.domain.backfill import INDEX_BUCKETS
 from shared.domain.configuration import Configuration
 from shared.domain.export import Export
@@ -13,17 +15,20 @@ from shared.domain.instants import SECOND
 from shared.domain.memberships import AudienceKey
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.state import ProfileState
-from shared.domain.undelivered import Undelivered
+from shared.domain.undelivered import Undelivered, UndeliveredState
 from shared.errors import ConflictError, MessageTooLargeError, ProfileTooLargeError, SendError
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
 from shared.services.ports import (
     DestinationTrouble,
     QuarantinedItem,
+    RedriveRequest,
     RetryPointer,
     StoredConfiguration,
     StoredProfile,
     StoredQuarantinedItem,
     StoredUndelivered,
+    UndeliveredCount,
+    UndeliveredPage,
 )
 
 
@@ -211,6 +216,23 @@ class MemoryUndelivered:
             if owner == destination_id:
                 yield StoredUndelivered(*found)
 
+    async def page(
+        self, destination_id: str | None, state: UndeliveredState | None, token: str | None, most: int
+    ) -> UndeliveredPage:
+        await asyncio.sleep(0)
+        after = None if token is None else tuple(decode_token(token, 2))
+        found = [
+            (key, row)
+            for key, (row, _) in sorted(self.rows.items())
+            if destination_id in {None, key[0]} and state in {None, row.state} and (after is None or key > after)
+        ]
+        following = encode_token(*found[most - 1][0]) if len(found) > most else None
+        return UndeliveredPage([row for _, row in found[:most]], following)
+
+    async def count(self, destination_id: str, most: int) -> UndeliveredCount:
+        states = [str(stored.row.state) async for stored in self.of(destination_id)]
+        return UndeliveredCount(dict(Counter(states[:most])), complete=len(states) <= most)
+
     @staticmethod
     def _key(undelivered: StoredUndelivered) -> tuple[str, str]:
         return undelivered.row.destination_id, profile_key(undelivered.row.profile_id)
@@ -224,6 +246,7 @@ class MemoryUndelivered:
 class MemoryHealth:
     def __init__(self) -> None:
         self.troubles: dict[str, DestinationTrouble] = {}
+        self.redrives: dict[str, RedriveRequest] = {}
         self._etags = count(1)
 
     async def load(self) -> dict[str, DestinationTrouble]:
@@ -243,6 +266,20 @@ class MemoryHealth:
         if trouble.destination_id in self.troubles:
             self._require_unchanged(trouble)
             del self.troubles[trouble.destination_id]
+
+    async def requests(self) -> dict[str, RedriveRequest]:
+        return dict(self.redrives)
+
+    async def request(self, redrive: RedriveRequest) -> None:
+        await asyncio.sleep(0)
+        self.redrives[redrive.destination_id] = replace(redrive, etag=f"etag-{next(self._etags)}")
+
+    async def fulfil(self, redrive: RedriveRequest) -> None:
+        await asyncio.sleep(0)
+        current = self.redrives.get(redrive.destination_id)
+        if current is not None and current.etag != redrive.etag:
+            raise ConflictError("it was asked for again")
+        self.redrives.pop(redrive.destination_id, None)
 
     def _require_unchanged(self, trouble: DestinationTrouble) -> None:
         current = self.troubles.get(trouble.destination_id)

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from shared.domain.configuration import Configuration
 from shared.domain.export import Export
 from shared.domain.state import ProfileState
-from shared.domain.undelivered import Undelivered
+from shared.domain.undelivered import Undelivered, UndeliveredState
 
 
 class Clock(Protocol):
@@ -130,6 +130,25 @@ class StoredUndelivered:
     etag: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class UndeliveredPage:
+    """`next` is the token of the page after it; None at the end. There may be a next one even to an empty page."""
+
+    rows: list[Undelivered]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UndeliveredCount:
+    """How many rows are in each state; at least so many where the count is not `complete`."""
+
+    by_state: dict[str, int]
+    complete: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {"states": self.by_state, "total": sum(self.by_state.values()), "complete": self.complete}
+
+
 class UndeliveredStore(Protocol):
     async def load(self, destination_id: str, profile_key: str) -> StoredUndelivered | None:
         """The row of a destination and a profile, if there is one. Raises StorageError."""
@@ -142,6 +161,17 @@ class UndeliveredStore(Protocol):
 
     def of(self, destination_id: str) -> AsyncIterator[StoredUndelivered]:
         """All rows of a destination, in no particular order."""
+
+    async def page(
+        self, destination_id: str | None, state: UndeliveredState | None, token: str | None, most: int
+    ) -> UndeliveredPage:
+        """What one request finds of the rows of a destination, or of all; of one state, or of all.
+
+        `token` is the `next` of the page before. Raises BadContinuationError, StorageError.
+        """
+
+    async def count(self, destination_id: str, most: int) -> UndeliveredCount:
+        """How many rows a destination has, counted up to about `most`. Raises StorageError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +202,18 @@ class DestinationTrouble:
     etag: str | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class RedriveRequest:
+    """Somebody asked, at `requested_at` (microseconds), to try all that a destination has undelivered.
+
+    It says nothing about the destination's health. `etag` is of the row that was read.
+    """
+
+    destination_id: str
+    requested_at: int
+    etag: str | None = field(default=None, compare=False)
+
+
 class HealthStore(Protocol):
     async def load(self) -> dict[str, DestinationTrouble]:
         """Every destination that is not healthy, by its id. Raises StorageError."""
@@ -184,6 +226,15 @@ class HealthStore(Protocol):
 
     async def clear(self, trouble: DestinationTrouble) -> None:
         """The destination is healthy, if the row is still the one read. Raises ConflictError if not, StorageError."""
+
+    async def requests(self) -> dict[str, RedriveRequest]:
+        """The redrives that were asked for and are not done, by destination id. Raises StorageError."""
+
+    async def request(self, redrive: RedriveRequest) -> None:
+        """Ask for a redrive, also where one was asked for already. Raises StorageError."""
+
+    async def fulfil(self, redrive: RedriveRequest) -> None:
+        """It is done. Raises ConflictError if it was asked for again since it was read, StorageError."""
 
 
 class ExportSender(Protocol):

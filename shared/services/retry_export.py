@@ -26,13 +26,23 @@ from shared.services.ports import (
 
 
 class Attempt(StrEnum):
-    """What came of an attempt."""
+    """What came of an attempt.
+
+    `refused`: the hub takes no event like this one, though others. `kept`: the hub took it, and the row stays until
+    every worker knows that it does.
+    """
 
     SENT = "sent"
+    KEPT = "kept"
     FAILED = "failed"
+    REFUSED = "refused"
     PARKED = "parked"
     DROPPED = "dropped"
     OUTDATED = "outdated"
+
+
+def failed_attempt(error: SendError) -> Attempt:
+    return Attempt.REFUSED if isinstance(error, ExportTooLargeError) else Attempt.FAILED
 
 
 class RetryExport:
@@ -93,7 +103,7 @@ class RetryExport:
             await self._sender.enqueue(export)
         except SendError as error:
             await self._failed(stored, error)
-            return Attempt.FAILED
+            return failed_attempt(error)
         self._breakers.succeeded(row.destination_id)
         await self._settle(stored, export)
         await self._go_on_deleting(profile, {row.destination_id: export.version})
@@ -154,8 +164,6 @@ class RetryExport:
         if export is not None:
             try:
                 await self._sender.enqueue(export)
-            except ExportTooLargeError:
-                return None  # it is there, and answers
             except SendError as error:
                 return error
         return None

@@ -31,6 +31,7 @@ from shared.services.rebuild_index import RebuildIndex
 from shared.services.replay_quarantined import ReplayQuarantined
 from shared.services.retry_export import RetryExport
 from shared.services.sweep_profiles import SweepProfiles
+from shared.services.undelivered_exports import UndeliveredExports
 from shared.services.watch_destinations import WatchDestinations
 from shared.services.work_slices import WorkSlices
 from shared.settings import Settings
@@ -128,6 +129,9 @@ class Services:
             retry_delays=settings.retry_delays,
             redrive_per_second=settings.redrive_per_second,
             grace=2 * settings.config_cache_seconds,
+        )
+        self.undelivered_exports = UndeliveredExports(
+            undelivered=ports.undelivered, health=ports.health, configuration=self.configuration
         )
         self.poisoned = Poisoned(
             profiles=ports.profiles,

@@ -11,7 +11,7 @@ import pytest
 from azure.data.tables.aio import TableServiceClient
 
 from local.stack import LocalStack
-from shared.adapters import tables
+from shared.adapters import table_undelivered, tables
 from shared.adapters.table_backfills import TableBackfills
 from shared.adapters.table_configuration import TableConfiguration
 from shared.adapters.table_health import TableHealth
@@ -74,6 +74,16 @@ class TestTableUndelivered(UndeliveredStoreContract):
     @pytest.fixture
     def store(self, table: tables.Table) -> TableUndelivered:
         return TableUndelivered(table)
+
+    @pytest.mark.parametrize(("page", "requests", "counted"), [(2, 32, 4), (1, 3, 3)])
+    async def test_counting_ends(
+        self, store: TableUndelivered, monkeypatch: pytest.MonkeyPatch, page: int, requests: int, counted: int
+    ) -> None:
+        monkeypatch.setattr(table_undelivered, "_PAGE", page)
+        monkeypatch.setattr(table_undelivered, "_REQUESTS_TO_COUNT", requests)
+        await self.fill(store)
+        count = await store.count("d", 4)
+        assert (sum(count.by_state.values()), count.complete) == (counted, False)
 
 
 class TestTableMembers(MemberIndexContract):
