@@ -16,11 +16,13 @@ from shared.domain.memberships import AudienceKey
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.state import ProfileState
 from shared.domain.undelivered import Undelivered, UndeliveredState
-from shared.errors import ConflictError, MessageTooLargeError, ProfileTooLargeError, SendError
+from shared.errors import BadContinuationError, ConflictError, MessageTooLargeError, ProfileTooLargeError, SendError
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
 from shared.services.ports import (
     DestinationTrouble,
+    QuarantinedEntry,
     QuarantinedItem,
+    QuarantinePage,
     RedriveRequest,
     RetryPointer,
     StoredConfiguration,
@@ -158,6 +160,23 @@ class MemoryQuarantine:
     async def newest_first(self) -> AsyncIterator[StoredQuarantinedItem]:
         for _, stored in sorted(self._stored().items(), reverse=True):
             yield stored
+
+    async def page(self, reason: str | None, token: str | None, most: int) -> QuarantinePage:
+        await asyncio.sleep(0)
+        before = None if token is None else self._place(token)
+        found = [
+            QuarantinedEntry(row_id, each.message_id, each.item, each.received_at, each.reason, each.profile_key)
+            for row_id, each in sorted(self._stored().items(), reverse=True)
+            if (before is None or row_id < before) and (reason is None or reason in each.reason)
+        ]
+        return QuarantinePage(found[:most], encode_token(found[most - 1].row_id) if len(found) > most else None)
+
+    @staticmethod
+    def _place(token: str) -> str:
+        (row_id,) = decode_token(token, 1)
+        if row_id is None:
+            raise BadContinuationError
+        return row_id
 
     def _stored(self) -> dict[str, StoredQuarantinedItem]:
         """All items, by an id that sorts by the time of receipt."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from shared.domain.configuration import Configuration
 from shared.domain.export import Export
+from shared.domain.instants import format_instant
 from shared.domain.state import ProfileState
 from shared.domain.undelivered import Undelivered, UndeliveredState
 
@@ -97,6 +98,36 @@ class StoredQuarantinedItem:
     profile_key: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class QuarantinedEntry:
+    """An item as it is listed: all but its bytes."""
+
+    row_id: str
+    message_id: str
+    item: int | None
+    received_at: int
+    reason: str
+    profile_key: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "rowId": self.row_id,
+            "messageId": self.message_id,
+            "item": self.item,
+            "receivedAt": format_instant(self.received_at),
+            "reason": self.reason,
+            "profileKey": self.profile_key,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinePage:
+    """`next` is the token of the page after it; None at the end. There may be a next one even to an empty page."""
+
+    entries: list[QuarantinedEntry]
+    next: str | None
+
+
 class Quarantine(Protocol):
     async def put(self, item: QuarantinedItem) -> None:
         """Keep `item`; doing so again changes nothing. Raises StorageError."""
@@ -114,6 +145,12 @@ class Quarantine(Protocol):
         """The items that are there when the first is asked for, by the second in which they were received.
 
         Those put later are left out, so that replaying them all comes to an end. Raises StorageError.
+        """
+
+    async def page(self, reason: str | None, token: str | None, most: int) -> QuarantinePage:
+        """At most `most` items, newest first, those with `reason` within their reason; in a bounded number of requests.
+
+        `token` is the `next` of the page before. Raises BadContinuationError, StorageError.
         """
 
 
