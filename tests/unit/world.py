@@ -12,6 +12,7 @@ from shared.services.work_slices import SliceOutcome
 from shared.settings import Settings
 from tests.fakes import (
     ManualClock,
+    MemoryAudit,
     MemoryBackfills,
     MemoryChangesQueue,
     MemoryConfiguration,
@@ -48,6 +49,7 @@ class World:
         self.sender = MemorySender()
         self.undelivered = MemoryUndelivered()
         self.backfills = MemoryBackfills()
+        self.audit = MemoryAudit()
         self.health = MemoryHealth()
         self.changes = MemoryChangesQueue()
         self.retries = MemoryRetryQueue()
@@ -64,6 +66,7 @@ class World:
             quarantine=self.quarantine,
             undelivered=self.undelivered,
             backfills=self.backfills,
+            audit=self.audit,
             changes=self.changes,
             retries=self.retries,
             slices=self.slices,
