@@ -7,16 +7,18 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from shared.domain.audience_item import AudienceMessage
 from shared.domain.change import ProfileChangeMessage
 from shared.domain.configuration import ConfigurationFile
 
 SUMMARY = "write the JSON Schemas of messages and configuration files"
 DESCRIPTION = """\
-Write the JSON Schemas of profile changes and of configuration files to schemas/, generated from the models that check
-both. Run it after changing a model; a test fails until you do.
+Write the JSON Schemas of profile changes, audience items and configuration files to schemas/, generated from the models
+that check them. Run it after changing a model; a test fails until you do.
 """
 DIRECTORY = Path(__file__).parents[1] / "schemas"
 _MODELS: dict[str, type[BaseModel]] = {
+    "audience-item.schema.json": AudienceMessage,
     "configuration.schema.json": ConfigurationFile,
     "profile-change.schema.json": ProfileChangeMessage,
 }

@@ -36,6 +36,7 @@ from shared.services.sweep_profiles import SweepProfiles
 from shared.services.undelivered_exports import UndeliveredExports
 from shared.services.watch_destinations import WatchDestinations
 from shared.services.work_slices import WorkSlices
+from shared.services.write_catalog import WriteCatalog
 from shared.settings import Settings
 
 
@@ -101,6 +102,9 @@ class Services:
         self.export_changes = ExportChanges(
             writer=self.writer,
             forget=self.forget_profiles,
+            catalog=WriteCatalog(
+                edit_configuration=self.edit_configuration, configuration=self.configuration, clock=clock
+            ),
             quarantine=ports.quarantine,
             traffic=self.traffic,
             clock=clock,
