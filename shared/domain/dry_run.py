@@ -8,7 +8,8 @@ from typing import Any
 
 from shared.domain.backfill import BACKFILL
 from shared.domain.change import ProfileChange
-from shared.domain.decision import unconcerned
+from shared.domain.consent import apply_change, consents
+from shared.domain.decision import NO_CONSENT, unconcerned
 from shared.domain.export import Export, current_export
 from shared.domain.instants import format_instant
 from shared.domain.memberships import AudienceKey
@@ -98,7 +99,7 @@ class Surroundings:
 
 def dry_run(state: ProfileState, change: ProfileChange, around: Surroundings) -> DryRun:
     """What `change` would do. `state` is left as the change would leave it."""
-    effects = deepcopy(state).apply(change, around.now)
+    effects = apply_change(deepcopy(state), change, around.targets, around.now)
     result = transition(state, [(0, change)], _DRY, around.targets, around.now)
     exports = {export.destination.id: export for export in result.exports}
     refused = {destination_id: why for destination_id, why in result.skipped if destination_id is not None}
@@ -116,6 +117,8 @@ def standing(state: ProfileState, around: Surroundings) -> DryRun:
 
     def judge(target: Target) -> tuple[Export | None, Iterable[str]]:
         row = around.undelivered.get(target.id)
+        if row is None and not consents(state, target):
+            return None, [NO_CONSENT]
         reasons, occurred_at = (row.reasons, row.occurred_at) if row else ((BACKFILL,), around.now)
         export = current_export(state, target, around.targets.catalog, reasons, occurred_at)
         return export, [] if export else [NEVER_MAPPED]

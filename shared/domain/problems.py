@@ -14,6 +14,7 @@ _EXPECTED = {
     "int_type": "expected a whole number",
     "list_type": "expected an array",
     "missing": "expected this field, which is missing",
+    "model_attributes_type": "expected an object",
     "model_type": "expected an object",
     "string_type": "expected a string",
     "value_error": f"expected {EXPECTED_INSTANT}",

@@ -12,7 +12,9 @@ _ACCESS = func.AuthLevel.ANONYMOUS if app_service_authentication(os.environ) els
 
 
 @blueprint.function_name("admin_api")
-@blueprint.route("api/{*path}", methods=["GET", "HEAD", "POST", "PUT", "DELETE"], auth_level=_ACCESS)
+@blueprint.route(
+    "api/{*path}", trigger_arg_name="request", methods=["GET", "HEAD", "POST", "PUT", "DELETE"], auth_level=_ACCESS
+)
 async def admin_api(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answer a request; what is answered when is in `shared.web`."""
     from shared.web.app import asgi_app  # here, so that queue workers do without FastAPI

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from functools import cache
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +14,7 @@ from shared.bootstrap import relay, settings
 from shared.errors import RelayError
 from shared.services.wiring import Services
 from shared.web.context import WebContext
-from shared.web.openapi import describe
+from shared.web.openapi import describe, openapi_of
 from shared.web.problems import ProblemError, answer
 from shared.web.routes import audiences, audit, backfills, configuration, dataflows, destinations
 
@@ -30,7 +31,13 @@ ROUTERS = (
 def create_app(services: Callable[[], Awaitable[Services]], *, app_service_authentication: bool) -> FastAPI:
     """The application over these services, which are asked for with the first request that needs them."""
     # The pages that FastAPI offers to browse the document load scripts from elsewhere.
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
     app.state.context = WebContext(services, app_service_authentication, logging.getLogger("shared.web"))
     for kind in (ProblemError, RelayError, RequestValidationError, ValidationError, HTTPException):
         app.add_exception_handler(kind, answer)
@@ -38,6 +45,15 @@ def create_app(services: Callable[[], Awaitable[Services]], *, app_service_authe
         app.include_router(router)
     describe(app)
     return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document, which is the same for every app."""
+
+    async def services() -> Services:
+        raise NotImplementedError("nothing is asked of this app but its document")
+
+    return openapi_of(create_app(services, app_service_authentication=True))
 
 
 @cache

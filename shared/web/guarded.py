@@ -1,6 +1,7 @@
 """What happens to each request before its route: who calls is checked, what was sent is checked, changes are noted."""
 
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -23,9 +24,14 @@ _READING = ("GET", "HEAD")
 _SAME_SITE = ("same-origin", "none")
 
 
-def needs(*permissions: Permission, accepts: tuple[str, ...] = JSON_TYPES) -> dict[str, Any]:
-    """What a route's `openapi_extra` must be: the permissions it needs, and the media types it accepts."""
-    return {PERMISSIONS: [str(permission) for permission in permissions], "x-accepts": list(accepts)}
+def needs(
+    *permissions: Permission, accepts: tuple[str, ...] = JSON_TYPES, preconditions: bool = False
+) -> dict[str, Any]:
+    """What a route's `openapi_extra` must be: the permissions it needs, the media types it accepts, and whether it
+    heeds If-Match and If-None-Match.
+    """
+    names = [str(permission) for permission in permissions]
+    return {PERMISSIONS: names, "x-accepts": list(accepts), "x-preconditions": preconditions}
 
 
 class GuardedRoute(APIRoute):
@@ -41,13 +47,16 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             context = context_of(request)
-            principal = principal_of(request.headers, app_service_authentication=context.app_service_authentication)
-            principal.require(required)
-            if request.method in _READING:
-                return await handler(request)
-            _refuse_other_sites(request)
-            await _check_body(request, accepts)
-            return await _noted(request, principal, handler)
+            try:
+                principal = principal_of(request.headers, app_service_authentication=context.app_service_authentication)
+                principal.require(required)
+                if request.method in _READING:
+                    return await handler(request)
+                _refuse_other_sites(request)
+                await _check_body(request, accepts)
+                return await _noted(request, principal, handler)
+            except Exception as error:
+                return await _failed(request, error)
 
         return guarded
 
@@ -59,8 +68,7 @@ async def _noted(
 
     Without the first it is not carried out. Raises StorageError.
     """
-    context = context_of(request)
-    services = await context.services()
+    services = await context_of(request).services()
     entry = AuditEntry(
         at=services.clock(), who=principal.name, what=f"{request.method} {request.url.path}{_query(request)}"
     )
@@ -68,14 +76,20 @@ async def _noted(
     try:
         response = await handler(request)
     except Exception as error:
-        response = await answer(request, error)
         entry.details = [problem_of(error).detail]
-        if response.status_code >= 500:
-            context.logger.exception("%s failed", entry.what)
+        response = await _failed(request, error)
     else:
         entry.details = list(getattr(request.state, "audit_details", ()))
     entry.status = response.status_code
     await services.audit.end(entry)
+    return response
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """The answer to a request that ended in `error`; the log has all of one that nobody expected."""
+    response = await answer(request, error)
+    if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+        context_of(request).logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return response
 
 

@@ -6,7 +6,6 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
-from shared.web.guarded import PERMISSIONS
 from shared.web.problems import MEDIA_TYPE, ProblemDetails
 
 PATH = "/api/openapi.json"
@@ -18,18 +17,17 @@ Connects destinations, maps audiences and attributes, and shows what became of p
 Every route says in `x-permissions` which app roles its caller needs. Errors are problem details (RFC 9457). Resources
 have an ETag: send it back in `If-Match`, and a change is refused (412) if somebody else was faster.
 """
-_PROBLEMS = {
-    "400": "The request cannot be read",
-    "401": "Nobody is signed in",
-    "403": "An app role is missing, or a page of another site sent the request",
-    "404": "There is no such thing",
-    "409": "It does not go together with what there is, or somebody else changed it at the same moment",
-    "412": "It has changed since it was read",
-    "413": "The body is too large",
-    "415": "The body has another media type than is expected",
-    "422": "What was sent cannot be accepted: `errors` says which members, and what was expected",
-    "503": "Azure Storage did not answer: try again",
+_PROBLEM = {
+    "description": "The request was not carried out: the body says why, and what to do",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
 }
+_PRECONDITIONS = [
+    {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": description}
+    for name, description in (
+        ("If-Match", "The ETag that was read: refused (412) if it is another by now"),
+        ("If-None-Match", "`*`: refused (412) if there is something already"),
+    )
+]
 
 
 def describe(app: FastAPI) -> None:
@@ -44,11 +42,14 @@ def describe(app: FastAPI) -> None:
 
 def openapi_of(app: FastAPI) -> dict[str, Any]:
     """The document, the same for the same routes."""
-    document = get_openapi(title=TITLE, version=VERSION, description=_DESCRIPTION, routes=app.routes)
+    document = get_openapi(
+        title=TITLE, version=VERSION, description=_DESCRIPTION, routes=app.routes, separate_input_output_schemas=False
+    )
     schemas = document["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["ProblemDetails"] = ProblemDetails.model_json_schema()
+    document["components"]["responses"] = {"Problem": _PROBLEM}
     document["components"]["securitySchemes"] = {
         "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
         "entraId": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
@@ -56,14 +57,13 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
     document["security"] = [{"functionKey": []}, {"entraId": []}]
     for operations in document["paths"].values():
         for operation in operations.values():
-            if PERMISSIONS in operation:
-                _complete(operation)
+            _complete(operation)
     return document
 
 
 def _complete(operation: dict[str, Any]) -> None:
-    operation.pop("x-accepts", None)
+    operation.pop("x-accepts")
+    if operation.pop("x-preconditions"):
+        operation["parameters"] = [*operation.get("parameters", ()), *_PRECONDITIONS]
     operation["responses"].pop("422", None)
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
-    for status, description in _PROBLEMS.items():
-        operation["responses"].setdefault(status, {"description": description, "content": content})
+    operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}

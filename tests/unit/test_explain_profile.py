@@ -25,6 +25,7 @@ DATAFLOWS: list[dict[str, Any]] = [
     {"id": "f", "audiences": ["b"], "attributes": ["/o"], "triggers": {"attribute": False, "identity": False}},
     {"id": "g", "audiences": ["a"], "attributes": ["/x"], "enabled": False},
 ]
+ASKING_CONSENT = [dataflow | {"consent": "/ok"} for dataflow in DATAFLOWS]
 DESTINATIONS = [
     destination("d"),
     destination("e", includeSegmentNames=True),
@@ -67,8 +68,8 @@ FIELDS = st.fixed_dictionaries(
             st.dictionaries(st.sampled_from("abc"), st.sampled_from(["realized", "exited"]), max_size=2),
         ),
         "attributes": st.dictionaries(
-            st.sampled_from(["x", "o", "z"]),
-            st.sampled_from([1, 2, None, {"deep": 1}, {"deep": None, "other": [1]}, {}]),
+            st.sampled_from(["x", "o", "z", "ok"]),
+            st.sampled_from([1, 2, None, True, {"deep": 1}, {"deep": None, "other": [1]}, {}]),
             max_size=2,
         ),
         "identityMap": st.sampled_from([None, {}, ids("1"), ids("1", "2"), ids("2", "1")]),
@@ -81,7 +82,9 @@ CHANGES = st.lists(st.tuples(st.integers(1, 9), FIELDS), min_size=1, max_size=5)
 @settings(max_examples=200, deadline=None)
 @given(
     changes=CHANGES,
-    dataflows=st.lists(st.sampled_from(DATAFLOWS), min_size=3, max_size=4, unique_by=lambda each: each["id"]),
+    dataflows=st.lists(
+        st.sampled_from(DATAFLOWS + ASKING_CONSENT), min_size=3, max_size=4, unique_by=lambda each: each["id"]
+    ),
     down=st.sets(st.sampled_from("de"), max_size=1),
 )
 def test_the_dry_run_foretells_what_is_exported(
@@ -208,6 +211,23 @@ async def test_without_a_change_it_says_what_each_would_be_told_again(world: Wor
     world.sender.sent.clear()
     await world.retry()
     assert [shown(export) for export in world.sender.sent] == [shown(by_id["d"].export)]
+
+
+async def test_who_does_not_consent_is_not_told_of_again() -> None:
+    world = new_world(ASKING_CONSENT)
+    await world.handle(item("p", 1, segmentMembership=membership(1), attributes={"ok": True}))
+    assert told((await foreseen(world, None)).exports) == [("d", "backfill"), ("e", "backfill"), ("g", "backfill")]
+    withdrawn = item("p", 2, attributes={"ok": False})
+    run = await foreseen(world, withdrawn)
+    assert [(verdict.destination_id, verdict.outcome) for verdict in run.verdicts if verdict.export] == [
+        ("d", "sent"),
+        ("e", "sent"),
+        ("g", "parked"),
+    ]
+    await world.handle(withdrawn, message_id="m2")
+    standing = await foreseen(world, None)
+    assert told(standing.exports) == [("g", "consent")], "it waits in Undelivered until the dataflow is resumed"
+    assert why_not(standing)["d"] == [decision.NO_CONSENT]
 
 
 async def test_a_destination_that_this_worker_found_down_would_get_it_parked(world: World) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import httpx
+from fastapi.routing import APIRoute
 
 from shared.services.wiring import Services
-from shared.web.app import create_app
+from shared.web.app import ROUTERS, create_app
 from shared.web.permissions import Permission
 from tests.unit.world import World
 
@@ -54,3 +55,9 @@ class Api(httpx.AsyncClient):
         if status >= 400:
             assert answer.headers["content-type"] == "application/problem+json"
         return answer.json() if answer.content else None
+
+
+def routes() -> list[tuple[str, str, APIRoute]]:
+    """The method and the path of every route of the API."""
+    found = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    return [(method, route.path, route) for route in found for method in route.methods or ()]

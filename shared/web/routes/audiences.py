@@ -38,7 +38,7 @@ async def get_audience(
 @router.put(
     "/{audience_id}",
     summary="Create or replace an audience",
-    openapi_extra=needs(Permission.ACTIVATE_DESTINATIONS, Permission.VIEW_SEGMENTS),
+    openapi_extra=needs(Permission.ACTIVATE_DESTINATIONS, Permission.VIEW_SEGMENTS, preconditions=True),
     responses={201: {"model": Audience}},
 )
 async def put_audience(
@@ -69,7 +69,7 @@ async def put_audience(
     "/{audience_id}",
     summary="Remove an audience from the catalog",
     status_code=204,
-    openapi_extra=needs(Permission.ACTIVATE_DESTINATIONS, Permission.VIEW_SEGMENTS),
+    openapi_extra=needs(Permission.ACTIVATE_DESTINATIONS, Permission.VIEW_SEGMENTS, preconditions=True),
 )
 async def delete_audience(
     relay: Relay, request: Request, audience_id: AudienceId, namespace: Namespace = "ups"

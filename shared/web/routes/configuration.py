@@ -28,7 +28,7 @@ async def get_configuration(relay: Relay, response: Response) -> ConfigurationFi
     return file
 
 
-@router.put("", summary="Make the configuration what a file says", openapi_extra=needs(*Permission))
+@router.put("", summary="Make the configuration what a file says", openapi_extra=needs(*Permission, preconditions=True))
 async def put_configuration(
     relay: Relay,
     request: Request,

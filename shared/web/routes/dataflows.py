@@ -17,7 +17,7 @@ from shared.web.routes.destinations import Id
 router = APIRouter(prefix="/api/dataflows", tags=["dataflows"], route_class=GuardedRoute)
 
 _NONE = "there is no dataflow with this id: GET /api/dataflows lists those there are"
-_ACTIVATE = needs(*Permission)
+_ACTIVATE = needs(*Permission, preconditions=True)
 """Whoever activates data needs all four permissions (specification: activate audiences to this destination)."""
 
 

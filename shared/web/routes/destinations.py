@@ -43,7 +43,9 @@ async def get_destination(relay: Relay, response: Response, destination_id: Id) 
 
 
 @router.put(
-    "/{destination_id}", summary="Change a destination's details", openapi_extra=needs(Permission.MANAGE_DESTINATIONS)
+    "/{destination_id}",
+    summary="Change a destination's details",
+    openapi_extra=needs(Permission.MANAGE_DESTINATIONS, preconditions=True),
 )
 async def put_destination(
     relay: Relay, request: Request, response: Response, destination_id: Id, written: DestinationResource
@@ -77,7 +79,7 @@ async def put_destination(
     "/{destination_id}",
     summary="Remove a destination with its dataflow",
     status_code=204,
-    openapi_extra=needs(Permission.MANAGE_DESTINATIONS),
+    openapi_extra=needs(Permission.MANAGE_DESTINATIONS, preconditions=True),
 )
 async def delete_destination(relay: Relay, request: Request, destination_id: Id) -> None:
     """Nothing more is exported to it, and what waits for it is dropped."""
