@@ -86,19 +86,6 @@ class QuarantinedItem:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredQuarantinedItem:
-    """An item as it is kept: `row_id` names it for people, `received_at` is in whole seconds."""
-
-    row_id: str
-    message_id: str
-    item: int | None
-    received_at: int
-    reason: str
-    raw: bytes
-    profile_key: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class QuarantinedEntry:
     """An item as it is listed: all but its bytes."""
 
@@ -118,6 +105,25 @@ class QuarantinedEntry:
             "reason": self.reason,
             "profileKey": self.profile_key,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class StoredQuarantinedItem:
+    """An item as it is kept: `row_id` names it for people, `received_at` is in whole seconds."""
+
+    row_id: str
+    message_id: str
+    item: int | None
+    received_at: int
+    reason: str
+    raw: bytes
+    profile_key: str | None
+
+    @property
+    def entry(self) -> QuarantinedEntry:
+        return QuarantinedEntry(
+            self.row_id, self.message_id, self.item, self.received_at, self.reason, self.profile_key
+        )
 
 
 @dataclass(frozen=True, slots=True)
