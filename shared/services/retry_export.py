@@ -128,13 +128,16 @@ class RetryExport:
             await self.point_to(following.row)
 
     async def _settle(self, stored: StoredUndelivered, sent: Export) -> None:
-        """Delete the row, unless a later version failed while this one was on its way."""
+        """Delete the row, unless a later version failed while this one was on its way.
+
+        One that was parked meanwhile stays, too: whoever parked it counts on it to be there.
+        """
         while True:
             try:
                 await self._undelivered.delete(stored)
             except ConflictError:
                 again = await self._undelivered.load(sent.destination.id, profile_key(sent.profile_id))
-                if again is None:
+                if again is None or again.row.state == UndeliveredState.PARKED:
                     return
                 if again.row.version > sent.version:
                     if again.row.state == UndeliveredState.RETRYING:

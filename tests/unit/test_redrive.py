@@ -1,6 +1,7 @@
 """Redriving what people ask for: one row at once, all of a destination by the timer, whatever happens meanwhile."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -101,6 +102,23 @@ async def test_one_row_of_a_destination_that_is_down_is_a_probe(world: World) ->
     await world.clock.sleep(GRACE)
     assert await redrive("d", KEY) == Attempt.SENT
     assert ("d", "p") not in world.rows
+
+
+async def test_a_row_that_is_parked_while_it_is_sent_stays(world: World) -> None:
+    """A worker finds the destination down just then, parks the same version, and counts on the row for the next."""
+    await fail(world)
+    world.mend("d")
+    delete = world.undelivered.delete
+
+    async def beaten(undelivered: StoredUndelivered) -> None:
+        world.undelivered.delete = delete  # type: ignore[method-assign]
+        parked = replace(undelivered.row, state=UndeliveredState.PARKED)
+        await world.undelivered.save(StoredUndelivered(parked, undelivered.etag))
+        await delete(undelivered)
+
+    world.undelivered.delete = beaten  # type: ignore[method-assign]
+    assert await world.worker.watch_destinations.redrive_one("d", KEY) == Attempt.SENT
+    assert world.rows == {("d", "p"): "parked"}
 
 
 async def test_a_probe_that_is_too_large_is_told_and_the_hub_answers(world: World) -> None:
