@@ -7,6 +7,7 @@ RelayError
 ├── ConflictError            somebody else saved the row first
 ├── NotInQuarantineError     there is no such row in quarantine
 ├── NoSuchBackfillError      there is no such backfill
+├── BadContinuationError     what should say where a list goes on does not
 ├── StorageError             Azure Storage did not do what was asked
 │   ├── RowTooLargeError     and never will: the row is larger than a table takes
 │   └── MessageTooLargeError and never will: the message is larger than a queue takes
@@ -61,6 +62,13 @@ class NoSuchBackfillError(RelayError):
             f"there is no backfill {backfill_id!r}: it may have ended over 30 days ago; "
             "python -m local backfills lists those there are"
         )
+
+
+class BadContinuationError(RelayError):
+    """The continuation token of a list is none that the list gave."""
+
+    def __init__(self) -> None:
+        super().__init__("the continuation token is none of this list's: take it as it was given, or begin without one")
 
 
 class StorageError(RelayError):

@@ -10,6 +10,7 @@ from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationCache
 from shared.services.delivery import Delivery
 from shared.services.edit_configuration import EditConfiguration
+from shared.services.explain_profile import ExplainProfile
 from shared.services.export_changes import ExportChanges
 from shared.services.forget_profiles import ForgetProfiles
 from shared.services.live_traffic import LiveTraffic
@@ -32,8 +33,10 @@ from shared.services.rebuild_index import RebuildIndex
 from shared.services.replay_quarantined import ReplayQuarantined
 from shared.services.retry_export import RetryExport
 from shared.services.sweep_profiles import SweepProfiles
+from shared.services.undelivered_exports import UndeliveredExports
 from shared.services.watch_destinations import WatchDestinations
 from shared.services.work_slices import WorkSlices
+from shared.services.write_catalog import WriteCatalog
 from shared.settings import Settings
 
 
@@ -99,8 +102,18 @@ class Services:
         self.export_changes = ExportChanges(
             writer=self.writer,
             forget=self.forget_profiles,
+            catalog=WriteCatalog(
+                edit_configuration=self.edit_configuration, configuration=self.configuration, clock=clock
+            ),
             quarantine=ports.quarantine,
             traffic=self.traffic,
+            clock=clock,
+        )
+        self.explain_profile = ExplainProfile(
+            profiles=ports.profiles,
+            undelivered=ports.undelivered,
+            configuration=self.configuration,
+            delivery=self.delivery,
             clock=clock,
         )
         self._make_the_services_of_failure()
@@ -129,6 +142,9 @@ class Services:
             retry_delays=settings.retry_delays,
             redrive_per_second=settings.redrive_per_second,
             grace=2 * settings.config_cache_seconds,
+        )
+        self.undelivered_exports = UndeliveredExports(
+            undelivered=ports.undelivered, health=ports.health, configuration=self.configuration
         )
         self.poisoned = Poisoned(
             profiles=ports.profiles,

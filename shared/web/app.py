@@ -16,7 +16,17 @@ from shared.services.wiring import Services
 from shared.web.context import WebContext
 from shared.web.openapi import describe, openapi_of
 from shared.web.problems import ProblemError, answer
-from shared.web.routes import audiences, audit, backfills, configuration, dataflows, destinations
+from shared.web.routes import (
+    audiences,
+    audit,
+    backfills,
+    configuration,
+    dataflows,
+    destinations,
+    profiles,
+    quarantine,
+    undelivered,
+)
 
 ROUTERS = (
     configuration.router,
@@ -24,6 +34,9 @@ ROUTERS = (
     destinations.router,
     dataflows.router,
     backfills.router,
+    profiles.router,
+    undelivered.router,
+    quarantine.router,
     audit.router,
 )
 

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from shared.domain.problems import describe
 from shared.errors import (
+    BadContinuationError,
     ConfigurationError,
     ConflictError,
     NoSuchBackfillError,
@@ -23,6 +24,7 @@ from shared.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 _STATUS_OF: dict[type[RelayError], int] = {
+    BadContinuationError: 422,
     ConfigurationError: 422,
     ConflictError: 409,
     NoSuchBackfillError: 404,

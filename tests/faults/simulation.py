@@ -187,6 +187,7 @@ class Simulation:
                 or self.world.retries.waiting
                 or self.world.undelivered.rows
                 or self.world.health.troubles
+                or self.world.health.redrives
                 or self._unfinished_backfills()
             ):
                 return
