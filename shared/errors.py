@@ -11,7 +11,8 @@ RelayError
 ├── UploadError              an upload cannot go on as asked
 │   ├── NoSuchUploadError    there is no such upload
 │   ├── UploadClosedError    it was committed, or has ended
-│   ├── UploadFileError      its file is not there, or is no longer the one that was committed
+│   ├── UploadFileMissingError  its file was not written yet
+│   ├── UploadFileChangedError  its file is no longer the one that was committed
 │   ├── UploadRefusedError   its file cannot be taken: the header says so
 │   └── UploadTooLargeError  it is too large to be posted
 ├── StorageError             Azure Storage did not do what was asked
@@ -95,8 +96,20 @@ class UploadClosedError(UploadError):
     """The upload was committed already, or ended before it was. The message says which, and what to do."""
 
 
-class UploadFileError(UploadError):
-    """The file of an upload is not there, or is no longer the one that was committed."""
+class UploadFileMissingError(UploadError):
+    """The file of the upload `upload_id` was not written yet."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(
+            f"upload {upload_id!r} has no file yet: write it to the address that the upload gave, then commit again"
+        )
+
+
+class UploadFileChangedError(UploadError):
+    """The file of an upload is no longer the one that was committed."""
+
+    def __init__(self) -> None:
+        super().__init__("the file was deleted or written again after the commit: upload it again")
 
 
 class UploadRefusedError(UploadError):

@@ -14,7 +14,7 @@ from shared.domain.memberships import AudienceKey
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.state import ProfileState
 from shared.domain.undelivered import Undelivered
-from shared.errors import ConflictError, MessageTooLargeError, ProfileTooLargeError, SendError, UploadFileError
+from shared.errors import ConflictError, MessageTooLargeError, ProfileTooLargeError, SendError, UploadFileChangedError
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
 from shared.services.ports import (
     DestinationTrouble,
@@ -367,11 +367,9 @@ class MemoryUploadFiles:
 
     async def read(self, upload_id: str, etag: str, start: int, length: int) -> bytes:
         await asyncio.sleep(0)
-        if upload_id not in self.files:
-            raise UploadFileError("the file is not there any more: upload it again")
-        body, current = self.files[upload_id]
+        body, current = self.files.get(upload_id, (b"", ""))
         if etag != current:
-            raise UploadFileError("the file was written again after the commit: upload it again")
+            raise UploadFileChangedError
         return body[start : start + length]
 
     async def delete(self, upload_id: str) -> None:

@@ -18,7 +18,7 @@ from azure.core.exceptions import (
 )
 
 from shared.domain.instants import SECOND
-from shared.errors import SettingError, StorageError, UploadFileError
+from shared.errors import SettingError, StorageError, UploadFileChangedError
 from shared.services.upload_ports import StoredFile, WriteAccess
 from shared.settings import Connection
 
@@ -102,10 +102,8 @@ class BlobUploadFiles:
                     start, length, etag=etag, match_condition=MatchConditions.IfNotModified
                 )
                 return bytes(await download.readall())
-            except ResourceNotFoundError as error:
-                raise UploadFileError("the file is not there any more: upload it again") from error
-            except ResourceModifiedError as error:
-                raise UploadFileError("the file was written again after the commit: upload it again") from error
+            except (ResourceNotFoundError, ResourceModifiedError) as error:
+                raise UploadFileChangedError from error
             except HttpResponseError as error:
                 if error.status_code == 416:  # it ends before `start`
                     return b""

@@ -21,7 +21,7 @@ from shared.errors import (
     StorageError,
     UploadClosedError,
     UploadError,
-    UploadFileError,
+    UploadFileMissingError,
     UploadTooLargeError,
 )
 from shared.services.backfill_ports import BackfillStore, StoredBackfill
@@ -101,7 +101,8 @@ class AudienceUploads:
     async def commit(self, upload_id: str) -> Upload:
         """Let the work on the file begin; it is to stay as it is now. A second commit answers as the first did.
 
-        Raises UploadFileError if there is no file, UploadRefusedError if it cannot be taken (then it can be written and
+        Raises UploadFileMissingError, UploadFileChangedError if it is being written just then, UploadRefusedError if it
+        cannot be taken (then it can be written and
         committed again), UploadClosedError if the upload was cancelled or given up before.
         """
         stored = await self._load(upload_id)
@@ -111,9 +112,7 @@ class AudienceUploads:
         await self._require_uploadable(stored.backfill.audiences[0][0])
         file = await self._files.find(upload_id)
         if file is None:
-            raise UploadFileError(
-                f"upload {upload_id!r} has no file yet: write it to the address that the upload gave, then commit again"
-            )
+            raise UploadFileMissingError(upload_id)
         await self._require_header(upload_id, file)
         now = self._clock()
         order = replace(_order(stored.backfill), time=now, size=file.size, etag=file.etag)

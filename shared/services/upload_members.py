@@ -16,7 +16,7 @@ from shared.domain.memberships import AudienceKey
 from shared.domain.message_batches import Message, MessageBatches
 from shared.domain.profile_key import position_of_key, profile_key
 from shared.domain.upload import UploadHeader, UploadLine, UploadOrder, UploadTally, exit_of
-from shared.errors import UploadFileError, UploadRefusedError
+from shared.errors import UploadFileChangedError, UploadRefusedError
 from shared.services.backfill_ports import BackfillStore, MemberIndex
 from shared.services.ports import ChangesQueue, Clock, ProfileStore, StoredProfile
 from shared.services.upload_cursor import Exits, Lines, Settling, parse_cursor
@@ -62,7 +62,7 @@ class _Upload:
     async def step(self) -> Step:
         try:
             step = await self._next_step()
-        except (UploadFileError, UploadRefusedError) as error:
+        except (UploadFileChangedError, UploadRefusedError) as error:
             return Step(failed=str(error))
         return replace(step, cursor=str(self._at or ""), tally=self._tally.to_text())
 
@@ -187,7 +187,7 @@ class _FileWindow:
         self._data = b""
 
     async def header(self) -> UploadHeader:
-        """Raises UploadFileError, UploadRefusedError, StorageError."""
+        """Raises UploadFileChangedError, UploadRefusedError, StorageError."""
         if self._header is None:
             data, complete = await self.behind(0)
             self._header = UploadHeader.read(data, complete=complete)
@@ -196,7 +196,7 @@ class _FileWindow:
     async def behind(self, offset: int) -> tuple[bytes, bool]:
         """The bytes from `offset` on, more than a record may have; and whether they are all there are.
 
-        Raises UploadFileError, StorageError.
+        Raises UploadFileChangedError, StorageError.
         """
         end = self._start + len(self._data)
         if not (self._start <= offset and (offset + RECORD_LIMIT < end or end == self._order.size)):

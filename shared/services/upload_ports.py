@@ -35,8 +35,9 @@ class UploadFiles(Protocol):
         """The file, if there is one. Raises StorageError."""
 
     async def read(self, upload_id: str, etag: str, start: int, length: int) -> bytes:
-        """`length` bytes from `start` on, fewer only at the end. Raises UploadFileError if it is not the one with this
-        etag any more, StorageError otherwise.
+        """`length` bytes from `start` on, fewer only at the end.
+
+        Raises UploadFileChangedError if the file is not the one with this etag any more, StorageError otherwise.
         """
 
     async def delete(self, upload_id: str) -> None:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import pytest
 
-from shared.errors import UploadFileError
+from shared.errors import UploadFileChangedError
 from shared.services.upload_ports import UploadFiles, WriteAccess
 
 Put: TypeAlias = Callable[[WriteAccess, bytes], Awaitable[None]]
@@ -41,7 +41,7 @@ class UploadFilesContract:
     async def test_where_there_is_no_file(self, files: UploadFiles, upload_id: str) -> None:
         assert await files.find(upload_id) is None
         await files.delete(upload_id)
-        with pytest.raises(UploadFileError, match="is not there any more"):
+        with pytest.raises(UploadFileChangedError, match="was deleted or written again"):
             await files.read(upload_id, '"0x8DC0000000000"', 0, 1)
 
     async def test_a_client_writes_where_it_was_granted_access(
@@ -61,7 +61,7 @@ class UploadFilesContract:
         first = await files.find(upload_id)
         assert first is not None
         await files.write(upload_id, b"two")
-        with pytest.raises(UploadFileError, match="was written again after the commit"):
+        with pytest.raises(UploadFileChangedError, match="was deleted or written again"):
             await files.read(upload_id, first.etag, 0, 3)
 
     async def test_an_empty_file(self, files: UploadFiles, upload_id: str) -> None:

@@ -17,7 +17,7 @@ from shared.errors import (
     NotForUploadError,
     StorageError,
     UploadClosedError,
-    UploadFileError,
+    UploadFileMissingError,
     UploadRefusedError,
     UploadTooLargeError,
 )
@@ -132,7 +132,7 @@ async def test_a_small_file_is_taken_at_once_and_its_lines_become_members(world:
 async def test_a_large_file_is_written_by_the_client(world: UploadWorld) -> None:
     created = await world.uploading.create(AUDIENCE)
     assert (created.upload.state, created.access.expires_at) == (BackfillState.CREATED, NOW + URL_LIFETIME)
-    with pytest.raises(UploadFileError, match="has no file yet"):
+    with pytest.raises(UploadFileMissingError, match="has no file yet"):
         await world.uploading.commit(created.upload.id)
     await world.uploads.put(created.access.url, csv_of("p"))
     await world.clock.sleep(600)
@@ -409,9 +409,7 @@ async def test_a_file_that_is_not_the_committed_one_any_more_fails_and_lets_nobo
         await world.uploads.put(created.access.url, csv_of("other"))
     done = await world.finish(upload)
     assert done.state == BackfillState.FAILED
-    assert done.note == f"the file {'is not there any more' if gone else 'was written again after the commit'}: " + (
-        "upload it again"
-    )
+    assert done.note == "the file was deleted or written again after the commit: upload it again"
     assert (await world.realized(), world.uploads.files) == (["q"], {})
 
 
