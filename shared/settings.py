@@ -41,6 +41,7 @@ class Settings:
     upload_url_seconds: float
     profile_accounts: tuple[str, ...]
     changes_queue: str
+    app_service_authentication: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -54,6 +55,7 @@ class Settings:
             upload_url_seconds=_positive(environment, "UPLOAD_URL_SECONDS", 3_600.0),
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
             changes_queue=environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes",
+            app_service_authentication=app_service_authentication(environment),
         )
 
     @property
@@ -107,6 +109,11 @@ class Settings:
             endpoint=endpoint,
             client_id=self.environment.get(f"{name}__clientId"),
         )
+
+
+def app_service_authentication(environment: Mapping[str, str]) -> bool:
+    """Whether the platform signs callers in before the app sees their requests; it then says so itself."""
+    return environment.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
 
 
 def _retry_delays(text: str) -> tuple[float, ...]:
