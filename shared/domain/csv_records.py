@@ -11,6 +11,7 @@ RECORD_LIMIT = 65_536
 """Bytes that a record may have."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_EMPTY_LINES = re.compile(rb"(?:\r?\n)+")
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # as surrogateescape stands in for such bytes
 
 _TOO_LONG = f"longer than {RECORD_LIMIT:,} bytes"
@@ -69,7 +70,7 @@ class CsvReader:
                 self.place = replace(self.place, offset=start + len(data))
                 return
             self.place = Place(start + at, self.place.line + 1)
-        while at < len(data):
+        while (at := self._behind_empty_lines(data, start, at)) < len(data):
             lines = _Lines(data, at, complete)
             line = self.place.line
             try:
@@ -85,6 +86,13 @@ class CsvReader:
             if fields:
                 problem = _problem(raw, fields)
                 yield CsvRecord(line, () if problem else fields, problem)
+
+    def _behind_empty_lines(self, data: bytes, start: int, at: int) -> int:
+        """All at once: there may be so many that one by one they would keep a worker from everything else."""
+        if empty := _EMPTY_LINES.match(data, at):
+            at = empty.end()
+            self.place = Place(start + at, self.place.line + empty[0].count(b"\n"))
+        return at
 
     def _leave_line(self, data: bytes, start: int, at: int, complete: bool) -> int:
         """Set the place behind the line that begins `at` in `data`, or as far behind as there is of it."""

@@ -16,7 +16,7 @@ from shared.services.wiring import Services
 from shared.web.context import WebContext
 from shared.web.openapi import describe, openapi_of
 from shared.web.problems import ProblemError, answer
-from shared.web.routes import audiences, audit, backfills, configuration, dataflows, destinations
+from shared.web.routes import audiences, audit, backfills, configuration, dataflows, destinations, uploads
 
 ROUTERS = (
     configuration.router,
@@ -24,6 +24,7 @@ ROUTERS = (
     destinations.router,
     dataflows.router,
     backfills.router,
+    uploads.router,
     audit.router,
 )
 
