@@ -96,11 +96,11 @@ class _Upload:
             await self._parts.changes.put(message.text.encode())
         self._tally = tally
         ended = reader.place.offset >= self._order.size
-        self._at = self._behind_the_lines() if ended else Lines(reader.place)
-        share = 1.0 if self._at is None else reader.place.offset / self._order.size
-        return Step(
-            share=share / 2 if self._order.replace else share, members=read, exported=message.changes if message else 0
-        )
+        self._at = Lines(reader.place)
+        if ended:
+            self._leave_the_lines()
+        share = reader.place.offset / self._order.size / (2 if self._order.replace else 1)
+        return Step(share=1.0 if self._at is None else share, members=read, exported=message.changes if message else 0)
 
     def _take(
         self, record: CsvRecord, header: UploadHeader, tally: UploadTally, batches: MessageBatches
@@ -112,10 +112,16 @@ class _Upload:
         full = batches.add(record.line, line.change(self._audience, self._order.time))
         return replace(tally, accepted=tally.accepted + 1, last_key=profile_key(line.profile_id)), full
 
-    def _behind_the_lines(self) -> Settling | Exits | None:
-        if not self._order.exits_called_for(self._tally):
-            return None
-        return Settling(self._parts.clock()) if self._tally.last_key else Exits(0)
+    def _leave_the_lines(self) -> None:
+        if self._order.exits_called_for(self._tally) and self._tally.last_key:
+            self._at = Settling(self._parts.clock())
+        else:
+            self._settled()
+
+    def _settled(self) -> None:
+        """Nothing of any profile is kept longer than it is needed, not even the hash of an id."""
+        self._at = Exits(0) if self._order.exits_called_for(self._tally) else None
+        self._tally = replace(self._tally, last_key="")
 
     async def _settle(self, at: Settling) -> Step:
         """Wait until the lines have been handled, as far as the last one tells.
@@ -129,7 +135,7 @@ class _Upload:
         if handled and not at.handled:
             self._at = Settling(at.since, now)
         elif (at.handled and now - at.handled >= SETTLES_IN) or now - at.since >= SETTLES_AT_LAST:
-            self._at = Exits(0)
+            self._settled()
             return Step(share=0.5)
         return Step(share=0.5, pause=_LOOK_AGAIN)
 

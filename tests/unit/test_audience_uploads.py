@@ -231,7 +231,7 @@ async def test_replacing_lets_exactly_those_leave_who_are_not_listed(world: Uplo
     committed_at = world.clock()
     done = await world.finish(await world.uploading.take(AUDIENCE, csv_of(*listed), replace=True))
     assert await world.realized() == sorted(listed)
-    assert (done.tally.accepted, done.tally.exits, done.share) == (151, 150, 1.0)
+    assert (done.tally.accepted, done.tally.exits, done.share, done.tally.last_key) == (151, 150, 1.0, "")
     left = (await world.profiles.load("p1")).state.memberships[AUDIENCE]
     assert (left.time, left.strength) == (committed_at - 1, Strength.EXITED)
     assert left.last_qualification_time == format_instant(committed_at - 1)
@@ -281,6 +281,7 @@ async def test_nobody_leaves_for_a_file_with_bad_lines_unless_forced(world: Uplo
     body = csv_of("p", "x" * 3_000)
     done = await world.finish(await world.uploading.take(AUDIENCE, body, replace=True))
     assert (await world.realized(), done.tally.exits, done.state) == (["p", "q"], 0, BackfillState.DONE)
+    assert done.share == 1.0
     assert done.note.startswith("nobody left the audience, for there are bad lines")
     done = await world.finish(await world.uploading.take(AUDIENCE, body, replace=True, force=True))
     assert (await world.realized(), done.tally.exits, done.note) == (["p"], 1, "")
