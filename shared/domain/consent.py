@@ -23,6 +23,8 @@ def consents(state: ProfileState, target: Target) -> bool:
 def apply_change(state: ProfileState, change: ProfileChange, targets: Targets, now: int) -> Effects:
     """Write `change` into `state`, and see what that does to the consents which it can touch."""
     touched = list(targets.by_consent.touched_by(None if change.deleted else change.attributes))
+    if not touched:
+        return state.apply(change, now)
     before = [consents(state, target) for target in touched]
     effects = state.apply(change, now)
     moved = {

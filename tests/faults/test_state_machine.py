@@ -148,10 +148,18 @@ class RelayWithConsent(Relay):
         self.do(self.simulation.apply(self.dataflow(enabled=True)))
         self.simulation.allowed = {("d", each) for each in "pq"}
 
-    @rule(profile_id=PROFILES, second=st.integers(1, 40), consent=st.sampled_from(["y", "y", "n", None]))
-    def consent(self, profile_id: str, second: int, consent: str | None) -> None:
-        self.sent.append([item(profile_id, second, attributes={"consent": consent})])
+    @rule(profile_id=PROFILES, consent=st.sampled_from(["y", "n", None]))
+    def consent(self, profile_id: str, consent: str | None) -> None:
+        """Each later than all before, for one that is stale says nothing."""
+        self.sent.append([item(profile_id, 41 + len(self.sent), attributes={"consent": consent})])
         self.simulation.enqueue(*self.sent[-1])
+
+    @rule(enabled=st.booleans())
+    def pause_or_resume(self, enabled: bool) -> None:
+        """And let every worker know, and what waits be handled."""
+        self.map_or_pause(self.mapped, enabled)
+        self.do(self.simulation.watch(31))
+        self.do(self.simulation.deliver_all())
 
     async def finish(self) -> None:
         await super().finish()
