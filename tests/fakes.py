@@ -16,7 +16,14 @@ from shared.domain.memberships import AudienceKey
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.state import ProfileState
 from shared.domain.undelivered import Undelivered, UndeliveredState
-from shared.errors import BadContinuationError, ConflictError, MessageTooLargeError, ProfileTooLargeError, SendError
+from shared.errors import (
+    BadContinuationError,
+    ConflictError,
+    MessageTooLargeError,
+    ProfileTooLargeError,
+    SendError,
+    UploadFileChangedError,
+)
 from shared.services.audit import AuditEntry
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
 from shared.services.ports import (
@@ -33,6 +40,7 @@ from shared.services.ports import (
     UndeliveredCount,
     UndeliveredPage,
 )
+from shared.services.upload_ports import StoredFile, WriteAccess
 
 
 class ManualClock:
@@ -398,6 +406,43 @@ class MemorySliceQueue:
 
     async def put(self, pointer: SlicePointer) -> None:
         self.waiting.append(pointer)
+
+
+class MemoryUploadFiles:
+    """Whoever has a `url` that was granted can write to it with `put`, as a client does over HTTP."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, tuple[bytes, str]] = {}
+        self._granted: dict[str, str] = {}
+        self._etags = count(1)
+
+    async def grant(self, upload_id: str, until: int) -> WriteAccess:
+        url = f"memory://{upload_id}"
+        self._granted[url] = upload_id
+        return WriteAccess(url, {"x-ms-blob-type": "BlockBlob"}, until)
+
+    async def put(self, url: str, body: bytes) -> None:
+        await self.write(self._granted[url], body)
+
+    async def write(self, upload_id: str, body: bytes) -> None:
+        await asyncio.sleep(0)
+        self.files[upload_id] = (body, f"etag-{next(self._etags)}")
+
+    async def find(self, upload_id: str) -> StoredFile | None:
+        await asyncio.sleep(0)
+        found = self.files.get(upload_id)
+        return StoredFile(len(found[0]), found[1]) if found else None
+
+    async def read(self, upload_id: str, etag: str, start: int, length: int) -> bytes:
+        await asyncio.sleep(0)
+        body, current = self.files.get(upload_id, (b"", ""))
+        if etag != current:
+            raise UploadFileChangedError
+        return body[start : start + length]
+
+    async def delete(self, upload_id: str) -> None:
+        await asyncio.sleep(0)
+        self.files.pop(upload_id, None)
 
 
 class MemorySender:

@@ -9,6 +9,7 @@ from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
+from tests.contracts.upload_files import Put, UploadFilesContract
 from tests.fakes import (
     ManualClock,
     MemoryBackfills,
@@ -18,6 +19,7 @@ from tests.fakes import (
     MemoryProfiles,
     MemoryQuarantine,
     MemoryUndelivered,
+    MemoryUploadFiles,
 )
 from tests.unit.builders import NOW
 
@@ -66,3 +68,13 @@ class TestMemoryBackfills(BackfillStoreContract):
     @pytest.fixture
     def store(self) -> MemoryBackfills:
         return MemoryBackfills()
+
+
+class TestMemoryUploadFiles(UploadFilesContract):
+    @pytest.fixture
+    def files(self) -> MemoryUploadFiles:
+        return MemoryUploadFiles()
+
+    @pytest.fixture
+    def put(self, files: MemoryUploadFiles) -> Put:
+        return lambda access, body: files.put(access.url, body)

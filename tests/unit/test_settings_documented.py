@@ -37,6 +37,7 @@ def read_by_settings() -> set[str]:
     settings = Settings.from_environment(environment)
     settings.tables()
     settings.queues()
+    settings.blobs()
     settings.event_hubs("EVENTHUBS")
     return environment.asked
 
@@ -63,7 +64,7 @@ def test_what_is_read_is_in_the_table_and_nothing_else() -> None:
 def test_every_way_of_connecting_as_an_identity_is_named() -> None:
     identity = {name for name in read_by_settings() if "__" in name}
     assert identity == set(re.findall(r"`([A-Z_]+__[A-Za-z]+)`", section()))
-    assert len(identity) == 5
+    assert len(identity) == 6
 
 
 def test_nothing_else_reads_the_environment() -> None:
