@@ -7,6 +7,8 @@ RelayError
 ├── ConflictError            somebody else saved the row first
 ├── NotInQuarantineError     there is no such row in quarantine
 ├── NoSuchBackfillError      there is no such backfill
+├── SecretError              a destination's key could not be read or stored
+│   └── NoSecretStoreError   and never will be: this app has no place for keys
 ├── StorageError             Azure Storage did not do what was asked
 │   ├── RowTooLargeError     and never will: the row is larger than a table takes
 │   └── MessageTooLargeError and never will: the message is larger than a queue takes
@@ -61,6 +63,14 @@ class NoSuchBackfillError(RelayError):
             f"there is no backfill {backfill_id!r}: it may have ended over 30 days ago; "
             "python -m local backfills lists those there are"
         )
+
+
+class SecretError(RelayError):
+    """A secret could not be read, stored or deleted. The message names the secret and never tells it."""
+
+
+class NoSecretStoreError(SecretError):
+    """This app has no place to keep keys. The message says how to give it one, and how to do without."""
 
 
 class StorageError(RelayError):

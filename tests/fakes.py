@@ -14,7 +14,7 @@ from shared.domain.memberships import AudienceKey
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.state import ProfileState
 from shared.domain.undelivered import Undelivered
-from shared.errors import ConflictError, MessageTooLargeError, ProfileTooLargeError, SendError
+from shared.errors import ConflictError, MessageTooLargeError, ProfileTooLargeError, SecretError, SendError
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
 from shared.services.ports import (
     DestinationTrouble,
@@ -354,3 +354,39 @@ class MemorySender:
             self.sent.append(export)
             acknowledged.set_result(None)
         return acknowledged
+
+
+class MemorySecrets:
+    """Fails as `failure` says, if there is one."""
+
+    writable = True
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, dict[str, str]] = {}
+        self.reads = 0
+        self.failure: Exception | None = None
+        self._versions = count(1)
+
+    async def store(self, name: str, value: str) -> str:
+        await self._answer()
+        version = f"{next(self._versions):032x}"
+        self.secrets.setdefault(name, {})[version] = value
+        return version
+
+    async def read(self, name: str, version: str | None = None) -> str:
+        self.reads += 1
+        await self._answer()
+        versions = self.secrets.get(name, {})
+        wanted = version or next(reversed(versions), "")
+        if wanted not in versions:
+            raise SecretError(f"there is no version {version} of secret {name}")
+        return versions[wanted]
+
+    async def delete(self, name: str) -> None:
+        await self._answer()
+        self.secrets.pop(name, None)
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure

@@ -8,6 +8,7 @@ from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
+from tests.contracts.secret_store import SecretStoreContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
 from tests.fakes import (
     ManualClock,
@@ -17,6 +18,7 @@ from tests.fakes import (
     MemoryMembers,
     MemoryProfiles,
     MemoryQuarantine,
+    MemorySecrets,
     MemoryUndelivered,
 )
 from tests.unit.builders import NOW
@@ -66,3 +68,9 @@ class TestMemoryBackfills(BackfillStoreContract):
     @pytest.fixture
     def store(self) -> MemoryBackfills:
         return MemoryBackfills()
+
+
+class TestMemorySecrets(SecretStoreContract):
+    @pytest.fixture
+    def store(self) -> MemorySecrets:
+        return MemorySecrets()
