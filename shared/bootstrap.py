@@ -12,6 +12,8 @@ from azure.storage.queue.aio import QueueClient
 
 from shared.adapters import event_hubs, queues, retry_queue, slice_queue, tables
 from shared.adapters.changes_queue import StorageChangesQueue
+from shared.adapters.hub_connections import HubConnections
+from shared.adapters.secret_stores import ClosableSecretStore, secret_store
 from shared.adapters.table_backfills import TableBackfills
 from shared.adapters.table_configuration import TableConfiguration
 from shared.adapters.table_health import TableHealth
@@ -34,12 +36,13 @@ class Relay:
     undelivered: TableUndelivered
     backfills: TableBackfills
     _sender: event_hubs.EventHubsSender
+    _secrets: ClosableSecretStore
     _clients: Clients
 
     async def close(self) -> None:
         """Close every connection; a Functions worker just ends instead."""
         await self._sender.close()
-        await asyncio.gather(*(client.close() for client in self._clients))
+        await asyncio.gather(self._secrets.close(), *(client.close() for client in self._clients))
 
 
 def clock() -> int:
@@ -50,6 +53,7 @@ def clock() -> int:
 async def build(environment: Mapping[str, str]) -> Relay:
     """A relay for these app settings; tables and queues are made where missing. Raises SettingError, StorageError."""
     settings = Settings.from_environment(environment)
+    secrets = secret_store(settings)
     accounts = {
         name: tables.connect(settings.tables(name))
         for name in dict.fromkeys((RELAY_STORAGE, *settings.profile_accounts))
@@ -69,7 +73,8 @@ async def build(environment: Mapping[str, str]) -> Relay:
     needed: list[tables.Table | queues.Queue] = [retries, slices, *home.values(), *profile_tables.values()]
     await _all_or_close([each.create_if_missing() for each in needed], clients)
 
-    sender = event_hubs.EventHubsSender(settings.event_hubs, settings.send_timeout)
+    connections = HubConnections(settings.event_hubs, secrets, local=settings.is_local)
+    sender = event_hubs.EventHubsSender(connections, settings.send_timeout)
     configuration = TableConfiguration(home["Configuration"])
     undelivered = TableUndelivered(home["Undelivered"])
     backfills = TableBackfills(home["Backfills"])
@@ -88,7 +93,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         clock=clock,
         sleep=asyncio.sleep,
     )
-    return Relay(Services(ports, settings), configuration, undelivered, backfills, sender, clients)
+    return Relay(Services(ports, settings), configuration, undelivered, backfills, sender, secrets, clients)
 
 
 async def _all_or_close(creating: list[Coroutine[Any, Any, None]], clients: Clients) -> None:
