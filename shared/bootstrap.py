@@ -13,6 +13,7 @@ from azure.storage.queue.aio import QueueClient
 from shared.adapters import event_hubs, queues, retry_queue, slice_queue, tables
 from shared.adapters.changes_queue import StorageChangesQueue
 from shared.adapters.hub_connections import HubConnections
+from shared.adapters.hub_verifier import EventHubsVerifier
 from shared.adapters.secret_stores import ClosableSecretStore, secret_store
 from shared.adapters.table_backfills import TableBackfills
 from shared.adapters.table_configuration import TableConfiguration
@@ -90,6 +91,8 @@ async def build(environment: Mapping[str, str]) -> Relay:
         retries=retry_queue.StorageRetryQueue(retries),
         slices=slice_queue.StorageSliceQueue(slices),
         sender=sender,
+        secrets=secrets,
+        verifier=EventHubsVerifier(settings.local_broker_control_port),
         clock=clock,
         sleep=asyncio.sleep,
     )

@@ -7,6 +7,7 @@ RelayError
 ├── ConflictError            somebody else saved the row first
 ├── NotInQuarantineError     there is no such row in quarantine
 ├── NoSuchBackfillError      there is no such backfill
+├── ConnectionFailedError    a destination's hub cannot be reached, or not be sent to
 ├── SecretError              a destination's key could not be read or stored
 │   └── NoSecretStoreError   and never will be: this app has no place for keys
 ├── StorageError             Azure Storage did not do what was asked
@@ -63,6 +64,15 @@ class NoSuchBackfillError(RelayError):
             f"there is no backfill {backfill_id!r}: it may have ended over 30 days ago; "
             "python -m local backfills lists those there are"
         )
+
+
+class ConnectionFailedError(RelayError):
+    """A hub cannot be reached, or not be sent to: `kind` is that of the problem, `hubs` those there are, if known."""
+
+    def __init__(self, kind: str, message: str, hubs: tuple[str, ...] | None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.hubs = hubs
 
 
 class SecretError(RelayError):

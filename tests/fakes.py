@@ -8,6 +8,7 @@ from itertools import count
 
 from shared.domain.backfill import INDEX_BUCKETS
 from shared.domain.configuration import Configuration
+from shared.domain.credentials import Credentials
 from shared.domain.export import Export
 from shared.domain.instants import SECOND
 from shared.domain.memberships import AudienceKey
@@ -16,6 +17,7 @@ from shared.domain.state import ProfileState
 from shared.domain.undelivered import Undelivered
 from shared.errors import ConflictError, MessageTooLargeError, ProfileTooLargeError, SecretError, SendError
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
+from shared.services.connection_ports import ConnectionProblem, Verified
 from shared.services.ports import (
     DestinationTrouble,
     QuarantinedItem,
@@ -354,6 +356,24 @@ class MemorySender:
             self.sent.append(export)
             acknowledged.set_result(None)
         return acknowledged
+
+
+class ScriptedVerifier:
+    """Finds each hub as `found` says, by its name, and the namespace's as `hubs` does."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Verified | ConnectionProblem] = {}
+        self.hubs: tuple[str, ...] | ConnectionProblem = ()
+        self.asked: list[tuple[Credentials, str]] = []
+
+    async def verify(self, credentials: Credentials, event_hub_name: str) -> Verified | ConnectionProblem:
+        await asyncio.sleep(0)
+        self.asked.append((credentials, event_hub_name))
+        return self.found.get(event_hub_name, ConnectionProblem("unknown-hub", f"there is no {event_hub_name}"))
+
+    async def list_hubs(self, credentials: Credentials) -> tuple[str, ...] | ConnectionProblem:
+        await asyncio.sleep(0)
+        return self.hubs
 
 
 class MemorySecrets:

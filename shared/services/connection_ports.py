@@ -1,6 +1,45 @@
 """What connecting destinations needs of the outside."""
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from shared.domain.credentials import Credentials
+
+ProblemKind = Literal[
+    "unknown-host",
+    "unreachable",
+    "blocked-by-firewall",
+    "unknown-hub",
+    "bad-key",
+    "no-send-claim",
+    "no-manage-claim",
+    "no-identity",
+    "throttled",
+    "other",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionProblem:
+    """What is wrong with a connection; `message` says what to do, and holds no key."""
+
+    kind: ProblemKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A hub that takes events; `partitions` are the ids of its partitions."""
+
+    partitions: tuple[str, ...]
+
+
+class HubVerifier(Protocol):
+    async def verify(self, credentials: Credentials, event_hub_name: str) -> Verified | ConnectionProblem:
+        """Whether events could be sent to the hub. Sends none, and is over within about 15 seconds."""
+
+    async def list_hubs(self, credentials: Credentials) -> tuple[str, ...] | ConnectionProblem:
+        """The names of the namespace's hubs. Over within about 15 seconds."""
 
 
 class SecretStore(Protocol):

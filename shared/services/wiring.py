@@ -7,6 +7,8 @@ from shared.services.backfill_members import BackfillMembers
 from shared.services.backfill_ports import BackfillStore, MemberIndex, SliceQueue
 from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationCache
+from shared.services.connect_destinations import ConnectDestinations
+from shared.services.connection_ports import HubVerifier, SecretStore
 from shared.services.delivery import Delivery
 from shared.services.export_changes import ExportChanges
 from shared.services.forget_profiles import ForgetProfiles
@@ -48,6 +50,8 @@ class Ports:
     retries: RetryQueue
     slices: SliceQueue
     sender: ExportSender
+    secrets: SecretStore
+    verifier: HubVerifier
     clock: Clock
     sleep: Sleep
 
@@ -93,6 +97,12 @@ class Services:
             quarantine=ports.quarantine,
             traffic=self.traffic,
             clock=clock,
+        )
+        self.connect_destinations = ConnectDestinations(
+            secrets=ports.secrets,
+            verifier=ports.verifier,
+            local=settings.is_local,
+            margin=settings.backfill_delay,
         )
         self._make_the_services_of_failure()
         self._make_the_services_of_backfills()

@@ -20,9 +20,11 @@ from tests.fakes import (
     MemoryProfiles,
     MemoryQuarantine,
     MemoryRetryQueue,
+    MemorySecrets,
     MemorySender,
     MemorySliceQueue,
     MemoryUndelivered,
+    ScriptedVerifier,
 )
 from tests.unit.builders import NOW, configuration, destination
 
@@ -46,6 +48,8 @@ class World:
         self.configuration = MemoryConfiguration(settled)
         self.quarantine = MemoryQuarantine()
         self.sender = MemorySender()
+        self.secrets = MemorySecrets()
+        self.verifier = ScriptedVerifier()
         self.undelivered = MemoryUndelivered()
         self.backfills = MemoryBackfills()
         self.health = MemoryHealth()
@@ -68,6 +72,8 @@ class World:
             retries=self.retries,
             slices=self.slices,
             sender=self.sender,
+            secrets=self.secrets,
+            verifier=self.verifier,
             clock=self.clock,
             sleep=self.clock.sleep,
         )
