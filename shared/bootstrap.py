@@ -13,6 +13,9 @@ from azure.storage.queue.aio import QueueClient
 
 from shared.adapters import event_hubs, queues, retry_queue, slice_queue, tables
 from shared.adapters.changes_queue import StorageChangesQueue
+from shared.adapters.hub_connections import HubConnections
+from shared.adapters.hub_verifier import EventHubsVerifier
+from shared.adapters.secret_stores import ClosableSecretStore, secret_store
 from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_backfills import TableBackfills
 from shared.adapters.table_configuration import TableConfiguration
@@ -38,13 +41,14 @@ class Relay:
     backfills: TableBackfills
     _uploads: BlobUploadFiles
     _sender: event_hubs.EventHubsSender
+    _secrets: ClosableSecretStore
     _clients: Clients
 
     async def close(self) -> None:
         """Close every connection; a Functions worker just ends instead."""
         await self._sender.close()
         await self._uploads.close()
-        await asyncio.gather(*(client.close() for client in self._clients))
+        await asyncio.gather(self._secrets.close(), *(client.close() for client in self._clients))
 
 
 def clock() -> int:
@@ -55,6 +59,7 @@ def clock() -> int:
 async def build(environment: Mapping[str, str]) -> Relay:
     """A relay for these app settings; tables and queues are made where missing. Raises SettingError, StorageError."""
     settings = Settings.from_environment(environment)
+    secrets = secret_store(settings)
     accounts = {
         name: tables.connect(settings.tables(name))
         for name in dict.fromkeys((RELAY_STORAGE, *settings.profile_accounts))
@@ -74,7 +79,8 @@ async def build(environment: Mapping[str, str]) -> Relay:
     needed: list[tables.Table | queues.Queue] = [retries, slices, *home.values(), *profile_tables.values()]
     await _all_or_close([each.create_if_missing() for each in needed], clients)
 
-    sender = event_hubs.EventHubsSender(settings.event_hubs, settings.send_timeout)
+    connections = HubConnections(settings.event_hubs, secrets, local=settings.is_local)
+    sender = event_hubs.EventHubsSender(connections, settings.send_timeout)
     configuration = TableConfiguration(home["Configuration"])
     undelivered = TableUndelivered(home["Undelivered"])
     backfills = TableBackfills(home["Backfills"])
@@ -93,11 +99,13 @@ async def build(environment: Mapping[str, str]) -> Relay:
         slices=slice_queue.StorageSliceQueue(slices),
         uploads=uploads,
         sender=sender,
+        secrets=secrets,
+        verifier=EventHubsVerifier(settings.local_broker_control_port),
         clock=clock,
         sleep=asyncio.sleep,
         new_id=lambda: uuid.uuid4().hex,
     )
-    return Relay(Services(ports, settings), configuration, undelivered, backfills, uploads, sender, clients)
+    return Relay(Services(ports, settings), configuration, undelivered, backfills, uploads, sender, secrets, clients)
 
 
 async def _all_or_close(creating: list[Coroutine[Any, Any, None]], clients: Clients) -> None:

@@ -16,6 +16,9 @@ RelayError
 │   ├── UploadFileChangedError  its file is no longer the one that was committed
 │   ├── UploadRefusedError   its file cannot be taken: the header says so
 │   └── UploadTooLargeError  it is too large to be posted
+├── ConnectionFailedError    a destination's hub cannot be reached, or not be sent to
+├── SecretError              a destination's key could not be read or stored
+│   └── NoSecretStoreError   and never will be: this app has no place for keys
 ├── StorageError             Azure Storage did not do what was asked
 │   ├── RowTooLargeError     and never will: the row is larger than a table takes
 │   └── MessageTooLargeError and never will: the message is larger than a queue takes
@@ -132,6 +135,23 @@ class UploadTooLargeError(UploadError):
             f"the file has {size:,} bytes, where at most {most:,} can be posted: create an upload, write the file to "
             "the address that it gives, then commit it"
         )
+
+
+class ConnectionFailedError(RelayError):
+    """A hub cannot be reached, or not be sent to: `kind` is that of the problem, `hubs` those there are, if known."""
+
+    def __init__(self, kind: str, message: str, hubs: tuple[str, ...] | None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.hubs = hubs
+
+
+class SecretError(RelayError):
+    """A secret could not be read, stored or deleted. The message names the secret and never tells it."""
+
+
+class NoSecretStoreError(SecretError):
+    """This app has no place to keep keys. The message says how to give it one, and how to do without."""
 
 
 class StorageError(RelayError):

@@ -10,6 +10,7 @@ from itertools import count
 from shared.adapters.continuation import decode_token, encode_token
 from shared.domain.backfill import INDEX_BUCKETS
 from shared.domain.configuration import Configuration
+from shared.domain.credentials import Credentials
 from shared.domain.export import Export
 from shared.domain.instants import SECOND
 from shared.domain.memberships import AudienceKey
@@ -21,11 +22,13 @@ from shared.errors import (
     ConflictError,
     MessageTooLargeError,
     ProfileTooLargeError,
+    SecretError,
     SendError,
     UploadFileChangedError,
 )
 from shared.services.audit import AuditEntry
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
+from shared.services.connection_ports import ConnectionProblem, Verified
 from shared.services.ports import (
     DestinationTrouble,
     QuarantinedEntry,
@@ -475,3 +478,57 @@ class MemoryAudit:
 
     async def newest_first(self, limit: int, before: str = "") -> list[AuditEntry]:
         return [self.entries[key] for key in sorted(self.entries) if key > before][:limit]
+
+
+class ScriptedVerifier:
+    """Finds each hub as `found` says, by its name, and the namespace's as `hubs` does."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Verified | ConnectionProblem] = {}
+        self.hubs: tuple[str, ...] | ConnectionProblem = ()
+        self.asked: list[tuple[Credentials, str]] = []
+
+    async def verify(self, credentials: Credentials, event_hub_name: str) -> Verified | ConnectionProblem:
+        await asyncio.sleep(0)
+        self.asked.append((credentials, event_hub_name))
+        return self.found.get(event_hub_name, ConnectionProblem("unknown-hub", f"there is no {event_hub_name}"))
+
+    async def list_hubs(self, credentials: Credentials) -> tuple[str, ...] | ConnectionProblem:
+        await asyncio.sleep(0)
+        return self.hubs
+
+
+class MemorySecrets:
+    """Fails as `failure` says, if there is one."""
+
+    writable = True
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, dict[str, str]] = {}
+        self.reads = 0
+        self.failure: Exception | None = None
+        self._versions = count(1)
+
+    async def store(self, name: str, value: str) -> str:
+        await self._answer()
+        version = f"{next(self._versions):032x}"
+        self.secrets.setdefault(name, {})[version] = value
+        return version
+
+    async def read(self, name: str, version: str | None = None) -> str:
+        self.reads += 1
+        await self._answer()
+        versions = self.secrets.get(name, {})
+        wanted = version or next(reversed(versions), "")
+        if wanted not in versions:
+            raise SecretError(f"there is no version {version} of secret {name}")
+        return versions[wanted]
+
+    async def delete(self, name: str) -> None:
+        await self._answer()
+        self.secrets.pop(name, None)
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure

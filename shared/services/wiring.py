@@ -10,6 +10,8 @@ from shared.services.backfill_members import BackfillMembers
 from shared.services.backfill_ports import BackfillStore, MemberIndex, SliceQueue
 from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationCache
+from shared.services.connect_destinations import ConnectDestinations
+from shared.services.connection_ports import HubVerifier, SecretStore
 from shared.services.delivery import Delivery
 from shared.services.edit_configuration import EditConfiguration
 from shared.services.explain_profile import ExplainProfile
@@ -59,6 +61,8 @@ class Ports:
     slices: SliceQueue
     uploads: UploadFiles
     sender: ExportSender
+    secrets: SecretStore
+    verifier: HubVerifier
     clock: Clock
     sleep: Sleep
     new_id: Callable[[], str]
@@ -121,6 +125,12 @@ class Services:
             configuration=self.configuration,
             delivery=self.delivery,
             clock=clock,
+        )
+        self.connect_destinations = ConnectDestinations(
+            secrets=ports.secrets,
+            verifier=ports.verifier,
+            local=settings.is_local,
+            margin=settings.backfill_delay,
         )
         self._make_the_services_of_failure()
         self._make_the_services_of_backfills()

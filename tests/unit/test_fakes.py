@@ -8,6 +8,7 @@ from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
+from tests.contracts.secret_store import SecretStoreContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
 from tests.contracts.upload_files import Put, UploadFilesContract
 from tests.fakes import (
@@ -18,6 +19,7 @@ from tests.fakes import (
     MemoryMembers,
     MemoryProfiles,
     MemoryQuarantine,
+    MemorySecrets,
     MemoryUndelivered,
     MemoryUploadFiles,
 )
@@ -78,3 +80,9 @@ class TestMemoryUploadFiles(UploadFilesContract):
     @pytest.fixture
     def put(self, files: MemoryUploadFiles) -> Put:
         return lambda access, body: files.put(access.url, body)
+
+
+class TestMemorySecrets(SecretStoreContract):
+    @pytest.fixture
+    def store(self) -> MemorySecrets:
+        return MemorySecrets()

@@ -22,10 +22,12 @@ from tests.fakes import (
     MemoryProfiles,
     MemoryQuarantine,
     MemoryRetryQueue,
+    MemorySecrets,
     MemorySender,
     MemorySliceQueue,
     MemoryUndelivered,
     MemoryUploadFiles,
+    ScriptedVerifier,
 )
 from tests.unit.builders import NOW, configuration, destination
 
@@ -49,6 +51,8 @@ class World:
         self.configuration = MemoryConfiguration(settled)
         self.quarantine = MemoryQuarantine()
         self.sender = MemorySender()
+        self.secrets = MemorySecrets()
+        self.verifier = ScriptedVerifier()
         self.undelivered = MemoryUndelivered()
         self.backfills = MemoryBackfills()
         self.audit = MemoryAudit()
@@ -76,6 +80,8 @@ class World:
             slices=self.slices,
             uploads=self.uploads,
             sender=self.sender,
+            secrets=self.secrets,
+            verifier=self.verifier,
             clock=self.clock,
             sleep=self.clock.sleep,
             new_id=lambda: f"{next(self._ids):08}",
