@@ -4,13 +4,14 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from local.state import CONFIG_CACHE_SECONDS, EVENTHUBS, PROFILE_CHANGES_QUEUE, RELAY_STORAGE, Settings
+from local.state import CONFIG_CACHE_SECONDS, EVENTHUBS, PROFILE_CHANGES_QUEUE, RELAY_STORAGE, SECRETS_FILE, Settings
 from shared.bootstrap import Relay, build
 
 
 def app_environment(settings: Settings) -> dict[str, str]:
     """The app settings that a command in a process of its own needs. Raises SettingMissingError without storage."""
     found = {name: settings.find(name) for name in (PROFILE_CHANGES_QUEUE, EVENTHUBS, CONFIG_CACHE_SECONDS)}
+    found[SECRETS_FILE] = settings.local_secrets_file
     present = {name: value for name, value in found.items() if value is not None}
     return os.environ | present | {RELAY_STORAGE: settings.storage}
 

@@ -22,6 +22,7 @@ from local.state import (
     EVENTHUBS,
     PROFILE_CHANGES_QUEUE,
     RELAY_STORAGE,
+    SECRETS_FILE,
     write_settings,
 )
 from local.storage_faults.control import StorageFaults
@@ -107,6 +108,7 @@ class LocalStack:
             CONFIG_CACHE_SECONDS: "1",
             EVENTHUBS: self.event_hubs_connection_string,
             BROKER_CONTROL_PORT: str(self.event_hubs.ports.control),
+            SECRETS_FILE: str(self.directory / "secrets.json"),
         }
 
     @property

@@ -16,6 +16,7 @@ PROFILE_CHANGES_QUEUE = "PROFILE_CHANGES_QUEUE"
 EVENTHUBS = "EVENTHUBS"
 CONFIG_CACHE_SECONDS = "CONFIG_CACHE_SECONDS"
 BROKER_CONTROL_PORT = "LOCAL_BROKER_CONTROL_PORT"
+SECRETS_FILE = "LOCAL_SECRETS_FILE"
 
 
 def write_private(path: Path, text: str) -> None:
@@ -71,6 +72,13 @@ class Settings:
             return None
         port = self._values.get(BROKER_CONTROL_PORT)
         return int(port) if port else None
+
+    @property
+    def local_secrets_file(self) -> str | None:
+        """Of the local stack; None when the environment names another storage account."""
+        if self.find(RELAY_STORAGE) != self._values.get(RELAY_STORAGE):
+            return None
+        return self._values.get(SECRETS_FILE)
 
 
 class StateDirectory:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+import uuid
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -12,6 +13,9 @@ from azure.storage.queue.aio import QueueClient
 
 from shared.adapters import event_hubs, queues, retry_queue, slice_queue, tables
 from shared.adapters.changes_queue import StorageChangesQueue
+from shared.adapters.hub_connections import HubConnections
+from shared.adapters.hub_verifier import EventHubsVerifier
+from shared.adapters.secret_stores import ClosableSecretStore, secret_store
 from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_backfills import TableBackfills
 from shared.adapters.table_configuration import TableConfiguration
@@ -20,6 +24,7 @@ from shared.adapters.table_members import TableMembers
 from shared.adapters.table_profiles import TableProfiles
 from shared.adapters.table_quarantine import TableQuarantine
 from shared.adapters.table_undelivered import TableUndelivered
+from shared.adapters.upload_files import BlobUploadFiles
 from shared.services.wiring import Ports, Services
 from shared.settings import RELAY_STORAGE, Settings
 
@@ -34,13 +39,16 @@ class Relay:
     configuration: TableConfiguration
     undelivered: TableUndelivered
     backfills: TableBackfills
+    _uploads: BlobUploadFiles
     _sender: event_hubs.EventHubsSender
+    _secrets: ClosableSecretStore
     _clients: Clients
 
     async def close(self) -> None:
         """Close every connection; a Functions worker just ends instead."""
         await self._sender.close()
-        await asyncio.gather(*(client.close() for client in self._clients))
+        await self._uploads.close()
+        await asyncio.gather(self._secrets.close(), *(client.close() for client in self._clients))
 
 
 def clock() -> int:
@@ -51,6 +59,7 @@ def clock() -> int:
 async def build(environment: Mapping[str, str]) -> Relay:
     """A relay for these app settings; tables and queues are made where missing. Raises SettingError, StorageError."""
     settings = Settings.from_environment(environment)
+    secrets = secret_store(settings)
     accounts = {
         name: tables.connect(settings.tables(name))
         for name in dict.fromkeys((RELAY_STORAGE, *settings.profile_accounts))
@@ -70,10 +79,12 @@ async def build(environment: Mapping[str, str]) -> Relay:
     needed: list[tables.Table | queues.Queue] = [retries, slices, *home.values(), *profile_tables.values()]
     await _all_or_close([each.create_if_missing() for each in needed], clients)
 
-    sender = event_hubs.EventHubsSender(settings.event_hubs, settings.send_timeout)
+    connections = HubConnections(settings.event_hubs, secrets, local=settings.is_local)
+    sender = event_hubs.EventHubsSender(connections, settings.send_timeout)
     configuration = TableConfiguration(home["Configuration"])
     undelivered = TableUndelivered(home["Undelivered"])
     backfills = TableBackfills(home["Backfills"])
+    uploads = BlobUploadFiles(settings.blobs)
     ports = Ports(
         profiles=TableProfiles([profile_tables[name] for name in settings.profile_accounts]),
         members=TableMembers(home["AudienceMembers"]),
@@ -86,11 +97,15 @@ async def build(environment: Mapping[str, str]) -> Relay:
         changes=StorageChangesQueue(changes_client, settings.changes_queue),
         retries=retry_queue.StorageRetryQueue(retries),
         slices=slice_queue.StorageSliceQueue(slices),
+        uploads=uploads,
         sender=sender,
+        secrets=secrets,
+        verifier=EventHubsVerifier(settings.local_broker_control_port),
         clock=clock,
         sleep=asyncio.sleep,
+        new_id=lambda: uuid.uuid4().hex,
     )
-    return Relay(Services(ports, settings), configuration, undelivered, backfills, sender, clients)
+    return Relay(Services(ports, settings), configuration, undelivered, backfills, uploads, sender, secrets, clients)
 
 
 async def _all_or_close(creating: list[Coroutine[Any, Any, None]], clients: Clients) -> None:

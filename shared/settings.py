@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from shared.errors import SettingError
 
 RELAY_STORAGE = "RELAY_STORAGE"
 PROFILE_BUCKETS = 1_024
+_LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
 _LONGEST_DELAY = 6 * 24 * 3600  # a queue message lives for seven days
 
 # Azurite's published account, which is the same on every machine and protects nothing.
 _DEVELOPMENT_STORAGE = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
     "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
-    "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1"
+    "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
+    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1"
 )
 
 
@@ -37,6 +40,7 @@ class Settings:
     retry_delays: tuple[float, ...]
     redrive_per_second: float
     backfill_per_second: float
+    upload_url_seconds: float
     profile_accounts: tuple[str, ...]
     changes_queue: str
     app_service_authentication: bool
@@ -50,6 +54,7 @@ class Settings:
             retry_delays=_retry_delays(environment.get("RETRY_DELAYS", "15,30")),
             redrive_per_second=_positive(environment, "REDRIVE_PER_SECOND", 100.0),
             backfill_per_second=_positive(environment, "BACKFILL_PER_SECOND", 500.0),
+            upload_url_seconds=_positive(environment, "UPLOAD_URL_SECONDS", 3_600.0),
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
             changes_queue=environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes",
             app_service_authentication=app_service_authentication(environment),
@@ -82,11 +87,62 @@ class Settings:
         )
         return self._expanded(connection)
 
+    def blobs(self) -> Connection:
+        """The blobs beside the tables: in the same account, or behind `RELAY_STORAGE__blobServiceUri`."""
+        connection = self._connection(
+            RELAY_STORAGE, "blobServiceUri", "a storage connection string, or {name}__blobServiceUri"
+        )
+        return self._expanded(connection)
+
     def event_hubs(self, name: str) -> Connection:
         """The Event Hubs namespace behind the setting `name`, or behind `<name>__fullyQualifiedNamespace`."""
         return self._connection(
             name, "fullyQualifiedNamespace", "an Event Hubs connection string, or {name}__fullyQualifiedNamespace"
         )
+
+    def key_vault(self) -> Connection | None:
+        """The Key Vault at `KEY_VAULT_URI`, if there is one."""
+        uri = self.environment.get("KEY_VAULT_URI")
+        if not uri:
+            return None
+        parts = urlsplit(uri)
+        if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
+            raise SettingError(
+                "app setting KEY_VAULT_URI: expected a vault's URI, such as https://contoso.vault.azure.net"
+            )
+        return Connection("KEY_VAULT_URI", endpoint=uri, client_id=self.environment.get("KEY_VAULT_URI__clientId"))
+
+    @property
+    def local_secrets_file(self) -> str | None:
+        """Where the local stack keeps keys; refused where the storage account is a real one."""
+        path = self.environment.get("LOCAL_SECRETS_FILE")
+        if path and not self.is_local:
+            raise SettingError(
+                "app setting LOCAL_SECRETS_FILE: expected only with the local stack's storage: remove it and set "
+                "KEY_VAULT_URI, because a file is no place for the keys of a real account"
+            )
+        return path or None
+
+    @property
+    def local_broker_control_port(self) -> int | None:
+        """Where the local stack's Event Hubs list their hubs; None where the app is not on the local stack."""
+        port = self.environment.get("LOCAL_BROKER_CONTROL_PORT", "")
+        return int(port) if self.is_local and port.isdecimal() else None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the app runs on the local stack: all of its storage is on this machine."""
+        text = self.environment.get(RELAY_STORAGE) or ""
+        if text.rstrip("; ") == "UseDevelopmentStorage=true":
+            return True
+        if text:
+            parts = dict(part.strip().partition("=")[::2] for part in text.split(";") if part)
+            given = [parts.get(f"{service}Endpoint") for service in ("Table", "Queue")]
+            optional = [parts[name] for name in ("BlobEndpoint", "FileEndpoint") if name in parts]
+        else:
+            given = [self.environment.get(f"{RELAY_STORAGE}__{service}ServiceUri") for service in ("table", "queue")]
+            optional = []
+        return all(urlsplit(endpoint or "").hostname in _LOCAL_HOSTS for endpoint in [*given, *optional])
 
     def _connection(self, name: str, endpoint_suffix: str, expected: str) -> Connection:
         connection_string = self.environment.get(name)

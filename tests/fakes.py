@@ -10,15 +10,25 @@ from itertools import count
 from shared.adapters.continuation import decode_token, encode_token
 from shared.domain.backfill import INDEX_BUCKETS
 from shared.domain.configuration import Configuration
+from shared.domain.credentials import Credentials
 from shared.domain.export import Export
 from shared.domain.instants import SECOND
 from shared.domain.memberships import AudienceKey
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.state import ProfileState
 from shared.domain.undelivered import Undelivered, UndeliveredState
-from shared.errors import BadContinuationError, ConflictError, MessageTooLargeError, ProfileTooLargeError, SendError
+from shared.errors import (
+    BadContinuationError,
+    ConflictError,
+    MessageTooLargeError,
+    ProfileTooLargeError,
+    SecretError,
+    SendError,
+    UploadFileChangedError,
+)
 from shared.services.audit import AuditEntry
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
+from shared.services.connection_ports import ConnectionProblem, Verified
 from shared.services.ports import (
     DestinationTrouble,
     QuarantinedEntry,
@@ -33,6 +43,7 @@ from shared.services.ports import (
     UndeliveredCount,
     UndeliveredPage,
 )
+from shared.services.upload_ports import StoredFile, WriteAccess
 
 
 class ManualClock:
@@ -400,6 +411,43 @@ class MemorySliceQueue:
         self.waiting.append(pointer)
 
 
+class MemoryUploadFiles:
+    """Whoever has a `url` that was granted can write to it with `put`, as a client does over HTTP."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, tuple[bytes, str]] = {}
+        self._granted: dict[str, str] = {}
+        self._etags = count(1)
+
+    async def grant(self, upload_id: str, until: int) -> WriteAccess:
+        url = f"memory://{upload_id}"
+        self._granted[url] = upload_id
+        return WriteAccess(url, {"x-ms-blob-type": "BlockBlob"}, until)
+
+    async def put(self, url: str, body: bytes) -> None:
+        await self.write(self._granted[url], body)
+
+    async def write(self, upload_id: str, body: bytes) -> None:
+        await asyncio.sleep(0)
+        self.files[upload_id] = (body, f"etag-{next(self._etags)}")
+
+    async def find(self, upload_id: str) -> StoredFile | None:
+        await asyncio.sleep(0)
+        found = self.files.get(upload_id)
+        return StoredFile(len(found[0]), found[1]) if found else None
+
+    async def read(self, upload_id: str, etag: str, start: int, length: int) -> bytes:
+        await asyncio.sleep(0)
+        body, current = self.files.get(upload_id, (b"", ""))
+        if etag != current:
+            raise UploadFileChangedError
+        return body[start : start + length]
+
+    async def delete(self, upload_id: str) -> None:
+        await asyncio.sleep(0)
+        self.files.pop(upload_id, None)
+
+
 class MemorySender:
     """Acknowledges every export, but for those to a destination in `failures`, which fail as it says."""
 
@@ -430,3 +478,57 @@ class MemoryAudit:
 
     async def newest_first(self, limit: int, before: str = "") -> list[AuditEntry]:
         return [self.entries[key] for key in sorted(self.entries) if key > before][:limit]
+
+
+class ScriptedVerifier:
+    """Finds each hub as `found` says, by its name, and the namespace's as `hubs` does."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Verified | ConnectionProblem] = {}
+        self.hubs: tuple[str, ...] | ConnectionProblem = ()
+        self.asked: list[tuple[Credentials, str]] = []
+
+    async def verify(self, credentials: Credentials, event_hub_name: str) -> Verified | ConnectionProblem:
+        await asyncio.sleep(0)
+        self.asked.append((credentials, event_hub_name))
+        return self.found.get(event_hub_name, ConnectionProblem("unknown-hub", f"there is no {event_hub_name}"))
+
+    async def list_hubs(self, credentials: Credentials) -> tuple[str, ...] | ConnectionProblem:
+        await asyncio.sleep(0)
+        return self.hubs
+
+
+class MemorySecrets:
+    """Fails as `failure` says, if there is one."""
+
+    writable = True
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, dict[str, str]] = {}
+        self.reads = 0
+        self.failure: Exception | None = None
+        self._versions = count(1)
+
+    async def store(self, name: str, value: str) -> str:
+        await self._answer()
+        version = f"{next(self._versions):032x}"
+        self.secrets.setdefault(name, {})[version] = value
+        return version
+
+    async def read(self, name: str, version: str | None = None) -> str:
+        self.reads += 1
+        await self._answer()
+        versions = self.secrets.get(name, {})
+        wanted = version or next(reversed(versions), "")
+        if wanted not in versions:
+            raise SecretError(f"there is no version {version} of secret {name}")
+        return versions[wanted]
+
+    async def delete(self, name: str) -> None:
+        await self._answer()
+        self.secrets.pop(name, None)
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure

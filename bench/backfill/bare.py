@@ -14,7 +14,8 @@ from typing import Any
 from azure.eventhub import EventData
 
 from bench.backfill.counting import INDEX, IndexPage
-from shared.adapters import event_hubs, tables
+from shared.adapters import tables
+from shared.adapters.hub_connections import connect
 from shared.adapters.tables import Table
 from shared.domain.profile_key import bucket_of_key
 from shared.services.backfill_members import MEMBERS_A_STEP
@@ -34,7 +35,7 @@ class Bare:
         self._account = tables.connect(settings.tables())
         self._profiles = Table(self._account, "Profiles")
         self._index = Table(self._account, INDEX)
-        self._hub = event_hubs.connect(settings.event_hubs("EVENTHUBS"), HUB)
+        self._hub = connect(settings.event_hubs("EVENTHUBS"), HUB)
         self._partitions: list[str] = []
         self._body = b"x" * body_bytes
 

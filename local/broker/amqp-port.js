@@ -25,9 +25,9 @@ class AmqpPort {
   #sockets = new Set();
   #authorizations = new Authorizations();
 
-  constructor({ hubs, faults, credentials, maxMessageBytes }) {
+  constructor({ hubs, faults, rules, maxMessageBytes }) {
     Object.assign(this, { hubs, faults, maxMessageBytes });
-    this.requests = new Requests({ hubs, faults, authorizations: this.#authorizations, credentials });
+    this.requests = new Requests({ hubs, faults, authorizations: this.#authorizations, rules });
     container.on("receiver_open", ({ receiver }) => this.#open(receiver, () => this.#openForSending(receiver)));
     container.on("sender_open", ({ sender }) => this.#open(sender, () => this.#openForReading(sender)));
     for (const event of ["receiver_close", "sender_close"]) {
@@ -63,6 +63,19 @@ class AmqpPort {
   dropConnections(reason) {
     // With an error, because rhea does not notice a socket that is destroyed without one.
     for (const socket of this.#sockets) socket.destroy(new Error(reason));
+  }
+
+  /** Ends what was let in by the key of this name, as a key that is regenerated does. */
+  revoke(keyName) {
+    for (const hub of this.hubs.all()) {
+      const byThisKey = (link) => this.#authorizations.tokenFor(link.connection, hub.name)?.keyName === keyName;
+      const revoked = hub.links().filter(byThisKey);
+      for (const link of revoked) this.#authorizations.revoke(link.connection, hub.name);
+      hub.closeLinks(revoked, {
+        condition: "amqp:unauthorized-access",
+        description: `the key of "${keyName}" is not valid any more`,
+      });
+    }
   }
 
   #accept(socket) {
@@ -102,7 +115,7 @@ class AmqpPort {
       receiver.on("message", (context) => this.requests.answer(service, context));
       return;
     }
-    const { hub, consumerGroup, partition: pinned } = this.#entityAt(address, receiver.connection);
+    const { hub, consumerGroup, partition: pinned } = this.#entityAt(address, receiver.connection, "Send");
     if (consumerGroup) {
       throw new LinkRefused("amqp:not-allowed", `"${address}" is for receivers: send to "${hub.name}"`);
     }
@@ -121,7 +134,7 @@ class AmqpPort {
     sender.set_source({ address });
     sender.set_target({ address: sender.target?.address ?? "" });
     if (SERVICES.includes(address)) return;
-    const { hub, consumerGroup, partition } = this.#entityAt(address, sender.connection);
+    const { hub, consumerGroup, partition } = this.#entityAt(address, sender.connection, "Listen");
     if (!consumerGroup || !partition) {
       const expected = `${hub.name}/ConsumerGroups/<group>/Partitions/<id>`;
       throw new LinkRefused("amqp:not-allowed", `receive from "${expected}", not from "${address}"`);
@@ -137,15 +150,20 @@ class AmqpPort {
     hub.attach(sender, readInto(sender, partition, start));
   }
 
-  #entityAt(address, connection) {
+  #entityAt(address, connection, claim) {
     const [, name, consumerGroup, partitionId] = ENTITY.exec(pathOf(address ?? "")) ?? [];
     const hub = this.hubs.get(name);
     if (!hub) {
       const advice = "create it with --hub or PUT /hubs/{name}";
       throw new LinkRefused("amqp:not-found", `there is no hub at "${address}": ${advice}`);
     }
-    if (!this.#authorizations.allows(connection, name)) {
+    const token = this.#authorizations.tokenFor(connection, name);
+    if (!token) {
       throw new LinkRefused("amqp:unauthorized-access", `no valid token for hub "${name}" on this connection`);
+    }
+    if (!token.claims.includes(claim)) {
+      const needed = `'${claim}' claim(s) are required to perform this operation`;
+      throw new LinkRefused("amqp:unauthorized-access", `Unauthorized access. ${needed}. Resource: '${address}'.`);
     }
     const partition = partitionId === undefined ? undefined : hub.partition(partitionId);
     if (partitionId !== undefined && !partition) {

@@ -1,20 +1,29 @@
 "use strict";
 
-// The HTTP/JSON side, for tests and the local stack: hubs, statistics, faults.
+// The HTTP/JSON side, for tests and the local stack: hubs, keys, statistics, faults. The list of hubs is there once
+// more as the service's own management surface gives it, to whoever shows a token of a key that may manage.
 
 const http = require("node:http");
 
+const { feedOf, pageOf } = require("./atom.js");
 const { InvalidFault } = require("./faults.js");
 const { HubConflict } = require("./hubs.js");
+const { InvalidRule } = require("./sas-rules.js");
+const { TokenRefused, verifyToken } = require("./tokens.js");
 
 const MOST_BODY_BYTES = 1048576;
-const ROUTES = "GET /hubs, PUT|DELETE /hubs/{name}, GET /stats, GET|PUT|DELETE /faults";
+const ROUTES =
+  "GET /hubs, PUT|DELETE /hubs/{name}, GET /keys, PUT|DELETE /keys/{name}, GET /stats, GET|PUT|DELETE /faults, " +
+  "GET /$Resources/EventHubs";
+const MANAGED = "/$Resources/EventHubs";
 
 class BadRequest extends Error {}
 
+const BAD_REQUESTS = [BadRequest, InvalidFault, InvalidRule, RangeError];
+
 class ControlPort {
-  constructor({ hubs, faults, amqp }) {
-    Object.assign(this, { hubs, faults, amqp });
+  constructor({ hubs, faults, rules, amqp, amqpPort }) {
+    Object.assign(this, { hubs, faults, rules, amqp, amqpPort });
   }
 
   listen(port) {
@@ -27,6 +36,11 @@ class ControlPort {
   }
 
   async #serve(request, response) {
+    const [path, query] = request.url.split("?", 2);
+    if (request.method === "GET" && path === MANAGED) {
+      this.#listHubs(request, new URLSearchParams(query), response);
+      return;
+    }
     let status;
     let body;
     try {
@@ -38,6 +52,24 @@ class ControlPort {
     }
     response.writeHead(status, { "content-type": "application/json" });
     response.end(body === undefined ? "" : JSON.stringify(body));
+  }
+
+  #listHubs(request, query, response) {
+    let claims;
+    try {
+      const audience = `127.0.0.1:${this.amqpPort}${MANAGED}`;
+      ({ claims } = verifyToken(request.headers.authorization ?? "", audience, this.rules));
+    } catch (error) {
+      if (!(error instanceof TokenRefused)) throw error;
+      response.writeHead(401, { "content-type": "text/plain" }).end(error.message);
+      return;
+    }
+    if (!claims.includes("Manage")) {
+      response.writeHead(401, { "content-type": "text/plain" }).end("Manage,EntityRead claims required");
+      return;
+    }
+    const feed = feedOf(this.hubs.all(), pageOf(query));
+    response.writeHead(200, { "content-type": "application/atom+xml;type=feed;charset=utf-8" }).end(feed);
   }
 
   #answer(method, path, body) {
@@ -53,6 +85,17 @@ class ControlPort {
       }
       case "DELETE /hubs/{name}":
         return this.hubs.delete(name) ? [204] : notFound(`there is no hub "${name}"; GET /hubs lists them`);
+      case "GET /keys":
+        return [200, this.rules.list()];
+      case "PUT /keys/{name}": {
+        const isNew = this.rules.ensure(name, body?.key, body?.claims);
+        if (!isNew) this.amqp.revoke(name);
+        return [isNew ? 201 : 200, { name, claims: this.rules.get(name).claims }];
+      }
+      case "DELETE /keys/{name}":
+        if (!this.rules.delete(name)) return notFound(`there is no key "${name}"; GET /keys lists them`);
+        this.amqp.revoke(name);
+        return [204];
       case "GET /stats":
         return [200, this.#stats()];
       case "GET /faults":
@@ -85,7 +128,7 @@ function notFound(message) {
 
 function statusOf(error) {
   if (error instanceof HubConflict) return 409;
-  if (error instanceof BadRequest || error instanceof InvalidFault || error instanceof RangeError) return 400;
+  if (BAD_REQUESTS.some((kind) => error instanceof kind)) return 400;
   return 500;
 }
 

@@ -1,4 +1,4 @@
-"""Talks to the control port of the local Event Hubs stand-in: hubs, statistics and faults."""
+"""Talks to the control port of the local Event Hubs stand-in: hubs, keys, statistics and faults."""
 
 import json
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from urllib.parse import quote
 DEFAULT_KEY_NAME = "RootManageSharedAccessKey"
 DEFAULT_KEY = "SAS_KEY_VALUE"
 
+Claim = Literal["Manage", "Send", "Listen"]
 FaultKind = Literal[
     "throttle",
     "reject",
@@ -108,6 +109,14 @@ class BrokerControl:
 
     def delete_hub(self, name: str) -> None:
         self._request("DELETE", f"/hubs/{quote(name, safe='')}")
+
+    def put_key(self, name: str, key: str, *claims: Claim) -> None:
+        """A shared access policy of this name. If it is there, its key is another now: whoever came in is put out."""
+        self._request("PUT", f"/keys/{quote(name, safe='')}", {"key": key, "claims": claims})
+
+    def delete_key(self, name: str) -> None:
+        """Whoever came in by it is put out."""
+        self._request("DELETE", f"/keys/{quote(name, safe='')}")
 
     def stats(self) -> BrokerStats:
         answer = self._request("GET", "/stats")

@@ -41,8 +41,12 @@ class Hub {
     for (const link of [...this.#links.keys()].filter(matches)) this.forget(link);
   }
 
-  closeLinks(error) {
-    for (const link of [...this.#links.keys()]) {
+  links() {
+    return [...this.#links.keys()];
+  }
+
+  closeLinks(links, error) {
+    for (const link of links) {
       this.forget(link);
       link.close(error);
     }
@@ -100,7 +104,7 @@ class Hubs {
     const hub = this.#byName.get(name);
     if (!hub) return false;
     this.#byName.delete(name);
-    hub.closeLinks({ condition: "amqp:not-found", description: `hub "${name}" was deleted` });
+    hub.closeLinks(hub.links(), { condition: "amqp:not-found", description: `hub "${name}" was deleted` });
     return true;
   }
 }

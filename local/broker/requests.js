@@ -8,8 +8,8 @@ const { TokenRefused, verifyToken } = require("./tokens.js");
 const NEVER = -62135596800000; // year 1: how Event Hubs writes a time that is not set
 
 class Requests {
-  constructor({ hubs, faults, authorizations, credentials }) {
-    Object.assign(this, { hubs, faults, authorizations, credentials });
+  constructor({ hubs, faults, authorizations, rules }) {
+    Object.assign(this, { hubs, faults, authorizations, rules });
   }
 
   answer(service, { receiver, delivery, message: bytes }) {
@@ -37,7 +37,7 @@ class Requests {
     const hub = hubOfAudience(name);
     if (this.faults.refusesToken(hub)) return { status: 401, description: "refused by the fault auth-failure" };
     try {
-      this.authorizations.grant(connection, hub, verifyToken(token, name, this.credentials));
+      this.authorizations.grant(connection, hub, verifyToken(token, name, this.rules));
     } catch (error) {
       if (error instanceof TokenRefused) return { status: 401, description: error.message };
       throw error;
@@ -49,7 +49,7 @@ class Requests {
     if (operation !== "READ") return { status: 400, description: `$management knows READ only, not "${operation}"` };
     const hub = this.hubs.get(name);
     if (!hub) return { status: 404, description: `there is no hub "${name}"` };
-    if (!this.authorizations.allows(connection, name)) {
+    if (!this.authorizations.tokenFor(connection, name)) {
       return { status: 401, description: `no valid token for hub "${name}" on this connection` };
     }
     if (type === "com.microsoft:eventhub") return { status: 200, body: hubProperties(hub) };

@@ -6,6 +6,7 @@ const { AmqpPort } = require("./amqp-port.js");
 const { ControlPort } = require("./control-port.js");
 const { Faults } = require("./faults.js");
 const { Hubs } = require("./hubs.js");
+const { CLAIMS, SasRules } = require("./sas-rules.js");
 
 const HELP = `Event Hubs stand-in for the local stack and the tests; never deployed. Listens on 127.0.0.1 only.
 
@@ -23,8 +24,10 @@ const HELP = `Event Hubs stand-in for the local stack and the tests; never deplo
 When ready it prints one line: {"event":"listening","amqpPort":...,"controlPort":...}
 Connection string: Endpoint=sb://127.0.0.1:<amqpPort>;SharedAccessKeyName=<NAME>;SharedAccessKey=<KEY>;\
 UseDevelopmentEmulator=true;EntityPath=<hub>
-Control API: GET /hubs, PUT /hubs/{name} {"partitions":4}, DELETE /hubs/{name}, GET /stats,
-GET /faults, PUT /faults [{"kind":"throttle","hub":"crm","count":2}], DELETE /faults
+Further keys: PUT /keys/{name} {"key":"...","claims":["Send"]}; claims are Manage, Send, Listen.
+Control API: GET /hubs, PUT /hubs/{name} {"partitions":4}, DELETE /hubs/{name}, GET /keys, DELETE /keys/{name}, GET /stats,
+GET /faults, PUT /faults [{"kind":"throttle","hub":"crm","count":2}], DELETE /faults;
+GET /$Resources/EventHubs lists the hubs as the service does, for a key with the claim Manage.
 `;
 
 const OPTIONS = {
@@ -62,9 +65,15 @@ function readOptions() {
     hubs,
     amqpPort: whole("amqp-port", 0, 65535),
     controlPort: whole("control-port", 0, 65535),
-    credentials: { keyName: values["key-name"], key: values.key },
+    rules: rulesOf(values["key-name"], values.key),
     maxMessageBytes: whole("max-message-bytes", 1024, 1_073_741_824),
   };
+}
+
+function rulesOf(keyName, key) {
+  const rules = new SasRules();
+  rules.ensure(keyName, key, CLAIMS);
+  return rules;
 }
 
 function createHub(hubs, text) {
@@ -86,7 +95,7 @@ async function listen(server, port, option) {
 }
 
 async function main() {
-  const { help, hubs, amqpPort, controlPort, credentials, maxMessageBytes } = readOptions();
+  const { help, hubs, amqpPort, controlPort, rules, maxMessageBytes } = readOptions();
   if (help) {
     process.stdout.write(HELP);
     return;
@@ -94,11 +103,12 @@ async function main() {
   // Nothing outlives this process, so there is nothing to tidy up.
   for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => process.exit(0));
   const faults = new Faults();
-  const amqp = new AmqpPort({ hubs, faults, credentials, maxMessageBytes });
-  const control = new ControlPort({ hubs, faults, amqp });
+  const amqp = new AmqpPort({ hubs, faults, rules, maxMessageBytes });
+  const boundAmqpPort = await listen(amqp, amqpPort, "--amqp-port");
+  const control = new ControlPort({ hubs, faults, rules, amqp, amqpPort: boundAmqpPort });
   const ready = {
     event: "listening",
-    amqpPort: await listen(amqp, amqpPort, "--amqp-port"),
+    amqpPort: boundAmqpPort,
     controlPort: await listen(control, controlPort, "--control-port"),
   };
   process.stdout.write(`${JSON.stringify(ready)}\n`);

@@ -6,17 +6,20 @@ class TokenRefused extends Error {}
 
 const withoutScheme = (uri) => uri.replace(/^[a-z]+:\/\//i, "").replace(/\/+$/, "");
 
-/** Checks a shared access signature as Event Hubs does; returns the second it expires at. */
-function verifyToken(token, audience, { keyName, key }) {
+/** Checks a shared access signature as Event Hubs does; `{keyName, claims, expiresAt}`, which is in seconds. */
+function verifyToken(token, audience, rules) {
   const [kind, query] = token.split(" ", 2);
   if (kind !== "SharedAccessSignature" || !query) throw new TokenRefused("the token is no SharedAccessSignature");
   // The signature covers `sr` as it was encoded by the signer, so the raw text is needed beside the decoded one.
   const signedResource = /(?:^|&)sr=([^&]*)/.exec(query)?.[1] ?? "";
   const fields = new URLSearchParams(query);
-  if (fields.get("skn") !== keyName) {
-    throw new TokenRefused(`the key name is "${fields.get("skn")}"; this broker knows "${keyName}"`);
+  const keyName = fields.get("skn");
+  const rule = rules.get(keyName);
+  if (!rule) {
+    const known = rules.list().map(({ name }) => `"${name}"`);
+    throw new TokenRefused(`the key name is "${keyName}"; this broker knows ${known.join(", ")}`);
   }
-  const expected = createHmac("sha256", key).update(`${signedResource}\n${fields.get("se")}`).digest();
+  const expected = createHmac("sha256", rule.key).update(`${signedResource}\n${fields.get("se")}`).digest();
   const signature = Buffer.from(fields.get("sig") ?? "", "base64");
   if (signature.length !== expected.length || !timingSafeEqual(signature, expected)) {
     throw new TokenRefused(`the signature does not match: the key of "${keyName}" is another one`);
@@ -28,20 +31,26 @@ function verifyToken(token, audience, { keyName, key }) {
   if (asked !== resource && !asked.startsWith(`${resource}/`)) {
     throw new TokenRefused(`the token is for "${resource}", not for "${asked}"`);
   }
-  return expiresAt;
+  return { keyName, claims: rule.claims, expiresAt };
 }
 
-/** The hubs that each connection has shown a token for. */
+/** The tokens that each connection has shown, by hub. */
 class Authorizations {
-  #expiryByHub = new WeakMap();
+  #tokensByHub = new WeakMap();
 
-  grant(connection, hub, expiresAt) {
-    if (!this.#expiryByHub.has(connection)) this.#expiryByHub.set(connection, new Map());
-    this.#expiryByHub.get(connection).set(hub, expiresAt);
+  grant(connection, hub, token) {
+    if (!this.#tokensByHub.has(connection)) this.#tokensByHub.set(connection, new Map());
+    this.#tokensByHub.get(connection).set(hub, token);
   }
 
-  allows(connection, hub) {
-    return (this.#expiryByHub.get(connection)?.get(hub) ?? 0) > Date.now() / 1000;
+  /** The token that counts for this hub; undefined when there is none, or it has expired. */
+  tokenFor(connection, hub) {
+    const token = this.#tokensByHub.get(connection)?.get(hub);
+    return token && token.expiresAt > Date.now() / 1000 ? token : undefined;
+  }
+
+  revoke(connection, hub) {
+    this.#tokensByHub.get(connection)?.delete(hub);
   }
 }
 

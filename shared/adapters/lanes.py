@@ -12,18 +12,17 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from azure.eventhub import EventData, EventDataBatch
 from azure.eventhub.aio import EventHubProducerClient
-from azure.eventhub.exceptions import EventHubError
 
+from shared.adapters.hub_client import HubClient, NoAnswerError
 from shared.domain.export import Export
 from shared.domain.profile_key import partition_of
 from shared.errors import ExportTooLargeError, SendError, ThrottledError
 
 T = TypeVar("T")
-_CLOSE_TIMEOUT = 5.0
 _THROTTLE_PAUSE = 1.0
 _SLOW_AFTER = 2.5  # a connection that was lost is built anew within one to two
 
@@ -33,30 +32,28 @@ class _Waiting(NamedTuple):
     acknowledged: "asyncio.Future[None]"
 
 
-class _NoAnswerError(SendError):
-    """Nothing came back in time, and what waits behind it would wait in vain, too."""
-
-
 class Hub:
-    """The lanes of one destination, over one client that is replaced after a failure. `send_timeout` in seconds."""
+    """The lanes of one destination, over one client that is replaced after a failure. `send_timeout` in seconds.
+
+    `used_at` is when something was last enqueued, on the event loop's clock.
+    """
 
     def __init__(
-        self, destination_id: str, new_client: Callable[[], EventHubProducerClient], send_timeout: float
+        self, destination_id: str, new_client: Callable[[], Awaitable[EventHubProducerClient]], send_timeout: float
     ) -> None:
         self._destination_id = destination_id
-        self._new_client = new_client
-        self._send_timeout = send_timeout
-        self._client: EventHubProducerClient | None = None
+        self._client = HubClient(destination_id, new_client, send_timeout)
+        self.used_at = 0.0
         self._partitions: list[str] = []
         self._lanes: dict[str, deque[_Waiting]] = {}
         self._warm: set[str] = set()
         self._slow: set[str] = set()
         self._unassigned: deque[_Waiting] = deque()
         self._working: set[asyncio.Future[None]] = set()
-        self._closing: set[asyncio.Future[None]] = set()
 
     def enqueue(self, export: Export) -> "asyncio.Future[None]":
         """See ExportSender.enqueue."""
+        self.used_at = asyncio.get_running_loop().time()
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = _Waiting(export, acknowledged)
         if self._partitions:
@@ -67,6 +64,11 @@ class Hub:
                 _keep(self._working, self._open())
         return acknowledged
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was enqueued has ended."""
+        return not (self._unassigned or self._lanes or self._working)
+
     async def close(self) -> None:
         """Close the connection; whoever still waits is cancelled."""
         for task in self._working:
@@ -74,9 +76,7 @@ class Hub:
         await asyncio.gather(*self._working, return_exceptions=True)
         for waiting in [*self._unassigned, *(waiting for lane in self._lanes.values() for waiting in lane)]:
             waiting.acknowledged.cancel()
-        if self._client is not None:
-            self._replace(self._client)
-        await asyncio.gather(*self._closing)
+        await self._client.close()
 
     async def _open(self) -> None:
         """Learn the hub's partitions, then hand the events that waited for them to their lanes."""
@@ -127,9 +127,9 @@ class Hub:
     async def _give_up(self, partition: str, error: Exception, sent: list[_Waiting], lane: deque[_Waiting]) -> None:
         """Tell those who were sent, and those behind them where the hub does not answer at all."""
         failure = error if isinstance(error, SendError) else SendError(self._destination_id, repr(error))
-        if isinstance(error, _NoAnswerError):
+        if isinstance(error, NoAnswerError):
             self._slow.add(partition)
-        if isinstance(error, _NoAnswerError) or not sent:
+        if isinstance(error, NoAnswerError) or not sent:
             sent += [lane.popleft() for _ in range(len(lane))]
         for waiting in sent:
             _fail(waiting, failure)
@@ -147,7 +147,7 @@ class Hub:
 
         def stop_waiting() -> None:
             self._slow.add(partition)
-            error = _NoAnswerError(self._destination_id, f"no acknowledgement within {_SLOW_AFTER:g} s")
+            error = NoAnswerError(self._destination_id, f"no acknowledgement within {_SLOW_AFTER:g} s")
             for waiting in [*sent, *lane]:
                 _fail(waiting, error)
             lane.clear()
@@ -162,42 +162,13 @@ class Hub:
             timer.cancel()
 
     async def _request(self, request: Callable[[EventHubProducerClient], Awaitable[T]]) -> T:
-        """One request to the hub, over within the timeout whatever the SDK does; the client goes if it fails."""
         try:
-            if self._client is None:
-                self._client = self._new_client()
-            client = self._client
-        except Exception as error:
-            raise SendError(self._destination_id, str(error)) from error
-        task: asyncio.Future[T] = asyncio.ensure_future(request(client))
-        try:
-            done, _ = await asyncio.wait({task}, timeout=self._send_timeout)
-        except asyncio.CancelledError:
-            task.cancel()
+            return await self._client.request(request)
+        except (NoAnswerError, ThrottledError):
+            raise  # still warm: a hub that left one batch waiting is not given as long again
+        except SendError:
+            self._warm.clear()
             raise
-        if not done:
-            # Not awaited: the SDK may be slow to give up, and the lane must not be.
-            task.cancel()
-            task.add_done_callback(_consume_result)
-            self._replace(client)
-            raise _NoAnswerError(self._destination_id, f"no acknowledgement within {self._send_timeout:g} s")
-        try:
-            return task.result()
-        except Exception as error:
-            condition = error.error if isinstance(error, EventHubError) else None
-            if condition == "server-busy":
-                raise ThrottledError(self._destination_id, "the hub is busy (server-busy)") from error
-            self._warm.clear()  # not after no answer: a hub that left one batch waiting is not given as long again
-            self._replace(client)
-            if condition == "link:message-size-exceeded":
-                raise ExportTooLargeError(self._destination_id, f"larger than the hub takes: {error}") from error
-            raise SendError(self._destination_id, f"{type(error).__name__}: {error}") from error
-
-    def _replace(self, failed: EventHubProducerClient) -> None:
-        """Let the next request build a new client; sends of other lanes that are under way on this one fail with it."""
-        if self._client is failed:
-            self._client = None
-            _keep(self._closing, _close_quietly(failed))
 
 
 def _keep(tasks: set[asyncio.Future[None]], work: Awaitable[None]) -> None:
@@ -248,16 +219,3 @@ def _amqp_long(value: int) -> dict[str, str | int]:
 def _fail(waiting: _Waiting, error: SendError) -> None:
     if not waiting.acknowledged.done():
         waiting.acknowledged.set_exception(error)
-
-
-def _consume_result(task: "asyncio.Future[Any]") -> None:
-    if not task.cancelled():
-        task.exception()
-
-
-async def _close_quietly(client: EventHubProducerClient) -> None:
-    """Closing a broken client may fail or hang; it is of no use to anyone any more."""
-    closing: asyncio.Future[None] = asyncio.ensure_future(client.close())
-    await asyncio.wait({closing}, timeout=_CLOSE_TIMEOUT)
-    closing.cancel()
-    closing.add_done_callback(_consume_result)

@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.domain.instants import parse_instant
 from shared.domain.memberships import AudienceKey
+from shared.domain.namespaces import parse_namespace
 from shared.domain.paths import format_path, parse_path
 from shared.domain.problems import describe_problems
 from shared.errors import ConfigurationError
@@ -30,6 +31,10 @@ AttributePath = Annotated[str, AfterValidator(lambda text: format_path(parse_pat
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 SettingName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,126}$")]
 Text = Annotated[str, Field(min_length=1, max_length=512)]
+# Whether a local one may be used shows where it is used: a configuration does not know where it is read.
+Namespace = Annotated[str, AfterValidator(lambda text: parse_namespace(text, local_allowed=True))]
+# So that whoever may manage destinations cannot have the app read other secrets of the vault.
+SecretName = Annotated[str, Field(pattern=r"^profile-relay-[a-z0-9-]{1,100}$")]
 
 
 class _Model(BaseModel):
@@ -52,17 +57,54 @@ class Audience(_Model):
         return self.namespace, self.id
 
 
+class SecretReference(_Model):
+    """A secret where the app keeps them; no `version` means whichever is the newest."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: SecretName
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,64}$")] | None = None
+
+
+class SasAuthentication(_Model):
+    """A shared access key, which is kept as a secret. Hint (last four characters) and fingerprint tell keys apart."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["sas"]
+    namespace: Namespace
+    key_name: Text
+    secret: SecretReference
+    key_hint: Annotated[str, Field(max_length=4)] = ""
+    key_fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")] | None = None
+
+
+class IdentityAuthentication(_Model):
+    """The app's own identity; `client_id` names a user-assigned one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["managed-identity"]
+    namespace: Namespace
+    client_id: Annotated[str, Field(pattern=r"^[0-9A-Fa-f-]{1,64}$")] | None = None
+
+
+Authentication = SasAuthentication | IdentityAuthentication
+
+
 class Destination(_Model):
     """An Event Hub and how its exports look.
 
     `connection` names the app setting that holds the connection string, or whose `__fullyQualifiedNamespace`
-    variant names the namespace to be reached with the app's identity. Secrets are never part of the configuration.
+    variant names the namespace to be reached with the app's identity; `authentication` goes before it where it is
+    given. Secrets are never part of the configuration.
     """
 
     id: Identifier
     name: Text
     description: str = ""
     connection: SettingName = "EVENTHUBS"
+    authentication: Annotated[Authentication, Field(discriminator="type")] | None = None
     event_hub_name: Text
     include_segment_names: bool = False
     include_segment_timestamps: bool = False

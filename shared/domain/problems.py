@@ -17,6 +17,7 @@ _EXPECTED = {
     "model_attributes_type": "expected an object",
     "model_type": "expected an object",
     "string_type": "expected a string",
+    "union_tag_not_found": "expected an object with a type",
     "value_error": f"expected {EXPECTED_INSTANT}",
 }
 _SHOWN_PROBLEMS = 5
@@ -49,6 +50,8 @@ def _expectation(problem: Any) -> str:
         return f"expected at most {context['max_length']:,} characters"
     if kind == "string_pattern_mismatch":
         return f"expected a name that matches {context['pattern']}"
+    if kind == "union_tag_invalid":
+        return f"expected its type to be one of {context['expected_tags']}"
     if kind == "extra_forbidden":
         return "expected no such field (is its name misspelt?)"
     if kind == "value_error":
@@ -59,5 +62,8 @@ def _expectation(problem: Any) -> str:
 def _pointer(location: tuple[int | str, ...]) -> str:
     if location and location[-1] == "[key]":  # pydantic's mark for a key that is wrong itself
         location = location[:-1]
+    if "authentication" in location:  # pydantic puts the type it took the object for behind it
+        place = location.index("authentication") + 1
+        location = location[:place] + location[place + 1 :]
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
     return pointer if len(pointer) <= _SHOWN_CHARACTERS else f"{pointer[:_SHOWN_CHARACTERS]}…"

@@ -1,13 +1,17 @@
 """Every service over the ports: the composition root fills the ports with real adapters, tests with fakes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.domain.backfill import BackfillKind
+from shared.services.audience_uploads import AudienceUploads
 from shared.services.audit import AuditLog
 from shared.services.backfill_members import BackfillMembers
 from shared.services.backfill_ports import BackfillStore, MemberIndex, SliceQueue
 from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationCache
+from shared.services.connect_destinations import ConnectDestinations
+from shared.services.connection_ports import HubVerifier, SecretStore
 from shared.services.delivery import Delivery
 from shared.services.edit_configuration import EditConfiguration
 from shared.services.explain_profile import ExplainProfile
@@ -34,6 +38,8 @@ from shared.services.replay_quarantined import ReplayQuarantined
 from shared.services.retry_export import RetryExport
 from shared.services.sweep_profiles import SweepProfiles
 from shared.services.undelivered_exports import UndeliveredExports
+from shared.services.upload_members import UploadMembers
+from shared.services.upload_ports import UploadFiles
 from shared.services.watch_destinations import WatchDestinations
 from shared.services.work_slices import WorkSlices
 from shared.services.write_catalog import WriteCatalog
@@ -53,9 +59,13 @@ class Ports:
     changes: ChangesQueue
     retries: RetryQueue
     slices: SliceQueue
+    uploads: UploadFiles
     sender: ExportSender
+    secrets: SecretStore
+    verifier: HubVerifier
     clock: Clock
     sleep: Sleep
+    new_id: Callable[[], str]
 
 
 class Services:
@@ -116,6 +126,12 @@ class Services:
             delivery=self.delivery,
             clock=clock,
         )
+        self.connect_destinations = ConnectDestinations(
+            secrets=ports.secrets,
+            verifier=ports.verifier,
+            local=settings.is_local,
+            margin=settings.backfill_delay,
+        )
         self._make_the_services_of_failure()
         self._make_the_services_of_backfills()
 
@@ -163,6 +179,7 @@ class Services:
             configuration=self.configuration,
             backfills=ports.backfills,
             queue=ports.slices,
+            files=ports.uploads,
             clock=ports.clock,
             delay=settings.backfill_delay,
         )
@@ -184,10 +201,31 @@ class Services:
             forget=self.forget_profiles,
             clock=ports.clock,
         )
+        upload_members = UploadMembers(
+            files=ports.uploads,
+            changes=ports.changes,
+            profiles=ports.profiles,
+            members=ports.members,
+            backfills=ports.backfills,
+            clock=ports.clock,
+        )
+        self.audience_uploads = AudienceUploads(
+            store=ports.configuration,
+            backfills=ports.backfills,
+            plan=self.plan_backfills,
+            files=ports.uploads,
+            clock=ports.clock,
+            new_id=ports.new_id,
+            url_seconds=settings.upload_url_seconds,
+        )
         self.work_slices = WorkSlices(
             backfills=ports.backfills,
             queue=ports.slices,
-            kinds={BackfillKind.BACKFILL: backfill_members, BackfillKind.SWEEP: sweep_profiles},
+            kinds={
+                BackfillKind.BACKFILL: backfill_members,
+                BackfillKind.SWEEP: sweep_profiles,
+                BackfillKind.UPLOAD: upload_members,
+            },
             traffic=self.traffic,
             clock=ports.clock,
             sleep=ports.sleep,

@@ -26,6 +26,7 @@ from shared.web.routes import (
     profiles,
     quarantine,
     undelivered,
+    uploads,
 )
 
 ROUTERS = (
@@ -37,6 +38,7 @@ ROUTERS = (
     profiles.router,
     undelivered.router,
     quarantine.router,
+    uploads.router,
     audit.router,
 )
 

@@ -16,10 +16,14 @@ from shared.errors import (
     ConfigurationError,
     ConflictError,
     NoSuchBackfillError,
+    NoSuchUploadError,
     NotInQuarantineError,
     RelayError,
     SettingError,
     StorageError,
+    UploadError,
+    UploadRefusedError,
+    UploadTooLargeError,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -31,6 +35,10 @@ _STATUS_OF: dict[type[RelayError], int] = {
     NotInQuarantineError: 404,
     SettingError: 503,
     StorageError: 503,
+    NoSuchUploadError: 404,
+    UploadRefusedError: 422,
+    UploadTooLargeError: 413,
+    UploadError: 409,
 }
 _RETRY_AFTER_SECONDS = "5"
 

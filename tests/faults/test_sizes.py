@@ -14,6 +14,8 @@ from local.stack import LocalStack
 from shared.adapters import lanes, table_profiles, tables
 from shared.adapters.chunks import row_size
 from shared.adapters.event_hubs import EventHubsSender
+from shared.adapters.hub_connections import HubConnections
+from shared.adapters.secret_stores import NoSecrets
 from shared.adapters.table_profiles import TableProfiles
 from shared.domain.configuration import Destination
 from shared.domain.export import Export
@@ -76,7 +78,7 @@ async def hub(stack: LocalStack) -> str:
 @pytest.fixture
 async def sender(stack: LocalStack) -> AsyncIterator[EventHubsSender]:
     connection = Connection("EVENTHUBS", stack.event_hubs_connection_string)
-    sender = EventHubsSender(lambda _: connection, 20.0)
+    sender = EventHubsSender(HubConnections(lambda _: connection, NoSecrets(), local=True), 20.0)
     yield sender
     await sender.close()
 

@@ -11,6 +11,8 @@ from local.broker.control import Fault
 from local.exports import read_exports
 from local.stack import LocalStack
 from shared.adapters.event_hubs import EventHubsSender
+from shared.adapters.hub_connections import HubConnections
+from shared.adapters.secret_stores import NoSecrets
 from shared.domain.configuration import Destination
 from shared.domain.export import Export
 from shared.errors import ExportTooLargeError, SendError, SettingError, ThrottledError
@@ -52,7 +54,8 @@ async def make_sender(stack: LocalStack) -> AsyncIterator[MakeSender]:
 
     def make(connection_string: str | None = None, send_timeout: float = 5.0) -> EventHubsSender:
         connection = Connection("EVENTHUBS", connection_string or stack.event_hubs_connection_string)
-        senders.append(EventHubsSender(lambda _: connection, send_timeout))
+        connections = HubConnections(lambda _: connection, NoSecrets(), local=True)
+        senders.append(EventHubsSender(connections, send_timeout))
         return senders[-1]
 
     yield make
@@ -280,6 +283,6 @@ async def test_a_missing_setting_fails_the_export_and_names_it(hub: str) -> None
     def no_such_setting(name: str) -> Connection:
         raise SettingError(f"app setting {name}: expected an Event Hubs connection string")
 
-    sender = EventHubsSender(no_such_setting, 5.0)
+    sender = EventHubsSender(HubConnections(no_such_setting, NoSecrets(), local=True), 5.0)
     with pytest.raises(SendError, match="app setting EVENTHUBS"):
         await acknowledged(sender.enqueue(export_to(hub)))

@@ -13,15 +13,16 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote_plus
 
 import pytest
-from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerClient
+from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerClient, EventHubSharedKeyCredential
 from azure.eventhub.aio import EventHubConsumerClient as AsyncConsumer
 from azure.eventhub.aio import EventHubProducerClient as AsyncProducer
 from azure.eventhub.exceptions import (
@@ -59,6 +60,7 @@ def sockets_left_by_the_sdk() -> Iterator[None]:
 @dataclass(frozen=True)
 class Broker:
     amqp_port: int
+    control_port: int
     control: BrokerControl
 
     def connection_string(self, hub: str, **credentials: str) -> str:
@@ -70,7 +72,7 @@ def running_broker(log: Path, *options: str) -> Iterator[Broker]:
     process = ServiceProcess("event hubs stand-in", ["node", str(SERVER), *options], ready=READY, log=log)
     amqp_port, control_port = process.start(PATIENCE).groups()
     try:
-        yield Broker(int(amqp_port), BrokerControl(int(control_port)))
+        yield Broker(int(amqp_port), int(control_port), BrokerControl(int(control_port)))
     finally:
         process.stop()
     # Whatever the SDK did to it, it must have been no surprise.
@@ -392,6 +394,90 @@ async def test_a_signature_is_good_for_its_audience_and_time(broker: Broker, hub
     assert (hub_in_time, namespace_in_time) == (True, True)
     assert (hub_expired, another_hub, part_of_a_name) == (False, False, False)
     assert broker.control.stats().hubs[hub].events == 2
+
+
+@pytest.fixture
+def send_only(broker: Broker) -> Iterator[dict[str, str]]:
+    """The credentials of a key that may do no more than send."""
+    broker.control.put_key("send-only", "send", "Send")
+    yield {"key_name": "send-only", "key": "send"}
+    with suppress(BrokerControlError):
+        broker.control.delete_key("send-only")
+
+
+async def test_a_key_may_do_what_it_claims(broker: Broker, hub: str, send_only: dict[str, str]) -> None:
+    broker.control.put_key("listen-only", "listen", "Listen")
+    listen_only = {"key_name": "listen-only", "key": "listen"}
+
+    async with producing(broker.connection_string(hub, **send_only)) as producer:
+        await send(producer, "x")
+    assert [event.body_as_str() for event in await read(broker.connection_string(hub, **listen_only), "0", 1)] == ["x"]
+    async with producing(broker.connection_string(hub, **listen_only)) as producer:
+        assert await producer.get_partition_ids() == ["0"]
+        with pytest.raises(ConnectionLostError, match=r"Unauthorized access\. 'Send' claim"):
+            await send(producer, "y")
+    assert broker.control.stats().hubs[hub].events == 1
+    broker.control.delete_key("listen-only")
+
+
+async def test_a_key_that_is_regenerated_or_deleted_lets_nobody_in_any_more(
+    broker: Broker, hub: str, send_only: dict[str, str]
+) -> None:
+    async with (
+        producing(broker.connection_string(hub, **send_only)) as by_old,
+        producing(broker.connection_string(hub)) as by_other,
+    ):
+        await asyncio.gather(send(by_old, "x"), send(by_other, "x"))
+        broker.control.put_key("send-only", "regenerated", "Send")
+        await until(lambda: broker.control.stats().hubs[hub].links_open == 1)
+        with pytest.raises(EventHubError):
+            await send(by_old, "y")
+        await send(by_other, "y")
+    broker.control.delete_key("send-only")
+    async with producing(broker.connection_string(hub, key_name="send-only", key="regenerated")) as producer:
+        with pytest.raises(AuthenticationError, match="401"):
+            await send(producer, "z")
+    assert broker.control.stats().hubs[hub].events == 3
+
+
+def listed(
+    broker: Broker, query: str = "", *, key_name: str = "RootManageSharedAccessKey", key: str
+) -> tuple[int, str]:
+    """Status and body of the service's own list of hubs."""
+    token = EventHubSharedKeyCredential(key_name, key).get_token(f"sb://127.0.0.1:{broker.amqp_port}/").token
+    connection = HTTPConnection("127.0.0.1", broker.control_port, timeout=5)
+    try:
+        connection.request("GET", f"/$Resources/EventHubs{query}", headers={"Authorization": token})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_hubs_are_listed_as_a_feed_to_whoever_may_manage(
+    broker: Broker, hub: str, wide_hub: str, send_only: dict[str, str]
+) -> None:
+    status, feed = listed(broker, key="SAS_KEY_VALUE")
+    assert status == 200
+    titles = re.findall(r'<title type="text">(.*?)</title>', feed)
+    assert titles == ["EventHubs", *sorted(broker.control.hubs())]
+    assert {hub, wide_hub} <= set(titles)
+    assert listed(broker, "?$skip=0&$top=1", key="SAS_KEY_VALUE")[1].count("<entry>") == 1
+    assert listed(broker, "?$skip=999&$top=1", key="SAS_KEY_VALUE")[1].count("<entry>") == 0
+    assert listed(broker, **send_only)[0] == 401
+    assert listed(broker, key="WRONG")[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("key", "claims", "advice"),
+    [("", ["Send"], '"key" is a text'), ("k", [], '"claims" is a list of Manage'), ("k", ["send"], '"claims"')],
+)
+def test_a_key_that_makes_no_sense_is_refused(broker: Broker, key: str, claims: list[Any], advice: str) -> None:
+    with pytest.raises(BrokerControlError, match=advice) as refused:
+        broker.control.put_key("odd", key, *claims)
+    assert refused.value.status == 400
+    with pytest.raises(BrokerControlError, match="GET /keys lists them"):
+        broker.control.delete_key("odd")
 
 
 async def test_an_unknown_hub_is_not_found(broker: Broker) -> None:

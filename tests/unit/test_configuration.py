@@ -9,6 +9,7 @@ import pytest
 
 from shared.adapters.chunks import ROW_LIMIT, from_chunks, row_size, to_chunks
 from shared.domain.configuration import Configuration, ConfigurationFile, parse_configuration_file
+from shared.domain.plan import plan
 from shared.errors import ConfigurationError
 from tests.unit.builders import configuration, destination
 
@@ -25,6 +26,11 @@ def with_audience(**fields: Any) -> dict[str, Any]:
 
 def with_destination(**fields: Any) -> dict[str, Any]:
     return {"destinations": [destination("d", **fields)]}
+
+
+def with_authentication(**fields: Any) -> dict[str, Any]:
+    sas = {"type": "sas", "namespace": "contoso", "keyName": "send", "secret": {"name": "profile-relay-d"}}
+    return with_destination(authentication=sas | fields)
 
 
 def with_dataflow(**fields: Any) -> dict[str, Any]:
@@ -66,6 +72,29 @@ def refusal(document: Any) -> list[str]:
         (with_destination(includeSegmentNames="yes"), "/destinations/0/includeSegmentNames: expected true or false"),
         (with_destination(includeSegmentTimestamps=1), "/destinations/0/includeSegmentTimestamps: expected true or"),
         (with_destination(**{"a/b": 1}), f"/destinations/0/a~1b: {UNKNOWN}"),
+        (with_destination(authentication="sas"), "/destinations/0/authentication: expected an object"),
+        (with_destination(authentication={}), "/destinations/0/authentication: expected an object with a type"),
+        (
+            with_authentication(type="key"),
+            "/destinations/0/authentication: expected its type to be one of 'sas', 'managed-identity'",
+        ),
+        (
+            with_authentication(namespace="169.254.169.254"),
+            "/destinations/0/authentication/namespace: expected the name of an Event Hubs namespace",
+        ),
+        (with_authentication(key="k"), f"/destinations/0/authentication/key: {UNKNOWN}"),
+        (
+            with_authentication(secret={"name": "database-password"}),
+            "/destinations/0/authentication/secret/name: expected a name that matches ^profile-relay-",
+        ),
+        (
+            with_authentication(secret={"name": "profile-relay-d", "version": "../other"}),
+            "/destinations/0/authentication/secret/version: expected a name that matches",
+        ),
+        (
+            with_destination(authentication={"type": "managed-identity"}),
+            f"/destinations/0/authentication/namespace: {MISSING}",
+        ),
         (with_dataflow(audiences="a"), "/dataflows/0/audiences: expected an array"),
         (with_dataflow(audiences=["a", ""]), f"/dataflows/0/audiences/1/id: {NOT_EMPTY}"),
         (with_dataflow(audiences=["a", 3]), "/dataflows/0/audiences/1: expected an object"),
@@ -179,6 +208,40 @@ def test_what_is_left_out_has_the_documented_default() -> None:
     assert (dataflow.triggers.audience, dataflow.triggers.attribute, dataflow.triggers.identity) == (True, True, True)
     assert (dataflow.enabled, dataflow.skip_same_value_writes, dataflow.audiences) == (True, False, [])
     assert dataflow.consent is None
+
+
+@pytest.mark.parametrize(
+    "authentication",
+    [
+        {"type": "managed-identity", "namespace": "contoso"},
+        {"type": "managed-identity", "namespace": "contoso", "clientId": "4c0f8a5e-0000-4000-8000-000000000001"},
+        {"type": "sas", "namespace": "contoso", "keyName": "send", "secret": {"name": "profile-relay-d"}},
+        {
+            "type": "sas",
+            "namespace": "contoso",
+            "keyName": "send",
+            "secret": {"name": "profile-relay-d", "version": "0a1b"},
+            "keyHint": "dWI=",
+            "keyFingerprint": "0123456789ab",
+        },
+    ],
+)
+def test_how_a_destination_is_connected_reads_back_the_same(authentication: dict[str, Any]) -> None:
+    stored = configuration(with_destination(authentication=authentication))
+    given = stored.destinations[0].authentication
+    assert given is not None
+    assert given.namespace == "contoso.servicebus.windows.net"
+    assert Configuration.model_validate_json(stored.model_dump_json(by_alias=True, exclude_defaults=True)) == stored
+    assert hash(given) == hash(given.model_copy())
+
+
+def test_another_key_is_no_other_look_of_the_exports() -> None:
+    before = configuration(with_authentication() | {"dataflows": [{"id": "d"}]})
+    rotated = with_authentication(secret={"name": "profile-relay-d", "version": "2"})
+    planned = plan(before, parse_configuration_file(rotated), THEN + 1)
+    assert planned.changes_something
+    assert planned.configuration.revisions == before.revisions
+    assert planned.backfills == []
 
 
 def test_an_empty_file_is_an_empty_configuration() -> None:

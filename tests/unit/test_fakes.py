@@ -8,7 +8,9 @@ from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
+from tests.contracts.secret_store import SecretStoreContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
+from tests.contracts.upload_files import Put, UploadFilesContract
 from tests.fakes import (
     ManualClock,
     MemoryBackfills,
@@ -17,7 +19,9 @@ from tests.fakes import (
     MemoryMembers,
     MemoryProfiles,
     MemoryQuarantine,
+    MemorySecrets,
     MemoryUndelivered,
+    MemoryUploadFiles,
 )
 from tests.unit.builders import NOW
 
@@ -66,3 +70,19 @@ class TestMemoryBackfills(BackfillStoreContract):
     @pytest.fixture
     def store(self) -> MemoryBackfills:
         return MemoryBackfills()
+
+
+class TestMemoryUploadFiles(UploadFilesContract):
+    @pytest.fixture
+    def files(self) -> MemoryUploadFiles:
+        return MemoryUploadFiles()
+
+    @pytest.fixture
+    def put(self, files: MemoryUploadFiles) -> Put:
+        return lambda access, body: files.put(access.url, body)
+
+
+class TestMemorySecrets(SecretStoreContract):
+    @pytest.fixture
+    def store(self) -> MemorySecrets:
+        return MemorySecrets()

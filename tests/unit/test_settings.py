@@ -152,3 +152,61 @@ def test_no_refusal_shows_a_secret() -> None:
 def test_a_range_beyond_all_buckets_is_refused_without_being_tried() -> None:
     with pytest.raises(SettingError, match="PROFILE_ACCOUNTS: expected every bucket"):
         Settings.from_environment({"PROFILE_ACCOUNTS": "0-99999999999999:A"})
+
+
+LOCAL = "AccountName=a;AccountKey=YQ==;TableEndpoint=http://{0}:1/a;QueueEndpoint=http://{0}:2/a;"
+
+
+@pytest.mark.parametrize(
+    ("environment", "local"),
+    [
+        ({}, False),
+        ({"RELAY_STORAGE": ""}, False),
+        ({"RELAY_STORAGE": "UseDevelopmentStorage=true"}, True),
+        ({"RELAY_STORAGE": "UseDevelopmentStorage=true;"}, True),
+        ({"RELAY_STORAGE": "UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://10.0.0.4"}, False),
+        ({"RELAY_STORAGE": STORAGE}, False),
+        ({"RELAY_STORAGE": LOCAL.format("127.0.0.1")}, True),
+        ({"RELAY_STORAGE": LOCAL.format("localhost") + "BlobEndpoint=http://localhost:3/a"}, True),
+        ({"RELAY_STORAGE": LOCAL.format("[::1]")}, True),
+        ({"RELAY_STORAGE": LOCAL.format("azurite")}, False),
+        ({"RELAY_STORAGE": LOCAL.format("127.0.0.1") + "BlobEndpoint=https://relay.blob.core.windows.net"}, False),
+        ({"RELAY_STORAGE": f"{STORAGE};TableEndpoint=http://127.0.0.1:1/a"}, False),
+        ({"RELAY_STORAGE": LOCAL.format("127.0.0.1@relay.table.core.windows.net")}, False),
+        (
+            {
+                "RELAY_STORAGE__tableServiceUri": "http://127.0.0.1:1/a",
+                "RELAY_STORAGE__queueServiceUri": "https://relay.queue.core.windows.net",
+            },
+            False,
+        ),
+    ],
+)
+def test_the_local_stack_is_known_by_storage_that_is_all_on_this_machine(
+    environment: dict[str, str], local: bool
+) -> None:
+    assert Settings.from_environment(environment).is_local is local
+
+
+def test_what_belongs_to_the_local_stack_is_of_no_use_elsewhere() -> None:
+    extras = {"LOCAL_SECRETS_FILE": "secrets.json", "LOCAL_BROKER_CONTROL_PORT": "5673"}
+    local = settings_of(RELAY_STORAGE=LOCAL.format("127.0.0.1"), **extras)
+    assert (local.local_secrets_file, local.local_broker_control_port) == ("secrets.json", 5673)
+    real = settings_of(RELAY_STORAGE=STORAGE, **extras)
+    assert real.local_broker_control_port is None
+    with pytest.raises(SettingError, match=r"^app setting LOCAL_SECRETS_FILE: .* set KEY_VAULT_URI"):
+        real.local_secrets_file  # noqa: B018
+
+
+def test_a_key_vault_is_reached_as_the_apps_identity() -> None:
+    assert settings_of().key_vault() is None
+    vault = settings_of(KEY_VAULT_URI="https://contoso.vault.azure.net/", KEY_VAULT_URI__clientId="an-id").key_vault()
+    assert vault is not None
+    assert (vault.endpoint, vault.client_id) == ("https://contoso.vault.azure.net/", "an-id")
+
+
+@pytest.mark.parametrize("uri", ["contoso", "http://contoso.vault.azure.net", "https://", "https://a/secrets/b", HUB])
+def test_what_is_no_uri_of_a_vault_is_refused(uri: str) -> None:
+    with pytest.raises(SettingError, match="KEY_VAULT_URI: expected a vault's URI, such as https://") as refused:
+        settings_of(KEY_VAULT_URI=uri).key_vault()
+    assert KEY not in str(refused.value)

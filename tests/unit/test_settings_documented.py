@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from local.stack import LocalStack
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -33,11 +34,16 @@ class Recorder(Mapping[str, str]):
 
 
 def read_by_settings() -> set[str]:
-    environment = Recorder({"RELAY_STORAGE": STORAGE, "EVENTHUBS": "Endpoint=sb://localhost"})
+    vault = "https://contoso.vault.azure.net"
+    environment = Recorder({"RELAY_STORAGE": STORAGE, "EVENTHUBS": "Endpoint=sb://localhost", "KEY_VAULT_URI": vault})
     settings = Settings.from_environment(environment)
     settings.tables()
     settings.queues()
+    settings.blobs()
     settings.event_hubs("EVENTHUBS")
+    settings.key_vault()
+    assert settings.is_local
+    assert (settings.local_secrets_file, settings.local_broker_control_port) == (None, None)
     return environment.asked
 
 
@@ -57,13 +63,20 @@ def in_the_table() -> set[str]:
 
 def test_what_is_read_is_in_the_table_and_nothing_else() -> None:
     read = read_by_settings() | read_by_triggers()
-    assert {name for name in read if "__" not in name} == in_the_table()
+    assert {name for name in read if "__" not in name and not name.startswith("LOCAL_")} == in_the_table()
+
+
+def test_what_only_the_local_stack_sets_is_explained_where_it_is_used() -> None:
+    local = {name for name in read_by_settings() if name.startswith("LOCAL_")}
+    assert local == {"LOCAL_SECRETS_FILE", "LOCAL_BROKER_CONTROL_PORT"}
+    assert all(f"`{name}`" in (ROOT / "docs/connections.md").read_text() for name in local)
+    assert local <= LocalStack(ROOT).settings.keys()
 
 
 def test_every_way_of_connecting_as_an_identity_is_named() -> None:
     identity = {name for name in read_by_settings() if "__" in name}
     assert identity == set(re.findall(r"`([A-Z_]+__[A-Za-z]+)`", section()))
-    assert len(identity) == 5
+    assert len(identity) == 6
 
 
 def test_nothing_else_reads_the_environment() -> None:
