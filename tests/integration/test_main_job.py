@@ -75,6 +75,19 @@ async def test_the_life_of_a_profile(relay: Relay) -> None:
     assert versions == sorted(set(versions))
 
 
+async def test_upstream_writes_the_catalog_among_changes(relay: Relay) -> None:
+    """The export lists an unmapped audience of the same merge policy, which the catalog did not know before."""
+    memberships = {"ups": membership(1)["ups"] | membership(1, audience="from-upstream")["ups"]}
+    audience = {"audience": {"id": "from-upstream", "name": "Ü", "mergePolicyId": "m", "updatedAt": at(0)}}
+    await relay.send([item("catalog", 1, segmentMembership=memberships), audience, {"audience": {"id": ""}}])
+    await relay.handled()
+
+    (export,) = await relay.exports("catalog")
+    assert export.body["segmentMembership"]["ups"].keys() == {"a", "from-upstream"}
+    (reason,) = [reason for raw, reason in (await relay.quarantine()).items() if b"audience" in raw]
+    assert reason.startswith("item 2: /audience/id: expected a string that is not empty")
+
+
 def deep(levels: int) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for _ in range(levels):
