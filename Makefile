@@ -25,8 +25,8 @@ node_modules/.ready: package-lock.json
 demo: setup ## the main job on a local stack: changes in, exports out, a summary
 	@$(BIN)/python -m local demo
 
-test: setup check ## everything that CI runs
-	@$(BIN)/pytest
+test: setup check ## everything that CI runs; three at a time, for most tests wait more than they work
+	@$(BIN)/pytest -n 3 --dist loadscope
 
 check: setup lint types imports ## style, types and the layers' import rules
 

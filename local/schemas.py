@@ -1,24 +1,24 @@
-"""`python -m local schemas`: write the JSON Schemas of what people and upstream systems write."""
+"""`python -m local schemas`: write the JSON Schemas of what people and upstream systems write, and openapi.json."""
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from local.parts import PROJECT
 from shared.domain.change import ProfileChangeMessage
 from shared.domain.configuration import ConfigurationFile
 
-SUMMARY = "write the JSON Schemas of messages and configuration files"
+SUMMARY = "write the JSON Schemas of messages and configuration files, and the OpenAPI document"
 DESCRIPTION = """\
 Write the JSON Schemas of profile changes and of configuration files to schemas/, generated from the models that check
-both. Run it after changing a model; a test fails until you do.
+both, and the OpenAPI document of the admin API to openapi.json. Run it after changing a model or a route; a test fails
+until you do.
 """
-DIRECTORY = Path(__file__).parents[1] / "schemas"
 _MODELS: dict[str, type[BaseModel]] = {
-    "configuration.schema.json": ConfigurationFile,
-    "profile-change.schema.json": ProfileChangeMessage,
+    "schemas/configuration.schema.json": ConfigurationFile,
+    "schemas/profile-change.schema.json": ProfileChangeMessage,
 }
 
 
@@ -27,18 +27,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(_args: argparse.Namespace) -> int:
-    DIRECTORY.mkdir(exist_ok=True)
-    for name, schema in schemas().items():
-        (DIRECTORY / name).write_text(schema, encoding="utf-8")
-        print(f"wrote schemas/{name}")
+    for name, text in documents().items():
+        (PROJECT / name).write_text(text, encoding="utf-8")
+        print(f"wrote {name}")
     return 0
 
 
-def schemas() -> dict[str, str]:
-    """The text of each schema file, by its name."""
-    return {name: _text(model) for name, model in _MODELS.items()}
+def documents() -> dict[str, str]:
+    """The text of each generated file, by its path in the project."""
+    from shared.web.app import openapi_document  # slow to import, and no other command needs it
+
+    return {name: _text(_schema(model)) for name, model in _MODELS.items()} | {
+        "openapi.json": _text(openapi_document())
+    }
 
 
-def _text(model: type[BaseModel]) -> str:
-    schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
+
+
+def _text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

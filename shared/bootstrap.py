@@ -15,6 +15,7 @@ from shared.adapters.changes_queue import StorageChangesQueue
 from shared.adapters.hub_connections import HubConnections
 from shared.adapters.hub_verifier import EventHubsVerifier
 from shared.adapters.secret_stores import ClosableSecretStore, secret_store
+from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_backfills import TableBackfills
 from shared.adapters.table_configuration import TableConfiguration
 from shared.adapters.table_health import TableHealth
@@ -65,7 +66,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
     clients: Clients = (*accounts.values(), changes_client, retry_client, slice_client)
     home = {
         name: tables.Table(accounts[RELAY_STORAGE], name)
-        for name in ("AudienceMembers", "Backfills", "Configuration", "Quarantine", "Undelivered")
+        for name in ("AudienceMembers", "Audit", "Backfills", "Configuration", "Quarantine", "Undelivered")
     }
     profile_tables = {
         name: tables.Table(accounts[name], "Profiles") for name in dict.fromkeys(settings.profile_accounts)
@@ -87,6 +88,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         quarantine=TableQuarantine(home["Quarantine"]),
         undelivered=undelivered,
         backfills=backfills,
+        audit=TableAudit(home["Audit"]),
         changes=StorageChangesQueue(changes_client, settings.changes_queue),
         retries=retry_queue.StorageRetryQueue(retries),
         slices=slice_queue.StorageSliceQueue(slices),
@@ -106,6 +108,7 @@ async def _all_or_close(creating: list[Coroutine[Any, Any, None]], clients: Clie
         raise failures[0]
 
 
+_ENVIRONMENT = os.environ
 _relay: "asyncio.Task[Relay] | None" = None
 
 
@@ -113,5 +116,10 @@ async def relay() -> Relay:
     """The relay of this worker process, built by the first call; a failed build is tried anew by the next."""
     global _relay
     if _relay is None or (_relay.done() and (_relay.cancelled() or _relay.exception() is not None)):
-        _relay = asyncio.ensure_future(build(os.environ))
+        _relay = asyncio.ensure_future(build(_ENVIRONMENT))
     return await asyncio.shield(_relay)
+
+
+def settings() -> Settings:
+    """Of this worker process. Raises SettingError."""
+    return Settings.from_environment(_ENVIRONMENT)

@@ -41,6 +41,7 @@ class Settings:
     backfill_per_second: float
     profile_accounts: tuple[str, ...]
     changes_queue: str
+    app_service_authentication: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -53,6 +54,7 @@ class Settings:
             backfill_per_second=_positive(environment, "BACKFILL_PER_SECOND", 500.0),
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
             changes_queue=environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes",
+            app_service_authentication=app_service_authentication(environment),
         )
 
     @property
@@ -143,6 +145,11 @@ class Settings:
             endpoint=endpoint,
             client_id=self.environment.get(f"{name}__clientId"),
         )
+
+
+def app_service_authentication(environment: Mapping[str, str]) -> bool:
+    """Whether the platform signs callers in before the app sees their requests; it then says so itself."""
+    return environment.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
 
 
 def _retry_delays(text: str) -> tuple[float, ...]:

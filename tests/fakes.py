@@ -16,6 +16,7 @@ from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.state import ProfileState
 from shared.domain.undelivered import Undelivered
 from shared.errors import ConflictError, MessageTooLargeError, ProfileTooLargeError, SecretError, SendError
+from shared.services.audit import AuditEntry
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
 from shared.services.connection_ports import ConnectionProblem, Verified
 from shared.services.ports import (
@@ -410,3 +411,18 @@ class MemorySecrets:
         await asyncio.sleep(0)
         if self.failure is not None:
             raise self.failure
+
+
+class MemoryAudit:
+    def __init__(self) -> None:
+        self.entries: dict[str, AuditEntry] = {}
+
+    async def begin(self, entry: AuditEntry) -> None:
+        entry.id = f"{10**17 - entry.at:018}-{len(self.entries):08}"
+        self.entries[entry.id] = replace(entry)
+
+    async def end(self, entry: AuditEntry) -> None:
+        self.entries[entry.id] = replace(entry)
+
+    async def newest_first(self, limit: int, before: str = "") -> list[AuditEntry]:
+        return [self.entries[key] for key in sorted(self.entries) if key > before][:limit]

@@ -10,11 +10,15 @@ from local.tail import readable_line
 
 
 class Arrived:
-    """`first` is set once the first export is there: the app has started by then, and so have its connections."""
+    """`exports` holds each once, as a consumer would: a hub that was slow to acknowledge may have one twice.
+
+    `first` is set once the first export is there: the app has started by then, and so have its connections.
+    """
 
     def __init__(self, reader: ExportReader, out: Console, *, quiet: bool) -> None:
         self.exports: list[Export] = []
         self.first = asyncio.Event()
+        self._ids: set[str | None] = set()
         self._reader = reader
         self._out = out
         self._quiet = quiet
@@ -29,6 +33,9 @@ class Arrived:
                 export = await asyncio.wait_for(anext(self._reader), left)
             except TimeoutError:
                 return
+            if export.message_id in self._ids:
+                continue
+            self._ids.add(export.message_id)
             self.exports.append(export)
             self.first.set()
             if not self._quiet and (shown is None or len(self.exports) - since <= shown):

@@ -50,7 +50,8 @@ class Scene:
 
     async def read_exports(self, is_over: Callable[[], bool], *, shown: int | None = None) -> list[Export]:
         """Show what arrives (the first `shown` of it, or all) until `is_over`, every message is handled, every
-        backfill that has begun has ended, and every export that the app says it made has come back; what arrived.
+        backfill that has begun has ended, nothing waits as undelivered, and every export that the app says it made has
+        come back; what arrived.
 
         Raises LocalError when that takes too long.
         """
@@ -81,4 +82,14 @@ class Scene:
             if self.out.is_terminal:
                 status.start()
             return False
+        if await self._undelivered():
+            return False
         return len(self.arrived.exports) >= (await self.exported()).total()
+
+    async def _undelivered(self) -> bool:
+        """Whether an export waits to be tried again, as on a machine that is slow to connect."""
+        configuration = (await self.relay.configuration.load()).configuration
+        for dataflow in configuration.dataflows:
+            async for _ in self.relay.undelivered.of(dataflow.id):
+                return True
+        return False

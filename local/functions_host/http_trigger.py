@@ -22,6 +22,8 @@ KEY_SETTING = "LOCAL_FUNCTION_KEY"
 STATUS_PATH = "/admin/host/status"
 _LARGEST_BODY = 100 * 1024 * 1024  # the host's FUNCTIONS_REQUEST_BODY_SIZE_LIMIT
 
+_LONGEST_LINE = 32 * 1024
+
 
 class HttpListener:
     """Serves the routes of the app on 127.0.0.1."""
@@ -39,8 +41,10 @@ class HttpListener:
             _log.warning("%s has no value: these functions are open without a key: %s", KEY_SETTING, ", ".join(keyed))
         application = web.Application(client_max_size=_LARGEST_BODY)
         application.router.add_get(STATUS_PATH, self._status)
-        application.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=shutdown_timeout)
+        application.router.add_route("*", r"/{path:[\s\S]*}", self._handle)
+        self._runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=shutdown_timeout, max_line_size=_LONGEST_LINE
+        )
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, "127.0.0.1", port).start()
@@ -92,8 +96,13 @@ def _needs_key(function: IndexedFunction) -> bool:
 
 
 def _joined(pairs: MultiMapping[str]) -> dict[str, str]:
-    """Repeated names as the host hands them to the worker: once, with their values joined by commas."""
-    return {name: ",".join(pairs.getall(name)) for name in _names(pairs)}
+    """Repeated names as the host hands them to the worker: once, with their values joined by commas, and as text."""
+    return {name: _text(",".join(pairs.getall(name))) for name in _names(pairs)}
+
+
+def _text(value: str) -> str:
+    """Bytes that are no UTF-8 become a mark: what goes to a worker is a protocol buffer's string."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _names(pairs: Iterable[str]) -> list[str]:

@@ -61,7 +61,7 @@ def _route(function: IndexedFunction, route_prefix: str) -> Route:
                 f"{template!r}. Use plain text, {{name}}, and {{*name}} at the end."
             )
     methods = frozenset(str(method).upper() for method in function.trigger.get("methods") or ())
-    return Route(function, methods, re.compile(pattern + "/?", re.IGNORECASE), tuple(precedence))
+    return Route(function, methods, re.compile(pattern + "/?", re.IGNORECASE | re.DOTALL), tuple(precedence))
 
 
 def _decoded(value: str) -> str:

@@ -70,6 +70,17 @@ class AttributeNode:
         """The attributes of `mask` that there are; an object with none of them is left out."""
         return self._cut(mask, _NEVER)
 
+    def value_at(self, path: Path) -> JsonValue:
+        """The value at `path`; None where there is none."""
+        node, floor = self, _NEVER
+        for key in path:
+            if not node._is_object(floor) or key not in node.children:
+                return None
+            floor = max(floor, node.value_time)
+            node = node.children[key]
+        value = node._resolve(floor)
+        return None if value is _ABSENT else value
+
     def _cut(self, mask: Mask, floor: int) -> JsonObject:
         if not self._is_object(floor):
             return {}

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.domain.configuration import RequestedBackfill
+from shared.domain.consent import consents
 from shared.domain.instants import MILLISECOND, SECOND
 from shared.domain.memberships import AudienceKey
 from shared.domain.state import ProfileState
@@ -142,8 +143,11 @@ def calls_for(backfill: Backfill, state: ProfileState, target: Target) -> bool:
     """Whether the backfill must export the profile: once, in however many of its audiences it is.
 
     A member of a newly mapped audience is exported if it is in the audience still. Of an audience that was exported
-    before the pause, whoever was saved since then is: those in it, and those that left it since.
+    before the pause, whoever was saved since then is: those in it, and those that left it since. Nobody without the
+    consent that the dataflow asks for: who withdrew it during a pause is among what is undelivered.
     """
+    if not consents(state, target):
+        return False
     for audience, since in backfill.audiences:
         membership = state.memberships.get(audience)
         if membership is None or audience not in target.mapped:

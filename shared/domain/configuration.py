@@ -130,13 +130,17 @@ class Triggers(_Model):
 
 
 class Dataflow(_Model):
-    """What is activated to the destination of the same id. Attributes are JSON Pointers or dotted paths."""
+    """What is activated to the destination of the same id. Attributes are JSON Pointers or dotted paths.
+
+    `consent`: the attribute that must be `true`, "y" or "yes" for a profile to be exported, if set.
+    """
 
     id: Identifier
     audiences: list[
         Annotated[MappedAudience, BeforeValidator(_mapped_audience, json_schema_input_type=MappedAudience | str)]
     ] = Field(default_factory=list)
     attributes: list[AttributePath] = Field(default_factory=list)
+    consent: AttributePath | None = None
     triggers: Triggers = Field(default_factory=Triggers)
     skip_same_value_writes: bool = False
     enabled: bool = True

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from shared.domain.consent import consents
 from shared.domain.memberships import AudienceKey
 from shared.domain.state import Effects, ProfileState
 from shared.domain.targets import Target, Targets
 
-AUDIENCE, ATTRIBUTE, IDENTITY = "audience", "attribute", "identity"
+AUDIENCE, ATTRIBUTE, IDENTITY, CONSENT = "audience", "attribute", "identity", "consent"
 
 STALE = "stale or duplicate"
 UNMAPPED = "nothing mapped changed"
@@ -15,11 +16,12 @@ NOT_REALIZED = "in no mapped audience"
 TRIGGER_OFF = "trigger off"
 SAME_VALUE = "same value"
 PAUSED = "dataflow paused"
+NO_CONSENT = "no consent"
 
 
 @dataclass(slots=True)
 class Decision:
-    """`exports`: target id -> reasons, in the order audience, attribute, identity.
+    """`exports`: target id -> reasons, in the order audience, attribute, identity, consent.
 
     `skipped`: pairs of destination id and why it hears nothing; the id is None where no destination came into question.
     """
@@ -40,7 +42,10 @@ def decide(effects: Effects, state: ProfileState, targets: Targets) -> Decision:
     refused: dict[str, str] = {}
     realized = [audience for audience, membership in state.memberships.items() if membership.realized]
     for target, reason in _candidates(effects, realized, targets):
-        refusal = _refusal(target, reason, effects, realized, targets)
+        if consents(state, target):
+            refusal = _refusal(target, reason, effects, realized, targets)
+        else:
+            refusal = None if reason == CONSENT and _may_know(target, effects, state) else NO_CONSENT
         if refusal is None:
             reasons = decision.exports.setdefault(target.id, [])
             if reason not in reasons:
@@ -67,6 +72,20 @@ def _candidates(effects: Effects, realized: list[AudienceKey], targets: Targets)
     if effects.identities_changed:
         for target in targets.mapping_any(realized).values():
             yield target, IDENTITY
+    for target_id in effects.consents:
+        yield targets.by_id[target_id], CONSENT
+
+
+def _may_know(target: Target, effects: Effects, state: ProfileState) -> bool:
+    """Whether a consent that ended must be told of: the profile has been in a mapped audience before this change.
+
+    Also if it left since: what the destination keeps of it may go, and the exit may still wait for a backfill, which
+    leaves out who does not consent. A paused dataflow is told on resume; until then the export is undelivered.
+    """
+    return any(
+        audience in target.mapped and audience not in effects.entered and (membership.realized or membership.left_at)
+        for audience, membership in state.memberships.items()
+    )
 
 
 def _refusal(
@@ -74,7 +93,7 @@ def _refusal(
 ) -> str | None:
     if not target.dataflow.enabled:
         return PAUSED
-    if not getattr(target.dataflow.triggers, reason):
+    if reason != CONSENT and not getattr(target.dataflow.triggers, reason):
         return TRIGGER_OFF
     if reason == AUDIENCE:
         return None

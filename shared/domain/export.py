@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.domain.configuration import Audience, Destination
+from shared.domain.consent import consents
 from shared.domain.instants import format_instant
 from shared.domain.jsonvalue import canonical_json
 from shared.domain.memberships import AudienceKey, Membership
@@ -61,10 +62,16 @@ def export_of(
 
 
 def export_body(state: ProfileState, target: Target, catalog: dict[AudienceKey, Audience]) -> bytes:
-    """The specification's JSON (section "Exported data"); the same state always gives the same bytes."""
-    attributes = canonical_json(state.attributes.cut(target.mask))
+    """The specification's JSON (section "Exported data"); the same state always gives the same bytes.
+
+    Of a profile without the consent that `target` asks for, it is the exit from everything: no attributes.
+    """
+    consented = consents(state, target)
+    attributes = canonical_json(state.attributes.cut(target.mask) if consented else {})
     memberships: dict[str, dict[str, Any]] = {}
     for audience, entry in _membership_entries(state, target, catalog):
+        if not consented:
+            entry["status"] = "exited"
         memberships.setdefault(audience[0], {})[audience[1]] = entry
     identities = {
         namespace: [{"id": identity} for identity in ids]

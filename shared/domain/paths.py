@@ -1,10 +1,11 @@
 """Attribute paths: how a mapped attribute is named, matched and cut out of a profile."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from shared.domain.attributes import Mask, Path
+from shared.domain.jsonvalue import JsonValue
 
 T = TypeVar("T")
 
@@ -66,6 +67,16 @@ class PathIndex(Generic[T]):
             node = child
             found += node.here
         return found + node.below
+
+    def touched_by(self, written: JsonValue) -> Iterator[T]:
+        """The items added where the merge patch `written` can alter a value; whatever is no object alters all below."""
+        yield from self.here
+        if not isinstance(written, dict):
+            yield from self.below
+        elif self.children:
+            for key, value in written.items():
+                if child := self.children.get(key):
+                    yield from child.touched_by(value)
 
 
 def mask_of(paths: Iterable[Path]) -> Mask:

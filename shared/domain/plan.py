@@ -20,6 +20,7 @@ from shared.domain.plan_backfills import plan_backfills
 from shared.errors import ConfigurationError
 
 Action = Literal["created", "changed", "unchanged", "removed", "kept, not in the file"]
+CHANGING: frozenset[Action] = frozenset({"created", "changed", "removed"})
 Entry = TypeVar("Entry", Audience, Destination, Dataflow)
 
 
@@ -46,7 +47,7 @@ class Plan:
 
     @property
     def changes_something(self) -> bool:
-        return any(change.action in {"created", "changed", "removed"} for change in self.changes)
+        return any(change.action in CHANGING for change in self.changes)
 
 
 def plan(current: Configuration, wanted: ConfigurationFile, now_ms: int, *, prune: bool = False) -> Plan:
@@ -76,7 +77,7 @@ def plan(current: Configuration, wanted: ConfigurationFile, now_ms: int, *, prun
         )
         planned.configuration.revisions = _revisions(current, planned.configuration)
         planned.backfills = plan_backfills(current, planned.configuration, now_ms)
-    planned.warnings = _warnings(planned.configuration)
+    planned.warnings = warnings_about(planned.configuration)
     return planned
 
 
@@ -160,31 +161,36 @@ def _looks(configuration: Configuration) -> dict[str, Any]:
     return looks
 
 
-def _warnings(configuration: Configuration) -> list[str]:
+def warnings_about(configuration: Configuration) -> list[str]:
     """What is accepted but probably not meant, or beyond what the app is sized for (specification: guardrails)."""
     warnings = []
     if len(configuration.destinations) > DESTINATIONS:
         warnings.append(f"{len(configuration.destinations)} destinations: the app is sized for {DESTINATIONS}")
-    catalog = {audience.key for audience in configuration.audiences}
     activated = {dataflow.id for dataflow in configuration.dataflows}
     warnings += [
         f"destination {destination.id}: has no dataflow, so nothing is exported to it"
         for destination in configuration.destinations
         if destination.id not in activated
     ]
-    for dataflow in configuration.dataflows:
-        where = f"dataflow {dataflow.id}"
-        if len(dataflow.audiences) > AUDIENCES_PER_DATAFLOW:
-            warnings.append(
-                f"{where}: {len(dataflow.audiences)} audiences; the app is sized for {AUDIENCES_PER_DATAFLOW}"
-            )
-        if len(dataflow.attributes) > ATTRIBUTES_PER_DATAFLOW:
-            warnings.append(
-                f"{where}: {len(dataflow.attributes)} attributes; the app is sized for {ATTRIBUTES_PER_DATAFLOW}"
-            )
-        if not dataflow.audiences:
-            warnings.append(f"{where}: maps no audience, so nothing is exported")
-        unknown = sorted("/".join(audience.key) for audience in dataflow.audiences if audience.key not in catalog)
-        if unknown:
-            warnings.append(f"{where}: maps audiences that are not in the catalog: {', '.join(unknown)}")
+    return warnings + [
+        warning for dataflow in configuration.dataflows for warning in warnings_of(configuration, dataflow)
+    ]
+
+
+def warnings_of(configuration: Configuration, dataflow: Dataflow) -> list[str]:
+    """The same for one of its dataflows."""
+    where = f"dataflow {dataflow.id}"
+    warnings = []
+    if len(dataflow.audiences) > AUDIENCES_PER_DATAFLOW:
+        warnings.append(f"{where}: {len(dataflow.audiences)} audiences; the app is sized for {AUDIENCES_PER_DATAFLOW}")
+    if len(dataflow.attributes) > ATTRIBUTES_PER_DATAFLOW:
+        warnings.append(
+            f"{where}: {len(dataflow.attributes)} attributes; the app is sized for {ATTRIBUTES_PER_DATAFLOW}"
+        )
+    if not dataflow.audiences:
+        warnings.append(f"{where}: maps no audience, so nothing is exported")
+    catalog = {audience.key for audience in configuration.audiences}
+    unknown = sorted("/".join(audience.key) for audience in dataflow.audiences if audience.key not in catalog)
+    if unknown:
+        warnings.append(f"{where}: maps audiences that are not in the catalog: {', '.join(unknown)}")
     return warnings

@@ -1,5 +1,6 @@
 """What is wrong with a document: where, and what was expected there, in words."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,7 +26,11 @@ _SHOWN_CHARACTERS = 300
 
 def describe_problems(error: ValidationError) -> list[str]:
     """Each problem as `/path/to/field: expected …`, the first five, without any of the values."""
-    problems = error.errors(include_url=False, include_input=False)
+    return describe(error.errors(include_url=False, include_input=False))
+
+
+def describe(problems: Sequence[Any]) -> list[str]:
+    """The same for problems as pydantic lists them."""
     lines = [
         ": ".join(filter(None, (_pointer(problem["loc"]), _expectation(problem))))
         for problem in problems[:_SHOWN_PROBLEMS]

@@ -28,7 +28,8 @@ class StatusChange:
 class Effects:
     """What a change did. `altered`: some register moved, so the state must be saved.
 
-    `entered`: audiences that the state had no membership in before, whatever its status now.
+    `entered`: audiences that the state had no membership in before, whatever its status now. `consents`: destination
+    id -> whether the profile consents to it now, where that is otherwise than before.
     """
 
     altered: bool
@@ -36,6 +37,7 @@ class Effects:
     status_changes: list[StatusChange] = field(default_factory=list)
     identities_changed: bool = False
     entered: list[AudienceKey] = field(default_factory=list)
+    consents: dict[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

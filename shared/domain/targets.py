@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from shared.domain.attributes import Mask
+from shared.domain.attributes import Mask, Path
 from shared.domain.configuration import Audience, Configuration, Dataflow, Destination, MappedAudience
 from shared.domain.memberships import AudienceKey
 from shared.domain.paths import PathIndex, mask_of, parse_path
@@ -19,6 +19,7 @@ class Target:
     mapped: dict[AudienceKey, MappedAudience]
     merge_policies: frozenset[str]
     mask: Mask
+    consent: Path | None
 
     @property
     def id(self) -> str:
@@ -27,12 +28,13 @@ class Target:
 
 @dataclass(slots=True)
 class Targets:
-    """Every destination with a dataflow, indexed by what it maps."""
+    """Every destination with a dataflow, indexed by what it maps and by the consent it asks for."""
 
     catalog: dict[AudienceKey, Audience] = field(default_factory=dict)
     by_id: dict[str, Target] = field(default_factory=dict)
     by_audience: dict[AudienceKey, list[Target]] = field(default_factory=dict)
     by_attribute: PathIndex[Target] = field(default_factory=PathIndex)
+    by_consent: PathIndex[Target] = field(default_factory=PathIndex)
 
     @classmethod
     def of(cls, configuration: Configuration) -> "Targets":
@@ -48,13 +50,21 @@ class Targets:
         policies = (self.catalog[key].merge_policy_id for key in mapped if key in self.catalog)
         paths = [parse_path(attribute) for attribute in dataflow.attributes]
         target = Target(
-            destination, dataflow, revision, mapped, frozenset(policy for policy in policies if policy), mask_of(paths)
+            destination=destination,
+            dataflow=dataflow,
+            revision=revision,
+            mapped=mapped,
+            merge_policies=frozenset(policy for policy in policies if policy),
+            mask=mask_of(paths),
+            consent=parse_path(dataflow.consent) if dataflow.consent is not None else None,
         )
         self.by_id[target.id] = target
         for key in mapped:
             self.by_audience.setdefault(key, []).append(target)
         for path in paths:
             self.by_attribute.add(path, target)
+        if target.consent is not None:
+            self.by_consent.add(target.consent, target)
 
     def mapping_any(self, audiences: Iterable[AudienceKey]) -> dict[str, Target]:
         """The targets that map at least one of `audiences`, by id."""

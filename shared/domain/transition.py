@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.domain.change import ProfileChange
+from shared.domain.consent import apply_change, consents
 from shared.domain.decision import decide
 from shared.domain.export import Export, export_of
 from shared.domain.instants import SECOND
@@ -76,7 +77,7 @@ def transition(
         if item in state.due:
             redelivered.append((change.occurred_at, state.due[item]))
             continue
-        effects = state.apply(change, now)
+        effects = apply_change(state, change, targets, now)
         if change.deleted and effects.altered:
             _owe_last_exports(state, effects, targets)
         result.follow(state, effects, item, change.occurred_at, targets, now)
@@ -85,12 +86,15 @@ def transition(
 
 
 def _owe_last_exports(state: ProfileState, effects: Effects, targets: Targets) -> None:
-    """Those who must hear that the profile is gone; a paused dataflow will when it is resumed."""
+    """Those who must hear that the profile is gone; a paused dataflow will when it is resumed.
+
+    Of the end of a consent they hear whatever their triggers; without one, of nothing.
+    """
     owed = {
         target.id
         for status in effects.status_changes
         for target in targets.by_audience.get(status.audience, ())
-        if target.dataflow.triggers.audience
+        if effects.consents.get(target.id) is False or (target.dataflow.triggers.audience and consents(state, target))
     }
     if state.deletion is not None:
         state.deletion = replace(state.deletion, owed=tuple(sorted(owed.union(state.deletion.owed))))

@@ -1,5 +1,7 @@
 """Apply a declarative configuration file: plan it, and save the plan if nobody else changed anything meanwhile."""
 
+from collections.abc import Callable
+
 from shared.domain.configuration import Configuration, ConfigurationFile
 from shared.domain.instants import MILLISECOND
 from shared.domain.plan import Plan, plan
@@ -22,12 +24,29 @@ async def apply_configuration(
 ) -> Plan:
     """Make the configuration what `wanted` says and return the plan that was carried out (or would be: `dry_run`).
 
+    Raises as `change_configuration` does.
+    """
+    return await change_configuration(store, health, lambda _: wanted, clock, prune=prune, dry_run=dry_run)
+
+
+async def change_configuration(
+    store: ConfigurationStore,
+    health: HealthStore,
+    wanted_of: Callable[[Configuration], ConfigurationFile],
+    clock: Clock,
+    *,
+    prune: bool = False,
+    dry_run: bool = False,
+) -> Plan:
+    """The same for what `wanted_of` makes of the configuration there is; it is asked again when that has changed.
+
     A destination that loses its dataflow gets a health row, by which `watch_destinations` finds it and drops what is
     undelivered there. Raises ConfigurationError for a file that cannot be applied, ConflictError when others keep
-    changing the configuration, StorageError.
+    changing the configuration, StorageError, and whatever `wanted_of` raises.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         stored = await store.load()
+        wanted = wanted_of(stored.configuration)
         planned = plan(stored.configuration, wanted, clock() // MILLISECOND, prune=prune)
         if dry_run or not planned.changes_something:
             return planned

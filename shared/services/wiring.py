@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from shared.domain.backfill import BackfillKind
+from shared.services.audit import AuditLog
 from shared.services.backfill_members import BackfillMembers
 from shared.services.backfill_ports import BackfillStore, MemberIndex, SliceQueue
 from shared.services.circuit_breakers import CircuitBreakers
@@ -10,6 +11,7 @@ from shared.services.configuration_cache import ConfigurationCache
 from shared.services.connect_destinations import ConnectDestinations
 from shared.services.connection_ports import HubVerifier, SecretStore
 from shared.services.delivery import Delivery
+from shared.services.edit_configuration import EditConfiguration
 from shared.services.export_changes import ExportChanges
 from shared.services.forget_profiles import ForgetProfiles
 from shared.services.live_traffic import LiveTraffic
@@ -46,6 +48,7 @@ class Ports:
     quarantine: Quarantine
     undelivered: UndeliveredStore
     backfills: BackfillStore
+    audit: AuditLog
     changes: ChangesQueue
     retries: RetryQueue
     slices: SliceQueue
@@ -63,8 +66,14 @@ class Services:
         self._ports = ports
         self._settings = settings
         clock, sleep = ports.clock, ports.sleep
+        self.clock = clock
+        self.audit = ports.audit
+        self.health = ports.health
         self.traffic = LiveTraffic(clock)
         self.configuration = ConfigurationCache(ports.configuration, ports.health, clock, settings.config_cache_seconds)
+        self.edit_configuration = EditConfiguration(
+            store=ports.configuration, health=ports.health, configuration=self.configuration, clock=clock
+        )
         self.breakers = CircuitBreakers(ports.health, self.configuration, clock)
         self.delivery = Delivery(
             sender=ports.sender,

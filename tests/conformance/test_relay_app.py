@@ -1,5 +1,6 @@
 """The app itself under Microsoft's worker library, with nothing but the files that are deployed."""
 
+import base64
 import json
 import re
 import shutil
@@ -38,6 +39,14 @@ def on_queue(name: str, queue: str) -> dict[str, object]:
     }
 
 
+HTTP = {
+    "type": "httpTrigger",
+    "direction": "IN",
+    "name": "request",
+    "methods": ["GET", "HEAD", "POST", "PUT", "DELETE"],
+    "authLevel": "FUNCTION",
+    "route": "api/{*path}",
+}
 FUNCTIONS: dict[str, dict[str, object]] = {
     "export_profile_changes": on_queue("message", "%PROFILE_CHANGES_QUEUE%"),
     "quarantine_poisoned_changes": on_queue("message", "%PROFILE_CHANGES_QUEUE%-poison"),
@@ -61,7 +70,37 @@ def deployed(tmp_path: Path) -> Path:
 
 
 def test_every_function_is_indexed_with_its_trigger(run_worker: RunWorker, deployed: Path) -> None:
-    assert run_worker(deployed).functions == {name: [trigger] for name, trigger in FUNCTIONS.items()}
+    answer = {"type": "http", "direction": "OUT", "name": "$return"}
+    assert run_worker(deployed).functions == {
+        "admin_api": [HTTP, answer],
+        **{name: [trigger] for name, trigger in FUNCTIONS.items()},
+    }
+
+
+def test_app_service_authentication_takes_the_keys_place(run_worker: RunWorker, deployed: Path) -> None:
+    functions = run_worker(deployed, {"WEBSITE_AUTH_ENABLED": "True"}).functions
+    assert functions["admin_api"][0]["authLevel"] == "ANONYMOUS"
+
+
+def test_the_admin_api_answers(run_worker: RunWorker, deployed: Path, stack: LocalStack) -> None:
+    url = "https://relay.example/api/audiences/conformance"
+    body = base64.b64encode(json.dumps({"name": "ü"}).encode()).decode()
+    written = {"method": "PUT", "url": url, "headers": {"Content-Type": "application/json"}, "body": body}
+    run = run_worker(
+        deployed,
+        stack.settings,
+        [
+            Invocation("admin_api", written),
+            Invocation("admin_api", {"method": "GET", "url": url}),
+            Invocation("admin_api", {"method": "DELETE", "url": url, "headers": {"If-Match": '"another"'}}),
+            Invocation("admin_api", {"method": "DELETE", "url": url}),
+        ],
+    )
+    answers = [result.return_value["http"] for result in run.invocations]
+    assert [answer["status"] for answer in answers] == [201, 200, 412, 204]
+    assert json.loads(base64.b64decode(answers[1]["body"]["bytes"]))["name"] == "ü"
+    assert answers[1]["headers"]["etag"] == answers[0]["headers"]["etag"]
+    assert answers[2]["headers"]["content-type"] == "application/problem+json"
 
 
 def test_what_the_triggers_name_is_in_the_sample_settings() -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from shared.domain.configuration import Configuration, parse_configuration_file
+from shared.domain.consent import consents
 from shared.domain.export import Export, export_of
 from shared.domain.profile_key import profile_key
 from shared.domain.state import ProfileState
@@ -232,8 +233,8 @@ class Simulation:
     async def check_consumers(self) -> None:
         """What each consumer takes for current, the greatest version, is what the profile is by now.
 
-        For who is in a mapped audience: attributes, identities and the memberships that hold. For all others: that
-        they are in none.
+        For who is in a mapped audience, and consents where that is asked for: attributes, identities and the
+        memberships that hold. For all others: that they are in none.
         """
         targets = Targets.of((await self.world.configuration.load()).configuration)
         current: dict[tuple[str, str], Export] = {}
@@ -245,7 +246,8 @@ class Simulation:
         for target in targets.by_id.values():
             for profile_id, state in states.items():
                 told = current.get((target.id, profile_id))
-                if any(audience in target.mapped for audience, each in state.memberships.items() if each.realized):
+                realized = [audience for audience, each in state.memberships.items() if each.realized]
+                if consents(state, target) and any(audience in target.mapped for audience in realized):
                     assert told is not None, f"{target.id} never heard of {profile_id}"
                     expected = export_of(state, target, targets.catalog, ["audience"], NOW)
                     assert _holding(told.body) == _holding(expected.body), (target.id, profile_id)

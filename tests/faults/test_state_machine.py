@@ -1,8 +1,9 @@
 """Changes, duplicates, crashes, broken hubs, retries and the timer in any order: nothing lost, nothing made up."""
 
 import asyncio
+import json
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -33,6 +34,9 @@ class Relay(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.sent: list[list[dict[str, Any]]] = []
         self.mapped = ["a"]
+
+    asks: ClassVar[dict[str, Any]] = {"attributes": ["/x"]}
+    """What the dataflow `d` asks for besides its audiences."""
 
     def do(self, work: Coroutine[Any, Any, None]) -> None:
         self.loop.run_until_complete(work)
@@ -101,7 +105,7 @@ class Relay(RuleBasedStateMachine):
         self.simulation.allowed = {(destination, each) for destination in "de" for each in "pq"}
 
     def dataflow(self, *, enabled: bool) -> dict[str, Any]:
-        dataflow = {"id": "d", "audiences": self.mapped, "attributes": ["/x"], "enabled": enabled}
+        dataflow = {"id": "d", "audiences": self.mapped, "enabled": enabled, **self.asks}
         return {"dataflows": [dataflow, {"id": "e", "audiences": ["a"]}]}
 
     @rule(seconds=st.integers(1, 200))
@@ -134,7 +138,49 @@ class Relay(RuleBasedStateMachine):
         await self.simulation.check_consumers()
 
 
-TestRelay = Relay.TestCase
-TestRelay.settings = settings(
+class RelayWithConsent(Relay):
+    """The same where `d` asks for consent, and shows it: so each body says whether it may be what it is."""
+
+    asks: ClassVar[dict[str, Any]] = {"attributes": ["/x", "/consent"], "consent": "/consent"}
+
+    @initialize()
+    def ask(self) -> None:
+        self.do(self.simulation.apply(self.dataflow(enabled=True)))
+        self.simulation.allowed = {("d", each) for each in "pq"}
+
+    @rule(profile_id=PROFILES, consent=st.sampled_from(["y", "n", None]))
+    def consent(self, profile_id: str, consent: str | None) -> None:
+        """Each later than all before, for one that is stale says nothing."""
+        self.sent.append([item(profile_id, 41 + len(self.sent), attributes={"consent": consent})])
+        self.simulation.enqueue(*self.sent[-1])
+
+    @rule(enabled=st.booleans())
+    def pause_or_resume(self, enabled: bool) -> None:
+        """And let every worker know, and what waits be handled."""
+        self.map_or_pause(self.mapped, enabled)
+        self.do(self.simulation.watch(31))
+        self.do(self.simulation.deliver_all())
+
+    async def finish(self) -> None:
+        await super().finish()
+        consented = {
+            each["profileId"]
+            for message in self.sent
+            for each in message
+            if each.get("attributes", {}).get("consent") == "y"
+        }
+        for export in self.simulation.world.sender.sent:
+            if export.destination.id == "d":
+                body = json.loads(export.body)
+                assert export.profile_id in consented, "told of somebody who never consented"
+                if body.get("consent") != "y":
+                    assert body.keys() == {"segmentMembership", "identityMap"}
+                    assert b'"realized"' not in export.body
+
+
+SETTINGS = settings(
     max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+TestRelay = Relay.TestCase
+TestRelayWithConsent = RelayWithConsent.TestCase
+TestRelay.settings = TestRelayWithConsent.settings = SETTINGS

@@ -28,6 +28,12 @@ def folded(patches: list[dict[str, Any]]) -> Any:
     return document
 
 
+def found_at(document: Any, path: list[str]) -> Any:
+    for key in path:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document
+
+
 def merged(writes: list[tuple[int, dict[str, Any]]]) -> AttributeNode:
     root = AttributeNode()
     for time, patch in writes:
@@ -46,6 +52,8 @@ def test_any_order_and_duplication_equals_the_fold(patches: list[dict[str, Any]]
     root = merged(shuffled)
 
     assert root.resolve() == expected
+    path = data.draw(st.lists(KEYS, max_size=3))
+    assert root.value_at(tuple(path)) == found_at(expected, path)
     assert AttributeNode.from_document(root.to_document()) == root
 
 

@@ -112,6 +112,8 @@ def refusal(document: Any) -> list[str]:
         (with_dataflow(attributes=["identityMap"]), "/dataflows/0/attributes/0: expected an attribute: identityMap"),
         (with_dataflow(triggers={"audiences": True}), f"/dataflows/0/triggers/audiences: {UNKNOWN}"),
         (with_dataflow(triggers={"identity": "off"}), "/dataflows/0/triggers/identity: expected true or false"),
+        (with_dataflow(consent="consents..val"), "/dataflows/0/consent: expected a path without empty keys"),
+        (with_dataflow(consent=True), "/dataflows/0/consent: expected a string"),
         (with_dataflow(enabled=None), "/dataflows/0/enabled: expected true or false"),
     ],
 )
@@ -189,8 +191,9 @@ def test_times_are_iso_8601_or_epoch_milliseconds(time: int | str, milliseconds:
 
 
 def test_attributes_are_kept_as_json_pointers() -> None:
-    file = parse_configuration_file(with_dataflow(attributes=["person.name", "/a.b/c~1d", "e"]))
+    file = parse_configuration_file(with_dataflow(attributes=["person.name", "/a.b/c~1d", "e"], consent="consents.val"))
     assert file.dataflows[0].attributes == ["/person/name", "/a.b/c~1d", "/e"]
+    assert file.dataflows[0].consent == "/consents/val"
 
 
 def test_what_is_left_out_has_the_documented_default() -> None:
@@ -204,6 +207,7 @@ def test_what_is_left_out_has_the_documented_default() -> None:
     )
     assert (dataflow.triggers.audience, dataflow.triggers.attribute, dataflow.triggers.identity) == (True, True, True)
     assert (dataflow.enabled, dataflow.skip_same_value_writes, dataflow.audiences) == (True, False, [])
+    assert dataflow.consent is None
 
 
 @pytest.mark.parametrize(
@@ -251,7 +255,11 @@ def test_what_is_stored_reads_back_the_same() -> None:
                 name="Ärzte \U0001f600", mergePolicyId="m", origin="custom-upload", createdAt=1, updatedAt=2
             ),
             **with_dataflow(
-                audiences=["a"], attributes=["a.b"], triggers={"identity": False}, skipSameValueWrites=True
+                audiences=["a"],
+                attributes=["a.b"],
+                consent="c.d",
+                triggers={"identity": False},
+                skipSameValueWrites=True,
             ),
         }
     )

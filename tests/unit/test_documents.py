@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from local.schemas import schemas
+from local.schemas import documents
 from shared.domain.change import InvalidChangeError, parse_change
 from shared.domain.configuration import Configuration, parse_configuration_file
 from shared.domain.plan import plan
@@ -24,9 +24,9 @@ def validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(schema)
 
 
-@pytest.mark.parametrize("name", schemas())
-def test_schemas_are_up_to_date(name: str) -> None:
-    assert (ROOT / "schemas" / name).read_text() == schemas()[name], "run: .venv/bin/python -m local schemas"
+@pytest.mark.parametrize("name", documents())
+def test_what_is_generated_is_up_to_date(name: str) -> None:
+    assert (ROOT / name).read_text() == documents()[name], "run: .venv/bin/python -m local schemas"
 
 
 def test_the_sample_configuration_can_be_applied_and_is_without_warnings() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.domain.attributes import AttributeNode
 from shared.domain.paths import PathIndex, format_path, mask_of, parse_path
 
 PATHS = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(tuple)
@@ -92,6 +93,41 @@ def test_matching_finds_whoever_is_at_above_or_below(
     for path, item in added:
         index.add(path, item)
     assert set(index.matching(looked_for)) == {item for path, item in added if overlap(path, looked_for)}
+
+
+PATCHES = st.dictionaries(
+    st.sampled_from("abc"),
+    st.recursive(
+        st.integers(0, 1) | st.none() | st.just({}),
+        lambda below: st.dictionaries(st.sampled_from("abc"), below, max_size=2),
+        max_leaves=4,
+    ),
+    max_size=2,
+)
+SHORT_PATHS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(tuple)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sets(SHORT_PATHS, max_size=6), st.lists(PATCHES, max_size=3), PATCHES)
+def test_a_patch_touches_every_path_whose_value_it_alters_and_none_beside_what_it_writes(
+    paths: set[tuple[str, ...]], earlier: list[dict[str, Any]], patch: dict[str, Any]
+) -> None:
+    index: PathIndex[tuple[str, ...]] = PathIndex()
+    for path in paths:
+        index.add(path, path)
+    attributes = AttributeNode()
+    for time, written in enumerate(earlier):
+        attributes.merge(written, time, 0)
+    before = {path: attributes.value_at(path) for path in paths}
+    writes = attributes.merge(patch, len(earlier), 0)
+    altered = {path for path in paths if attributes.value_at(path) != before[path]}
+
+    touched = list(index.touched_by(patch))
+
+    assert altered <= set(touched)
+    assert all(any(overlap(path, write.path) for write in writes) for path in touched)
+    assert len(touched) == len(set(touched))
+    assert set(index.touched_by(None)) == paths
 
 
 def test_looking_for_a_path_leaves_the_index_as_it_was() -> None:

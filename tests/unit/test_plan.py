@@ -82,6 +82,7 @@ def test_applying_the_same_file_again_changes_nothing(document: Document, prune:
         (edited("dataflows", 0, attributes=[]), {"d"}),
         (edited("dataflows", 0, triggers={"identity": False}), {"d"}),
         (edited("dataflows", 0, skipSameValueWrites=True), {"d"}),
+        (edited("dataflows", 0, consent="/consents/marketing"), {"d"}),
         (edited("dataflows", 0, audiences=[{"id": "mapped", "mappingUpdatedAt": 7}, "uncatalogued"]), {"d"}),
         (edited("dataflows", 1, triggers={"audience": False}), {"e"}),
         (extended("dataflows", {"id": "idle", "audiences": ["mapped"]}), {"idle"}),

@@ -12,6 +12,7 @@ from shared.services.work_slices import SliceOutcome
 from shared.settings import Settings
 from tests.fakes import (
     ManualClock,
+    MemoryAudit,
     MemoryBackfills,
     MemoryChangesQueue,
     MemoryConfiguration,
@@ -52,6 +53,7 @@ class World:
         self.verifier = ScriptedVerifier()
         self.undelivered = MemoryUndelivered()
         self.backfills = MemoryBackfills()
+        self.audit = MemoryAudit()
         self.health = MemoryHealth()
         self.changes = MemoryChangesQueue()
         self.retries = MemoryRetryQueue()
@@ -68,6 +70,7 @@ class World:
             quarantine=self.quarantine,
             undelivered=self.undelivered,
             backfills=self.backfills,
+            audit=self.audit,
             changes=self.changes,
             retries=self.retries,
             slices=self.slices,

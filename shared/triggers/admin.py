@@ -1,0 +1,25 @@
+"""`admin_api`: every HTTP request goes to one ASGI application."""
+
+import os
+
+import azure.functions as func
+
+from shared.settings import app_service_authentication
+
+blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
+# Whoever App Service authentication signed in needs no function key beside it; without it a key is all there is.
+_ACCESS = func.AuthLevel.ANONYMOUS if app_service_authentication(os.environ) else func.AuthLevel.FUNCTION
+
+
+@blueprint.function_name("admin_api")
+@blueprint.route(
+    "api/{*path}", trigger_arg_name="request", methods=["GET", "HEAD", "POST", "PUT", "DELETE"], auth_level=_ACCESS
+)
+async def admin_api(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answer a request; what is answered when is in `shared.web`."""
+    from shared.web.app import asgi_app  # here, so that queue workers do without FastAPI
+
+    answer: func.HttpResponse = await func.AsgiMiddleware(asgi_app()).handle_async(  # type: ignore[no-untyped-call]
+        request, context
+    )
+    return answer

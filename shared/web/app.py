@@ -1,0 +1,66 @@
+"""The admin API as an ASGI application."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from shared.bootstrap import relay, settings
+from shared.errors import RelayError
+from shared.services.wiring import Services
+from shared.web.context import WebContext
+from shared.web.openapi import describe, openapi_of
+from shared.web.problems import ProblemError, answer
+from shared.web.routes import audiences, audit, backfills, configuration, dataflows, destinations
+
+ROUTERS = (
+    configuration.router,
+    audiences.router,
+    destinations.router,
+    dataflows.router,
+    backfills.router,
+    audit.router,
+)
+
+
+def create_app(services: Callable[[], Awaitable[Services]], *, app_service_authentication: bool) -> FastAPI:
+    """The application over these services, which are asked for with the first request that needs them."""
+    # The pages that FastAPI offers to browse the document load scripts from elsewhere.
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.context = WebContext(services, app_service_authentication, logging.getLogger("shared.web"))
+    for kind in (ProblemError, RelayError, RequestValidationError, ValidationError, HTTPException):
+        app.add_exception_handler(kind, answer)
+    for router in ROUTERS:
+        app.include_router(router)
+    describe(app)
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document, which is the same for every app."""
+
+    async def services() -> Services:
+        raise NotImplementedError("nothing is asked of this app but its document")
+
+    return openapi_of(create_app(services, app_service_authentication=True))
+
+
+@cache
+def asgi_app() -> FastAPI:
+    """The application of this worker process."""
+
+    async def services() -> Services:
+        return (await relay()).services
+
+    return create_app(services, app_service_authentication=settings().app_service_authentication)

@@ -1,0 +1,32 @@
+"""What every route gets at: the services, once something is asked of them."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from shared.services.wiring import Services
+
+
+@dataclass(frozen=True, slots=True)
+class WebContext:
+    """`services` builds them with the first call; with `app_service_authentication` the platform signs callers in."""
+
+    services: Callable[[], Awaitable[Services]]
+    app_service_authentication: bool
+    logger: logging.Logger
+
+
+def context_of(request: Request) -> WebContext:
+    context: WebContext = request.app.state.context
+    return context
+
+
+async def _services(request: Request) -> Services:
+    return await context_of(request).services()
+
+
+Relay = Annotated[Services, Depends(_services)]
+"""The services, as a parameter of a route."""

@@ -1,0 +1,136 @@
+"""What happens to each request before its route: who calls is checked, what was sent is checked, changes are noted."""
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from shared.domain.jsonvalue import MAX_DEPTH, InvalidJsonError, canonical_json, deeper_than, parse_json
+from shared.services.audit import AuditEntry
+from shared.web.context import context_of
+from shared.web.permissions import Permission, Principal, principal_of
+from shared.web.problems import ProblemError, answer, problem_of
+
+PERMISSIONS = "x-permissions"
+"""Where the OpenAPI document says which permissions a route needs."""
+LARGEST_JSON = 1024 * 1024
+LARGEST_CSV = 4 * 1024 * 1024
+JSON_TYPES = ("application/json",)
+CSV_TYPES = ("text/csv",)
+_READING = ("GET", "HEAD")
+_SAME_SITE = ("same-origin", "none")
+
+
+def needs(
+    *permissions: Permission, accepts: tuple[str, ...] = JSON_TYPES, preconditions: bool = False
+) -> dict[str, Any]:
+    """What a route's `openapi_extra` must be: the permissions it needs, the media types it accepts, and whether it
+    heeds If-Match and If-None-Match.
+    """
+    names = [str(permission) for permission in permissions]
+    return {PERMISSIONS: names, "x-accepts": list(accepts), "x-preconditions": preconditions}
+
+
+class GuardedRoute(APIRoute):
+    """A route that nobody reaches without the permissions which it names."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        extra = self.openapi_extra or {}
+        if PERMISSIONS not in extra:
+            raise TypeError(f"route {self.path}: say with openapi_extra=needs(…) which permissions it needs")
+        required = [Permission(name) for name in extra[PERMISSIONS]]
+        accepts = extra["x-accepts"]
+
+        async def guarded(request: Request) -> Response:
+            context = context_of(request)
+            try:
+                principal = principal_of(request.headers, app_service_authentication=context.app_service_authentication)
+                principal.require(required)
+                if request.method in _READING:
+                    return await handler(request)
+                _refuse_other_sites(request)
+                await _check_body(request, accepts)
+                return await _noted(request, principal, handler)
+            except Exception as error:
+                return await _failed(request, error)
+
+        return guarded
+
+
+async def _noted(
+    request: Request, principal: Principal, handler: Callable[[Request], Coroutine[Any, Any, Response]]
+) -> Response:
+    """Carry the request out between two notes in the audit log: that it was tried, and what came of it.
+
+    Without the first it is not carried out. Raises StorageError.
+    """
+    services = await context_of(request).services()
+    entry = AuditEntry(
+        at=services.clock(), who=principal.name, what=f"{request.method} {request.url.path}{_query(request)}"
+    )
+    await services.audit.begin(entry)
+    try:
+        response = await handler(request)
+    except Exception as error:
+        entry.details = [problem_of(error).detail]
+        response = await _failed(request, error)
+    else:
+        entry.details = list(getattr(request.state, "audit_details", ()))
+    entry.status = response.status_code
+    await services.audit.end(entry)
+    return response
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """The answer to a request that ended in `error`; the log has all of one that nobody expected."""
+    response = await answer(request, error)
+    if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+        context_of(request).logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return response
+
+
+def note(request: Request, *details: str) -> None:
+    """What the audit log says of this request besides who, when and which: ids and counts, nothing of any profile."""
+    request.state.audit_details = [*getattr(request.state, "audit_details", ()), *details]
+
+
+def _query(request: Request) -> str:
+    """As sent, but for `code`, which is a function key."""
+    pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "code"]
+    return f"?{urlencode(pairs)}" if pairs else ""
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """A browser says where a request comes from: a page of another site must not use who is signed in here."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if (site is not None and site not in _SAME_SITE) or foreign:
+        raise ProblemError(403, "a page of another site must not change anything here")
+
+
+async def _check_body(request: Request, accepts: list[str]) -> None:
+    """Raises ProblemError: 413 for one that is too large, 415 for another type, 400 for what is not JSON."""
+    limit = LARGEST_CSV if accepts == list(CSV_TYPES) else LARGEST_JSON
+    body = await request.body()
+    if len(body) > limit:
+        raise ProblemError(413, f"expected at most {limit:,} bytes, got {len(body):,}")
+    if not body:
+        return
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in accepts:
+        raise ProblemError(415, f"expected Content-Type: {' or '.join(accepts)}")
+    if accepts == list(JSON_TYPES):
+        try:
+            value = parse_json(body.decode())
+        except (InvalidJsonError, UnicodeDecodeError) as error:
+            raise ProblemError(400, str(error) if isinstance(error, InvalidJsonError) else "expected UTF-8") from None
+        if deeper_than(value, MAX_DEPTH):
+            raise ProblemError(400, f"expected at most {MAX_DEPTH} levels of nesting")
+        try:
+            canonical_json(value).encode()
+        except UnicodeEncodeError:
+            raise ProblemError(400, "expected text, got half of a surrogate pair") from None

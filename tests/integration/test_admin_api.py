@@ -1,0 +1,91 @@
+"""The admin API on the running app: behind the host's key, on real storage, under requests that nobody thought of."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from local.parts import PROJECT
+from local.stack import LocalStack
+from shared.web.app import openapi_document
+from tests.integration.relay import IMPATIENT
+
+KEY = "a function key of this test alone"
+SCHEMA = schemathesis.openapi.from_dict(openapi_document())
+
+
+@pytest.fixture(scope="module")
+def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with LocalStack(tmp_path_factory.mktemp("admin-api")) as stack:
+        host = stack.start_functions_host(settings=IMPATIENT | {"LOCAL_FUNCTION_KEY": KEY})
+        yield host.url
+
+
+@pytest.fixture
+def client(base_url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=base_url, headers={"x-functions-key": KEY}, timeout=30) as client:
+        yield client
+
+
+def test_the_host_lets_nobody_in_without_a_key(base_url: str) -> None:
+    assert httpx.get(f"{base_url}/api/config").status_code == 401
+
+
+def test_the_configuration_is_stored(client: httpx.Client) -> None:
+    assert client.put("/api/audiences/o'hara", json={"name": "ü"}).status_code == 201
+    answer = client.get("/api/audiences/o'hara")
+    assert (answer.status_code, answer.json()["name"]) == (200, "ü")
+    again = client.put("/api/audiences/o'hara", json=answer.json(), headers={"If-Match": answer.headers["etag"]})
+    assert again.status_code == 200
+    deleted = client.delete("/api/audiences/o'hara")
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    entries = client.get("/api/audit").json()["entries"]
+    assert [entry["what"].split()[0] for entry in entries[:3]] == ["DELETE", "PUT", "PUT"]
+    assert client.get("/api/audit?limit=1").json()["entries"] == entries[:1]
+
+
+def test_the_document_is_what_the_repository_has(client: httpx.Client) -> None:
+    assert client.get("/api/openapi.json").json() == openapi_document()
+
+
+@SCHEMA.parametrize()
+@settings(
+    max_examples=15,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_no_request_is_too_much(case: schemathesis.Case[Any], base_url: str) -> None:
+    """Whatever the document allows, and some that it does not, is answered as the document says."""
+    answer = case.call(base_url=base_url, headers={"x-functions-key": KEY})
+    case.validate_response(
+        answer,
+        checks=[not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance],
+    )
+
+
+def test_queue_functions_do_without_fastapi() -> None:
+    """A worker that handles messages imports neither FastAPI nor what only HTTP needs."""
+    program = "\n".join(
+        (
+            "import asyncio, sys",
+            "import function_app",
+            "from shared.bootstrap import relay",
+            "print(sorted(name for name in ('fastapi', 'starlette', 'shared.web') if name in sys.modules))",
+        )
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

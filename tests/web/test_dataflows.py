@@ -1,0 +1,88 @@
+"""Dataflows over the API: mapped, replaced, paused, resumed, removed."""
+
+from tests.web.api import Api
+
+PATH = "/api/dataflows/d"
+
+
+async def test_a_mapping_is_dated_and_backfilled(api: Api) -> None:
+    written = {"audiences": ["a", {"id": "b", "namespace": "x"}], "attributes": ["person.name", "/x"]}
+    answer = await api.put(PATH, json=written)
+    assert answer.status_code == 200
+    dataflow = answer.json()
+    assert dataflow["attributes"] == ["/person/name", "/x"]
+    new = next(each for each in dataflow["audiences"] if each["id"] == "b")
+    assert new["mappingCreatedAt"] == new["mappingUpdatedAt"] == api.world.clock() // 1000
+    assert dataflow["warnings"] == ["dataflow d: maps audiences that are not in the catalog: ups/a, x/b"]
+    (backfill,) = (await api.expect(200, "GET", "/api/backfills"))["backfills"]
+    assert (backfill["destination"], backfill["state"]) == ("d", "waiting")
+    assert backfill["audiences"] == [{"namespace": "x", "id": "b"}]
+    assert (await api.get(PATH)).headers["etag"] == answer.headers["etag"]
+
+
+async def test_what_was_read_can_be_sent_back(api: Api) -> None:
+    answer = await api.get(PATH)
+    again = await api.put(PATH, json=answer.json(), headers={"If-Match": answer.headers["etag"]})
+    assert (again.status_code, again.json()) == (200, answer.json())
+    assert (await api.expect(200, "GET", "/api/backfills"))["backfills"] == []
+
+
+async def test_a_dataflow_may_ask_for_consent(api: Api) -> None:
+    written = {"audiences": ["a"], "consent": "consents.marketing.email.val"}
+    assert (await api.expect(200, "PUT", PATH, json=written))["consent"] == "/consents/marketing/email/val"
+    assert (await api.expect(200, "GET", "/api/backfills"))["backfills"] == []
+    problem = await api.expect(422, "PUT", PATH, json=written | {"consent": "/consents/0"})
+    assert problem["errors"][0].startswith("/consent: expected a path that ends at the array")
+    assert (await api.expect(200, "PUT", PATH, json={"audiences": ["a"]}))["consent"] is None
+
+
+async def test_whoever_is_second_is_told(api: Api) -> None:
+    etag = (await api.get(PATH)).headers["etag"]
+    await api.expect(200, "PUT", PATH, json={"audiences": ["a", "b"]}, headers={"If-Match": etag})
+    problem = await api.expect(412, "PUT", PATH, json={"audiences": ["c"]}, headers={"If-Match": etag})
+    assert "read it again" in problem["detail"]
+    await api.expect(412, "DELETE", PATH, headers={"If-Match": etag})
+    await api.expect(412, "POST", f"{PATH}/pause", headers={"If-Match": etag})
+    assert len((await api.expect(200, "GET", PATH))["audiences"]) == 2
+
+
+async def test_only_one_of_two_creates_it(api: Api) -> None:
+    await api.expect(204, "DELETE", PATH)
+    await api.expect(404, "GET", PATH)
+    await api.expect(201, "PUT", PATH, json={"audiences": ["a"]}, headers={"If-None-Match": "*"})
+    await api.expect(412, "PUT", PATH, json={"audiences": ["b"]}, headers={"If-None-Match": "*"})
+
+
+async def test_pause_and_resume(api: Api) -> None:
+    assert not (await api.expect(200, "POST", f"{PATH}/pause"))["enabled"]
+    assert not (await api.expect(200, "POST", f"{PATH}/pause"))["enabled"]
+    assert (await api.expect(200, "POST", f"{PATH}/resume"))["enabled"]
+    (backfill,) = (await api.expect(200, "GET", "/api/backfills"))["backfills"]
+    assert (await api.expect(200, "POST", f"/api/backfills/{backfill['id']}/cancel"))["state"] == "cancelled"
+    assert (await api.expect(200, "GET", f"/api/backfills/{backfill['id']}"))["note"] == "cancelled on request"
+    await api.expect(404, "POST", "/api/backfills/nobody/cancel")
+
+
+async def test_a_dataflow_needs_a_destination(api: Api) -> None:
+    problem = await api.expect(422, "PUT", "/api/dataflows/nobody", json={"audiences": ["a"]})
+    assert "expected the id of a destination, got 'nobody'" in problem["detail"]
+    await api.expect(404, "POST", "/api/dataflows/nobody/pause")
+
+
+async def test_what_is_wrong_is_said_field_by_field(api: Api) -> None:
+    written = {"audiences": [{"id": 7}], "attributes": ["a", "/a"], "trigers": {}}
+    problem = await api.expect(422, "PUT", PATH, json=written)
+    assert problem["errors"] == [
+        "/audiences/0/id: expected a string",
+        "/trigers: expected no such field (is its name misspelt?)",
+    ]
+    problem = await api.expect(422, "PUT", PATH, json={"audiences": ["a"], "attributes": ["a", "/a"]})
+    assert "attributes/1 repeats /a" in problem["detail"]
+    await api.expect(422, "PUT", PATH, json={"id": "e", "audiences": ["a"]})
+
+
+async def test_guardrails_warn(api: Api) -> None:
+    written = {"audiences": [f"a{n}" for n in range(251)], "attributes": [f"/x/y{n}" for n in range(51)]}
+    warnings = (await api.expect(200, "PUT", PATH, json=written))["warnings"]
+    assert "dataflow d: 251 audiences; the app is sized for 250" in warnings
+    assert "dataflow d: 51 attributes; the app is sized for 50" in warnings
