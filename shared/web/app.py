@@ -16,12 +16,13 @@ from shared.services.wiring import Services
 from shared.web.context import WebContext
 from shared.web.openapi import describe, openapi_of
 from shared.web.problems import ProblemError, answer
-from shared.web.routes import audiences, audit, backfills, configuration, dataflows, destinations
+from shared.web.routes import audiences, audit, backfills, configuration, connections, dataflows, destinations
 
 ROUTERS = (
     configuration.router,
     audiences.router,
     destinations.router,
+    connections.router,
     dataflows.router,
     backfills.router,
     audit.router,
