@@ -17,7 +17,8 @@ DESCRIPTION = """\
 Show every backfill of the last 30 days, the oldest first: which audiences' members go to which destination, its state,
 how many members it has come past, how many of them it exported, and how many exports wait as undelivered. Mapping an
 audience, creating a dataflow or resuming one asks for a backfill (python -m local apply), which starts once every
-worker knows the mapping. It pauses while its dataflow does. Sweeps are listed, too.
+worker knows the mapping. It pauses while its dataflow does. Sweeps and uploads of audiences are listed, too; members
+of an upload are lines and members looked at, exports what it has put on the queue of profile changes.
 """
 NONE = "there are none: mapping an audience makes one (python -m local apply)"
 

@@ -7,16 +7,18 @@ from typing import Any
 from pydantic import BaseModel
 
 from local.parts import PROJECT
+from shared.domain.audience_item import AudienceMessage
 from shared.domain.change import ProfileChangeMessage
 from shared.domain.configuration import ConfigurationFile
 
 SUMMARY = "write the JSON Schemas of messages and configuration files, and the OpenAPI document"
 DESCRIPTION = """\
-Write the JSON Schemas of profile changes and of configuration files to schemas/, generated from the models that check
-both, and the OpenAPI document of the admin API to openapi.json. Run it after changing a model or a route; a test fails
-until you do.
+Write the JSON Schemas of profile changes, audience items and configuration files to schemas/, generated from the models
+that check them, and the OpenAPI document of the admin API to openapi.json. Run it after changing a model or a route; a
+test fails until you do.
 """
 _MODELS: dict[str, type[BaseModel]] = {
+    "schemas/audience-item.schema.json": AudienceMessage,
     "schemas/configuration.schema.json": ConfigurationFile,
     "schemas/profile-change.schema.json": ProfileChangeMessage,
 }

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+import uuid
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -23,6 +24,7 @@ from shared.adapters.table_members import TableMembers
 from shared.adapters.table_profiles import TableProfiles
 from shared.adapters.table_quarantine import TableQuarantine
 from shared.adapters.table_undelivered import TableUndelivered
+from shared.adapters.upload_files import BlobUploadFiles
 from shared.services.wiring import Ports, Services
 from shared.settings import RELAY_STORAGE, Settings
 
@@ -37,6 +39,7 @@ class Relay:
     configuration: TableConfiguration
     undelivered: TableUndelivered
     backfills: TableBackfills
+    _uploads: BlobUploadFiles
     _sender: event_hubs.EventHubsSender
     _secrets: ClosableSecretStore
     _clients: Clients
@@ -44,6 +47,7 @@ class Relay:
     async def close(self) -> None:
         """Close every connection; a Functions worker just ends instead."""
         await self._sender.close()
+        await self._uploads.close()
         await asyncio.gather(self._secrets.close(), *(client.close() for client in self._clients))
 
 
@@ -80,6 +84,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
     configuration = TableConfiguration(home["Configuration"])
     undelivered = TableUndelivered(home["Undelivered"])
     backfills = TableBackfills(home["Backfills"])
+    uploads = BlobUploadFiles(settings.blobs)
     ports = Ports(
         profiles=TableProfiles([profile_tables[name] for name in settings.profile_accounts]),
         members=TableMembers(home["AudienceMembers"]),
@@ -92,13 +97,15 @@ async def build(environment: Mapping[str, str]) -> Relay:
         changes=StorageChangesQueue(changes_client, settings.changes_queue),
         retries=retry_queue.StorageRetryQueue(retries),
         slices=slice_queue.StorageSliceQueue(slices),
+        uploads=uploads,
         sender=sender,
         secrets=secrets,
         verifier=EventHubsVerifier(settings.local_broker_control_port),
         clock=clock,
         sleep=asyncio.sleep,
+        new_id=lambda: uuid.uuid4().hex,
     )
-    return Relay(Services(ports, settings), configuration, undelivered, backfills, sender, secrets, clients)
+    return Relay(Services(ports, settings), configuration, undelivered, backfills, uploads, sender, secrets, clients)
 
 
 async def _all_or_close(creating: list[Coroutine[Any, Any, None]], clients: Clients) -> None:

@@ -3,10 +3,19 @@
 RelayError
 ├── SettingError             an app setting is missing or malformed
 ├── ConfigurationError       the configuration (audiences, destinations, dataflows) cannot be accepted or read
+│   └── NotForUploadError    the audience's members are not uploaded: the catalog says so, or does not have it
 ├── ProfileTooLargeError     a profile would not fit one table entity
 ├── ConflictError            somebody else saved the row first
 ├── NotInQuarantineError     there is no such row in quarantine
 ├── NoSuchBackfillError      there is no such backfill
+├── BadContinuationError     what should say where a list goes on does not
+├── UploadError              an upload cannot go on as asked
+│   ├── NoSuchUploadError    there is no such upload
+│   ├── UploadClosedError    it was committed, or has ended
+│   ├── UploadFileMissingError  its file was not written yet
+│   ├── UploadFileChangedError  its file is no longer the one that was committed
+│   ├── UploadRefusedError   its file cannot be taken: the header says so
+│   └── UploadTooLargeError  it is too large to be posted
 ├── ConnectionFailedError    a destination's hub cannot be reached, or not be sent to
 ├── SecretError              a destination's key could not be read or stored
 │   └── NoSecretStoreError   and never will be: this app has no place for keys
@@ -63,6 +72,68 @@ class NoSuchBackfillError(RelayError):
         super().__init__(
             f"there is no backfill {backfill_id!r}: it may have ended over 30 days ago; "
             "python -m local backfills lists those there are"
+        )
+
+
+class BadContinuationError(RelayError):
+    """The continuation token of a list is none that the list gave."""
+
+    def __init__(self) -> None:
+        super().__init__("the continuation token is none of this list's: take it as it was given, or begin without one")
+
+
+class NotForUploadError(ConfigurationError):
+    """Members of this audience are not uploaded."""
+
+    def __init__(self, namespace: str, audience_id: str) -> None:
+        super().__init__(
+            f"audience {namespace}/{audience_id}: expected one that the catalog has with the origin custom-upload: "
+            "add it to the configuration, or correct its origin, then try again"
+        )
+
+
+class UploadError(RelayError):
+    """An upload cannot go on as asked."""
+
+
+class NoSuchUploadError(UploadError):
+    """There is no upload `upload_id` (any more)."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(f"there is no upload {upload_id!r}: it may have ended over 30 days ago")
+
+
+class UploadClosedError(UploadError):
+    """The upload was committed already, or ended before it was. The message says which, and what to do."""
+
+
+class UploadFileMissingError(UploadError):
+    """The file of the upload `upload_id` was not written yet."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(
+            f"upload {upload_id!r} has no file yet: write it to the address that the upload gave, then commit again"
+        )
+
+
+class UploadFileChangedError(UploadError):
+    """The file of an upload is no longer the one that was committed."""
+
+    def __init__(self) -> None:
+        super().__init__("the file was deleted or written again after the commit: upload it again")
+
+
+class UploadRefusedError(UploadError):
+    """The file of an upload cannot be taken. The message names the line and what was expected; it holds no value."""
+
+
+class UploadTooLargeError(UploadError):
+    """The file is too large to be posted."""
+
+    def __init__(self, size: int, most: int) -> None:
+        super().__init__(
+            f"the file has {size:,} bytes, where at most {most:,} can be posted: create an upload, write the file to "
+            "the address that it gives, then commit it"
         )
 
 

@@ -15,7 +15,8 @@ _LONGEST_DELAY = 6 * 24 * 3600  # a queue message lives for seven days
 _DEVELOPMENT_STORAGE = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
     "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
-    "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1"
+    "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
+    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1"
 )
 
 
@@ -39,6 +40,7 @@ class Settings:
     retry_delays: tuple[float, ...]
     redrive_per_second: float
     backfill_per_second: float
+    upload_url_seconds: float
     profile_accounts: tuple[str, ...]
     changes_queue: str
     app_service_authentication: bool
@@ -52,6 +54,7 @@ class Settings:
             retry_delays=_retry_delays(environment.get("RETRY_DELAYS", "15,30")),
             redrive_per_second=_positive(environment, "REDRIVE_PER_SECOND", 100.0),
             backfill_per_second=_positive(environment, "BACKFILL_PER_SECOND", 500.0),
+            upload_url_seconds=_positive(environment, "UPLOAD_URL_SECONDS", 3_600.0),
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
             changes_queue=environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes",
             app_service_authentication=app_service_authentication(environment),
@@ -81,6 +84,13 @@ class Settings:
         """The queues beside the tables: in the same account, or behind `RELAY_STORAGE__queueServiceUri`."""
         connection = self._connection(
             RELAY_STORAGE, "queueServiceUri", "a storage connection string, or {name}__queueServiceUri"
+        )
+        return self._expanded(connection)
+
+    def blobs(self) -> Connection:
+        """The blobs beside the tables: in the same account, or behind `RELAY_STORAGE__blobServiceUri`."""
+        connection = self._connection(
+            RELAY_STORAGE, "blobServiceUri", "a storage connection string, or {name}__blobServiceUri"
         )
         return self._expanded(connection)
 

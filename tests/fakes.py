@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from itertools import count
 
+from shared.adapters.continuation import decode_token, encode_token
 from shared.domain.backfill import INDEX_BUCKETS
 from shared.domain.configuration import Configuration
 from shared.domain.credentials import Credentials
@@ -14,20 +16,34 @@ from shared.domain.instants import SECOND
 from shared.domain.memberships import AudienceKey
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.state import ProfileState
-from shared.domain.undelivered import Undelivered
-from shared.errors import ConflictError, MessageTooLargeError, ProfileTooLargeError, SecretError, SendError
+from shared.domain.undelivered import Undelivered, UndeliveredState
+from shared.errors import (
+    BadContinuationError,
+    ConflictError,
+    MessageTooLargeError,
+    ProfileTooLargeError,
+    SecretError,
+    SendError,
+    UploadFileChangedError,
+)
 from shared.services.audit import AuditEntry
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
 from shared.services.connection_ports import ConnectionProblem, Verified
 from shared.services.ports import (
     DestinationTrouble,
+    QuarantinedEntry,
     QuarantinedItem,
+    QuarantinePage,
+    RedriveRequest,
     RetryPointer,
     StoredConfiguration,
     StoredProfile,
     StoredQuarantinedItem,
     StoredUndelivered,
+    UndeliveredCount,
+    UndeliveredPage,
 )
+from shared.services.upload_ports import StoredFile, WriteAccess
 
 
 class ManualClock:
@@ -82,13 +98,17 @@ class MemoryProfiles:
         document, etag = self.rows[key]
         return StoredProfile(ProfileState.from_document(json.loads(document), profile_id), etag, key)
 
+    def require_room(self, profile: StoredProfile) -> None:
+        size = len(json.dumps(profile.state.to_document()))
+        if size > self._size_limit:
+            raise ProfileTooLargeError(size)
+
     async def save(self, profile: StoredProfile) -> None:
         if self.before_save is not None:
             self.before_save()
         await asyncio.sleep(0)
+        self.require_room(profile)
         document = json.dumps(profile.state.to_document())
-        if len(document) > self._size_limit:
-            raise ProfileTooLargeError(len(document))
         current = self.rows.get(profile.key)
         if profile.etag != (current[1] if current else None):
             raise ConflictError("somebody else saved the profile first")
@@ -153,6 +173,23 @@ class MemoryQuarantine:
         for _, stored in sorted(self._stored().items(), reverse=True):
             yield stored
 
+    async def page(self, reason: str | None, token: str | None, most: int) -> QuarantinePage:
+        await asyncio.sleep(0)
+        before = None if token is None else self._place(token)
+        found = [
+            QuarantinedEntry(row_id, each.message_id, each.item, each.received_at, each.reason, each.profile_key)
+            for row_id, each in sorted(self._stored().items(), reverse=True)
+            if (before is None or row_id < before) and (reason is None or reason in each.reason)
+        ]
+        return QuarantinePage(found[:most], encode_token(found[most - 1].row_id) if len(found) > most else None)
+
+    @staticmethod
+    def _place(token: str) -> str:
+        (row_id,) = decode_token(token, 1)
+        if row_id is None:
+            raise BadContinuationError
+        return row_id
+
     def _stored(self) -> dict[str, StoredQuarantinedItem]:
         """All items, by an id that sorts by the time of receipt."""
         stored = {}
@@ -210,6 +247,23 @@ class MemoryUndelivered:
             if owner == destination_id:
                 yield StoredUndelivered(*found)
 
+    async def page(
+        self, destination_id: str | None, state: UndeliveredState | None, token: str | None, most: int
+    ) -> UndeliveredPage:
+        await asyncio.sleep(0)
+        after = None if token is None else tuple(decode_token(token, 2))
+        found = [
+            (key, row)
+            for key, (row, _) in sorted(self.rows.items())
+            if destination_id in {None, key[0]} and state in {None, row.state} and (after is None or key > after)
+        ]
+        following = encode_token(*found[most - 1][0]) if len(found) > most else None
+        return UndeliveredPage([row for _, row in found[:most]], following)
+
+    async def count(self, destination_id: str, most: int) -> UndeliveredCount:
+        states = [str(stored.row.state) async for stored in self.of(destination_id)]
+        return UndeliveredCount(dict(Counter(states[:most])), complete=len(states) <= most)
+
     @staticmethod
     def _key(undelivered: StoredUndelivered) -> tuple[str, str]:
         return undelivered.row.destination_id, profile_key(undelivered.row.profile_id)
@@ -223,6 +277,7 @@ class MemoryUndelivered:
 class MemoryHealth:
     def __init__(self) -> None:
         self.troubles: dict[str, DestinationTrouble] = {}
+        self.redrives: dict[str, RedriveRequest] = {}
         self._etags = count(1)
 
     async def load(self) -> dict[str, DestinationTrouble]:
@@ -242,6 +297,20 @@ class MemoryHealth:
         if trouble.destination_id in self.troubles:
             self._require_unchanged(trouble)
             del self.troubles[trouble.destination_id]
+
+    async def requests(self) -> dict[str, RedriveRequest]:
+        return dict(self.redrives)
+
+    async def request(self, redrive: RedriveRequest) -> None:
+        await asyncio.sleep(0)
+        self.redrives[redrive.destination_id] = replace(redrive, etag=f"etag-{next(self._etags)}")
+
+    async def fulfil(self, redrive: RedriveRequest) -> None:
+        await asyncio.sleep(0)
+        current = self.redrives.get(redrive.destination_id)
+        if current is not None and current.etag != redrive.etag:
+            raise ConflictError("it was asked for again")
+        self.redrives.pop(redrive.destination_id, None)
 
     def _require_unchanged(self, trouble: DestinationTrouble) -> None:
         current = self.troubles.get(trouble.destination_id)
@@ -342,6 +411,43 @@ class MemorySliceQueue:
         self.waiting.append(pointer)
 
 
+class MemoryUploadFiles:
+    """Whoever has a `url` that was granted can write to it with `put`, as a client does over HTTP."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, tuple[bytes, str]] = {}
+        self._granted: dict[str, str] = {}
+        self._etags = count(1)
+
+    async def grant(self, upload_id: str, until: int) -> WriteAccess:
+        url = f"memory://{upload_id}"
+        self._granted[url] = upload_id
+        return WriteAccess(url, {"x-ms-blob-type": "BlockBlob"}, until)
+
+    async def put(self, url: str, body: bytes) -> None:
+        await self.write(self._granted[url], body)
+
+    async def write(self, upload_id: str, body: bytes) -> None:
+        await asyncio.sleep(0)
+        self.files[upload_id] = (body, f"etag-{next(self._etags)}")
+
+    async def find(self, upload_id: str) -> StoredFile | None:
+        await asyncio.sleep(0)
+        found = self.files.get(upload_id)
+        return StoredFile(len(found[0]), found[1]) if found else None
+
+    async def read(self, upload_id: str, etag: str, start: int, length: int) -> bytes:
+        await asyncio.sleep(0)
+        body, current = self.files.get(upload_id, (b"", ""))
+        if etag != current:
+            raise UploadFileChangedError
+        return body[start : start + length]
+
+    async def delete(self, upload_id: str) -> None:
+        await asyncio.sleep(0)
+        self.files.pop(upload_id, None)
+
+
 class MemorySender:
     """Acknowledges every export, but for those to a destination in `failures`, which fail as it says."""
 
@@ -357,6 +463,21 @@ class MemorySender:
             self.sent.append(export)
             acknowledged.set_result(None)
         return acknowledged
+
+
+class MemoryAudit:
+    def __init__(self) -> None:
+        self.entries: dict[str, AuditEntry] = {}
+
+    async def begin(self, entry: AuditEntry) -> None:
+        entry.id = f"{10**17 - entry.at:018}-{len(self.entries):08}"
+        self.entries[entry.id] = replace(entry)
+
+    async def end(self, entry: AuditEntry) -> None:
+        self.entries[entry.id] = replace(entry)
+
+    async def newest_first(self, limit: int, before: str = "") -> list[AuditEntry]:
+        return [self.entries[key] for key in sorted(self.entries) if key > before][:limit]
 
 
 class ScriptedVerifier:
@@ -411,18 +532,3 @@ class MemorySecrets:
         await asyncio.sleep(0)
         if self.failure is not None:
             raise self.failure
-
-
-class MemoryAudit:
-    def __init__(self) -> None:
-        self.entries: dict[str, AuditEntry] = {}
-
-    async def begin(self, entry: AuditEntry) -> None:
-        entry.id = f"{10**17 - entry.at:018}-{len(self.entries):08}"
-        self.entries[entry.id] = replace(entry)
-
-    async def end(self, entry: AuditEntry) -> None:
-        self.entries[entry.id] = replace(entry)
-
-    async def newest_first(self, limit: int, before: str = "") -> list[AuditEntry]:
-        return [self.entries[key] for key in sorted(self.entries) if key > before][:limit]

@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from shared.adapters.chunks import from_chunks, to_chunks
 from shared.adapters.tables import Row, Table
 from shared.domain.backfill import Backfill, BackfillKind, BackfillState, Slice
+from shared.domain.upload import UploadOrder
 from shared.services.backfill_ports import StoredBackfill, StoredSlice
 
 _BACKFILLS = "backfills"
@@ -60,7 +61,11 @@ def _slices_of(backfill_id: str) -> str:
 
 
 def _properties(row: Backfill | Slice) -> dict[str, Any]:
-    properties = {to_camel(name): _property(value) for name, value in asdict(row).items() if name != "audiences"}
+    values = asdict(row)
+    if isinstance(row, Backfill):
+        del values["audiences"]
+        values["upload"] = json.dumps(values["upload"]) if row.upload else ""
+    properties = {to_camel(name): _property(value) for name, value in values.items()}
     if isinstance(row, Backfill):
         properties |= to_chunks("audiences", zlib.compress(json.dumps(row.audiences).encode()))
     return properties
@@ -85,7 +90,9 @@ def _backfill(row: Row) -> StoredBackfill:
     stored = json.loads(zlib.decompress(from_chunks("audiences", row.properties)))
     audiences = tuple(((key[0], key[1]), since) for key, since in stored)
     kind, state = BackfillKind(values.pop("kind")), BackfillState(values.pop("state"))
-    return StoredBackfill(Backfill(**values, kind=kind, state=state, audiences=audiences), row.etag)
+    order = values.pop("upload", "")
+    upload = UploadOrder(**json.loads(order)) if order else None
+    return StoredBackfill(Backfill(**values, kind=kind, state=state, audiences=audiences, upload=upload), row.etag)
 
 
 def _slice(row: Row) -> StoredSlice:

@@ -1,13 +1,14 @@
-"""The health rows, beside the configuration: one for each destination that is not healthy."""
+"""Rows beside the configuration: one for each destination that is not healthy, one for each redrive asked for."""
 
 from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty
 
 from shared.adapters.tables import Table
-from shared.services.ports import DestinationTrouble
+from shared.services.ports import DestinationTrouble, RedriveRequest
 
 _PARTITION = "health"
+_REDRIVES = "redrives"
 _ERROR_LENGTH = 1_000
 
 
@@ -36,6 +37,22 @@ class TableHealth:
 
     async def clear(self, trouble: DestinationTrouble) -> None:
         await self._table.delete(_PARTITION, trouble.destination_id, trouble.etag)
+
+    async def requests(self) -> dict[str, RedriveRequest]:
+        requests = {}
+        async for row in self._table.partition(_REDRIVES):
+            destination_id = str(row.properties["RowKey"])
+            requested_at = row.properties["requestedAt"].value
+            requests[destination_id] = RedriveRequest(destination_id, requested_at, row.etag)
+        return requests
+
+    async def request(self, redrive: RedriveRequest) -> None:
+        requested_at = EntityProperty(redrive.requested_at, EdmType.INT64)
+        keys = {"PartitionKey": _REDRIVES, "RowKey": redrive.destination_id}
+        await self._table.put({**keys, "requestedAt": requested_at})
+
+    async def fulfil(self, redrive: RedriveRequest) -> None:
+        await self._table.delete(_REDRIVES, redrive.destination_id, redrive.etag)
 
 
 def _properties(trouble: DestinationTrouble) -> dict[str, Any]:

@@ -37,7 +37,10 @@ class TableProfiles:
         async for row in self._tables[bucket].partition(f"{bucket:04}", after=after):
             yield _from_row(row)
 
-    async def save(self, profile: StoredProfile) -> None:
+    def require_room(self, profile: StoredProfile) -> None:
+        self._properties(profile)
+
+    def _properties(self, profile: StoredProfile) -> dict[str, str | bytes | int]:
         bucket = bucket_of_key(profile.key, self.buckets)
         document = json.dumps(profile.state.to_document(), ensure_ascii=False, separators=(",", ":"))
         properties: dict[str, str | bytes | int] = {
@@ -48,14 +51,18 @@ class TableProfiles:
         }
         if (size := row_size(properties)) > SIZE_LIMIT:
             raise ProfileTooLargeError(size)
-        table = self._tables[bucket]
+        return properties
+
+    async def save(self, profile: StoredProfile) -> None:
+        properties = self._properties(profile)
+        table = self._tables[bucket_of_key(profile.key, self.buckets)]
         try:
             if profile.etag is None:
                 profile.etag = await table.insert(properties)
             else:
                 profile.etag = await table.replace(properties, profile.etag)
         except RowTooLargeError as error:  # Azurite counts otherwise than Azure, and takes less
-            raise ProfileTooLargeError(size) from error
+            raise ProfileTooLargeError(row_size(properties)) from error
 
     async def delete(self, profile: StoredProfile) -> None:
         bucket = bucket_of_key(profile.key, self.buckets)

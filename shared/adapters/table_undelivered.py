@@ -1,5 +1,6 @@
 """The Undelivered table: one row for each destination and profile, spread over 16 partitions a destination."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,9 +9,11 @@ from azure.data.tables import EdmType, EntityProperty
 from shared.adapters.tables import Row, Table
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.undelivered import Undelivered, UndeliveredState
-from shared.services.ports import StoredUndelivered
+from shared.services.ports import StoredUndelivered, UndeliveredCount, UndeliveredPage
 
 BUCKETS = 16
+_PAGE = 1_000
+_REQUESTS_TO_COUNT = 32
 _ERROR_LENGTH = 1_000
 
 
@@ -37,6 +40,40 @@ class TableUndelivered:
         for bucket in range(BUCKETS):
             async for row in self._table.partition(f"{destination_id}-{bucket:02}"):
                 yield _from_row(row)
+
+    async def page(
+        self, destination_id: str | None, state: UndeliveredState | None, token: str | None, most: int
+    ) -> UndeliveredPage:
+        query, parameters = _query(destination_id, state)
+        rows, following = await self._table.page(query, parameters, most=most, token=token)
+        return UndeliveredPage([_from_row(row).row for row in rows], following)
+
+    async def count(self, destination_id: str, most: int) -> UndeliveredCount:
+        query, parameters = _query(destination_id, None)
+        counts: Counter[str] = Counter()
+        token = None
+        for _ in range(_REQUESTS_TO_COUNT):
+            rows, token = await self._table.page(query, parameters, most=_PAGE, token=token, select=["state"])
+            counts.update(row.properties["state"] for row in rows)
+            if token is None or counts.total() >= most:
+                break
+        return UndeliveredCount(dict(counts), complete=token is None)
+
+
+def _query(destination_id: str | None, state: UndeliveredState | None) -> tuple[str, dict[str, str]]:
+    """One range of partitions, for a request each would be many; partitions of other destinations may lie in it."""
+    conditions, parameters = ["PartitionKey ge @first"], {"first": ""}
+    if destination_id is not None:
+        conditions += ["PartitionKey le @last", "destinationId eq @destination"]
+        parameters |= {
+            "first": f"{destination_id}-00",
+            "last": f"{destination_id}-{BUCKETS - 1:02}",
+            "destination": destination_id,
+        }
+    if state is not None:
+        conditions.append("state eq @state")
+        parameters["state"] = str(state)
+    return " and ".join(conditions), parameters
 
 
 def _partition_key(destination_id: str, key: str) -> str:

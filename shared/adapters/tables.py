@@ -18,11 +18,13 @@ from azure.core.exceptions import (
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableServiceClient
 
-from shared.errors import ConflictError, RowTooLargeError, StorageError
+from shared.adapters.continuation import decode_token, encode_token
+from shared.errors import BadContinuationError, ConflictError, RowTooLargeError, StorageError
 from shared.settings import Connection
 
 REQUEST_TIMEOUT = 15.0
 CONCURRENT_REQUESTS = 64
+_CONTINUATION = ("PartitionKey", "RowKey")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,37 @@ class Table:
                 return
             for row in rows:
                 yield row
+
+    async def page(
+        self,
+        query: str,
+        parameters: Mapping[str, str],
+        *,
+        most: int,
+        token: str | None = None,
+        select: list[str] | None = None,
+    ) -> tuple[list[Row], str | None]:
+        """What one request finds of the rows that match `query`, and the token with which the next one goes on.
+
+        At most `most` rows, up to a thousand; perhaps fewer, even none, though there are more: the service stops at
+        partitions and after five seconds. Raises BadContinuationError.
+        """
+        start: Any = None  # the SDK's types say a str, and it wants a dict
+        if token is not None:
+            start = dict(zip(_CONTINUATION, decode_token(token, 2), strict=True))
+        found = self._client.query_entities(query, parameters=dict(parameters), select=select, results_per_page=most)
+        pages: Any = found.by_page(continuation_token=start)
+        async with self._translated("query"):
+            try:
+                rows = [self._row(entity) async for entity in await anext(pages)]
+            except HttpResponseError as error:
+                if token is not None and error.status_code == 400:
+                    raise BadContinuationError from error
+                raise
+        following = pages.continuation_token
+        if not following:
+            return rows, None
+        return rows, encode_token(*(following[part] for part in _CONTINUATION))
 
     @classmethod
     def _row(cls, entity: TableEntity) -> Row:

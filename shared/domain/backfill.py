@@ -11,6 +11,7 @@ from shared.domain.instants import MILLISECOND, SECOND
 from shared.domain.memberships import AudienceKey
 from shared.domain.state import ProfileState
 from shared.domain.targets import Target
+from shared.domain.upload import UploadOrder
 
 BACKFILL = "backfill"
 """The reason of its exports."""
@@ -21,18 +22,28 @@ INDEX_BUCKETS = 16
 
 
 class BackfillKind(StrEnum):
-    """`backfill` exports members of audiences to a destination; `sweep` does what time has come for to all profiles."""
+    """`backfill` exports members of audiences to a destination; `sweep` does what time has come for to all profiles;
+    `upload` puts the members of an audience, as a file lists them, on the queue of profile changes.
+    """
 
     BACKFILL = "backfill"
     SWEEP = "sweep"
+    UPLOAD = "upload"
+
+    @property
+    def slices(self) -> int:
+        """Into how many slices it is cut; a file is read from its beginning to its end."""
+        return 1 if self == BackfillKind.UPLOAD else INDEX_BUCKETS
 
 
 class BackfillState(StrEnum):
-    """`waiting` until it is due or its dataflow is resumed."""
+    """`created`: an upload that was not committed yet. `waiting` until it is due or its dataflow is resumed."""
 
+    CREATED = "created"
     WAITING = "waiting"
     RUNNING = "running"
     DONE = "done"
+    FAILED = "failed"
     CANCELLED = "cancelled"
 
 
@@ -41,7 +52,8 @@ class Backfill:
     """Times are microseconds, 0 where something has not happened.
 
     `audiences`: each with the time since which a profile must have been saved, or None for all members. `revision`:
-    the configuration's that it came with; whoever works on it must know that one or a later one.
+    the configuration's that it came with; whoever works on it must know that one or a later one. `due_at`: for an
+    upload that is `created`, when it is given up.
     """
 
     id: str
@@ -55,6 +67,7 @@ class Backfill:
     started_at: int = 0
     finished_at: int = 0
     note: str = ""
+    upload: UploadOrder | None = None
 
     @classmethod
     def of(cls, request: RequestedBackfill, mapped: Iterable[AudienceKey], delay: int) -> "Backfill":
@@ -76,7 +89,7 @@ class Backfill:
 
     @property
     def finished(self) -> bool:
-        return self.state in {BackfillState.DONE, BackfillState.CANCELLED}
+        return self.state in {BackfillState.DONE, BackfillState.FAILED, BackfillState.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +98,8 @@ class Slice:
     slice lies behind it, from 0 to 1.
 
     Only the pointer with the current `sequence` may work on it: one that was replaced, for it seemed lost, is outdated.
+    `note`: what keeps it from going on, or, of one that is `done`, why it failed. `tally`: what its kind of work counts
+    besides.
     """
 
     backfill_id: str
@@ -98,6 +113,7 @@ class Slice:
     undelivered: int = 0
     updated_at: int = 0
     note: str = ""
+    tally: str = ""
 
 
 @dataclass(frozen=True, slots=True)

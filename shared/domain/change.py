@@ -84,7 +84,8 @@ class InvalidChangeError(ValueError):
     """One item cannot be understood. `problems` name each field as a JSON Pointer and what was expected there."""
 
     def __init__(self, problems: Iterable[str]) -> None:
-        super().__init__("; ".join(problems))
+        self.problems = list(problems)
+        super().__init__("; ".join(self.problems))
 
 
 def parse_change(item: object, now: int) -> ProfileChange:

@@ -17,6 +17,9 @@ TRIGGER_OFF = "trigger off"
 SAME_VALUE = "same value"
 PAUSED = "dataflow paused"
 NO_CONSENT = "no consent"
+NOT_WRITTEN = "maps no attribute that was written"
+NO_STATUS = "maps no audience whose status changed"
+NEVER_A_MEMBER = "cannot leave an audience that it was never in"
 
 
 @dataclass(slots=True)
@@ -56,6 +59,24 @@ def decide(effects: Effects, state: ProfileState, targets: Targets) -> Decision:
     if not decision.exports and not refused:
         decision.skipped.append((None, UNMAPPED))
     return decision
+
+
+def unconcerned(target: Target, effects: Effects) -> list[str]:
+    """Why nothing of a change brought `target` into question, which `decide` neither exports to nor refuses.
+
+    For people who ask; the decision itself never looks at such a target.
+    """
+    if not effects.altered:
+        return [STALE]
+    why = []
+    if effects.status_changes:
+        mapped = any(status.audience in target.mapped for status in effects.status_changes)
+        why.append(NEVER_A_MEMBER if mapped else NO_STATUS)
+    if effects.attribute_writes:
+        why.append(NOT_WRITTEN)
+    if effects.identities_changed:
+        why.append(NOT_REALIZED)
+    return why or [UNMAPPED]
 
 
 def _candidates(effects: Effects, realized: list[AudienceKey], targets: Targets) -> Iterator[tuple[Target, str]]:

@@ -61,6 +61,15 @@ def export_of(
     )
 
 
+def current_export(
+    state: ProfileState, target: Target, catalog: dict[AudienceKey, Audience], reasons: Iterable[str], occurred_at: int
+) -> Export | None:
+    """What `target` is told of the profile when it is told again; None if it does not want the profile (any more)."""
+    if not any(audience in target.mapped for audience in state.memberships):
+        return None
+    return export_of(state, target, catalog, reasons, occurred_at)
+
+
 def export_body(state: ProfileState, target: Target, catalog: dict[AudienceKey, Audience]) -> bytes:
     """The specification's JSON (section "Exported data"); the same state always gives the same bytes.
 

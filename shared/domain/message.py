@@ -1,9 +1,10 @@
-"""From the bytes of one queue message to profile changes, each item judged alone."""
+"""From the bytes of one queue message to profile changes and audience items, each item judged alone."""
 
 import base64
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from shared.domain.audience_item import AudienceChange, is_audience_item, parse_audience
 from shared.domain.batch_sources import batch_sources
 from shared.domain.change import InvalidChangeError, ProfileChange, parse_change
 from shared.domain.jsonvalue import InvalidJsonError, canonical_json, parse_json
@@ -23,11 +24,12 @@ class RejectedItem:
 
 @dataclass
 class DecodedMessage:
-    """`changes` are (index in the message, change); together with `rejected` they are all that the message held."""
+    """`changes` and `audiences` are (index in the message, change); with `rejected` they are all that it held."""
 
     body: bytes
     text: str = ""
     changes: list[tuple[int, ProfileChange]] = field(default_factory=list)
+    audiences: list[tuple[int, AudienceChange]] = field(default_factory=list)
     rejected: list[RejectedItem] = field(default_factory=list)
 
     def source(self, index: int) -> bytes:
@@ -40,7 +42,7 @@ class DecodedMessage:
 
 
 def decode_message(body: bytes, now: int) -> DecodedMessage:
-    """Decode a queue message: JSON, or base64 of it; one change, an array, or `{"changes": […]}`. Never raises."""
+    """Decode a queue message: JSON, or base64 of it; one item, an array, or `{"changes": […]}`. Never raises."""
     try:
         decoded = DecodedMessage(body, _text_of(body))
         items = _items_of(decoded.text)
@@ -52,8 +54,11 @@ def decode_message(body: bytes, now: int) -> DecodedMessage:
             if isinstance(item, InvalidJsonError):
                 raise InvalidChangeError([str(item)])
             if may_hold_lone_surrogates:
-                _refuse_lone_surrogates(item)
-            decoded.changes.append((index, parse_change(item, now)))
+                refuse_lone_surrogates(item)
+            if is_audience_item(item):
+                decoded.audiences.append((index, parse_audience(item, now)))
+            else:
+                decoded.changes.append((index, parse_change(item, now)))
         except InvalidChangeError as error:
             reason = f"item {index}: {error}"
             decoded.rejected.append(RejectedItem(index, decoded.source(index), reason, _profile_id_of(item)))
@@ -106,7 +111,8 @@ def _parse_or_error(source: str) -> object:
         return error
 
 
-def _refuse_lone_surrogates(item: object) -> None:
+def refuse_lone_surrogates(item: object) -> None:
+    """Raises InvalidChangeError where `item` holds text that cannot be encoded."""
     try:
         canonical_json(item).encode()
     except UnicodeEncodeError:

@@ -58,7 +58,7 @@ def plan(current: Configuration, wanted: ConfigurationFile, now_ms: int, *, prun
     """
     changes: list[PlannedChange] = []
     catalog = {audience.key: audience for audience in current.audiences}
-    dated = [_dated(audience, catalog.get(audience.key), now_ms) for audience in wanted.audiences]
+    dated = [dated_audience(audience, catalog.get(audience.key), now_ms) for audience in wanted.audiences]
     mapped = [_mapped(dataflow, current, now_ms) for dataflow in wanted.dataflows]
     audiences = _merged("audience", current.audiences, dated, changes, prune)
     destinations = _merged("destination", current.destinations, wanted.destinations, changes, prune)
@@ -102,7 +102,7 @@ def _merged(
     return list((named if prune else before | named).values())
 
 
-def _dated(wanted: Audience, before: Audience | None, now_ms: int) -> Audience:
+def dated_audience(wanted: Audience, before: Audience | None, now_ms: int) -> Audience:
     """`wanted` with its times: as given, else as they were, else now; a changed entry was updated now."""
     created_at = _first(wanted.created_at, before.created_at if before else None, now_ms)
     same = before is not None and (before.name, before.merge_policy_id, before.origin) == (

@@ -28,13 +28,17 @@ class Target:
 
 @dataclass(slots=True)
 class Targets:
-    """Every destination with a dataflow, indexed by what it maps and by the consent it asks for."""
+    """Every destination with a dataflow, indexed by what it maps and by the consent it asks for.
+
+    `inactive` are the ids of the destinations without one.
+    """
 
     catalog: dict[AudienceKey, Audience] = field(default_factory=dict)
     by_id: dict[str, Target] = field(default_factory=dict)
     by_audience: dict[AudienceKey, list[Target]] = field(default_factory=dict)
     by_attribute: PathIndex[Target] = field(default_factory=PathIndex)
     by_consent: PathIndex[Target] = field(default_factory=PathIndex)
+    inactive: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, configuration: Configuration) -> "Targets":
@@ -43,6 +47,7 @@ class Targets:
         for dataflow in configuration.dataflows:
             if dataflow.id in destinations:
                 targets._add(destinations[dataflow.id], dataflow, configuration.revisions.get(dataflow.id, 0))
+        targets.inactive = [destination_id for destination_id in destinations if destination_id not in targets.by_id]
         return targets
 
     def _add(self, destination: Destination, dataflow: Dataflow, revision: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from shared.domain.decision import PAUSED
 from shared.domain.export import Export
 from shared.domain.instants import MINUTE, within
 from shared.domain.profile_key import profile_key
@@ -13,6 +14,7 @@ from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationSnapshot
 from shared.services.ports import Clock, ExportSender, RetryPointer, RetryQueue, StoredUndelivered, UndeliveredStore
 
+DOWN = "destination down"
 PARKED_AGAIN_AFTER = MINUTE
 _REMEMBERED_ROWS = 100_000
 
@@ -67,15 +69,22 @@ class Delivery:
         """Hand `exports` over in their order, without waiting."""
         begun = []
         for export in exports:
-            target = snapshot.targets.by_id.get(export.destination.id)
-            if target is not None and not target.dataflow.enabled:
-                begun.append(Begun(export, why="dataflow paused"))
-            elif self._breakers.open_since(export.destination.id, snapshot) is not None:
+            why = self.held_back(export.destination.id, snapshot)
+            if why == DOWN:
                 told_since = self._breakers.told_since(export.destination.id, snapshot)
-                begun.append(Begun(export, why="destination down", down_since=told_since))
+                begun.append(Begun(export, why=why, down_since=told_since))
+            elif why is not None:
+                begun.append(Begun(export, why=why))
             else:
                 begun.append(Begun(export, self._sender.enqueue(export)))
         return begun
+
+    def held_back(self, destination_id: str, snapshot: ConfigurationSnapshot) -> str | None:
+        """Why exports to the destination are parked untried, as this worker knows it; None if they are sent."""
+        target = snapshot.targets.by_id.get(destination_id)
+        if target is not None and not target.dataflow.enabled:
+            return PAUSED
+        return DOWN if self._breakers.open_since(destination_id, snapshot) is not None else None
 
     async def finish(self, begun: Sequence[Begun]) -> Delivered:
         """Wait until each export is acknowledged by its hub or stored as undelivered. Raises StorageError."""

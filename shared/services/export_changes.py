@@ -1,4 +1,7 @@
-"""One queue message of profile changes: remembered, decided on, exported; the message is the outbox until then."""
+"""One queue message of profile changes: remembered, decided on, exported; the message is the outbox until then.
+
+Audience items among them go into the catalog first, so that the exports of the same message show them.
+"""
 
 import asyncio
 from collections import Counter
@@ -16,6 +19,7 @@ from shared.services.forget_profiles import ForgetProfiles
 from shared.services.live_traffic import LiveTraffic
 from shared.services.ports import Clock, Quarantine, QuarantinedItem
 from shared.services.profile_writer import ProfileWriter
+from shared.services.write_catalog import WriteCatalog
 
 IndexedChange: TypeAlias = tuple[int, ProfileChange]
 Counts: TypeAlias = Counter[tuple[str | None, str]]
@@ -34,11 +38,13 @@ class InboundMessage:
 class Outcome:
     """What came of one message.
 
-    `exported` and `skipped` count by (destination id or None, reason), `undelivered` by (destination id, row state).
+    `audiences` counts items by what came of them, `exported` and `skipped` changes by (destination id or None, reason),
+    `undelivered` exports by (destination id, row state).
     """
 
     changes: int = 0
     quarantined: int = 0
+    audiences: Counter[str] = field(default_factory=Counter)
     exported: Counts = field(default_factory=Counter)
     skipped: Counts = field(default_factory=Counter)
     undelivered: Counts = field(default_factory=Counter)
@@ -48,6 +54,7 @@ class Outcome:
         return {
             "changes": self.changes,
             "quarantined": self.quarantined,
+            **({"audiences": dict(self.audiences)} if self.audiences else {}),
             "exported": _by_destination(self.exported),
             "skipped": _by_destination(self.skipped),
             "undelivered": _by_destination(self.undelivered),
@@ -67,12 +74,14 @@ class ExportChanges:
         *,
         writer: ProfileWriter,
         forget: ForgetProfiles,
+        catalog: WriteCatalog,
         quarantine: Quarantine,
         traffic: LiveTraffic,
         clock: Clock,
     ) -> None:
         self._writer = writer
         self._forget = forget
+        self._catalog = catalog
         self._quarantine = quarantine
         self._traffic = traffic
         self._clock = clock
@@ -97,8 +106,21 @@ class ExportChanges:
             for item in decoded.rejected
         ]
         with self._traffic.passing():
-            _raise_first(await asyncio.gather(*work, return_exceptions=True))
+            results: list[BaseException | None] = []
+            if decoded.audiences:
+                results += await asyncio.gather(self._write_audiences(handling), return_exceptions=True)
+            results += await asyncio.gather(*work, return_exceptions=True)
+            _raise_first(results)
         return handling.outcome
+
+    async def _write_audiences(self, handling: "_Handling") -> None:
+        counts = handling.outcome.audiences
+        for changes in await self._catalog.write(handling.decoded.audiences):
+            counts.update(saved=len(changes.entries), stale=changes.stale, unchanged=changes.unchanged)
+            for index, reason in changes.refused:
+                raw = handling.decoded.source(index)
+                await self._put_in_quarantine(handling, index, raw, f"item {index}: {reason}", None)
+        handling.outcome.audiences = +counts
 
     async def _handle_profile(self, handling: "_Handling", profile_id: str, changes: Sequence[IndexedChange]) -> None:
         message_id = handling.message.id

@@ -7,16 +7,19 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
-from shared.domain.backfill import INDEX_BUCKETS, Backfill, BackfillKind, BackfillState, Progress, Slice
+from shared.domain.backfill import Backfill, BackfillKind, BackfillState, Progress, Slice
 from shared.domain.configuration import Configuration
 from shared.domain.instants import DAY, MINUTE, SECOND, format_instant
 from shared.errors import ConflictError, NoSuchBackfillError
 from shared.services.backfill_ports import BackfillStore, SlicePointer, SliceQueue, StoredBackfill, StoredSlice
 from shared.services.configuration_cache import ConfigurationCache
 from shared.services.ports import Clock, ConfigurationStore
+from shared.services.upload_ports import UploadFiles
 
 STALLED_AFTER = 3 * MINUTE
 HISTORY = 30 * DAY
+WRITING_TAKES = 60 * MINUTE
+"""A write of an upload's file that began in time may end so much later, and bring back what was deleted before."""
 
 
 class PlanBackfills:
@@ -31,6 +34,7 @@ class PlanBackfills:
         configuration: ConfigurationCache,
         backfills: BackfillStore,
         queue: SliceQueue,
+        files: UploadFiles,
         clock: Clock,
         delay: float,
     ) -> None:
@@ -38,6 +42,7 @@ class PlanBackfills:
         self._configuration = configuration
         self._backfills = backfills
         self._queue = queue
+        self._files = files
         self._clock = clock
         self._delay = int(delay * SECOND)
 
@@ -87,13 +92,18 @@ class PlanBackfills:
         name = f"sweep-{format_instant(now // SECOND * SECOND).replace(':', '')}"
         await self._add(Backfill(name, BackfillKind.SWEEP, BackfillState.WAITING, requested_at=now, due_at=now))
 
+    async def start(self, stored: StoredBackfill) -> None:
+        """Start what waits and is due, without waiting for the timer. Raises StorageError, ConflictError."""
+        await self._advance(stored)
+
     async def _advance(self, stored: StoredBackfill) -> str:
         backfill, now = stored.backfill, self._clock()
         if backfill.finished:
-            if now - backfill.finished_at > HISTORY:
-                await self._backfills.delete(backfill.id)
-                return "forgotten"
-            return ""
+            return await self._clear_away(stored)
+        if backfill.state == BackfillState.CREATED:
+            if now < backfill.due_at:
+                return ""
+            return await self._finish(stored, BackfillState.CANCELLED, "it was not committed in time")
         if backfill.kind == BackfillKind.BACKFILL:
             target = (await self._configuration.current()).targets.by_id.get(backfill.destination_id)
             if target is None:
@@ -105,10 +115,11 @@ class PlanBackfills:
         return await self._look_after(stored)
 
     async def _start(self, stored: StoredBackfill) -> str:
-        await asyncio.gather(*(self._make_slice(stored.backfill.id, bucket) for bucket in range(INDEX_BUCKETS)))
+        slices = stored.backfill.kind.slices
+        await asyncio.gather(*(self._make_slice(stored.backfill.id, bucket) for bucket in range(slices)))
         stored.backfill = replace(stored.backfill, state=BackfillState.RUNNING, started_at=self._clock())
         await self._backfills.save(stored)
-        return f"started with {INDEX_BUCKETS} slices"
+        return f"started with {slices} slices" if slices > 1 else "started"
 
     async def _make_slice(self, backfill_id: str, bucket: int) -> None:
         part = Slice(backfill_id, bucket, updated_at=self._clock())
@@ -120,7 +131,8 @@ class PlanBackfills:
         slices = await self._backfills.slices(stored.backfill.id)
         waiting = [each for each in slices if not each.slice.done]
         if not waiting:
-            return await self._finish(stored, BackfillState.DONE, "")
+            failure = next((each.slice.note for each in slices if each.slice.note), "")
+            return await self._finish(stored, BackfillState.FAILED if failure else BackfillState.DONE, failure)
         stalled = [each for each in waiting if self._clock() - each.slice.updated_at > STALLED_AFTER]
         for each in stalled:
             part = replace(each.slice, sequence=each.slice.sequence + 1, updated_at=self._clock())
@@ -134,21 +146,38 @@ class PlanBackfills:
     async def _finish(self, stored: StoredBackfill, state: BackfillState, note: str) -> str:
         stored.backfill = replace(stored.backfill, state=state, finished_at=self._clock(), note=note)
         await self._backfills.save(stored)
+        if stored.backfill.upload is not None:
+            await self._files.delete(stored.backfill.id)
         return str(state)
 
-    async def all(self) -> list[Backfill]:
-        """Every backfill and sweep, the oldest first, those included that `run` has not noted yet.
+    async def _clear_away(self, stored: StoredBackfill) -> str:
+        """What is left of a backfill that has ended: an upload's file at first, the rest when it is long ago."""
+        backfill, now = stored.backfill, self._clock()
+        if now - backfill.finished_at > HISTORY:
+            await self._backfills.delete(backfill.id)
+            return "forgotten"
+        order = backfill.upload
+        if order is None or order.cleared or now < order.writable_until + WRITING_TAKES:
+            return ""
+        await self._files.delete(backfill.id)
+        stored.backfill = replace(backfill, upload=replace(order, cleared=True))
+        await self._backfills.save(stored)
+        return "file deleted for good"
 
-        Raises StorageError.
+    async def all(self) -> list[Backfill]:
+        """Every backfill and sweep, the oldest first, those included that `run` has not noted yet, and the uploads that
+        were committed. Raises StorageError.
         """
         requested = self._requested((await self._store.load()).configuration)
-        noted = [stored.backfill async for stored in self._backfills.all()]
+        stored = [stored.backfill async for stored in self._backfills.all()]
+        noted = [backfill for backfill in stored if backfill.upload is None or backfill.upload.time]
         ids = {backfill.id for backfill in noted}
         new = [backfill for backfill in requested if backfill.id not in ids]
         return sorted([*noted, *new], key=lambda backfill: (backfill.requested_at, backfill.id))
 
     async def cancel(self, backfill_id: str) -> Backfill:
-        """End a backfill; slices at work stop at their next checkpoint. One that has ended stays as it is.
+        """End a backfill, a sweep or an upload; slices at work stop at their next checkpoint. What has ended stays
+        as it is.
 
         Raises NoSuchBackfillError, StorageError, ConflictError when it changes at the same moment.
         """

@@ -56,6 +56,10 @@ class Poisoned:
             for index, change in decoded.changes
         ]
         items += [
+            QuarantinedItem(message.id, index, message.received_at, _GAVE_UP, decoded.source(index))
+            for index, _ in decoded.audiences
+        ]
+        items += [
             QuarantinedItem(message.id, item.index, message.received_at, item.reason, item.raw, item.profile_id)
             for item in decoded.rejected
         ]

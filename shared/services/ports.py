@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from shared.domain.configuration import Configuration
 from shared.domain.export import Export
+from shared.domain.instants import format_instant
 from shared.domain.state import ProfileState
-from shared.domain.undelivered import Undelivered
+from shared.domain.undelivered import Undelivered, UndeliveredState
 
 
 class Clock(Protocol):
@@ -44,6 +45,9 @@ class ProfileStore(Protocol):
 
     def scan(self, bucket: int, after: str = "") -> AsyncIterator[StoredProfile]:
         """The rows of a bucket in the order of their keys, from behind the key `after` on. Raises StorageError."""
+
+    def require_room(self, profile: StoredProfile) -> None:
+        """Raises ProfileTooLargeError for a state that `save` would refuse before it asked the storage."""
 
     async def save(self, profile: StoredProfile) -> None:
         """Save the state if the row is still the one read, and take its new etag.
@@ -82,6 +86,28 @@ class QuarantinedItem:
 
 
 @dataclass(frozen=True, slots=True)
+class QuarantinedEntry:
+    """An item as it is listed: all but its bytes."""
+
+    row_id: str
+    message_id: str
+    item: int | None
+    received_at: int
+    reason: str
+    profile_key: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "rowId": self.row_id,
+            "messageId": self.message_id,
+            "item": self.item,
+            "receivedAt": format_instant(self.received_at),
+            "reason": self.reason,
+            "profileKey": self.profile_key,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class StoredQuarantinedItem:
     """An item as it is kept: `row_id` names it for people, `received_at` is in whole seconds."""
 
@@ -92,6 +118,20 @@ class StoredQuarantinedItem:
     reason: str
     raw: bytes
     profile_key: str | None
+
+    @property
+    def entry(self) -> QuarantinedEntry:
+        return QuarantinedEntry(
+            self.row_id, self.message_id, self.item, self.received_at, self.reason, self.profile_key
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinePage:
+    """`next` is the token of the page after it; None at the end. There may be a next one even to an empty page."""
+
+    entries: list[QuarantinedEntry]
+    next: str | None
 
 
 class Quarantine(Protocol):
@@ -113,6 +153,12 @@ class Quarantine(Protocol):
         Those put later are left out, so that replaying them all comes to an end. Raises StorageError.
         """
 
+    async def page(self, reason: str | None, token: str | None, most: int) -> QuarantinePage:
+        """At most `most` items, newest first, those with `reason` within their reason; in a bounded number of requests.
+
+        `token` is the `next` of the page before. Raises BadContinuationError, StorageError.
+        """
+
 
 class ChangesQueue(Protocol):
     async def put(self, body: bytes) -> None:
@@ -127,6 +173,25 @@ class StoredUndelivered:
     etag: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class UndeliveredPage:
+    """`next` is the token of the page after it; None at the end. There may be a next one even to an empty page."""
+
+    rows: list[Undelivered]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UndeliveredCount:
+    """How many rows are in each state; at least so many where the count is not `complete`."""
+
+    by_state: dict[str, int]
+    complete: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {"states": self.by_state, "total": sum(self.by_state.values()), "complete": self.complete}
+
+
 class UndeliveredStore(Protocol):
     async def load(self, destination_id: str, profile_key: str) -> StoredUndelivered | None:
         """The row of a destination and a profile, if there is one. Raises StorageError."""
@@ -139,6 +204,17 @@ class UndeliveredStore(Protocol):
 
     def of(self, destination_id: str) -> AsyncIterator[StoredUndelivered]:
         """All rows of a destination, in no particular order."""
+
+    async def page(
+        self, destination_id: str | None, state: UndeliveredState | None, token: str | None, most: int
+    ) -> UndeliveredPage:
+        """What one request finds of the rows of a destination, or of all; of one state, or of all.
+
+        `token` is the `next` of the page before. Raises BadContinuationError, StorageError.
+        """
+
+    async def count(self, destination_id: str, most: int) -> UndeliveredCount:
+        """How many rows a destination has, counted up to about `most`. Raises StorageError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +245,18 @@ class DestinationTrouble:
     etag: str | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class RedriveRequest:
+    """Somebody asked, at `requested_at` (microseconds), to try all that a destination has undelivered.
+
+    It says nothing about the destination's health. `etag` is of the row that was read.
+    """
+
+    destination_id: str
+    requested_at: int
+    etag: str | None = field(default=None, compare=False)
+
+
 class HealthStore(Protocol):
     async def load(self) -> dict[str, DestinationTrouble]:
         """Every destination that is not healthy, by its id. Raises StorageError."""
@@ -181,6 +269,15 @@ class HealthStore(Protocol):
 
     async def clear(self, trouble: DestinationTrouble) -> None:
         """The destination is healthy, if the row is still the one read. Raises ConflictError if not, StorageError."""
+
+    async def requests(self) -> dict[str, RedriveRequest]:
+        """The redrives that were asked for and are not done, by destination id. Raises StorageError."""
+
+    async def request(self, redrive: RedriveRequest) -> None:
+        """Ask for a redrive, also where one was asked for already. Raises StorageError."""
+
+    async def fulfil(self, redrive: RedriveRequest) -> None:
+        """It is done. Raises ConflictError if it was asked for again since it was read, StorageError."""
 
 
 class ExportSender(Protocol):

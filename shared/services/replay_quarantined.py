@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from shared.errors import MessageTooLargeError, NotInQuarantineError
-from shared.services.ports import ChangesQueue, Quarantine, StoredQuarantinedItem
+from shared.services.ports import ChangesQueue, Quarantine, QuarantinePage, StoredQuarantinedItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,25 @@ class ReplayQuarantined:
         async for stored in self._quarantine.newest_first():
             if reason is None or reason in stored.reason:
                 yield stored
+
+    async def page(self, reason: str | None = None, token: str | None = None, most: int = 100) -> QuarantinePage:
+        """The same page by page, without the bytes; a page may be short, even empty, though there is a next one.
+
+        Raises BadContinuationError, StorageError.
+        """
+        return await self._quarantine.page(reason, token, most)
+
+    async def get(self, row_id: str) -> StoredQuarantinedItem:
+        """Raises NotInQuarantineError, StorageError."""
+        stored = await self._quarantine.get(row_id)
+        if stored is None:
+            raise NotInQuarantineError(row_id)
+        return stored
+
+    async def drop(self, row_id: str) -> None:
+        """Forget the item for good. Raises NotInQuarantineError, StorageError."""
+        await self.get(row_id)
+        await self._quarantine.delete(row_id)
 
     async def replay(self, row_ids: Iterable[str]) -> AsyncIterator[Replayed]:
         """Replay these rows, one after the other.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from shared.domain.deletion import DeletionPhase
-from shared.domain.export import Export, export_of
+from shared.domain.export import Export, current_export
 from shared.domain.profile_key import profile_key
 from shared.domain.undelivered import Undelivered, UndeliveredState, after_failed_retry, retry_delay
 from shared.errors import ConflictError, ExportTooLargeError, SendError
@@ -26,13 +26,23 @@ from shared.services.ports import (
 
 
 class Attempt(StrEnum):
-    """What came of an attempt."""
+    """What came of an attempt.
+
+    `refused`: the hub takes no event like this one, though others. `kept`: the hub took it, and the row stays until
+    every worker knows that it does.
+    """
 
     SENT = "sent"
+    KEPT = "kept"
     FAILED = "failed"
+    REFUSED = "refused"
     PARKED = "parked"
     DROPPED = "dropped"
     OUTDATED = "outdated"
+
+
+def failed_attempt(error: SendError) -> Attempt:
+    return Attempt.REFUSED if isinstance(error, ExportTooLargeError) else Attempt.FAILED
 
 
 class RetryExport:
@@ -93,7 +103,7 @@ class RetryExport:
             await self._sender.enqueue(export)
         except SendError as error:
             await self._failed(stored, error)
-            return Attempt.FAILED
+            return failed_attempt(error)
         self._breakers.succeeded(row.destination_id)
         await self._settle(stored, export)
         await self._go_on_deleting(profile, {row.destination_id: export.version})
@@ -118,13 +128,16 @@ class RetryExport:
             await self.point_to(following.row)
 
     async def _settle(self, stored: StoredUndelivered, sent: Export) -> None:
-        """Delete the row, unless a later version failed while this one was on its way."""
+        """Delete the row, unless a later version failed while this one was on its way.
+
+        One that was parked meanwhile stays, too: whoever parked it counts on it to be there.
+        """
         while True:
             try:
                 await self._undelivered.delete(stored)
             except ConflictError:
                 again = await self._undelivered.load(sent.destination.id, profile_key(sent.profile_id))
-                if again is None:
+                if again is None or again.row.state == UndeliveredState.PARKED:
                     return
                 if again.row.version > sent.version:
                     if again.row.state == UndeliveredState.RETRYING:
@@ -154,8 +167,6 @@ class RetryExport:
         if export is not None:
             try:
                 await self._sender.enqueue(export)
-            except ExportTooLargeError:
-                return None  # it is there, and answers
             except SendError as error:
                 return error
         return None
@@ -164,9 +175,9 @@ class RetryExport:
     def _export_of(row: Undelivered, profile: StoredProfile, snapshot: ConfigurationSnapshot) -> Export | None:
         """The export that `row` calls for by now; None if its destination does not want the profile any more."""
         target = snapshot.targets.by_id.get(row.destination_id)
-        if target is None or not any(audience in target.mapped for audience in profile.state.memberships):
+        if target is None:
             return None
-        return export_of(profile.state, target, snapshot.targets.catalog, row.reasons, row.occurred_at)
+        return current_export(profile.state, target, snapshot.targets.catalog, row.reasons, row.occurred_at)
 
     async def point_to(self, row: Undelivered) -> None:
         """Put a pointer to `row` on the retry queue."""

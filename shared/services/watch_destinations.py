@@ -8,17 +8,18 @@ from dataclasses import dataclass, field, replace
 
 from shared.domain.instants import MINUTE, SECOND, within
 from shared.domain.undelivered import UndeliveredState, overdue
-from shared.errors import ConflictError
+from shared.errors import ConflictError, ExportTooLargeError, SendError
 from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.ports import (
     Clock,
     DestinationTrouble,
     HealthStore,
+    RedriveRequest,
     Sleep,
     StoredUndelivered,
     UndeliveredStore,
 )
-from shared.services.retry_export import Attempt, RetryExport
+from shared.services.retry_export import Attempt, RetryExport, failed_attempt
 
 OVERDUE_PATIENCE = 120.0
 DEAD_LEFT_ALONE = MINUTE
@@ -77,10 +78,13 @@ class WatchDestinations:
         """Look after every destination, side by side. Raises StorageError."""
         outcome = WatchOutcome()
         snapshot = await self._configuration.current()
-        troubles = await self._health.load()
-        destination_ids = sorted(snapshot.targets.by_id.keys() | troubles.keys())
+        troubles, requests = await self._health.load(), await self._health.requests()
+        destination_ids = sorted(snapshot.targets.by_id.keys() | troubles.keys() | requests.keys())
         await asyncio.gather(
-            *(self._look_after(each, troubles.get(each), snapshot, outcome) for each in destination_ids)
+            *(
+                self._look_after(each, troubles.get(each), snapshot, outcome, requests.get(each))
+                for each in destination_ids
+            )
         )
         return outcome
 
@@ -89,8 +93,43 @@ class WatchDestinations:
         outcome = WatchOutcome()
         snapshot = await self._configuration.current()
         trouble = (await self._health.load()).get(destination_id)
-        await self._look_after(destination_id, trouble, snapshot, outcome, everything=True)
+        asked = RedriveRequest(destination_id, self._clock())
+        await self._look_after(destination_id, trouble, snapshot, outcome, asked)
         return outcome
+
+    async def request_redrive(self, destination_id: str) -> RedriveRequest:
+        """Let the next runs do the same, until it is done: it may take longer than an HTTP request may last.
+
+        What is paused waits until it is resumed, what is down until it answers. Raises StorageError.
+        """
+        asked = RedriveRequest(destination_id, self._clock())
+        await self._health.request(asked)
+        return asked
+
+    async def redrive_one(self, destination_id: str, profile_key: str) -> Attempt | None:
+        """Try one row now, whatever its state; None if there is no such row. Raises StorageError.
+
+        A row that workers may count on is sent and left where it is, as the probe leaves it: while its destination is
+        down or recovering, and where it was parked just now.
+        """
+        snapshot = await self._configuration.current()
+        trouble = (await self._health.load()).get(destination_id)
+        began = self._clock()
+        stored = await self._undelivered.load(destination_id, profile_key)
+        if stored is None:
+            return None
+        target = snapshot.targets.by_id.get(destination_id)
+        paused = target is not None and not target.dataflow.enabled
+        if paused or not (self._unsettled(trouble) or _parked_since(stored, began)):
+            return await self._retry.attempt(stored, snapshot)
+        error = await self._retry.probe(stored, snapshot)
+        if trouble is not None and not trouble.recovering:
+            await self._note(trouble, error)
+        return Attempt.KEPT if error is None else failed_attempt(error)
+
+    def _unsettled(self, trouble: DestinationTrouble | None) -> bool:
+        """Whether a worker may still take the destination for down."""
+        return trouble is not None and (not trouble.recovering or within(self._clock() - trouble.since, self._grace))
 
     async def _look_after(
         self,
@@ -98,22 +137,24 @@ class WatchDestinations:
         trouble: DestinationTrouble | None,
         snapshot: ConfigurationSnapshot,
         outcome: WatchOutcome,
-        *,
-        everything: bool = False,
+        request: RedriveRequest | None,
     ) -> None:
         target = snapshot.targets.by_id.get(destination_id)
         if target is not None and not target.dataflow.enabled:
             return
-        if trouble is None:
-            await self._redrive(destination_id, snapshot, outcome, everything=everything)
-        elif not trouble.recovering:
+        if trouble is not None and not trouble.recovering:
             await self._probe(trouble, snapshot, outcome)
-        elif within(self._clock() - trouble.since, self._grace):
+        elif self._unsettled(trouble):
             outcome.done[destination_id, "recovering"] += 1
-        elif await self._redrive(destination_id, snapshot, outcome, everything=everything):
-            with suppress(ConflictError):  # it went down again meanwhile
-                await self._health.clear(trouble)
-                outcome.done[destination_id, "healthy" if target is not None else "removed"] += 1
+        elif await self._redrive(destination_id, snapshot, outcome, request):
+            if trouble is not None:
+                with suppress(ConflictError):  # it went down again meanwhile
+                    await self._health.clear(trouble)
+                    outcome.done[destination_id, "healthy" if target is not None else "removed"] += 1
+            if request is not None and request.etag is not None:
+                with suppress(ConflictError):  # asked for again meanwhile
+                    await self._health.fulfil(request)
+                    outcome.done[destination_id, "redriven as requested"] += 1
 
     async def _probe(self, trouble: DestinationTrouble, snapshot: ConfigurationSnapshot, outcome: WatchOutcome) -> None:
         """Send one parked export, never a made-up event; if there is none, the next change is the probe."""
@@ -122,21 +163,27 @@ class WatchDestinations:
             if stored.row.state == UndeliveredState.PARKED:
                 error = await self._retry.probe(stored, snapshot)
                 break
-        if error is None:
+        if what := await self._note(trouble, error):
+            outcome.done[trouble.destination_id, what] += 1
+
+    async def _note(self, trouble: DestinationTrouble, error: SendError | None) -> str | None:
+        """Say in the health row what a probe found; None where somebody has later news: the next run looks again."""
+        if error is None or isinstance(error, ExportTooLargeError):  # whoever refuses one is there, and answers
             found, what = replace(trouble, recovering=True, since=self._clock()), "answers again"
         else:
             found, what = replace(trouble, error=error.reason), "still down"
-        with suppress(ConflictError):  # somebody has later news: the next run looks again
+        try:
             await self._health.replace(found)
-            outcome.done[trouble.destination_id, what] += 1
+        except ConflictError:
+            return None
+        return what
 
     async def _redrive(
         self,
         destination_id: str,
         snapshot: ConfigurationSnapshot,
         outcome: WatchOutcome,
-        *,
-        everything: bool = False,
+        request: RedriveRequest | None,
     ) -> bool:
         """Try what waits, at the pace; whether all of it was tried.
 
@@ -155,18 +202,25 @@ class WatchDestinations:
             if not removed and overdue(stored.row, now, self._retry_delays, OVERDUE_PATIENCE):
                 await self._retry.point_to(stored.row)
                 outcome.done[destination_id, "pointed to again"] += 1
-            elif stored.row.state == UndeliveredState.PARKED and stored.row.last_failed_at > began - CLOCK_SKEW:
+            elif _parked_since(stored, began):
                 left = True
-            elif removed or self._wants_redrive(stored, now, everything):
+            elif removed or _wants_redrive(stored, now, request):
                 attempt = await self._retry.attempt(stored, snapshot)
                 failures += attempt == Attempt.FAILED
                 outcome.done[destination_id, attempt] += 1
                 await self._sleep(self._pause)
         return failures < FAILURES_TO_STOP_AT and not left
 
-    @staticmethod
-    def _wants_redrive(stored: StoredUndelivered, now: int, everything: bool) -> bool:
-        row = stored.row
-        if row.state == UndeliveredState.DEAD:
-            return everything or not (row.permanent or within(now - row.last_failed_at, DEAD_LEFT_ALONE))
-        return row.state == UndeliveredState.PARKED
+
+def _parked_since(stored: StoredUndelivered, began: int) -> bool:
+    """Whether the row was parked when the health rows were read already, or after that."""
+    return stored.row.state == UndeliveredState.PARKED and stored.row.last_failed_at > began - CLOCK_SKEW
+
+
+def _wants_redrive(stored: StoredUndelivered, now: int, request: RedriveRequest | None) -> bool:
+    """A request is for all that had failed by then; what has failed since was tried for it."""
+    row = stored.row
+    if row.state == UndeliveredState.DEAD:
+        requested = request is not None and row.last_failed_at <= request.requested_at
+        return requested or not (row.permanent or within(now - row.last_failed_at, DEAD_LEFT_ALONE))
+    return row.state == UndeliveredState.PARKED

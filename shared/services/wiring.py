@@ -1,8 +1,10 @@
 """Every service over the ports: the composition root fills the ports with real adapters, tests with fakes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.domain.backfill import BackfillKind
+from shared.services.audience_uploads import AudienceUploads
 from shared.services.audit import AuditLog
 from shared.services.backfill_members import BackfillMembers
 from shared.services.backfill_ports import BackfillStore, MemberIndex, SliceQueue
@@ -12,6 +14,7 @@ from shared.services.connect_destinations import ConnectDestinations
 from shared.services.connection_ports import HubVerifier, SecretStore
 from shared.services.delivery import Delivery
 from shared.services.edit_configuration import EditConfiguration
+from shared.services.explain_profile import ExplainProfile
 from shared.services.export_changes import ExportChanges
 from shared.services.forget_profiles import ForgetProfiles
 from shared.services.live_traffic import LiveTraffic
@@ -34,8 +37,12 @@ from shared.services.rebuild_index import RebuildIndex
 from shared.services.replay_quarantined import ReplayQuarantined
 from shared.services.retry_export import RetryExport
 from shared.services.sweep_profiles import SweepProfiles
+from shared.services.undelivered_exports import UndeliveredExports
+from shared.services.upload_members import UploadMembers
+from shared.services.upload_ports import UploadFiles
 from shared.services.watch_destinations import WatchDestinations
 from shared.services.work_slices import WorkSlices
+from shared.services.write_catalog import WriteCatalog
 from shared.settings import Settings
 
 
@@ -52,11 +59,13 @@ class Ports:
     changes: ChangesQueue
     retries: RetryQueue
     slices: SliceQueue
+    uploads: UploadFiles
     sender: ExportSender
     secrets: SecretStore
     verifier: HubVerifier
     clock: Clock
     sleep: Sleep
+    new_id: Callable[[], str]
 
 
 class Services:
@@ -103,8 +112,18 @@ class Services:
         self.export_changes = ExportChanges(
             writer=self.writer,
             forget=self.forget_profiles,
+            catalog=WriteCatalog(
+                edit_configuration=self.edit_configuration, configuration=self.configuration, clock=clock
+            ),
             quarantine=ports.quarantine,
             traffic=self.traffic,
+            clock=clock,
+        )
+        self.explain_profile = ExplainProfile(
+            profiles=ports.profiles,
+            undelivered=ports.undelivered,
+            configuration=self.configuration,
+            delivery=self.delivery,
             clock=clock,
         )
         self.connect_destinations = ConnectDestinations(
@@ -141,6 +160,9 @@ class Services:
             redrive_per_second=settings.redrive_per_second,
             grace=2 * settings.config_cache_seconds,
         )
+        self.undelivered_exports = UndeliveredExports(
+            undelivered=ports.undelivered, health=ports.health, configuration=self.configuration
+        )
         self.poisoned = Poisoned(
             profiles=ports.profiles,
             configuration=self.configuration,
@@ -158,6 +180,7 @@ class Services:
             configuration=self.configuration,
             backfills=ports.backfills,
             queue=ports.slices,
+            files=ports.uploads,
             clock=ports.clock,
             delay=settings.backfill_delay,
         )
@@ -179,10 +202,31 @@ class Services:
             forget=self.forget_profiles,
             clock=ports.clock,
         )
+        upload_members = UploadMembers(
+            files=ports.uploads,
+            changes=ports.changes,
+            profiles=ports.profiles,
+            members=ports.members,
+            backfills=ports.backfills,
+            clock=ports.clock,
+        )
+        self.audience_uploads = AudienceUploads(
+            store=ports.configuration,
+            backfills=ports.backfills,
+            plan=self.plan_backfills,
+            files=ports.uploads,
+            clock=ports.clock,
+            new_id=ports.new_id,
+            url_seconds=settings.upload_url_seconds,
+        )
         self.work_slices = WorkSlices(
             backfills=ports.backfills,
             queue=ports.slices,
-            kinds={BackfillKind.BACKFILL: backfill_members, BackfillKind.SWEEP: sweep_profiles},
+            kinds={
+                BackfillKind.BACKFILL: backfill_members,
+                BackfillKind.SWEEP: sweep_profiles,
+                BackfillKind.UPLOAD: upload_members,
+            },
             traffic=self.traffic,
             clock=ports.clock,
             sleep=ports.sleep,

@@ -1,4 +1,4 @@
-"""Works on one slice of a backfill or a sweep: for at most a minute, with checkpoints, then passes the rest on."""
+"""Works on a slice of a backfill, a sweep or an upload: for at most a minute, with checkpoints; passes on the rest."""
 
 import asyncio
 from contextlib import suppress
@@ -36,7 +36,7 @@ class SliceOutcome(StrEnum):
 class Step:
     """What one step of a slice did; `cursor` is "" at the end of the slice. `hold`: why it cannot go on now.
 
-    `pause`: seconds to leave the destination alone.
+    `failed`: why it never can. `pause`: seconds to wait before the next step. `tally`: the slice's from now on.
     """
 
     cursor: str = ""
@@ -45,7 +45,9 @@ class Step:
     exported: int = 0
     undelivered: int = 0
     hold: str = ""
+    failed: str = ""
     pause: float = 0.0
+    tally: str = ""
 
 
 class SliceWork(Protocol):
@@ -157,6 +159,8 @@ class WorkSlices:
 def _advanced(part: Slice, step: Step) -> Slice:
     if step.hold:
         return replace(part, note=step.hold)
+    if step.failed:
+        return replace(part, done=True, note=step.failed)
     return replace(
         part,
         cursor=step.cursor,
@@ -166,4 +170,5 @@ def _advanced(part: Slice, step: Step) -> Slice:
         exported=part.exported + step.exported,
         undelivered=part.undelivered + step.undelivered,
         note="",
+        tally=step.tally or part.tally,
     )

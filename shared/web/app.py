@@ -16,7 +16,19 @@ from shared.services.wiring import Services
 from shared.web.context import WebContext
 from shared.web.openapi import describe, openapi_of
 from shared.web.problems import ProblemError, answer
-from shared.web.routes import audiences, audit, backfills, configuration, connections, dataflows, destinations
+from shared.web.routes import (
+    audiences,
+    audit,
+    backfills,
+    configuration,
+    connections,
+    dataflows,
+    destinations,
+    profiles,
+    quarantine,
+    undelivered,
+    uploads,
+)
 
 ROUTERS = (
     configuration.router,
@@ -25,6 +37,10 @@ ROUTERS = (
     connections.router,
     dataflows.router,
     backfills.router,
+    profiles.router,
+    undelivered.router,
+    quarantine.router,
+    uploads.router,
     audit.router,
 )
 

@@ -15,7 +15,9 @@ from shared.domain.configuration import (
     RequestedBackfill,
     Text,
 )
+from shared.domain.instants import SECOND, format_instant
 from shared.domain.plan import Plan, warnings_of
+from shared.services.audience_uploads import CreatedUpload
 
 
 class View(BaseModel):
@@ -124,7 +126,7 @@ class AudienceResource(Audience):
 class BackfillView(View):
     id: str
     kind: str
-    destination: str | None = Field(description="Null for a sweep, which goes through all profiles")
+    destination: str | None = Field(description="Null for sweeps and uploads, which are for no destination")
     audiences: list[dict[str, str]]
     state: str
     note: str = Field(description="Why it ended as it did")
@@ -137,3 +139,53 @@ class BackfillView(View):
 
 class BackfillList(View):
     backfills: list[BackfillView]
+
+
+class BadLineView(View):
+    line: int = Field(description="Its number in the file, from 1")
+    reason: str
+
+
+class UploadView(View):
+    """Times are null where something has not happened."""
+
+    id: str
+    audience: dict[str, str]
+    state: str = Field(description="created, waiting, running, done, failed or cancelled")
+    replace: bool
+    force: bool
+    bytes: int = Field(description="Of the file, once it is committed")
+    lines: int = Field(description="Read so far, without the header and empty ones")
+    accepted: int
+    bad: int
+    bad_lines: list[BadLineView] = Field(description="The first 100 of them")
+    exits: int = Field(description="Members that the file does not list and that leave, with `replace`")
+    share: float = Field(description="How much is done, from 0 to 1")
+    created_at: str
+    committed_at: str | None = Field(description="Also the time of all its changes")
+    started_at: str | None
+    finished_at: str | None
+    note: str | None = Field(description="Why it ended as it did, or what keeps it from going on")
+
+
+class CreatedUploadView(View):
+    """An upload, and the address to write its file to."""
+
+    upload: UploadView
+    url: str = Field(description="PUT the file here; to be kept secret")
+    headers: dict[str, str] = Field(description="To be sent with the file")
+    expires_at: str
+
+    @classmethod
+    def of(cls, created: CreatedUpload) -> "CreatedUploadView":
+        access = created.access
+        return cls(
+            upload=UploadView(**created.upload.to_json()),
+            url=access.url,
+            headers=dict(access.headers),
+            expires_at=format_instant(access.expires_at // SECOND * SECOND),
+        )
+
+
+class UploadList(View):
+    uploads: list[UploadView]

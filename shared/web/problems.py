@@ -12,20 +12,26 @@ from starlette.exceptions import HTTPException
 
 from shared.domain.problems import describe
 from shared.errors import (
+    BadContinuationError,
     ConfigurationError,
     ConflictError,
     ConnectionFailedError,
     NoSecretStoreError,
     NoSuchBackfillError,
+    NoSuchUploadError,
     NotInQuarantineError,
     RelayError,
     SecretError,
     SettingError,
     StorageError,
+    UploadError,
+    UploadRefusedError,
+    UploadTooLargeError,
 )
 
 MEDIA_TYPE = "application/problem+json"
 _STATUS_OF: dict[type[RelayError], int] = {
+    BadContinuationError: 422,
     ConfigurationError: 422,
     ConflictError: 409,
     NoSecretStoreError: 409,
@@ -34,6 +40,10 @@ _STATUS_OF: dict[type[RelayError], int] = {
     SecretError: 503,
     SettingError: 503,
     StorageError: 503,
+    NoSuchUploadError: 404,
+    UploadRefusedError: 422,
+    UploadTooLargeError: 413,
+    UploadError: 409,
 }
 _RETRY_AFTER_SECONDS = "5"
 

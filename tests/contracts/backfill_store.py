@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.backfill import Backfill, BackfillKind, BackfillState, Slice
+from shared.domain.upload import UploadOrder
 from shared.errors import ConflictError
 from shared.services.backfill_ports import BackfillStore, StoredBackfill, StoredSlice
 from tests.unit.builders import NOW
@@ -36,6 +37,16 @@ class BackfillStoreContract:
         saved.backfill = replace(BACKFILL, state=BackfillState.RUNNING, started_at=NOW + 2, note="ü")
         await store.save(saved)
         assert await store.load("d-1") == saved
+
+    async def test_an_upload(self, store: BackfillStore) -> None:
+        order = UploadOrder(replace=True, force=False, writable_until=NOW, time=NOW + 1, size=2**40, etag='"0x8ü"')
+        upload = replace(BACKFILL, kind=BackfillKind.UPLOAD, state=BackfillState.CREATED, upload=order)
+        saved = StoredBackfill(upload, None)
+        await store.save(saved)
+        assert await store.load("d-1") == saved
+        saved.backfill = replace(upload, state=BackfillState.FAILED, upload=replace(order, cleared=True))
+        await store.save(saved)
+        assert [stored async for stored in store.all()] == [saved]
 
     async def test_many_audiences_with_long_names(self, store: BackfillStore) -> None:
         audiences = tuple((("ups", f"{number}" + "ü" * 500), NOW if number % 2 else None) for number in range(250))
@@ -70,7 +81,7 @@ class BackfillStoreContract:
         await store.save_slice(StoredSlice(Slice("d-10", 3), None))
         assert await store.load_slice("d-1", 3) == saved
         assert [stored.slice.bucket for stored in await store.slices("d-1")] == [3, 15]
-        saved.slice = replace(saved.slice, done=True, note="ü")
+        saved.slice = replace(saved.slice, done=True, note="ü", tally="ü" * 20_000)
         await store.save_slice(saved)
         assert (await store.slices("d-1"))[0] == saved
         with pytest.raises(ConflictError):

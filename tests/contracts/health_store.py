@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shared.errors import ConflictError
-from shared.services.ports import DestinationTrouble, HealthStore
+from shared.services.ports import DestinationTrouble, HealthStore, RedriveRequest
 from tests.unit.builders import NOW
 
 
@@ -44,3 +44,24 @@ class HealthStoreContract:
         await store.clear((await store.load())["d"])
         with pytest.raises(ConflictError):
             await store.replace(again)
+
+    async def test_requests_say_nothing_about_health(self, store: HealthStore) -> None:
+        assert await store.requests() == {}
+        asked = RedriveRequest("d", NOW)
+        await store.request(asked)
+        assert (await store.requests(), await store.load()) == ({"d": asked}, {})
+        await store.put(DestinationTrouble("d", recovering=False, since=NOW, error="down"))
+        await store.clear((await store.load())["d"])
+        assert await store.requests() == {"d": asked}
+
+    async def test_a_request_that_was_made_again_is_not_fulfilled(self, store: HealthStore) -> None:
+        await store.request(RedriveRequest("d", NOW))
+        read = (await store.requests())["d"]
+        await store.request(RedriveRequest("d", NOW + 1))
+        with pytest.raises(ConflictError):
+            await store.fulfil(read)
+        again = (await store.requests())["d"]
+        assert again.requested_at == NOW + 1
+        await store.fulfil(again)
+        await store.fulfil(again)
+        assert await store.requests() == {}

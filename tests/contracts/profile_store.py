@@ -1,5 +1,7 @@
 """The contract of ProfileStore."""
 
+from random import Random
+
 import pytest
 
 from shared.domain.deletion import Deletion, DeletionPhase
@@ -77,6 +79,14 @@ class ProfileStoreContract:
             await store.save(profile)
 
         assert (await store.load("p")).state.attributes.resolve() == {}
+
+    async def test_what_does_not_fit_is_known_without_asking_the_storage(self, store: ProfileStore) -> None:
+        profile = await store.load("p")
+        store.require_room(profile)
+        random = Random(7)
+        profile.state.apply(change(1, attributes={"x": random.randbytes(1_100_000).hex()}), NOW)
+        with pytest.raises(ProfileTooLargeError):
+            store.require_room(profile)
 
     async def test_a_profile_is_found_by_its_key(self, store: ProfileStore) -> None:
         assert await store.find(profile_key("p")) is None

@@ -6,7 +6,8 @@ import pytest
 
 from shared.domain.instants import SECOND
 from shared.domain.profile_key import profile_key
-from shared.services.ports import Quarantine, QuarantinedItem, StoredQuarantinedItem
+from shared.errors import BadContinuationError
+from shared.services.ports import Quarantine, QuarantinedEntry, QuarantinedItem, StoredQuarantinedItem
 from tests.unit.builders import NOW
 
 
@@ -40,6 +41,43 @@ class QuarantineContract:
             await quarantine.put(QuarantinedItem(f"m{number}", 0, NOW + seconds * SECOND, "r", b""))
         received = [stored.received_at for stored in await all_of(quarantine)]
         assert received == [NOW + seconds * SECOND for seconds in reversed(range(40))]
+
+    async def listed(self, quarantine: Quarantine, reason: str | None, most: int) -> list[QuarantinedEntry]:
+        """All pages."""
+        found: list[QuarantinedEntry] = []
+        token = None
+        while True:
+            page = await quarantine.page(reason, token, most)
+            assert len(page.entries) <= most
+            found += page.entries
+            token = page.next
+            if token is None:
+                return found
+
+    async def test_pages_have_every_item_once_newest_first(self, quarantine: Quarantine) -> None:
+        assert await self.listed(quarantine, None, 3) == []
+        for number in range(40):
+            seconds = number * 7 % 20
+            reason = f"reason {number % 3}"
+            await quarantine.put(QuarantinedItem(f"m{number}", 0, NOW + seconds * SECOND, reason, b"body", "p"))
+        for most in (1, 7, 39, 40, 100):
+            listed = await self.listed(quarantine, None, most)
+            assert [entry.received_at for entry in listed] == [
+                NOW + seconds * SECOND for seconds in reversed(range(20)) for _ in range(2)
+            ]
+            assert len({entry.row_id for entry in listed}) == 40
+        some = await self.listed(quarantine, "reason 1", 4)
+        assert len(some) == 13
+        assert {entry.reason for entry in some} == {"reason 1"}
+        assert await self.listed(quarantine, "other", 4) == []
+        stored = await quarantine.get(some[0].row_id)
+        assert stored is not None
+        assert (stored.raw, stored.message_id, stored.profile_key) == (b"body", some[0].message_id, profile_key("p"))
+
+    @pytest.mark.parametrize("token", ["", "a", "bnVsbA", "W251bGxd", "WyJhIiwiYiJd"])
+    async def test_what_is_no_token_is_refused(self, quarantine: Quarantine, token: str) -> None:
+        with pytest.raises(BadContinuationError):
+            await quarantine.page(None, token, 4)
 
     async def test_what_is_put_while_reading_is_left_for_later(self, quarantine: Quarantine) -> None:
         await quarantine.put(QuarantinedItem("m", 0, NOW, "r", b""))

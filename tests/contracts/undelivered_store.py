@@ -6,8 +6,8 @@ import pytest
 
 from shared.domain.profile_key import profile_key
 from shared.domain.undelivered import Undelivered, UndeliveredState
-from shared.errors import ConflictError
-from shared.services.ports import StoredUndelivered, UndeliveredStore
+from shared.errors import BadContinuationError, ConflictError
+from shared.services.ports import StoredUndelivered, UndeliveredCount, UndeliveredStore
 from tests.unit.builders import NOW
 
 ROW = Undelivered(
@@ -70,3 +70,48 @@ class UndeliveredStoreContract:
         rows = [stored.row async for stored in store.of("d")]
         assert sorted(row.profile_id for row in rows) == sorted(f"p{number}" for number in range(40))
         assert {row.destination_id for row in rows} == {"d"}
+
+    async def fill(self, store: UndeliveredStore) -> None:
+        states = list(UndeliveredState)
+        for destination_id in ("d", "d-1", "e"):
+            for number in range(9):
+                state = states[number % len(states)]
+                row = replace(ROW, destination_id=destination_id, profile_id=f"p{number}", state=state)
+                await store.save(StoredUndelivered(row, None))
+
+    async def listed(
+        self, store: UndeliveredStore, destination_id: str | None, state: UndeliveredState | None
+    ) -> list[tuple[str, str]]:
+        """All pages, of four rows."""
+        found: list[tuple[str, str]] = []
+        token = None
+        while True:
+            page = await store.page(destination_id, state, token, 4)
+            assert len(page.rows) <= 4
+            assert state is None or {row.state for row in page.rows} <= {state}
+            found += [(row.destination_id, row.profile_id) for row in page.rows]
+            token = page.next
+            if token is None:
+                return found
+
+    async def test_pages_have_every_row_once(self, store: UndeliveredStore) -> None:
+        assert await self.listed(store, None, None) == []
+        await self.fill(store)
+        everyone = [(destination_id, f"p{number}") for destination_id in ("d", "d-1", "e") for number in range(9)]
+        assert sorted(await self.listed(store, None, None)) == everyone
+        assert sorted(await self.listed(store, "d", None)) == everyone[:9]
+        dead = [("d-1", "p2"), ("d-1", "p5"), ("d-1", "p8")]
+        assert sorted(await self.listed(store, "d-1", UndeliveredState.DEAD)) == dead
+        assert len(await self.listed(store, None, UndeliveredState.PARKED)) == 9
+        assert await self.listed(store, "unknown' or 'a' eq 'a", None) == []
+
+    @pytest.mark.parametrize("token", ["", "a", "é", "bnVsbA", "W10", "WyJhIiwxXQ", "WyJcdTAwMDAiLCJhIl0"])
+    async def test_what_is_no_token_is_refused(self, store: UndeliveredStore, token: str) -> None:
+        with pytest.raises(BadContinuationError, match="begin without one"):
+            await store.page("d", None, token, 4)
+
+    async def test_rows_are_counted_by_state(self, store: UndeliveredStore) -> None:
+        assert await store.count("d", 100) == UndeliveredCount({}, complete=True)
+        await self.fill(store)
+        counted = await store.count("d", 100)
+        assert counted == UndeliveredCount({"retrying": 3, "parked": 3, "dead": 3}, complete=True)

@@ -21,7 +21,7 @@ from shared.services.wiring import Ports
 from tests.unit.builders import NOW, configuration
 from tests.unit.world import DOCUMENT, World
 
-PORTS = tuple(field.name for field in fields(Ports) if field.name not in {"clock", "sleep"})
+PORTS = tuple(field.name for field in fields(Ports) if field.name not in {"clock", "sleep", "new_id"})
 
 
 class Crash(BaseException):
@@ -187,6 +187,7 @@ class Simulation:
                 or self.world.retries.waiting
                 or self.world.undelivered.rows
                 or self.world.health.troubles
+                or self.world.health.redrives
                 or self._unfinished_backfills()
             ):
                 return

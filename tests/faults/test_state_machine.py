@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from shared.domain.profile_key import profile_key
 from shared.errors import ExportTooLargeError, SendError, ThrottledError
 from tests.faults.simulation import Simulation
 from tests.unit.builders import ids, item, membership
@@ -86,6 +88,26 @@ class Relay(RuleBasedStateMachine):
     def redrive(self, destination_id: str) -> None:
         async def redrive() -> None:
             await self.simulation.worker.watch_destinations.redrive(destination_id)
+
+        async def survive() -> None:
+            await self.simulation.survive(redrive)
+
+        self.do(survive())
+
+    @rule(destination_id=DESTINATIONS)
+    def request_redrive(self, destination_id: str) -> None:
+        async def survive() -> None:
+            await self.simulation.survive(partial(self.ask_to_redrive, destination_id))
+
+        self.do(survive())
+
+    async def ask_to_redrive(self, destination_id: str) -> None:
+        await self.simulation.worker.watch_destinations.request_redrive(destination_id)
+
+    @rule(destination_id=DESTINATIONS, profile_id=PROFILES)
+    def redrive_one(self, destination_id: str, profile_id: str) -> None:
+        async def redrive() -> None:
+            await self.simulation.worker.watch_destinations.redrive_one(destination_id, profile_key(profile_id))
 
         async def survive() -> None:
             await self.simulation.survive(redrive)

@@ -55,6 +55,20 @@ def test_the_configuration_is_stored(client: httpx.Client) -> None:
     assert client.get("/api/audit?limit=1").json()["entries"] == entries[:1]
 
 
+def test_a_file_is_written_to_the_address_of_an_upload_and_committed(client: httpx.Client) -> None:
+    client.put("/api/audiences/list", json={"origin": "custom-upload"}).raise_for_status()
+    created = client.post("/api/audiences/list/uploads").json()
+    written = httpx.put(created["url"], headers=created["headers"], content=b"profileId\np\n")
+    assert written.status_code == 201
+    committed = client.post(f"/api/audiences/list/uploads/{created['upload']['id']}/commit")
+    assert (committed.status_code, committed.json()["bytes"]) == (202, 12)
+    posted = client.post(
+        "/api/audiences/list/members", headers={"Content-Type": "text/csv"}, content=b"profileId\n" + b"p\n" * 2_000_000
+    )
+    assert (posted.status_code, posted.json()["bytes"]) == (202, 4_000_010)
+    assert client.post(f"/api/audiences/list/uploads/{posted.json()['id']}/cancel").json()["state"] == "cancelled"
+
+
 def test_the_document_is_what_the_repository_has(client: httpx.Client) -> None:
     assert client.get("/api/openapi.json").json() == openapi_document()
 

@@ -65,12 +65,12 @@ async def test_look_mend_replay(own_stack: LocalStack, capsys: pytest.CaptureFix
     heading, *lines = capsys.readouterr().out.splitlines()
     assert heading.split() == ["ROW", "ID", "RECEIVED", "ITEM", "REASON"]
     assert len(lines) == 3
-    assert lines[-1].split() == ["20260111T220000Z-old-4", "2026-01-11T22:00:00Z", "4", "item", "4:", "mended", "since"]
+    assert lines[-1].split() == ["18231831199-old-4", "2026-01-11T22:00:00Z", "4", "item", "4:", "mended", "since"]
     assert await run(own_stack, "quarantine", "--json", "--limit", "1", "--reason", "/profileId") == 0
     (bad,) = objects(capsys.readouterr().out)
     assert (bad["body"].encode(), bad["item"]) == (BAD, 0)
 
-    assert await run(own_stack, "replay", "20260111T220000Z-old-4", bad["rowId"], "no-such-row") == 1
+    assert await run(own_stack, "replay", "18231831199-old-4", bad["rowId"], "no-such-row") == 1
     printed = capsys.readouterr()
     assert printed.out == "2 replayed, 1 failed\n"
     assert "there is no row 'no-such-row' in quarantine" in printed.err
@@ -100,7 +100,7 @@ async def test_odd_bytes_come_back_byte_for_byte(own_stack: LocalStack, capsys: 
 
     printed = capsys.readouterr()
     assert printed.out == "5 replayed, 1 failed\n"
-    assert "20260111T220000Z-m5-message: 65,536 bytes do not fit a queue message" in printed.err
+    assert "18231831199-m5-message: 65,536 bytes do not fit a queue message" in printed.err
     with QueueClient.from_connection_string(own_stack.storage_connection_string, CHANGES_QUEUE) as queue:
         messages = list(queue.receive_messages())
     assert {message.expires_on.year for message in messages if message.expires_on} == {9999}

@@ -11,7 +11,7 @@ import pytest
 from azure.data.tables.aio import TableServiceClient
 
 from local.stack import LocalStack
-from shared.adapters import tables
+from shared.adapters import table_quarantine, table_undelivered, tables
 from shared.adapters.table_backfills import TableBackfills
 from shared.adapters.table_configuration import TableConfiguration
 from shared.adapters.table_health import TableHealth
@@ -19,6 +19,7 @@ from shared.adapters.table_members import TableMembers
 from shared.adapters.table_profiles import TableProfiles
 from shared.adapters.table_quarantine import TableQuarantine
 from shared.adapters.table_undelivered import TableUndelivered
+from shared.domain.instants import SECOND, format_instant
 from shared.errors import ConflictError, StorageError
 from shared.services.ports import QuarantinedItem
 from shared.settings import PROFILE_BUCKETS, Connection
@@ -75,6 +76,16 @@ class TestTableUndelivered(UndeliveredStoreContract):
     def store(self, table: tables.Table) -> TableUndelivered:
         return TableUndelivered(table)
 
+    @pytest.mark.parametrize(("page", "requests", "counted"), [(2, 32, 4), (1, 3, 3)])
+    async def test_counting_ends(
+        self, store: TableUndelivered, monkeypatch: pytest.MonkeyPatch, page: int, requests: int, counted: int
+    ) -> None:
+        monkeypatch.setattr(table_undelivered, "_PAGE", page)
+        monkeypatch.setattr(table_undelivered, "_REQUESTS_TO_COUNT", requests)
+        await self.fill(store)
+        count = await store.count("d", 4)
+        assert (sum(count.by_state.values()), count.complete) == (counted, False)
+
 
 class TestTableMembers(MemberIndexContract):
     @pytest.fixture
@@ -104,6 +115,39 @@ class TestTableQuarantine(QuarantineContract):
         assert await quarantine.get(row_id) is None
         await quarantine.delete(row_id)
 
+    async def test_rows_of_earlier_releases_are_behind_all_others(
+        self, quarantine: TableQuarantine, account: TableServiceClient, table: tables.Table
+    ) -> None:
+        await quarantine.put(QuarantinedItem("new", 0, NOW, "r", b"new"))
+        await quarantine.put(QuarantinedItem("old", 0, NOW + SECOND, "r", b"old"))
+        (old,) = [row for row in await rows(account, table) if row["messageId"] == "old"]
+        await table.put({**old, "RowKey": "20250111T220000Z-old-0"})
+        await quarantine.delete(old["RowKey"])
+
+        page = await quarantine.page(None, None, 1)
+        last = await quarantine.page(None, page.next, 1)
+        assert [entry.message_id for entry in (*page.entries, *last.entries)] == ["new", "old"]
+        assert [stored.message_id async for stored in quarantine.newest_first()] == ["new", "old"]
+        stored = await quarantine.get(last.entries[0].row_id)
+        assert stored is not None
+        assert (stored.raw, format_instant(stored.received_at)) == (b"old", "2025-01-11T22:00:00Z")
+        await quarantine.delete(stored.row_id)
+        assert await quarantine.get(stored.row_id) is None
+
+    async def test_a_search_of_many_goes_on_in_the_next_page(
+        self, quarantine: TableQuarantine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(table_quarantine, "_SEARCHED", 5)
+        for number in range(12):
+            reason = "sought" if number == 0 else "other"
+            await quarantine.put(QuarantinedItem(f"m{number}", 0, NOW + number * SECOND, reason, b""))
+        found, token = [], None
+        for _ in range(3):
+            page = await quarantine.page("sought", token, 2)
+            found.append([entry.message_id for entry in page.entries])
+            token = page.next
+        assert (found, token) == ([[], [], ["m0"]], None)
+
 
 async def rows(account: TableServiceClient, table: tables.Table) -> list[Mapping[str, Any]]:
     return [row async for row in account.get_table_client(table.name).list_entities()]
@@ -121,7 +165,7 @@ async def test_what_is_quarantined_is_kept_whole_and_once(
 
     whole, one = sorted(await rows(account, table), key=lambda row: "item" in row)
     assert (one["body0"], one["reason"], one["item"]) == (raw, "item 3: /x: expected ü", 3)
-    assert one["RowKey"] == "20260111T220000Z-0f8fad5b-d9cb-469f-a165-70867728950e-3"
+    assert one["RowKey"] == "18231831199-0f8fad5b-d9cb-469f-a165-70867728950e-3"
     assert "p/1" not in str(one)
     assert whole["RowKey"].endswith("another-message")
 

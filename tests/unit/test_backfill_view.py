@@ -12,6 +12,7 @@ from local.terminal import duration
 from shared.domain.backfill import Backfill, BackfillKind, BackfillState, Slice
 from shared.domain.configuration import Configuration
 from shared.domain.instants import MINUTE, SECOND
+from shared.domain.upload import UploadOrder
 from tests.unit.builders import NOW, configuration, destination
 
 WAITING = Backfill(
@@ -66,6 +67,24 @@ def test_a_paused_dataflow_pauses_its_backfill_until_that_has_ended() -> None:
     assert view(RUNNING, HALF, enabled=False).state == "paused"
     assert view(RUNNING, HALF, enabled=False).cells["LEFT"] == "-"
     assert view(DONE, enabled=False).state == "done"
+
+
+def test_an_upload_goes_to_no_destination_and_may_fail() -> None:
+    upload = replace(
+        RUNNING,
+        id="upload-1",
+        kind=BackfillKind.UPLOAD,
+        destination_id="",
+        audiences=((("ups", "a"), None),),
+        upload=UploadOrder(replace=True, force=False, writable_until=0, time=NOW),
+    )
+    part = Slice("upload-1", 0, share=0.25, members=1_200, exported=1_190)
+    cells = view(upload, [part]).cells
+    assert (cells["TO"], cells["AUDIENCES"], cells["STATE"]) == ("-", "Buyers", "running")
+    assert (cells["MEMBERS"], cells["EXPORTED"], cells["LEFT"]) == ("1,200", "1,190", "24 s")
+    failed = replace(upload, state=BackfillState.FAILED, finished_at=NOW, note="the file was deleted")
+    assert view(failed, [part]).readable_state == "failed: the file was deleted"
+    assert view(failed, [part]).to_json()["kind"] == "upload"
 
 
 def test_what_holds_a_slice_is_told() -> None:

@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from local.schemas import documents
+from shared.domain.audience_item import parse_audience
 from shared.domain.change import InvalidChangeError, parse_change
 from shared.domain.configuration import Configuration, parse_configuration_file
 from shared.domain.plan import plan
@@ -56,6 +57,12 @@ def test_the_readmes_change_is_one() -> None:
     )
     assert parse_change(change, NOW).profile_id == "john.doe"
     assert list(export) == ["loyalty", "person", "personalEmail", "segmentMembership", "identityMap"]
+
+
+def test_the_audience_in_the_documents_is_one() -> None:
+    (example,) = re.findall(r'```json\n(\{"audience".*?)```', (ROOT / "docs/messages.md").read_text(), re.DOTALL)
+    validator("audience-item.schema.json").validate(json.loads(example))
+    assert parse_audience(json.loads(example), NOW).audience.name == "High propensity to buy"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -10,6 +10,7 @@ from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.secret_store import SecretStoreContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
+from tests.contracts.upload_files import Put, UploadFilesContract
 from tests.fakes import (
     ManualClock,
     MemoryBackfills,
@@ -20,6 +21,7 @@ from tests.fakes import (
     MemoryQuarantine,
     MemorySecrets,
     MemoryUndelivered,
+    MemoryUploadFiles,
 )
 from tests.unit.builders import NOW
 
@@ -68,6 +70,16 @@ class TestMemoryBackfills(BackfillStoreContract):
     @pytest.fixture
     def store(self) -> MemoryBackfills:
         return MemoryBackfills()
+
+
+class TestMemoryUploadFiles(UploadFilesContract):
+    @pytest.fixture
+    def files(self) -> MemoryUploadFiles:
+        return MemoryUploadFiles()
+
+    @pytest.fixture
+    def put(self, files: MemoryUploadFiles) -> Put:
+        return lambda access, body: files.put(access.url, body)
 
 
 class TestMemorySecrets(SecretStoreContract):

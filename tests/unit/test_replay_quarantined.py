@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from shared.domain.instants import format_instant
+from shared.errors import NotInQuarantineError
 from shared.services.export_changes import InboundMessage
 from shared.services.ports import QuarantinedItem
 from shared.services.replay_quarantined import Replayed, ReplayQuarantined
@@ -67,6 +69,25 @@ async def test_what_is_too_large_stays_and_the_rest_goes_on(
     problems = [outcome.problem async for outcome in service.replay_all()]
     assert problems == ["too large for a queue message", None, None, None]
     assert set(quarantine.items) == {("large", 0)}
+
+
+async def test_one_is_shown_and_dropped(quarantine: MemoryQuarantine, changes: MemoryChangesQueue) -> None:
+    await fill(quarantine)
+    service = ReplayQuarantined(quarantine=quarantine, changes=changes)
+    first = await service.page("reason", most=2)
+    last = await service.page("reason", first.next, most=2)
+    listed = [*first.entries, *last.entries]
+    assert ([entry.row_id for entry in listed], last.next) == (await row_ids(quarantine), None)
+    shown = listed[0].to_json()
+    assert (shown["rowId"], shown["receivedAt"], shown["reason"]) == (listed[0].row_id, format_instant(NOW), "reason 2")
+
+    assert (await service.get(listed[1].row_id)).raw == BODIES[1]
+    await service.drop(listed[1].row_id)
+
+    for gone in (service.get(listed[1].row_id), service.drop(listed[1].row_id)):
+        with pytest.raises(NotInQuarantineError):
+            await gone
+    assert (await row_ids(quarantine), changes.bodies) == ([listed[0].row_id, listed[2].row_id], [])
 
 
 async def test_a_crash_at_any_call_loses_nothing_and_at_most_doubles_one() -> None:

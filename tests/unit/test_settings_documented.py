@@ -39,6 +39,7 @@ def read_by_settings() -> set[str]:
     settings = Settings.from_environment(environment)
     settings.tables()
     settings.queues()
+    settings.blobs()
     settings.event_hubs("EVENTHUBS")
     settings.key_vault()
     assert settings.is_local
@@ -75,7 +76,7 @@ def test_what_only_the_local_stack_sets_is_explained_where_it_is_used() -> None:
 def test_every_way_of_connecting_as_an_identity_is_named() -> None:
     identity = {name for name in read_by_settings() if "__" in name}
     assert identity == set(re.findall(r"`([A-Z_]+__[A-Za-z]+)`", section()))
-    assert len(identity) == 6
+    assert len(identity) == 7
 
 
 def test_nothing_else_reads_the_environment() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from shared.errors import SendError
@@ -25,6 +26,7 @@ from tests.fakes import (
     MemorySender,
     MemorySliceQueue,
     MemoryUndelivered,
+    MemoryUploadFiles,
     ScriptedVerifier,
 )
 from tests.unit.builders import NOW, configuration, destination
@@ -58,6 +60,8 @@ class World:
         self.changes = MemoryChangesQueue()
         self.retries = MemoryRetryQueue()
         self.slices = MemorySliceQueue()
+        self.uploads = MemoryUploadFiles()
+        self._ids = count(1)
         self.worker = self.new_worker()
 
     @property
@@ -74,11 +78,13 @@ class World:
             changes=self.changes,
             retries=self.retries,
             slices=self.slices,
+            uploads=self.uploads,
             sender=self.sender,
             secrets=self.secrets,
             verifier=self.verifier,
             clock=self.clock,
             sleep=self.clock.sleep,
+            new_id=lambda: f"{next(self._ids):08}",
         )
 
     def new_worker(self, **ports: Any) -> Services:

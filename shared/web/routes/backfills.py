@@ -20,7 +20,7 @@ Id = Annotated[str, Path(description="The backfill's id", pattern=r"^[A-Za-z0-9-
 
 @router.get("", summary="List the backfills of the last 30 days", openapi_extra=needs(Permission.VIEW_SEGMENTS))
 async def list_backfills(relay: Relay) -> BackfillList:
-    """The oldest first; sweeps are among them."""
+    """The oldest first; sweeps are among them, and uploads that were committed."""
     return BackfillList(backfills=[await _view(relay, each) for each in await relay.plan_backfills.all()])
 
 

@@ -1,0 +1,104 @@
+"""Uploads over the API: posted at once, or created, written and committed; and what is refused."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from shared.domain.csv_records import RECORD_LIMIT
+from shared.domain.instants import MINUTE, format_instant
+from tests.unit.builders import NOW
+from tests.unit.world import World
+from tests.web.api import Api
+
+AUDIENCE = "/api/audiences/list"
+UPLOADS = f"{AUDIENCE}/uploads"
+CSV = {"Content-Type": "text/csv; charset=utf-8"}
+
+
+@pytest.fixture
+async def api(world: World) -> AsyncIterator[Api]:
+    async with Api(world) as client:
+        await client.expect(201, "PUT", AUDIENCE, json={"origin": "custom-upload"})
+        yield client
+
+
+async def test_a_small_file_is_posted(api: Api) -> None:
+    upload = await api.expect(202, "POST", f"{AUDIENCE}/members", content=b"profileId\np\n,\n", headers=CSV)
+    assert (upload["state"], upload["bytes"], upload["audience"]["id"]) == ("running", 14, "list")
+    await api.world.run_backfills()
+    await api.world.run_backfills()
+    done = await api.expect(200, "GET", f"{UPLOADS}/{upload['id']}")
+    assert (done["state"], done["accepted"], done["bad"]) == ("done", 1, 1)
+    assert done["badLines"] == [{"line": 3, "reason": "expected 1 fields as in the header, got 2"}]
+    assert (await api.expect(200, "GET", UPLOADS))["uploads"] == [done]
+    assert len(api.world.changes.bodies) == 1
+
+
+async def test_a_large_file_is_written_to_the_address_that_is_given(api: Api) -> None:
+    created = await api.expect(201, "POST", f"{UPLOADS}?replace=true&force=true")
+    upload = created["upload"]
+    assert (upload["state"], upload["replace"], upload["force"], upload["committedAt"]) == ("created", True, True, None)
+    assert created["headers"]["x-ms-blob-type"] == "BlockBlob"
+    assert created["expiresAt"] == format_instant(NOW + 60 * MINUTE)
+    commit = f"{UPLOADS}/{upload['id']}/commit"
+    assert "has no file yet" in (await api.expect(409, "POST", commit))["detail"]
+    await api.world.uploads.put(created["url"], b"email\n" + b"x" * 2 * RECORD_LIMIT)
+    assert "expected a header of profileId" in (await api.expect(422, "POST", commit))["detail"]
+    await api.world.uploads.put(created["url"], b"profileId\np\n")
+    committed = await api.expect(202, "POST", commit)
+    assert committed["committedAt"] == format_instant(NOW)
+    assert await api.expect(202, "POST", commit) == committed
+
+
+async def test_an_upload_is_cancelled(api: Api) -> None:
+    upload = (await api.expect(201, "POST", UPLOADS))["upload"]
+    path = f"{UPLOADS}/{upload['id']}"
+    cancelled = await api.expect(200, "POST", f"{path}/cancel")
+    assert (cancelled["state"], cancelled["note"]) == ("cancelled", "cancelled on request")
+    assert "create another one" in (await api.expect(409, "POST", f"{path}/commit"))["detail"]
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "body", "media_type", "detail"),
+    [
+        (422, f"{AUDIENCE}/members", b"p\nq\n", "text/csv", "line 1: column 1 has another name"),
+        (422, f"{AUDIENCE}/members", b"", "text/csv", "the file is empty"),
+        (415, f"{AUDIENCE}/members", b"profileId\n", "application/json", "text/csv"),
+        (413, f"{AUDIENCE}/members", b"x" * (4 * 1024 * 1024 + 1), "text/csv", "4,194,304"),
+        (422, f"{AUDIENCE}/members?namespace=other", b"profileId\n", "text/csv", "origin custom-upload"),
+        (422, "/api/audiences/nobody/members", b"profileId\n", "text/csv", "origin custom-upload"),
+        (422, "/api/audiences/nobody/uploads", b"", "application/json", "origin custom-upload"),
+        (422, f"{UPLOADS}?replace=perhaps", b"", "application/json", "/replace"),
+        (404, f"{UPLOADS}/upload-1/commit", b"", "application/json", "there is no upload 'upload-1'"),
+        (404, f"{UPLOADS}/upload-1/cancel", b"", "application/json", "there is no upload 'upload-1'"),
+        (422, f"{UPLOADS}/%27%20or%201/cancel", b"", "application/json", ""),
+    ],
+)
+async def test_what_is_refused(api: Api, status: int, path: str, body: bytes, media_type: str, detail: str) -> None:
+    problem = await api.expect(status, "POST", path, content=body, headers={"Content-Type": media_type})
+    assert detail in problem["detail"]
+    assert (api.world.backfills.rows, api.world.uploads.files) == ({}, {})
+
+
+async def test_an_upload_is_there_for_its_own_audience_alone(api: Api) -> None:
+    await api.expect(201, "PUT", "/api/audiences/second", json={"origin": "custom-upload"})
+    upload = (await api.expect(201, "POST", UPLOADS))["upload"]
+    other = f"/api/audiences/second/uploads/{upload['id']}"
+    await api.expect(404, "GET", other)
+    await api.expect(404, "POST", f"{other}/commit")
+    await api.expect(404, "POST", f"{other}/cancel")
+    await api.expect(404, "GET", f"{UPLOADS}/{upload['id']}?namespace=other")
+    assert (await api.expect(200, "GET", f"{UPLOADS}/{upload['id']}"))["state"] == "created"
+    assert (await api.expect(200, "GET", "/api/audiences/second/uploads"))["uploads"] == []
+
+
+async def test_the_audit_log_names_uploads_and_neither_addresses_nor_members(api: Api) -> None:
+    created = await api.expect(201, "POST", UPLOADS)
+    await api.expect(202, "POST", f"{AUDIENCE}/members", content=b"profileId\nsomebody\n", headers=CSV)
+    entries = [entry for entry in api.world.audit.entries.values() if entry.what.startswith("POST")]
+    assert [entry.details for entry in entries] == [
+        [f"upload {created['upload']['id']} created"],
+        ["upload upload-2026-01-11T220000Z-00000002 committed, 19 bytes"],
+    ]
+    assert created["url"] not in str(entries)
+    assert "somebody" not in str(entries)
