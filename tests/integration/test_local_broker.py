@@ -39,7 +39,7 @@ from local.processes import ServiceProcess
 
 SERVER = Path(__file__).parents[2] / "local" / "broker" / "server.js"
 READY = r'^\{"event":"listening","amqpPort":(\d+),"controlPort":(\d+)\}$'
-PATIENCE = 15.0
+PATIENCE = 40.0
 # Faults are to be seen as they are, and not after minutes of retries.
 IMPATIENT: dict[str, Any] = {"retry_total": 0, "retry_backoff_factor": 0.01}
 
