@@ -77,6 +77,8 @@ class Scene:
     async def _everything_came_back(self, status: Status) -> bool:
         if await asyncio.to_thread(self.changes.handled) < self.changes.messages:
             return False
+        if len(await asyncio.to_thread(self.changes.outcomes)) < self.changes.messages:
+            return False  # the host's log is copied line by line, and may be a moment behind
         if running := [view for view in await self.backfills() if not view.backfill.finished]:
             status.update(", ".join(f"{view.backfill.id} {view.readable_state}" for view in running))
             if self.out.is_terminal:

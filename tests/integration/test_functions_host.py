@@ -257,9 +257,9 @@ def test_a_failure_is_delivered_again_after_the_visibility_timeout_and_ends_in_t
     assert second["at"] - first["at"] > 0.9
     eventually(lambda: depth(queue) == 0, "the deletion from the first queue")
     assert app.counts("fail") == {"running": 0, "succeeded": 0, "failed": 2}
+    eventually(lambda: f"moves to {queue.queue_name}-poison (delivery 2)" in app.log(), "the log line")
     assert re.search(r"Function fail failed \(invocation [-0-9a-f]{36}\)", app.log())
     assert "ValueError: no use" in app.log()
-    assert f"moves to {queue.queue_name}-poison (delivery 2)" in app.log()
     assert "tief" not in app.log()
 
 
@@ -504,7 +504,7 @@ def test_http_requests_reach_their_functions(app: App) -> None:
     assert app.request("/elsewhere").status == 404
     broken = app.request("/api/broken")
     assert (broken.status, broken.body) == (500, "")
-    assert "ValueError: not for the caller" in app.log()
+    eventually(lambda: "ValueError: not for the caller" in app.log(), "the log line")
     assert app.counts("broken") == {"running": 0, "succeeded": 0, "failed": 1}
 
 
@@ -521,7 +521,8 @@ def test_a_function_key_is_asked_for_where_one_is_set(app: App) -> None:
 def test_without_a_key_functions_are_open_and_the_log_says_so(app: App) -> None:
     app.write(WEB).start(env={"LOCAL_FUNCTION_KEY": ""})
     assert app.request("/api/keyed").body == "opened"
-    assert re.search("LOCAL_FUNCTION_KEY has no value: these functions are open without a key: keyed$", app.log(), re.M)
+    open_functions = "LOCAL_FUNCTION_KEY has no value: these functions are open without a key: keyed$"
+    eventually(lambda: re.search(open_functions, app.log(), re.M), "the log line")
 
 
 def test_sigterm_lets_the_running_invocation_end(app: App, queue: QueueClient) -> None:
