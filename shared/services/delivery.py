@@ -8,11 +8,12 @@ from shared.domain.decision import PAUSED
 from shared.domain.export import Export
 from shared.domain.instants import MINUTE, within
 from shared.domain.profile_key import profile_key
-from shared.domain.undelivered import Failure, NextAttempt, Undelivered, after_failed_send, parked
+from shared.domain.undelivered import Failure, NextAttempt, Undelivered, UndeliveredState, after_failed_send, parked
 from shared.errors import ConflictError, ExportTooLargeError, SendError
 from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationSnapshot
 from shared.services.ports import Clock, ExportSender, RetryPointer, RetryQueue, StoredUndelivered, UndeliveredStore
+from shared.services.record_runs import RecordRuns
 
 DOWN = "destination down"
 PARKED_AGAIN_AFTER = MINUTE
@@ -54,6 +55,7 @@ class Delivery:
         breakers: CircuitBreakers,
         undelivered: UndeliveredStore,
         retries: RetryQueue,
+        runs: RecordRuns,
         clock: Clock,
         retry_delays: Sequence[float],
     ) -> None:
@@ -61,6 +63,7 @@ class Delivery:
         self._breakers = breakers
         self._undelivered = undelivered
         self._retries = retries
+        self._runs = runs
         self._clock = clock
         self._retry_delays = retry_delays
         self._parked_at: dict[tuple[str, str, int], int] = {}
@@ -86,10 +89,13 @@ class Delivery:
             return PAUSED
         return DOWN if self._breakers.open_since(destination_id, snapshot) is not None else None
 
-    async def finish(self, begun: Sequence[Begun]) -> Delivered:
-        """Wait until each export is acknowledged by its hub or stored as undelivered. Raises StorageError."""
+    async def finish(self, begun: Sequence[Begun], received_at: int | None = None) -> Delivered:
+        """Wait until each export is acknowledged by its hub or stored as undelivered. Raises StorageError.
+
+        `received_at`: when the message that called for them was queued, in microseconds; None where there is none.
+        """
         delivered = Delivered()
-        results = await asyncio.gather(*(self._finish(each) for each in begun), return_exceptions=True)
+        results = await asyncio.gather(*(self._finish(each, received_at) for each in begun), return_exceptions=True)
         for each, result in zip(begun, results, strict=True):
             if isinstance(result, BaseException):
                 raise result
@@ -99,15 +105,17 @@ class Delivery:
                 delivered.undelivered.append((each.export, result))
         return delivered
 
-    async def _finish(self, begun: Begun) -> str | None:
+    async def _finish(self, begun: Begun, received_at: int | None) -> str | None:
         export = begun.export
         if begun.acknowledged is None:
             return await self._park(export, begun)
         try:
             await begun.acknowledged
         except SendError as error:
+            self._runs.failed(export.destination.id)
             await self._breakers.failed(error)
             return await self.store(export, failure_of(error))
+        self._runs.acknowledged(export, received_at, fresh=received_at is not None)
         self._breakers.succeeded(export.destination.id)
         return None
 
@@ -122,6 +130,8 @@ class Delivery:
             current = stored.row if stored else None
             following = after_failed_send(current, export, failure, self._clock(), self._retry_delays)
             if await self._saved(stored, following.row):
+                if following.row.state == UndeliveredState.DEAD:
+                    self._runs.dead(export.destination.id)
                 await self._put_pointer(following)
                 return str(following.row.state)
 
@@ -138,6 +148,7 @@ class Delivery:
         the destination must hear of the profile, and it is not redriven before every worker knows of the recovery.
         That holds only for an outage that the health rows tell of: whoever redrives goes by them.
         """
+        self._runs.parked(export.destination.id)
         identity = (export.destination.id, export.profile_id, begun.down_since or 0)
         now = self._clock()
         if begun.down_since and within(

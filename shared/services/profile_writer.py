@@ -65,9 +65,10 @@ class ProfileWriter:
         self._sleep = sleep
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def write(self, profile_id: str, act: Act) -> Written:
+    async def write(self, profile_id: str, act: Act, received_at: int | None = None) -> Written:
         """Return once what `act` does is saved, and every export acknowledged or stored as undelivered.
 
+        `received_at`: when the message that calls for it was queued; None where there is none.
         Raises ProfileTooLargeError, ConflictError when others keep saving the profile, StorageError; nothing was sent
         then, unless what could not be sent could not be stored either.
         """
@@ -75,7 +76,7 @@ class ProfileWriter:
         async with self._locks.setdefault(profile_id, asyncio.Lock()):
             profile, result, configuration = await self._save(profile_id, act)
             begun = self._delivery.begin(result.exports, configuration)
-        written = Written(profile, result, await self._delivery.finish(begun))
+        written = Written(profile, result, await self._delivery.finish(begun, received_at))
         await self._settle(profile, result.exports)
         return written
 

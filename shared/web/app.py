@@ -23,6 +23,7 @@ from shared.web.routes import (
     configuration,
     dataflows,
     destinations,
+    metrics,
     profiles,
     quarantine,
     undelivered,
@@ -39,6 +40,7 @@ ROUTERS = (
     undelivered.router,
     quarantine.router,
     uploads.router,
+    metrics.router,
     audit.router,
 )
 

@@ -19,9 +19,11 @@ from tests.fakes import (
     MemoryConfiguration,
     MemoryHealth,
     MemoryMembers,
+    MemoryMetrics,
     MemoryProfiles,
     MemoryQuarantine,
     MemoryRetryQueue,
+    MemoryRuns,
     MemorySecrets,
     MemorySender,
     MemorySliceQueue,
@@ -57,6 +59,8 @@ class World:
         self.backfills = MemoryBackfills()
         self.audit = MemoryAudit()
         self.health = MemoryHealth()
+        self.runs = MemoryRuns()
+        self.metrics = MemoryMetrics()
         self.changes = MemoryChangesQueue()
         self.retries = MemoryRetryQueue()
         self.slices = MemorySliceQueue()
@@ -75,6 +79,8 @@ class World:
             undelivered=self.undelivered,
             backfills=self.backfills,
             audit=self.audit,
+            runs=self.runs,
+            metrics=self.metrics,
             changes=self.changes,
             retries=self.retries,
             slices=self.slices,
