@@ -28,7 +28,7 @@ from shared.adapters.table_undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.services.wiring import Ports, Services
 from shared.settings import RELAY_STORAGE, Settings
-from shared.telemetry import metric_sink
+from shared.telemetry import metrics_and_traces
 
 Clients: TypeAlias = tuple[TableServiceClient | QueueClient, ...]
 
@@ -88,6 +88,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
     undelivered = TableUndelivered(home["Undelivered"])
     backfills = TableBackfills(home["Backfills"])
     uploads = BlobUploadFiles(settings.blobs)
+    metrics, tracing = metrics_and_traces(settings.application_insights)
     ports = Ports(
         profiles=TableProfiles([profile_tables[name] for name in settings.profile_accounts]),
         members=TableMembers(home["AudienceMembers"]),
@@ -98,7 +99,8 @@ async def build(environment: Mapping[str, str]) -> Relay:
         backfills=backfills,
         audit=TableAudit(home["Audit"]),
         runs=TableRuns(home["Runs"]),
-        metrics=metric_sink(settings.application_insights),
+        metrics=metrics,
+        tracing=tracing,
         changes=StorageChangesQueue(changes_client, settings.changes_queue),
         retries=retry_queue.StorageRetryQueue(retries),
         slices=slice_queue.StorageSliceQueue(slices),

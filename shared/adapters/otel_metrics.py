@@ -1,11 +1,13 @@
-"""What was counted, as OpenTelemetry metrics: counters, and the quantiles of each interval.
+"""What was counted, as OpenTelemetry metrics: counters, and the quantiles of each export's interval.
 
 Histograms are not passed on as such: Azure Monitor keeps their sum, count, least and greatest alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from functools import partial
+from threading import Lock
 
-from opentelemetry.metrics import Meter
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from shared.domain.instants import SECOND
 from shared.domain.runs import Histogram, RunCounts
@@ -36,13 +38,15 @@ class OpenTelemetryMetrics:
                 ("bytes_sent", "By", "Bodies of exports that were acknowledged"),
             )
         }
-        self._quantiles = {
-            name: meter.create_gauge(f"{PREFIX}{name}", unit="s", description=description)
-            for name, description in (
-                ("latency", "From the insertion into the queue to the acknowledgement"),
-                ("freshness", "From the change's occurredAt to the acknowledgement"),
+        self._lock = Lock()
+        self._durations: dict[str, dict[str, Histogram]] = {"latency": {}, "freshness": {}}
+        for name, description in (
+            ("latency", "From the insertion into the queue to the acknowledgement"),
+            ("freshness", "From the change's occurredAt to the acknowledgement"),
+        ):
+            meter.create_observable_gauge(
+                f"{PREFIX}{name}", [partial(self._quantiles_of, name)], unit="s", description=description
             )
-        }
 
     def publish(self, destination_id: str, counts: RunCounts) -> None:
         destination = {"destination": destination_id}
@@ -52,10 +56,16 @@ class OpenTelemetryMetrics:
         for name, counter in self._by_reason.items():
             for reason, count in getattr(counts, name).items():
                 counter.add(count, destination | {"reason": reason})
-        self._publish_quantiles("latency", counts.latency, destination)
-        self._publish_quantiles("freshness", counts.freshness, destination)
+        with self._lock:
+            for name, by_destination in self._durations.items():
+                by_destination.setdefault(destination_id, Histogram()).merge(getattr(counts, name))
 
-    def _publish_quantiles(self, name: str, histogram: Histogram, destination: Mapping[str, str]) -> None:
-        for share in _QUANTILES:
-            if (duration := histogram.quantile(share)) is not None:
-                self._quantiles[name].set(duration / SECOND, {**destination, "quantile": f"p{share * 100:.0f}"})
+    def _quantiles_of(self, name: str, _options: CallbackOptions) -> Iterator[Observation]:
+        """Of what came since the last time it was asked, which is on the exporter's thread."""
+        with self._lock:
+            by_destination, self._durations[name] = self._durations[name], {}
+        for destination_id, histogram in by_destination.items():
+            for share in _QUANTILES:
+                if (duration := histogram.quantile(share)) is not None:
+                    attributes = {"destination": destination_id, "quantile": f"p{share * 100:.0f}"}
+                    yield Observation(duration / SECOND, attributes)

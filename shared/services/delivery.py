@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.domain.decision import PAUSED
 from shared.domain.export import Export
@@ -14,6 +14,7 @@ from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationSnapshot
 from shared.services.ports import Clock, ExportSender, RetryPointer, RetryQueue, StoredUndelivered, UndeliveredStore
 from shared.services.record_runs import RecordRuns
+from shared.services.tracing import Origin
 
 DOWN = "destination down"
 PARKED_AGAIN_AFTER = MINUTE
@@ -31,6 +32,7 @@ class Begun:
     acknowledged: "asyncio.Future[None] | None" = None
     why: str = ""
     down_since: int | None = None
+    origin: Origin | None = None
 
 
 @dataclass(slots=True)
@@ -68,8 +70,10 @@ class Delivery:
         self._retry_delays = retry_delays
         self._parked_at: dict[tuple[str, str, int], int] = {}
 
-    def begin(self, exports: Iterable[Export], snapshot: ConfigurationSnapshot) -> list[Begun]:
-        """Hand `exports` over in their order, without waiting."""
+    def begin(
+        self, exports: Iterable[Export], snapshot: ConfigurationSnapshot, origin: Origin | None = None
+    ) -> list[Begun]:
+        """Hand `exports` over in their order, without waiting; `origin`: of the message that calls for them, if any."""
         begun = []
         for export in exports:
             why = self.held_back(export.destination.id, snapshot)
@@ -79,7 +83,9 @@ class Delivery:
             elif why is not None:
                 begun.append(Begun(export, why=why))
             else:
-                begun.append(Begun(export, self._sender.enqueue(export)))
+                if origin is not None and origin.traceparent:
+                    export = replace(export, traceparent=origin.traceparent)
+                begun.append(Begun(export, self._sender.enqueue(export), origin=origin))
         return begun
 
     def held_back(self, destination_id: str, snapshot: ConfigurationSnapshot) -> str | None:
@@ -89,13 +95,10 @@ class Delivery:
             return PAUSED
         return DOWN if self._breakers.open_since(destination_id, snapshot) is not None else None
 
-    async def finish(self, begun: Sequence[Begun], received_at: int | None = None) -> Delivered:
-        """Wait until each export is acknowledged by its hub or stored as undelivered. Raises StorageError.
-
-        `received_at`: when the message that called for them was queued, in microseconds; None where there is none.
-        """
+    async def finish(self, begun: Sequence[Begun]) -> Delivered:
+        """Wait until each export is acknowledged by its hub or stored as undelivered. Raises StorageError."""
         delivered = Delivered()
-        results = await asyncio.gather(*(self._finish(each, received_at) for each in begun), return_exceptions=True)
+        results = await asyncio.gather(*(self._finish(each) for each in begun), return_exceptions=True)
         for each, result in zip(begun, results, strict=True):
             if isinstance(result, BaseException):
                 raise result
@@ -105,7 +108,7 @@ class Delivery:
                 delivered.undelivered.append((each.export, result))
         return delivered
 
-    async def _finish(self, begun: Begun, received_at: int | None) -> str | None:
+    async def _finish(self, begun: Begun) -> str | None:
         export = begun.export
         if begun.acknowledged is None:
             return await self._park(export, begun)
@@ -115,7 +118,8 @@ class Delivery:
             self._runs.failed(export.destination.id)
             await self._breakers.failed(error)
             return await self.store(export, failure_of(error))
-        self._runs.acknowledged(export, received_at, fresh=received_at is not None)
+        received_at = begun.origin.received_at if begun.origin else None
+        self._runs.acknowledged(export, received_at, fresh=begun.origin is not None)
         self._breakers.succeeded(export.destination.id)
         return None
 

@@ -20,6 +20,7 @@ from shared.services.live_traffic import LiveTraffic
 from shared.services.ports import Clock, Quarantine, QuarantinedItem
 from shared.services.profile_writer import ProfileWriter
 from shared.services.record_runs import RecordRuns
+from shared.services.tracing import Origin, Tracing
 from shared.services.write_catalog import WriteCatalog
 
 IndexedChange: TypeAlias = tuple[int, ProfileChange]
@@ -80,6 +81,7 @@ class ExportChanges:
         quarantine: Quarantine,
         traffic: LiveTraffic,
         runs: RecordRuns,
+        tracing: Tracing,
         clock: Clock,
     ) -> None:
         self._writer = writer
@@ -88,6 +90,7 @@ class ExportChanges:
         self._quarantine = quarantine
         self._traffic = traffic
         self._runs = runs
+        self._tracing = tracing
         self._clock = clock
 
     async def handle(self, message: InboundMessage) -> Outcome:
@@ -97,7 +100,12 @@ class ExportChanges:
         delivers the message again and nothing is lost, though some of it may be sent twice.
         """
         decoded = decode_message(message.body, self._clock())
-        handling = _Handling(message, decoded, Outcome(changes=len(decoded.changes)))
+        with self._traffic.passing(), self._tracing.message(message.id, decoded.traceparent) as traceparent:
+            origin = Origin(message.received_at, traceparent)
+            return await self._handle(_Handling(message, decoded, origin, Outcome(changes=len(decoded.changes))))
+
+    async def _handle(self, handling: "_Handling") -> Outcome:
+        decoded = handling.decoded
         by_profile: dict[str, list[IndexedChange]] = {}
         for index, change in decoded.changes:
             by_profile.setdefault(change.profile_id, []).append((index, change))
@@ -109,13 +117,12 @@ class ExportChanges:
             self._put_in_quarantine(handling, item.index, item.raw, item.reason, item.profile_id)
             for item in decoded.rejected
         ]
-        with self._traffic.passing():
-            results: list[BaseException | None] = []
-            if decoded.audiences:
-                results += await asyncio.gather(self._write_audiences(handling), return_exceptions=True)
-            results += await asyncio.gather(*work, return_exceptions=True)
-            self._count(handling)
-            _raise_first(results)
+        results: list[BaseException | None] = []
+        if decoded.audiences:
+            results += await asyncio.gather(self._write_audiences(handling), return_exceptions=True)
+        results += await asyncio.gather(*work, return_exceptions=True)
+        self._count(handling)
+        _raise_first(results)
         return handling.outcome
 
     def _count(self, handling: "_Handling") -> None:
@@ -146,7 +153,7 @@ class ExportChanges:
             written = await self._writer.write(
                 profile_id,
                 lambda state, targets, now: transition(state, changes, message_id, targets, now),
-                handling.message.received_at,
+                handling.origin,
             )
         except ProfileTooLargeError as error:
             await self._refuse_what_is_too_large(handling, profile_id, changes, error)
@@ -182,6 +189,7 @@ class _Handling:
 
     message: InboundMessage
     decoded: DecodedMessage
+    origin: Origin
     outcome: Outcome
 
 

@@ -40,6 +40,7 @@ from shared.services.retry_export import RetryExport
 from shared.services.run_history import RunHistory
 from shared.services.run_ports import MetricSink, RunStore
 from shared.services.sweep_profiles import SweepProfiles
+from shared.services.tracing import Tracing
 from shared.services.undelivered_exports import UndeliveredExports
 from shared.services.upload_members import UploadMembers
 from shared.services.upload_ports import UploadFiles
@@ -61,6 +62,7 @@ class Ports:
     audit: AuditLog
     runs: RunStore
     metrics: MetricSink
+    tracing: Tracing
     changes: ChangesQueue
     retries: RetryQueue
     slices: SliceQueue
@@ -126,6 +128,7 @@ class Services:
             quarantine=ports.quarantine,
             traffic=self.traffic,
             runs=self.runs,
+            tracing=ports.tracing,
             clock=clock,
         )
         self.explain_profile = ExplainProfile(

@@ -21,7 +21,7 @@ from shared.services.wiring import Ports
 from tests.unit.builders import NOW, configuration
 from tests.unit.world import DOCUMENT, World
 
-PORTS = tuple(field.name for field in fields(Ports) if field.name not in {"clock", "sleep", "new_id"})
+PORTS = tuple(field.name for field in fields(Ports) if field.name not in {"clock", "sleep", "new_id", "tracing"})
 
 
 class Crash(BaseException):
