@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from shared.domain.export import Export
 from shared.domain.instants import DAY
-from shared.domain.runs import NO_DESTINATION, RunCounts, RunSlot, slot_of
+from shared.domain.runs import NO_DESTINATION, SLOT, RunCounts, RunSlot, slot_of
 from shared.errors import StorageError
 from shared.services.ports import Clock
 from shared.services.run_ports import MetricSink, RunStore
@@ -124,10 +124,11 @@ class RecordRuns:
             raise
 
     def _forget_past_slots(self) -> None:
+        """The slot before the current one stays, for a clock that is set back would count in it again."""
         now = self._clock()
-        current = slot_of(now)
+        past = slot_of(now) - SLOT
         for key in list(self._slots):
             saved = key not in self._unsaved and key not in self._fresh
-            if (saved and key[1] < current) or key[1] < now - _GIVEN_UP_AFTER:
+            if (saved and key[1] < past) or key[1] < now - _GIVEN_UP_AFTER:
                 del self._slots[key]
                 self._unsaved.discard(key)

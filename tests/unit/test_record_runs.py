@@ -186,6 +186,15 @@ async def test_a_slot_is_the_time_of_what_is_counted(world: World) -> None:
     assert {start: slot_of(start) for _, start, _ in world.runs.rows} == {NOW: NOW, NOW + SLOT: NOW + SLOT}
 
 
+async def test_a_clock_that_is_set_back_over_a_slots_start_takes_nothing_back(world: World) -> None:
+    for minute in (9, 11, 9):
+        world.clock.now = NOW + minute * MINUTE
+        world.worker.runs.received("d", 1)
+        await world.worker.runs.flush()
+    slots = await world.worker.run_history.read("d", NOW, NOW + 2 * SLOT, SLOT)
+    assert [slot.counts.received for slot in slots] == [2, 1]
+
+
 async def test_what_is_outdated_is_forgotten(world: World) -> None:
     world.worker.runs.received("d", 1)
     await world.worker.runs.flush()
