@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: help setup demo test check lint types imports unit faults faults-short isolation bench-startup bench-backfill lock clean
+.PHONY: help setup demo test check lint types imports unit faults faults-short isolation bench-startup bench-backfill bench-counting lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ bench-startup: setup ## what importing the app costs on top of azure.functions
 
 bench-backfill: setup ## what backfills take, and what they cost live changes (about 20 minutes); writes bench/backfill.json
 	@$(BIN)/python -m bench.backfill
+
+bench-counting: setup ## what counting costs the changes' way (at most 3 %)
+	@$(BIN)/python -m bench.counting
 
 lock: ## pin all packages anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml -o requirements.txt

@@ -23,10 +23,12 @@ from shared.adapters.table_health import TableHealth
 from shared.adapters.table_members import TableMembers
 from shared.adapters.table_profiles import TableProfiles
 from shared.adapters.table_quarantine import TableQuarantine
+from shared.adapters.table_runs import TableRuns
 from shared.adapters.table_undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.services.wiring import Ports, Services
 from shared.settings import RELAY_STORAGE, Settings
+from shared.telemetry import metrics_and_traces
 
 Clients: TypeAlias = tuple[TableServiceClient | QueueClient, ...]
 
@@ -45,7 +47,8 @@ class Relay:
     _clients: Clients
 
     async def close(self) -> None:
-        """Close every connection; a Functions worker just ends instead."""
+        """Save what was counted and close every connection; a Functions worker just ends instead."""
+        await self.services.runs.flush()
         await self._sender.close()
         await self._uploads.close()
         await asyncio.gather(self._secrets.close(), *(client.close() for client in self._clients))
@@ -70,7 +73,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
     clients: Clients = (*accounts.values(), changes_client, retry_client, slice_client)
     home = {
         name: tables.Table(accounts[RELAY_STORAGE], name)
-        for name in ("AudienceMembers", "Audit", "Backfills", "Configuration", "Quarantine", "Undelivered")
+        for name in ("AudienceMembers", "Audit", "Backfills", "Configuration", "Quarantine", "Runs", "Undelivered")
     }
     profile_tables = {
         name: tables.Table(accounts[name], "Profiles") for name in dict.fromkeys(settings.profile_accounts)
@@ -85,6 +88,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
     undelivered = TableUndelivered(home["Undelivered"])
     backfills = TableBackfills(home["Backfills"])
     uploads = BlobUploadFiles(settings.blobs)
+    metrics, tracing = metrics_and_traces(settings.application_insights)
     ports = Ports(
         profiles=TableProfiles([profile_tables[name] for name in settings.profile_accounts]),
         members=TableMembers(home["AudienceMembers"]),
@@ -94,6 +98,9 @@ async def build(environment: Mapping[str, str]) -> Relay:
         undelivered=undelivered,
         backfills=backfills,
         audit=TableAudit(home["Audit"]),
+        runs=TableRuns(home["Runs"]),
+        metrics=metrics,
+        tracing=tracing,
         changes=StorageChangesQueue(changes_client, settings.changes_queue),
         retries=retry_queue.StorageRetryQueue(retries),
         slices=slice_queue.StorageSliceQueue(slices),

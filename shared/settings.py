@@ -44,6 +44,7 @@ class Settings:
     profile_accounts: tuple[str, ...]
     changes_queue: str
     app_service_authentication: bool
+    application_insights: str | None = field(repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -58,6 +59,7 @@ class Settings:
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
             changes_queue=environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes",
             app_service_authentication=app_service_authentication(environment),
+            application_insights=environment.get("APPLICATIONINSIGHTS_CONNECTION_STRING") or None,
         )
 
     @property

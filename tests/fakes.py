@@ -12,9 +12,10 @@ from shared.domain.backfill import INDEX_BUCKETS
 from shared.domain.configuration import Configuration
 from shared.domain.credentials import Credentials
 from shared.domain.export import Export
-from shared.domain.instants import SECOND
+from shared.domain.instants import DAY, SECOND
 from shared.domain.memberships import AudienceKey
 from shared.domain.profile_key import bucket_of_key, profile_key
+from shared.domain.runs import RunCounts, RunSlot
 from shared.domain.state import ProfileState
 from shared.domain.undelivered import Undelivered, UndeliveredState
 from shared.errors import (
@@ -532,3 +533,41 @@ class MemorySecrets:
         await asyncio.sleep(0)
         if self.failure is not None:
             raise self.failure
+
+
+class MemoryRuns:
+    """Fails as `failure` says, if there is one."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, int, str], str] = {}
+        self.failure: Exception | None = None
+
+    async def put(self, destination_id: str, slot: RunSlot, instance: str) -> None:
+        document = json.dumps(slot.counts.to_document())
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        self.rows[destination_id, slot.start, instance] = document
+
+    async def read(self, destination_id: str, since: int, until: int) -> list[RunSlot]:
+        await asyncio.sleep(0)
+        return [
+            RunSlot(start, RunCounts.from_document(json.loads(document)))
+            for (owner, start, _), document in self.rows.items()
+            if owner == destination_id and since <= start < until
+        ]
+
+    async def forget(self, before: int) -> int:
+        await asyncio.sleep(0)
+        outdated = [key for key in self.rows if key[1] < before - before % DAY]
+        for key in outdated:
+            del self.rows[key]
+        return len(outdated)
+
+
+class MemoryMetrics:
+    def __init__(self) -> None:
+        self.published: list[tuple[str, RunCounts]] = []
+
+    def publish(self, destination_id: str, counts: RunCounts) -> None:
+        self.published.append((destination_id, counts))

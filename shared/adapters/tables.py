@@ -1,7 +1,7 @@
 """Table Storage through the Azure SDK. Its exceptions become ConflictError or StorageError here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +24,7 @@ from shared.settings import Connection
 
 REQUEST_TIMEOUT = 15.0
 CONCURRENT_REQUESTS = 64
+_MOST_IN_A_BATCH = 100
 _CONTINUATION = ("PartitionKey", "RowKey")
 
 
@@ -112,6 +113,15 @@ class Table:
                 await self._client.delete_entity(partition_key, row_key, etag=etag, match_condition=condition)
             except ResourceNotFoundError:
                 return
+
+    async def delete_all(self, partition_key: str, row_keys: Sequence[str]) -> None:
+        """Delete these rows, a hundred a request, whatever is in them. Raises StorageError if one is missing."""
+        for first in range(0, len(row_keys), _MOST_IN_A_BATCH):
+            batch = row_keys[first : first + _MOST_IN_A_BATCH]
+            async with self._translated("delete"):
+                await self._client.submit_transaction(
+                    [("delete", {"PartitionKey": partition_key, "RowKey": row_key}) for row_key in batch]
+                )
 
     async def partition(
         self,

@@ -17,7 +17,10 @@ from shared.domain.targets import Target
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One event for one destination: the profile as it is at `version`, seen through `config_revision`."""
+    """One event for one destination: the profile as it is at `version`, seen through `config_revision`.
+
+    `traceparent` names the trace of the message that called for it, if that named one.
+    """
 
     destination: Destination
     profile_id: str
@@ -26,6 +29,7 @@ class Export:
     reasons: tuple[str, ...]
     occurred_at: int
     body: bytes
+    traceparent: str | None = None
 
     @property
     def message_id(self) -> str:
@@ -36,6 +40,8 @@ class Export:
     @property
     def application_properties(self) -> dict[str, str | int]:
         """What a consumer needs besides the body; the greatest (profileVersion, configRevision) is current."""
+        # The Event Hubs SDKs have known a trace by the second name for longer than by the first.
+        trace = {"traceparent": self.traceparent, "Diagnostic-Id": self.traceparent} if self.traceparent else {}
         return {
             "reason": ",".join(self.reasons),
             "destinationId": self.destination.id,
@@ -43,6 +49,7 @@ class Export:
             "profileVersion": self.version,
             "configRevision": self.config_revision,
             "occurredAt": format_instant(self.occurred_at),
+            **trace,
         }
 
 

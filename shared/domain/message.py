@@ -8,6 +8,7 @@ from shared.domain.audience_item import AudienceChange, is_audience_item, parse_
 from shared.domain.batch_sources import batch_sources
 from shared.domain.change import InvalidChangeError, ProfileChange, parse_change
 from shared.domain.jsonvalue import InvalidJsonError, canonical_json, parse_json
+from shared.domain.trace_context import traceparent_of
 
 _EXPECTED = "expected JSON that starts with { or [, or base64 of it"
 
@@ -24,13 +25,17 @@ class RejectedItem:
 
 @dataclass
 class DecodedMessage:
-    """`changes` and `audiences` are (index in the message, change); with `rejected` they are all that it held."""
+    """`changes` and `audiences` are (index in the message, change); with `rejected` they are all that it held.
+
+    `traceparent` names the trace that it belongs to, if it names one.
+    """
 
     body: bytes
     text: str = ""
     changes: list[tuple[int, ProfileChange]] = field(default_factory=list)
     audiences: list[tuple[int, AudienceChange]] = field(default_factory=list)
     rejected: list[RejectedItem] = field(default_factory=list)
+    traceparent: str | None = None
 
     def source(self, index: int) -> bytes:
         """The item at `index` as it was received: the whole body where the message is no batch."""
@@ -45,7 +50,7 @@ def decode_message(body: bytes, now: int) -> DecodedMessage:
     """Decode a queue message: JSON, or base64 of it; one item, an array, or `{"changes": […]}`. Never raises."""
     try:
         decoded = DecodedMessage(body, _text_of(body))
-        items = _items_of(decoded.text)
+        items, decoded.traceparent = _items_of(decoded.text)
     except InvalidJsonError as error:
         return DecodedMessage(body, rejected=[RejectedItem(None, body, str(error))])
     may_hold_lone_surrogates = "\\ud" in decoded.text or "\\uD" in decoded.text
@@ -85,23 +90,23 @@ def _utf8(encoded: bytes) -> str:
         raise InvalidJsonError(f"expected UTF-8, byte {error.start} is none") from None
 
 
-def _items_of(text: str) -> list[object]:
-    """The items of the message; one that is not JSON stands as its InvalidJsonError."""
+def _items_of(text: str) -> tuple[list[object], str | None]:
+    """The items of the message, one that is not JSON as its InvalidJsonError, and the trace that the message names."""
     try:
         document = parse_json(text)
     except InvalidJsonError:
         sources = batch_sources(text)
         if sources is None:
             raise
-        return [_parse_or_error(source) for source in sources]
+        return [_parse_or_error(source) for source in sources], None
     if isinstance(document, list):
-        return document
+        return document, None
     if "changes" in document and "profileId" not in document:
         changes = document["changes"]
         if not isinstance(changes, list):
             raise InvalidJsonError("/changes: expected an array")
-        return changes
-    return [document]
+        return changes, traceparent_of(document.get("traceparent"))
+    return [document], None
 
 
 def _parse_or_error(source: str) -> object:

@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.domain.decision import PAUSED
 from shared.domain.export import Export
 from shared.domain.instants import MINUTE, within
 from shared.domain.profile_key import profile_key
-from shared.domain.undelivered import Failure, NextAttempt, Undelivered, after_failed_send, parked
+from shared.domain.undelivered import Failure, NextAttempt, Undelivered, UndeliveredState, after_failed_send, parked
 from shared.errors import ConflictError, ExportTooLargeError, SendError
 from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationSnapshot
 from shared.services.ports import Clock, ExportSender, RetryPointer, RetryQueue, StoredUndelivered, UndeliveredStore
+from shared.services.record_runs import RecordRuns
+from shared.services.tracing import Origin
 
 DOWN = "destination down"
 PARKED_AGAIN_AFTER = MINUTE
@@ -30,6 +32,7 @@ class Begun:
     acknowledged: "asyncio.Future[None] | None" = None
     why: str = ""
     down_since: int | None = None
+    origin: Origin | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +57,7 @@ class Delivery:
         breakers: CircuitBreakers,
         undelivered: UndeliveredStore,
         retries: RetryQueue,
+        runs: RecordRuns,
         clock: Clock,
         retry_delays: Sequence[float],
     ) -> None:
@@ -61,12 +65,15 @@ class Delivery:
         self._breakers = breakers
         self._undelivered = undelivered
         self._retries = retries
+        self._runs = runs
         self._clock = clock
         self._retry_delays = retry_delays
         self._parked_at: dict[tuple[str, str, int], int] = {}
 
-    def begin(self, exports: Iterable[Export], snapshot: ConfigurationSnapshot) -> list[Begun]:
-        """Hand `exports` over in their order, without waiting."""
+    def begin(
+        self, exports: Iterable[Export], snapshot: ConfigurationSnapshot, origin: Origin | None = None
+    ) -> list[Begun]:
+        """Hand `exports` over in their order, without waiting; `origin`: of the message that calls for them, if any."""
         begun = []
         for export in exports:
             why = self.held_back(export.destination.id, snapshot)
@@ -76,7 +83,9 @@ class Delivery:
             elif why is not None:
                 begun.append(Begun(export, why=why))
             else:
-                begun.append(Begun(export, self._sender.enqueue(export)))
+                if origin is not None and origin.traceparent:
+                    export = replace(export, traceparent=origin.traceparent)
+                begun.append(Begun(export, self._sender.enqueue(export), origin=origin))
         return begun
 
     def held_back(self, destination_id: str, snapshot: ConfigurationSnapshot) -> str | None:
@@ -106,8 +115,11 @@ class Delivery:
         try:
             await begun.acknowledged
         except SendError as error:
+            self._runs.failed(export.destination.id)
             await self._breakers.failed(error)
             return await self.store(export, failure_of(error))
+        received_at = begun.origin.received_at if begun.origin else None
+        self._runs.acknowledged(export, received_at, fresh=begun.origin is not None)
         self._breakers.succeeded(export.destination.id)
         return None
 
@@ -122,6 +134,8 @@ class Delivery:
             current = stored.row if stored else None
             following = after_failed_send(current, export, failure, self._clock(), self._retry_delays)
             if await self._saved(stored, following.row):
+                if following.row.state == UndeliveredState.DEAD:
+                    self._runs.dead(export.destination.id)
                 await self._put_pointer(following)
                 return str(following.row.state)
 
@@ -138,6 +152,7 @@ class Delivery:
         the destination must hear of the profile, and it is not redriven before every worker knows of the recovery.
         That holds only for an outage that the health rows tell of: whoever redrives goes by them.
         """
+        self._runs.parked(export.destination.id)
         identity = (export.destination.id, export.profile_id, begun.down_since or 0)
         now = self._clock()
         if begun.down_since and within(

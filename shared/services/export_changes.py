@@ -19,10 +19,13 @@ from shared.services.forget_profiles import ForgetProfiles
 from shared.services.live_traffic import LiveTraffic
 from shared.services.ports import Clock, Quarantine, QuarantinedItem
 from shared.services.profile_writer import ProfileWriter
+from shared.services.record_runs import RecordRuns
+from shared.services.tracing import Origin, Tracing
 from shared.services.write_catalog import WriteCatalog
 
 IndexedChange: TypeAlias = tuple[int, ProfileChange]
 Counts: TypeAlias = Counter[tuple[str | None, str]]
+QUARANTINED = "in quarantine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class ExportChanges:
         catalog: WriteCatalog,
         quarantine: Quarantine,
         traffic: LiveTraffic,
+        runs: RecordRuns,
+        tracing: Tracing,
         clock: Clock,
     ) -> None:
         self._writer = writer
@@ -84,6 +89,8 @@ class ExportChanges:
         self._catalog = catalog
         self._quarantine = quarantine
         self._traffic = traffic
+        self._runs = runs
+        self._tracing = tracing
         self._clock = clock
 
     async def handle(self, message: InboundMessage) -> Outcome:
@@ -93,7 +100,12 @@ class ExportChanges:
         delivers the message again and nothing is lost, though some of it may be sent twice.
         """
         decoded = decode_message(message.body, self._clock())
-        handling = _Handling(message, decoded, Outcome(changes=len(decoded.changes)))
+        with self._traffic.passing(), self._tracing.message(message.id, decoded.traceparent) as traceparent:
+            origin = Origin(message.received_at, traceparent)
+            return await self._handle(_Handling(message, decoded, origin, Outcome(changes=len(decoded.changes))))
+
+    async def _handle(self, handling: "_Handling") -> Outcome:
+        decoded = handling.decoded
         by_profile: dict[str, list[IndexedChange]] = {}
         for index, change in decoded.changes:
             by_profile.setdefault(change.profile_id, []).append((index, change))
@@ -105,13 +117,26 @@ class ExportChanges:
             self._put_in_quarantine(handling, item.index, item.raw, item.reason, item.profile_id)
             for item in decoded.rejected
         ]
-        with self._traffic.passing():
-            results: list[BaseException | None] = []
-            if decoded.audiences:
-                results += await asyncio.gather(self._write_audiences(handling), return_exceptions=True)
-            results += await asyncio.gather(*work, return_exceptions=True)
-            _raise_first(results)
+        results: list[BaseException | None] = []
+        if decoded.audiences:
+            results += await asyncio.gather(self._write_audiences(handling), return_exceptions=True)
+        results += await asyncio.gather(*work, return_exceptions=True)
+        self._count(handling)
+        _raise_first(results)
         return handling.outcome
+
+    def _count(self, handling: "_Handling") -> None:
+        runs, outcome = self._runs, handling.outcome
+        runs.received(None, len(handling.decoded.changes) + len(handling.decoded.rejected))
+        if outcome.quarantined:
+            runs.excluded(None, QUARANTINED, outcome.quarantined)
+        for (destination_id, why), count in outcome.skipped.items():
+            runs.excluded(destination_id, why, count)
+            if destination_id is not None:
+                runs.received(destination_id, count)
+        for counts in (outcome.exported, outcome.undelivered):
+            for (destination_id, _), count in counts.items():
+                runs.received(destination_id, count)
 
     async def _write_audiences(self, handling: "_Handling") -> None:
         counts = handling.outcome.audiences
@@ -126,7 +151,9 @@ class ExportChanges:
         message_id = handling.message.id
         try:
             written = await self._writer.write(
-                profile_id, lambda state, targets, now: transition(state, changes, message_id, targets, now)
+                profile_id,
+                lambda state, targets, now: transition(state, changes, message_id, targets, now),
+                handling.origin,
             )
         except ProfileTooLargeError as error:
             await self._refuse_what_is_too_large(handling, profile_id, changes, error)
@@ -162,6 +189,7 @@ class _Handling:
 
     message: InboundMessage
     decoded: DecodedMessage
+    origin: Origin
     outcome: Outcome
 
 

@@ -18,6 +18,7 @@ from shared.services.ports import (
     StoredUndelivered,
     UndeliveredStore,
 )
+from shared.services.record_runs import RecordRuns
 
 _GAVE_UP = "the message failed at every delivery: mend the cause that the log names, then replay it"
 
@@ -33,6 +34,7 @@ class Poisoned:
         quarantine: Quarantine,
         delivery: Delivery,
         undelivered: UndeliveredStore,
+        runs: RecordRuns,
         clock: Clock,
     ) -> None:
         self._profiles = profiles
@@ -40,6 +42,7 @@ class Poisoned:
         self._quarantine = quarantine
         self._delivery = delivery
         self._undelivered = undelivered
+        self._runs = runs
         self._clock = clock
 
     async def changes(self, message: InboundMessage) -> None:
@@ -85,3 +88,4 @@ class Poisoned:
             await self._undelivered.save(StoredUndelivered(row, stored.etag))
         except ConflictError:
             return  # a newer export failed meanwhile; watch_destinations finds the row overdue
+        self._runs.dead(row.destination_id)

@@ -17,6 +17,7 @@ from shared.services.backfill_ports import MemberIndex
 from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery import Delivered, Delivery
 from shared.services.ports import Clock, ProfileStore, Sleep, StoredProfile
+from shared.services.tracing import Origin
 
 SAVE_ATTEMPTS = 10
 STORAGE_ATTEMPTS = 3
@@ -65,16 +66,17 @@ class ProfileWriter:
         self._sleep = sleep
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def write(self, profile_id: str, act: Act) -> Written:
+    async def write(self, profile_id: str, act: Act, origin: Origin | None = None) -> Written:
         """Return once what `act` does is saved, and every export acknowledged or stored as undelivered.
 
+        `origin` is of the message that calls for it, if one does.
         Raises ProfileTooLargeError, ConflictError when others keep saving the profile, StorageError; nothing was sent
         then, unless what could not be sent could not be stored either.
         """
         # The lock spares writes of this worker losing to each other; between workers the ETag decides.
         async with self._locks.setdefault(profile_id, asyncio.Lock()):
             profile, result, configuration = await self._save(profile_id, act)
-            begun = self._delivery.begin(result.exports, configuration)
+            begun = self._delivery.begin(result.exports, configuration, origin)
         written = Written(profile, result, await self._delivery.finish(begun))
         await self._settle(profile, result.exports)
         return written

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
+from shared.domain.backfill import BACKFILL
 from shared.domain.deletion import DeletionPhase
 from shared.domain.export import Export, current_export
 from shared.domain.profile_key import profile_key
@@ -23,6 +24,7 @@ from shared.services.ports import (
     StoredUndelivered,
     UndeliveredStore,
 )
+from shared.services.record_runs import RecordRuns
 
 
 class Attempt(StrEnum):
@@ -58,6 +60,7 @@ class RetryExport:
         undelivered: UndeliveredStore,
         retries: RetryQueue,
         forget: ForgetProfiles,
+        runs: RecordRuns,
         clock: Clock,
         retry_delays: Sequence[float],
     ) -> None:
@@ -68,6 +71,7 @@ class RetryExport:
         self._undelivered = undelivered
         self._retries = retries
         self._forget = forget
+        self._runs = runs
         self._clock = clock
         self._retry_delays = retry_delays
 
@@ -100,7 +104,7 @@ class RetryExport:
             await self._go_on_deleting(profile, {})
             return Attempt.DROPPED
         try:
-            await self._sender.enqueue(export)
+            await self._send(export)
         except SendError as error:
             await self._failed(stored, error)
             return failed_attempt(error)
@@ -108,6 +112,16 @@ class RetryExport:
         await self._settle(stored, export)
         await self._go_on_deleting(profile, {row.destination_id: export.version})
         return Attempt.SENT
+
+    async def _send(self, export: Export) -> None:
+        """Raises SendError."""
+        self._runs.retried(export.destination.id)
+        try:
+            await self._sender.enqueue(export)
+        except SendError:
+            self._runs.failed(export.destination.id)
+            raise
+        self._runs.acknowledged(export, fresh=BACKFILL not in export.reasons)
 
     async def _go_on_deleting(self, profile: StoredProfile, acknowledged: dict[str, int]) -> None:
         """A destination that has now heard of a deletion may have been the last one."""
@@ -124,6 +138,8 @@ class RetryExport:
             # A newer export failed meanwhile; its row counts one attempt less, which does no harm.
             await self.point_to(stored.row)
             return
+        if following.row.state == UndeliveredState.DEAD != stored.row.state:
+            self._runs.dead(stored.row.destination_id)
         if following.pointer_delay is not None:
             await self.point_to(following.row)
 
@@ -153,6 +169,9 @@ class RetryExport:
             await self._undelivered.save(StoredUndelivered(row, stored.etag))
         except ConflictError:
             await self.point_to(stored.row)
+        else:
+            if stored.row.state != UndeliveredState.PARKED:
+                self._runs.parked(row.destination_id)
         return Attempt.PARKED
 
     async def _drop(self, stored: StoredUndelivered) -> None:
@@ -166,7 +185,7 @@ class RetryExport:
         export = self._export_of(stored.row, await self._profiles.load(stored.row.profile_id), snapshot)
         if export is not None:
             try:
-                await self._sender.enqueue(export)
+                await self._send(export)
             except SendError as error:
                 return error
         return None

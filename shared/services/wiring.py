@@ -34,9 +34,13 @@ from shared.services.ports import (
 )
 from shared.services.profile_writer import ProfileWriter
 from shared.services.rebuild_index import RebuildIndex
+from shared.services.record_runs import RecordRuns
 from shared.services.replay_quarantined import ReplayQuarantined
 from shared.services.retry_export import RetryExport
+from shared.services.run_history import RunHistory
+from shared.services.run_ports import MetricSink, RunStore
 from shared.services.sweep_profiles import SweepProfiles
+from shared.services.tracing import Tracing
 from shared.services.undelivered_exports import UndeliveredExports
 from shared.services.upload_members import UploadMembers
 from shared.services.upload_ports import UploadFiles
@@ -56,6 +60,9 @@ class Ports:
     undelivered: UndeliveredStore
     backfills: BackfillStore
     audit: AuditLog
+    runs: RunStore
+    metrics: MetricSink
+    tracing: Tracing
     changes: ChangesQueue
     retries: RetryQueue
     slices: SliceQueue
@@ -79,6 +86,8 @@ class Services:
         self.audit = ports.audit
         self.health = ports.health
         self.traffic = LiveTraffic(clock)
+        self.runs = RecordRuns(ports.runs, ports.metrics, clock, ports.new_id)
+        self.run_history = RunHistory(ports.runs, clock)
         self.configuration = ConfigurationCache(ports.configuration, ports.health, clock, settings.config_cache_seconds)
         self.edit_configuration = EditConfiguration(
             store=ports.configuration, health=ports.health, configuration=self.configuration, clock=clock
@@ -89,6 +98,7 @@ class Services:
             breakers=self.breakers,
             undelivered=ports.undelivered,
             retries=ports.retries,
+            runs=self.runs,
             clock=clock,
             retry_delays=settings.retry_delays,
         )
@@ -117,6 +127,8 @@ class Services:
             ),
             quarantine=ports.quarantine,
             traffic=self.traffic,
+            runs=self.runs,
+            tracing=ports.tracing,
             clock=clock,
         )
         self.explain_profile = ExplainProfile(
@@ -146,6 +158,7 @@ class Services:
             undelivered=ports.undelivered,
             retries=ports.retries,
             forget=self.forget_profiles,
+            runs=self.runs,
             clock=ports.clock,
             retry_delays=settings.retry_delays,
         )
@@ -169,6 +182,7 @@ class Services:
             quarantine=ports.quarantine,
             delivery=self.delivery,
             undelivered=ports.undelivered,
+            runs=self.runs,
             clock=ports.clock,
         )
         self.replay_quarantined = ReplayQuarantined(quarantine=ports.quarantine, changes=ports.changes)

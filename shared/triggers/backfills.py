@@ -35,10 +35,12 @@ async def backfill_slice(pointer: func.QueueMessage) -> None:
 @blueprint.function_name("sweep_profiles")
 @blueprint.timer_trigger(arg_name="timer", schedule="%SWEEP_SCHEDULE%", use_monitor=False)
 async def sweep_profiles(timer: func.TimerRequest) -> None:
-    """Ask for a sweep: `run_backfill` and `backfill_slice` carry it out."""
+    """Ask for a sweep, which `run_backfill` and `backfill_slice` carry out; clear away what was counted long ago."""
     from shared.bootstrap import relay
 
-    await (await relay()).services.plan_backfills.sweep()
+    services = (await relay()).services
+    await services.plan_backfills.sweep()
+    await services.run_history.forget_outdated()
 
 
 @blueprint.function_name("give_up_slice")

@@ -29,9 +29,12 @@ async def watch_destinations(timer: func.TimerRequest) -> None:
     """Look after destinations that were down and exports that wait."""
     from shared.bootstrap import relay
 
-    outcome = await (await relay()).services.watch_destinations.run()
+    services = (await relay()).services
+    outcome = await services.watch_destinations.run()
     if summary := outcome.summary():
         logger.info("watched %s", json.dumps(summary))
+    if problem := await services.runs.flush():
+        logger.warning("what was counted could not be saved yet: %s", problem)
 
 
 @blueprint.function_name("quarantine_poisoned_changes")

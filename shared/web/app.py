@@ -24,6 +24,7 @@ from shared.web.routes import (
     connections,
     dataflows,
     destinations,
+    metrics,
     profiles,
     quarantine,
     undelivered,
@@ -41,6 +42,7 @@ ROUTERS = (
     undelivered.router,
     quarantine.router,
     uploads.router,
+    metrics.router,
     audit.router,
 )
 

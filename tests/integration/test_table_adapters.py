@@ -11,15 +11,16 @@ import pytest
 from azure.data.tables.aio import TableServiceClient
 
 from local.stack import LocalStack
-from shared.adapters import table_quarantine, table_undelivered, tables
+from shared.adapters import table_quarantine, table_runs, table_undelivered, tables
 from shared.adapters.table_backfills import TableBackfills
 from shared.adapters.table_configuration import TableConfiguration
 from shared.adapters.table_health import TableHealth
 from shared.adapters.table_members import TableMembers
 from shared.adapters.table_profiles import TableProfiles
 from shared.adapters.table_quarantine import TableQuarantine
+from shared.adapters.table_runs import TableRuns
 from shared.adapters.table_undelivered import TableUndelivered
-from shared.domain.instants import SECOND, format_instant
+from shared.domain.instants import DAY, SECOND, format_instant
 from shared.errors import ConflictError, StorageError
 from shared.services.ports import QuarantinedItem
 from shared.settings import PROFILE_BUCKETS, Connection
@@ -29,6 +30,7 @@ from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
+from tests.contracts.run_store import MIDNIGHT, RunStoreContract, counted
 from tests.contracts.undelivered_store import UndeliveredStoreContract
 from tests.unit.builders import NOW
 
@@ -85,6 +87,21 @@ class TestTableUndelivered(UndeliveredStoreContract):
         await self.fill(store)
         count = await store.count("d", 4)
         assert (sum(count.by_state.values()), count.complete) == (counted, False)
+
+
+class TestTableRuns(RunStoreContract):
+    @pytest.fixture
+    def store(self, table: tables.Table) -> TableRuns:
+        return TableRuns(table)
+
+    async def test_forgetting_is_bounded_and_goes_on(self, store: TableRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(table_runs, "_PAGE", 3)
+        monkeypatch.setattr(table_runs, "_PAGES_TO_FORGET", 2)
+        monkeypatch.setattr(tables, "_MOST_IN_A_BATCH", 2)
+        for number in range(4):
+            for destination_id in ("d", "e"):
+                await store.put(destination_id, counted(MIDNIGHT - DAY, 1), f"i{number}")
+        assert [await store.forget(MIDNIGHT) for _ in range(3)] == [6, 2, 0]
 
 
 class TestTableMembers(MemberIndexContract):

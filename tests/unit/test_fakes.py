@@ -8,6 +8,7 @@ from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
+from tests.contracts.run_store import RunStoreContract
 from tests.contracts.secret_store import SecretStoreContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
 from tests.contracts.upload_files import Put, UploadFilesContract
@@ -19,6 +20,7 @@ from tests.fakes import (
     MemoryMembers,
     MemoryProfiles,
     MemoryQuarantine,
+    MemoryRuns,
     MemorySecrets,
     MemoryUndelivered,
     MemoryUploadFiles,
@@ -52,6 +54,12 @@ class TestMemoryHealth(HealthStoreContract):
     @pytest.fixture
     def store(self) -> MemoryHealth:
         return MemoryHealth()
+
+
+class TestMemoryRuns(RunStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryRuns:
+        return MemoryRuns()
 
 
 class TestMemoryQuarantine(QuarantineContract):

@@ -8,6 +8,7 @@ from typing import Any
 from shared.errors import SendError
 from shared.services.export_changes import InboundMessage, Outcome
 from shared.services.retry_export import Attempt
+from shared.services.tracing import PassOn
 from shared.services.wiring import Ports, Services
 from shared.services.work_slices import SliceOutcome
 from shared.settings import Settings
@@ -19,9 +20,11 @@ from tests.fakes import (
     MemoryConfiguration,
     MemoryHealth,
     MemoryMembers,
+    MemoryMetrics,
     MemoryProfiles,
     MemoryQuarantine,
     MemoryRetryQueue,
+    MemoryRuns,
     MemorySecrets,
     MemorySender,
     MemorySliceQueue,
@@ -57,6 +60,9 @@ class World:
         self.backfills = MemoryBackfills()
         self.audit = MemoryAudit()
         self.health = MemoryHealth()
+        self.runs = MemoryRuns()
+        self.metrics = MemoryMetrics()
+        self.tracing = PassOn()
         self.changes = MemoryChangesQueue()
         self.retries = MemoryRetryQueue()
         self.slices = MemorySliceQueue()
@@ -75,6 +81,9 @@ class World:
             undelivered=self.undelivered,
             backfills=self.backfills,
             audit=self.audit,
+            runs=self.runs,
+            metrics=self.metrics,
+            tracing=self.tracing,
             changes=self.changes,
             retries=self.retries,
             slices=self.slices,

@@ -1,0 +1,61 @@
+"""What the running app counts is what the hubs hold, and a trace goes through from the queue to an event."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from local.stack import LocalStack
+from shared.domain.jsonvalue import canonical_json
+from tests.eventually import eventually
+from tests.integration.relay import Relay
+from tests.unit.builders import destination, item, membership
+from tests.unit.test_tracing import TRACEPARENT
+
+CONFIGURATION = {
+    "destinations": [destination("crm"), destination("analytics")],
+    "dataflows": [
+        {"id": "crm", "audiences": ["a"], "attributes": ["/x"]},
+        {"id": "analytics", "audiences": ["b"], "attributes": []},
+    ],
+}
+PROFILES = 5
+
+
+async def test_counts_and_traces_on_the_running_app(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with LocalStack(tmp_path_factory.mktemp("metrics"), hubs={"crm": 2, "analytics": 2}) as stack:
+        relay = Relay(stack, CONFIGURATION)
+        await relay.start(lease_seconds=30)
+        joined = [item(f"p{number}", 1, segmentMembership=membership(1)) for number in range(PROFILES)]
+        await relay.send({"changes": joined, "traceparent": TRACEPARENT}, "{no JSON")
+        await relay.handled()
+        await relay.send(item("p0", 2, attributes={"x": 1}), item("p0", 2, attributes={"y": 1}))
+        await relay.handled()
+        async with httpx.AsyncClient(base_url=stack.functions_host.url, timeout=30) as client:
+
+            async def counted(destination_id: str) -> Any:
+                answer = await client.get(f"/api/metrics/{destination_id}", params={"hours": 1, "step": 600})
+                assert answer.status_code == 200, answer.text
+                return answer.json()["totals"]
+
+            async def all_counted() -> bool:
+                return bool((await counted("*"))["received"] == PROFILES + 3)
+
+            assert await eventually(all_counted, timeout=60)
+            crm, analytics, everything = [await counted(each) for each in ("crm", "analytics", "*")]
+        exports = await relay.exports()
+
+    assert crm["activated"] == {"audience": PROFILES, "attribute": 1}
+    assert (crm["received"], crm["bytesSent"]) == (
+        PROFILES + 1,
+        sum(len(canonical_json(each.body)) for each in exports),
+    )
+    assert (crm["failed"], crm["parked"], crm["dead"]) == (0, 0, 0)
+    assert crm["latency"]["count"] == crm["freshness"]["count"] == PROFILES + 1
+    assert 0 < crm["latency"]["p50"] < 60
+    assert crm["latency"]["p50"] <= crm["latency"]["p95"]
+    assert analytics["activated"] == {}
+    assert everything["excluded"] == {"nothing mapped changed": 1, "in quarantine": 1}
+    traces = [each.properties.get("traceparent") for each in exports if each.properties["reason"] == "audience"]
+    assert traces == [TRACEPARENT] * PROFILES
+    assert [each.properties.get("traceparent") for each in exports].count(None) == 1
