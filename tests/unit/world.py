@@ -13,21 +13,25 @@ from shared.services.work_slices import SliceOutcome
 from shared.settings import Settings
 from tests.fakes import (
     ManualClock,
+    MemoryAlerts,
     MemoryAudit,
     MemoryBackfills,
     MemoryChangesQueue,
     MemoryConfiguration,
+    MemoryDeliveryQueue,
     MemoryHealth,
     MemoryMembers,
     MemoryProfiles,
     MemoryQuarantine,
     MemoryRetryQueue,
+    MemoryRunHistory,
     MemorySecrets,
     MemorySender,
     MemorySliceQueue,
     MemoryUndelivered,
     MemoryUploadFiles,
     ScriptedVerifier,
+    ScriptedWebhooks,
 )
 from tests.unit.builders import NOW, configuration, destination
 
@@ -61,6 +65,10 @@ class World:
         self.retries = MemoryRetryQueue()
         self.slices = MemorySliceQueue()
         self.uploads = MemoryUploadFiles()
+        self.alerts = MemoryAlerts()
+        self.alert_deliveries = MemoryDeliveryQueue()
+        self.webhooks = ScriptedWebhooks()
+        self.runs = MemoryRunHistory()
         self._ids = count(1)
         self.worker = self.new_worker()
 
@@ -79,6 +87,10 @@ class World:
             retries=self.retries,
             slices=self.slices,
             uploads=self.uploads,
+            alerts=self.alerts,
+            alert_deliveries=self.alert_deliveries,
+            webhooks=self.webhooks,
+            runs=self.runs,
             sender=self.sender,
             secrets=self.secrets,
             verifier=self.verifier,
