@@ -90,7 +90,13 @@ def _latency(facts: Facts) -> float | None:
 
 _RULES = (
     Rule("destination-down", "The destination does not answer", "seconds", 0, lambda facts: facts.down_seconds),
-    Rule("dead-rows", "Exports are dead: nobody tries them again", "exports", 0, lambda facts: facts.dead_rows),
+    Rule(
+        "dead-rows",
+        "Exports are dead: every attempt has failed",
+        "exports",
+        0,
+        lambda facts: facts.dead_rows,
+    ),
     Rule("activation-skipped", "Exports that were due did not reach the hub", "share", 0.01, _skipped, greatest=1),
     Rule("failure-rate", "Exports are not acknowledged when they are sent", "share", 0.05, _failed, greatest=1),
     Rule("slow-exports", "Exports take long (95th percentile)", "seconds", 600, _latency),

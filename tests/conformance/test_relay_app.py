@@ -109,7 +109,7 @@ def test_the_admin_api_answers(run_worker: RunWorker, deployed: Path, stack: Loc
 def test_what_the_triggers_name_is_in_the_sample_settings() -> None:
     settings = json.loads((CHECKOUT / "local.settings.sample.json").read_text())["Values"]
     named = set(re.findall(r"%(\w+)%", str(FUNCTIONS))) | {"RELAY_STORAGE", "EVENTHUBS"}
-    assert len(named) == 6
+    assert len(named) == 7
     assert named <= settings.keys()
 
 
