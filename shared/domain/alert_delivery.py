@@ -11,7 +11,7 @@ RETRY_DELAYS = (15.0, 60.0, 300.0)
 """Seconds before each further attempt; after the last it is given up."""
 PATIENCE = 2 * MINUTE
 """How late an attempt may be before its pointer is taken for lost."""
-KEPT = 30 * DAY
+KEPT = 7 * DAY
 _LONGEST_ERROR = 500
 
 

@@ -96,6 +96,7 @@ _RULES = (
         "exports",
         0,
         lambda facts: facts.dead_rows,
+        greatest=10_000,
     ),
     Rule("activation-skipped", "Exports that were due did not reach the hub", "share", 0.01, _skipped, greatest=1),
     Rule("failure-rate", "Exports are not acknowledged when they are sent", "share", 0.05, _failed, greatest=1),

@@ -1,11 +1,15 @@
 """When alerts fire: the rules over facts, and what becomes of an alert."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from shared.domain.alert_state import KEPT, Alert, AlertEvent, next_state, outdated
 from shared.domain.alerts import RULES, Facts, RecentExports, Verdict
 from tests.unit.builders import NOW
 
+DOCUMENT = (Path(__file__).parents[2] / "docs/alerts.md").read_text()
 F, C, U = Verdict.FIRING, Verdict.CLEAR, Verdict.UNKNOWN
 
 
@@ -75,3 +79,8 @@ def test_what_is_told_and_in_which_order() -> None:
     assert next_state(done, F, 1.0, NOW) is None
     assert [outdated(each, NOW + 1 + KEPT) for each in (OPEN, over, told, done)] == [False, False, False, True]
     assert not outdated(done, NOW + KEPT)
+
+
+def test_the_table_in_the_docs_is_the_codes() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| .*? \| ([a-z]+) \(([0-9.]+)\) \| \S", DOCUMENT, re.MULTILINE)
+    assert rows == [(rule.id, rule.unit, f"{rule.threshold:g}") for rule in RULES.values()]
