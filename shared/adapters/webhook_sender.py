@@ -47,7 +47,7 @@ class HttpWebhookSender:
 
     async def post(self, url: str, headers: dict[str, str], body: bytes) -> WebhookAnswer:
         resolver = PublicResolver(self._resolver or aiohttp.ThreadedResolver())
-        connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True)
+        connector = aiohttp.TCPConnector(resolver=resolver, force_close=True)
         timeout = aiohttp.ClientTimeout(total=self._timeout)
         try:
             async with (

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from shared.services.alert_subscriptions import AlertSubscriptions, CreatedSubsc
 from shared.services.backfill_ports import StoredBackfill
 from shared.services.deliver_alerts import Delivered
 from shared.services.evaluate_alerts import AlertRun
-from shared.services.ports import DestinationTrouble, StoredUndelivered
+from shared.services.ports import DestinationTrouble, StoredUndelivered, UndeliveredCount
 from tests.fakes import Counts
 from tests.unit.builders import NOW, configuration
 from tests.unit.world import CACHE_SECONDS, DOCUMENT, World
@@ -93,11 +94,15 @@ async def test_what_every_fact_opens(world: World) -> None:
     row = Undelivered("d", "p", UndeliveredState.DEAD, 1, ("audience",), NOW, 3, NOW, NOW, "no")
     await world.undelivered.save(StoredUndelivered(row, None))
     world.runs.counts = {"d": Counts(activated=5, failed=3, parked=2, latency=601), "e": Counts(activated=1)}
-    kinds = [(BackfillKind.BACKFILL, "e", 0), (BackfillKind.BACKFILL, "e", 30), (BackfillKind.SWEEP, "", 0)]
-    for number, (kind, destination_id, minutes) in enumerate(kinds):
-        backfill = Backfill(
-            str(number), kind, BackfillState.RUNNING, NOW, NOW, destination_id, started_at=NOW + minutes * MINUTE
-        )
+    running, done = BackfillState.RUNNING, BackfillState.DONE
+    backfills = [
+        (BackfillKind.BACKFILL, running, "e", 0),
+        (BackfillKind.BACKFILL, running, "e", 30),
+        (BackfillKind.BACKFILL, done, "d", 0),
+        (BackfillKind.SWEEP, running, "", 0),
+    ]
+    for number, (kind, state, destination_id, minutes) in enumerate(backfills):
+        backfill = Backfill(str(number), kind, state, NOW, NOW, destination_id, started_at=NOW + minutes * MINUTE)
         await world.backfills.save(StoredBackfill(backfill, None))
     assert await evaluate(world, 3_601) == [
         ("opened", "d", "dead-rows"),
@@ -134,6 +139,23 @@ async def test_what_is_unknown_neither_opens_nor_resolves(world: World, monkeypa
     world.runs.counts["d"] = Counts()
     await up(world)
     assert len(await evaluate(world)) == 2
+
+
+@pytest.mark.parametrize(("dead", "complete", "state"), [(0, False, "open"), (0, True, "resolved"), (1, False, "open")])
+async def test_dead_rows_among_too_many_to_count(
+    world: World, monkeypatch: pytest.MonkeyPatch, dead: int, complete: bool, state: str
+) -> None:
+    found = {"d": UndeliveredCount({"parked": 9, "dead": 1}, complete=False)}
+
+    async def count(destination_id: str, _: int) -> UndeliveredCount:
+        return found.get(destination_id, UndeliveredCount({}, complete=True))
+
+    monkeypatch.setattr(world.undelivered, "count", count)
+    await evaluate(world)
+    found["d"] = UndeliveredCount({"parked": 9, "dead": dead}, complete=complete)
+    await evaluate(world)
+    (alert,) = await world.worker.evaluate_alerts.alerts()
+    assert alert.to_json()["state"] == state
 
 
 async def test_thresholds_of_a_subscription_are_its_own(world: World) -> None:
@@ -255,6 +277,22 @@ async def test_a_pointer_that_comes_twice_sends_once(world: World) -> None:
     outcomes = await asyncio.gather(*(world.new_worker().deliver_alerts.handle(pointer) for _ in range(3)))
     assert Counter(outcomes) == {Delivered.DELIVERED: 1, Delivered.OUTDATED: 2}
     assert len(world.webhooks.posted) == 1
+
+
+async def test_a_pointer_that_is_behind_or_ahead_sends_nothing(world: World) -> None:
+    await subscribe(world)
+    await down(world)
+    await evaluate(world)
+    world.webhooks.answers = [REFUSED] * 2
+    (first, _) = world.alert_deliveries.waiting.pop()
+    assert await world.worker.deliver_alerts.handle(first) == Delivered.RETRYING
+    ((second, _),) = world.alert_deliveries.waiting
+    assert second == replace(first, attempt=2)
+    for attempt in (0, 1, 3):
+        pointer = replace(first, attempt=attempt)
+        assert await world.worker.deliver_alerts.handle(pointer) == Delivered.OUTDATED
+    assert len(world.webhooks.posted) == 1
+    assert await world.worker.deliver_alerts.handle(second) == Delivered.RETRYING
 
 
 async def test_a_delivery_is_retried_then_given_up(world: World) -> None:
