@@ -4,6 +4,7 @@ import azure.functions as func
 
 from shared.telemetry import configure_logging
 from shared.triggers.admin import blueprint as admin
+from shared.triggers.alerts import blueprint as alerts
 from shared.triggers.backfills import blueprint as backfills
 from shared.triggers.failures import blueprint as failures
 from shared.triggers.profile_changes import blueprint as profile_changes
@@ -14,4 +15,5 @@ app = func.FunctionApp()
 app.register_functions(profile_changes)
 app.register_functions(failures)
 app.register_functions(backfills)
+app.register_functions(alerts)
 app.register_functions(admin)

@@ -30,7 +30,7 @@ from local.storage_faults.part import StorageFaultProxy
 
 DEFAULT_HUBS: Mapping[str, int] = {"crm": 4, "analytics": 4}
 CHANGES_QUEUE = "profile-changes"
-QUEUES = (CHANGES_QUEUE, "export-retries", "backfill-slices")
+QUEUES = (CHANGES_QUEUE, "export-retries", "backfill-slices", "alert-deliveries")
 
 Report = Callable[[str, str | None], None]
 """Told the name of what starts, with None, and again with a summary of it once it is ready."""
@@ -105,6 +105,7 @@ class LocalStack:
             "WATCH_SCHEDULE": "*/30 * * * * *",
             "BACKFILL_SCHEDULE": "*/5 * * * * *",
             "SWEEP_SCHEDULE": "0 0 3 * * *",
+            "ALERT_SCHEDULE": "*/10 * * * * *",
             CONFIG_CACHE_SECONDS: "1",
             EVENTHUBS: self.event_hubs_connection_string,
             BROKER_CONTROL_PORT: str(self.event_hubs.ports.control),

@@ -11,11 +11,12 @@ from typing import Any, TypeAlias
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueClient
 
-from shared.adapters import event_hubs, queues, retry_queue, slice_queue, tables
+from shared.adapters import alert_queue, event_hubs, queues, retry_queue, slice_queue, tables
 from shared.adapters.changes_queue import StorageChangesQueue
 from shared.adapters.hub_connections import HubConnections
 from shared.adapters.hub_verifier import EventHubsVerifier
 from shared.adapters.secret_stores import ClosableSecretStore, secret_store
+from shared.adapters.table_alerts import TableAlerts
 from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_backfills import TableBackfills
 from shared.adapters.table_configuration import TableConfiguration
@@ -26,6 +27,9 @@ from shared.adapters.table_quarantine import TableQuarantine
 from shared.adapters.table_runs import TableRuns
 from shared.adapters.table_undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
+from shared.adapters.webhook_sender import HttpWebhookSender
+from shared.services.alert_history import CountedRuns
+from shared.services.run_history import RunHistory
 from shared.services.wiring import Ports, Services
 from shared.settings import RELAY_STORAGE, Settings
 from shared.telemetry import metrics_and_traces
@@ -67,19 +71,29 @@ async def build(environment: Mapping[str, str]) -> Relay:
         name: tables.connect(settings.tables(name))
         for name in dict.fromkeys((RELAY_STORAGE, *settings.profile_accounts))
     }
-    changes_client, retry_client, slice_client = (
-        queues.connect(settings.queues(), name) for name in (settings.changes_queue, retry_queue.NAME, slice_queue.NAME)
+    changes_client, *own_clients = (
+        queues.connect(settings.queues(), name)
+        for name in (settings.changes_queue, retry_queue.NAME, slice_queue.NAME, alert_queue.NAME)
     )
-    clients: Clients = (*accounts.values(), changes_client, retry_client, slice_client)
+    clients: Clients = (*accounts.values(), changes_client, *own_clients)
     home = {
         name: tables.Table(accounts[RELAY_STORAGE], name)
-        for name in ("AudienceMembers", "Audit", "Backfills", "Configuration", "Quarantine", "Runs", "Undelivered")
+        for name in (
+            "Alerts",
+            "AudienceMembers",
+            "Audit",
+            "Backfills",
+            "Configuration",
+            "Quarantine",
+            "Runs",
+            "Undelivered",
+        )
     }
     profile_tables = {
         name: tables.Table(accounts[name], "Profiles") for name in dict.fromkeys(settings.profile_accounts)
     }
-    retries, slices = queues.Queue(retry_client), queues.Queue(slice_client)
-    needed: list[tables.Table | queues.Queue] = [retries, slices, *home.values(), *profile_tables.values()]
+    retries, slices, deliveries = (queues.Queue(client) for client in own_clients)
+    needed: list[tables.Table | queues.Queue] = [retries, slices, deliveries, *home.values(), *profile_tables.values()]
     await _all_or_close([each.create_if_missing() for each in needed], clients)
 
     connections = HubConnections(settings.event_hubs, secrets, local=settings.is_local)
@@ -89,6 +103,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
     backfills = TableBackfills(home["Backfills"])
     uploads = BlobUploadFiles(settings.blobs)
     metrics, tracing = metrics_and_traces(settings.application_insights)
+    runs = TableRuns(home["Runs"])
     ports = Ports(
         profiles=TableProfiles([profile_tables[name] for name in settings.profile_accounts]),
         members=TableMembers(home["AudienceMembers"]),
@@ -98,13 +113,17 @@ async def build(environment: Mapping[str, str]) -> Relay:
         undelivered=undelivered,
         backfills=backfills,
         audit=TableAudit(home["Audit"]),
-        runs=TableRuns(home["Runs"]),
+        runs=runs,
         metrics=metrics,
         tracing=tracing,
         changes=StorageChangesQueue(changes_client, settings.changes_queue),
         retries=retry_queue.StorageRetryQueue(retries),
         slices=slice_queue.StorageSliceQueue(slices),
         uploads=uploads,
+        alerts=TableAlerts(home["Alerts"]),
+        alert_deliveries=alert_queue.StorageDeliveryQueue(deliveries),
+        webhooks=HttpWebhookSender(),
+        history=CountedRuns(RunHistory(runs, clock)),
         sender=sender,
         secrets=secrets,
         verifier=EventHubsVerifier(settings.local_broker_control_port),

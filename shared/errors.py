@@ -8,6 +8,7 @@ RelayError
 ├── ConflictError            somebody else saved the row first
 ├── NotInQuarantineError     there is no such row in quarantine
 ├── NoSuchBackfillError      there is no such backfill
+├── NoSuchSubscriptionError  there is no such subscription to alerts
 ├── BadContinuationError     what should say where a list goes on does not
 ├── UploadError              an upload cannot go on as asked
 │   ├── NoSuchUploadError    there is no such upload
@@ -72,6 +73,15 @@ class NoSuchBackfillError(RelayError):
         super().__init__(
             f"there is no backfill {backfill_id!r}: it may have ended over 30 days ago; "
             "python -m local backfills lists those there are"
+        )
+
+
+class NoSuchSubscriptionError(RelayError):
+    """There is no subscription `subscription_id` (any more)."""
+
+    def __init__(self, subscription_id: str) -> None:
+        super().__init__(
+            f"there is no subscription {subscription_id!r}: GET /api/alert-subscriptions lists those there are"
         )
 
 

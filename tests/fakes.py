@@ -4,10 +4,14 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
+from typing import Generic
 
 from shared.adapters.continuation import decode_token, encode_token
+from shared.domain.alert_delivery import AlertDelivery
+from shared.domain.alert_state import Alert
+from shared.domain.alert_subscriptions import AlertSubscription
 from shared.domain.backfill import INDEX_BUCKETS
 from shared.domain.configuration import Configuration
 from shared.domain.credentials import Credentials
@@ -27,6 +31,8 @@ from shared.errors import (
     SendError,
     UploadFileChangedError,
 )
+from shared.services import alert_ports
+from shared.services.alert_ports import DeliveryPointer, Item, Stored, WebhookAnswer
 from shared.services.audit import AuditEntry
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
 from shared.services.connection_ports import ConnectionProblem, Verified
@@ -571,3 +577,104 @@ class MemoryMetrics:
 
     def publish(self, destination_id: str, counts: RunCounts) -> None:
         self.published.append((destination_id, counts))
+
+
+class MemoryAlertRows(Generic[Item]):
+    """`before` runs ahead of each request, as somebody else's might; what it raises, the request does."""
+
+    def __init__(self, before: Callable[[str], None]) -> None:
+        self.rows: dict[str, Stored[Item]] = {}
+        self._before = before
+        self._etags = count(1)
+
+    async def all(self) -> list[Stored[Item]]:
+        await self._answer("all")
+        return [replace(self.rows[key]) for key in sorted(self.rows)]
+
+    async def load(self, key: str) -> Stored[Item] | None:
+        await self._answer("load")
+        return replace(self.rows[key]) if key in self.rows else None
+
+    async def save(self, stored: Stored[Item]) -> None:
+        await self._answer("save")
+        self._require_unchanged(self.rows.get(stored.item.key), stored.etag)
+        stored.etag = f"etag-{next(self._etags)}"
+        self.rows[stored.item.key] = replace(stored)
+
+    async def delete(self, stored: Stored[Item]) -> None:
+        await self._answer("delete")
+        if current := self.rows.get(stored.item.key):
+            self._require_unchanged(current, stored.etag)
+            del self.rows[stored.item.key]
+
+    async def _answer(self, what: str) -> None:
+        await asyncio.sleep(0)
+        self._before(what)
+
+    @staticmethod
+    def _require_unchanged(current: Stored[Item] | None, etag: str | None) -> None:
+        if etag != (current.etag if current else None):
+            raise ConflictError("somebody else saved the row first")
+
+
+class MemoryAlerts:
+    """`before` runs ahead of each request, as `MemoryAlertRows` says."""
+
+    def __init__(self) -> None:
+        self.before: Callable[[str], None] = lambda what: None
+        self.subscriptions: MemoryAlertRows[AlertSubscription] = MemoryAlertRows(self._before)
+        self.alerts: MemoryAlertRows[Alert] = MemoryAlertRows(self._before)
+        self.deliveries: MemoryAlertRows[AlertDelivery] = MemoryAlertRows(self._before)
+
+    def _before(self, what: str) -> None:
+        self.before(what)
+
+
+class MemoryDeliveryQueue:
+    """`waiting` are (pointer, delay), in the order put."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[DeliveryPointer, float]] = []
+
+    async def put(self, pointer: DeliveryPointer, delay: float) -> None:
+        self.waiting.append((pointer, delay))
+
+
+class ScriptedWebhooks:
+    """Answers as `answers` says, in turn, then that the event was taken."""
+
+    def __init__(self) -> None:
+        self.posted: list[tuple[str, dict[str, str], bytes]] = []
+        self.answers: list[WebhookAnswer] = []
+
+    async def post(self, url: str, headers: dict[str, str], body: bytes) -> WebhookAnswer:
+        await asyncio.sleep(0)
+        self.posted.append((url, headers, body))
+        return self.answers.pop(0) if self.answers else WebhookAnswer(204, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """`latency` is that of every export."""
+
+    activated: int = 0
+    failed: int = 0
+    dead: int = 0
+    parked: int = 0
+    latency: float | None = None
+
+    def latency_quantile(self, p: float) -> float | None:
+        return self.latency
+
+
+class MemoryRunHistory:
+    """`counts` are those of the whole time that is asked for, by destination; of others nothing is known."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, Counts] = {}
+        self.asked: list[tuple[str, int, int, int]] = []
+
+    async def read(self, destination_id: str, since: int, until: int, step: int) -> list[alert_ports.RunSlot]:
+        self.asked.append((destination_id, since, until, step))
+        counts = self.counts.get(destination_id)
+        return [] if counts is None else [alert_ports.RunSlot(since, counts)]

@@ -4,6 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.domain.backfill import BackfillKind
+from shared.services import alert_ports
+from shared.services.alert_facts import AlertFacts
+from shared.services.alert_ports import AlertStore, DeliveryQueue, WebhookSender
+from shared.services.alert_subscriptions import AlertSubscriptions
 from shared.services.audience_uploads import AudienceUploads
 from shared.services.audit import AuditLog
 from shared.services.backfill_members import BackfillMembers
@@ -12,8 +16,10 @@ from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationCache
 from shared.services.connect_destinations import ConnectDestinations
 from shared.services.connection_ports import HubVerifier, SecretStore
+from shared.services.deliver_alerts import DeliverAlerts
 from shared.services.delivery import Delivery
 from shared.services.edit_configuration import EditConfiguration
+from shared.services.evaluate_alerts import EvaluateAlerts
 from shared.services.explain_profile import ExplainProfile
 from shared.services.export_changes import ExportChanges
 from shared.services.forget_profiles import ForgetProfiles
@@ -67,6 +73,10 @@ class Ports:
     retries: RetryQueue
     slices: SliceQueue
     uploads: UploadFiles
+    alerts: AlertStore
+    alert_deliveries: DeliveryQueue
+    webhooks: WebhookSender
+    history: alert_ports.RunHistory
     sender: ExportSender
     secrets: SecretStore
     verifier: HubVerifier
@@ -147,6 +157,7 @@ class Services:
         )
         self._make_the_services_of_failure()
         self._make_the_services_of_backfills()
+        self._make_the_services_of_alerts()
 
     def _make_the_services_of_failure(self) -> None:
         ports, settings = self._ports, self._settings
@@ -247,3 +258,36 @@ class Services:
             most_per_second=settings.backfill_per_second,
         )
         self.rebuild_index = RebuildIndex(profiles=ports.profiles, members=ports.members)
+
+    def _make_the_services_of_alerts(self) -> None:
+        ports, local = self._ports, self._settings.is_local
+        self.evaluate_alerts = EvaluateAlerts(
+            configuration=self.configuration,
+            facts=AlertFacts(
+                health=ports.health,
+                undelivered=ports.undelivered,
+                backfills=ports.backfills,
+                runs=ports.history,
+                clock=ports.clock,
+            ),
+            store=ports.alerts,
+            queue=ports.alert_deliveries,
+            clock=ports.clock,
+            new_id=ports.new_id,
+        )
+        self.deliver_alerts = DeliverAlerts(
+            store=ports.alerts,
+            queue=ports.alert_deliveries,
+            secrets=ports.secrets,
+            webhooks=ports.webhooks,
+            clock=ports.clock,
+            local=local,
+        )
+        self.alert_subscriptions = AlertSubscriptions(
+            store=ports.alerts,
+            secrets=ports.secrets,
+            deliver=self.deliver_alerts,
+            clock=ports.clock,
+            new_id=ports.new_id,
+            local=local,
+        )

@@ -17,6 +17,7 @@ from shared.web.context import WebContext
 from shared.web.openapi import describe, openapi_of
 from shared.web.problems import ProblemError, answer
 from shared.web.routes import (
+    alerts,
     audiences,
     audit,
     backfills,
@@ -43,6 +44,7 @@ ROUTERS = (
     quarantine.router,
     uploads.router,
     metrics.router,
+    alerts.router,
     audit.router,
 )
 

@@ -57,6 +57,9 @@ FUNCTIONS: dict[str, dict[str, object]] = {
     "sweep_profiles": on_schedule("SWEEP_SCHEDULE"),
     "backfill_slice": on_queue("pointer", "backfill-slices"),
     "give_up_slice": on_queue("pointer", "backfill-slices-poison"),
+    "evaluate_alerts": on_schedule("ALERT_SCHEDULE"),
+    "deliver_alert": on_queue("pointer", "alert-deliveries"),
+    "give_up_alert": on_queue("pointer", "alert-deliveries-poison"),
 }
 
 
@@ -106,7 +109,7 @@ def test_the_admin_api_answers(run_worker: RunWorker, deployed: Path, stack: Loc
 def test_what_the_triggers_name_is_in_the_sample_settings() -> None:
     settings = json.loads((CHECKOUT / "local.settings.sample.json").read_text())["Values"]
     named = set(re.findall(r"%(\w+)%", str(FUNCTIONS))) | {"RELAY_STORAGE", "EVENTHUBS"}
-    assert len(named) == 6
+    assert len(named) == 7
     assert named <= settings.keys()
 
 
@@ -138,10 +141,14 @@ async def test_a_change_becomes_an_export(run_worker: RunWorker, deployed: Path,
 def test_every_other_function_runs(run_worker: RunWorker, deployed: Path, stack: LocalStack) -> None:
     pointer = json.dumps({"destinationId": "nobody", "profileKey": "0" * 64, "attempt": 1}).encode()
     part = json.dumps({"backfillId": "none", "bucket": 0, "sequence": 1}).encode()
+    event = json.dumps({"eventId": "none", "subscriptionId": "none", "attempt": 1}).encode()
     run = run_worker(
         deployed,
         stack.settings,
         [
+            Invocation("evaluate_alerts", {"isPastDue": False}),
+            Invocation.of_queue_message("deliver_alert", event, id="6"),
+            Invocation.of_queue_message("give_up_alert", event, id="7"),
             Invocation.of_queue_message("backfill_slice", part, id="4"),
             Invocation.of_queue_message("give_up_slice", part, id="5"),
             Invocation("run_backfill", {"isPastDue": False}),

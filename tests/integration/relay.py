@@ -20,6 +20,7 @@ IMPATIENT = {
     "CONFIG_CACHE_SECONDS": "2",
     "RETRY_DELAYS": "1,2",
     "WATCH_SCHEDULE": "* * * * * *",
+    "ALERT_SCHEDULE": "0 0 0 1 1 *",  # never, but where a test is about alerts
     "BACKFILL_SCHEDULE": "0 0 0 1 1 *",  # never: a new dataflow's backfill would export once more
     "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:01",
     "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",

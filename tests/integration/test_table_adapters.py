@@ -12,6 +12,7 @@ from azure.data.tables.aio import TableServiceClient
 
 from local.stack import LocalStack
 from shared.adapters import table_quarantine, table_runs, table_undelivered, tables
+from shared.adapters.table_alerts import TableAlerts
 from shared.adapters.table_backfills import TableBackfills
 from shared.adapters.table_configuration import TableConfiguration
 from shared.adapters.table_health import TableHealth
@@ -24,6 +25,7 @@ from shared.domain.instants import DAY, SECOND, format_instant
 from shared.errors import ConflictError, StorageError
 from shared.services.ports import QuarantinedItem
 from shared.settings import PROFILE_BUCKETS, Connection
+from tests.contracts.alert_store import AlertStoreContract
 from tests.contracts.backfill_store import BackfillStoreContract
 from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
@@ -108,6 +110,12 @@ class TestTableMembers(MemberIndexContract):
     @pytest.fixture
     def index(self, table: tables.Table) -> TableMembers:
         return TableMembers(table)
+
+
+class TestTableAlerts(AlertStoreContract):
+    @pytest.fixture
+    def store(self, table: tables.Table) -> TableAlerts:
+        return TableAlerts(table)
 
 
 class TestTableBackfills(BackfillStoreContract):

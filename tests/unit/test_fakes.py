@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.contracts.alert_store import AlertStoreContract
 from tests.contracts.backfill_store import BackfillStoreContract
 from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
@@ -14,6 +15,7 @@ from tests.contracts.undelivered_store import UndeliveredStoreContract
 from tests.contracts.upload_files import Put, UploadFilesContract
 from tests.fakes import (
     ManualClock,
+    MemoryAlerts,
     MemoryBackfills,
     MemoryConfiguration,
     MemoryHealth,
@@ -26,6 +28,12 @@ from tests.fakes import (
     MemoryUploadFiles,
 )
 from tests.unit.builders import NOW
+
+
+class TestMemoryAlerts(AlertStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryAlerts:
+        return MemoryAlerts()
 
 
 class TestMemoryProfiles(ProfileStoreContract):

@@ -14,16 +14,19 @@ from shared.services.work_slices import SliceOutcome
 from shared.settings import Settings
 from tests.fakes import (
     ManualClock,
+    MemoryAlerts,
     MemoryAudit,
     MemoryBackfills,
     MemoryChangesQueue,
     MemoryConfiguration,
+    MemoryDeliveryQueue,
     MemoryHealth,
     MemoryMembers,
     MemoryMetrics,
     MemoryProfiles,
     MemoryQuarantine,
     MemoryRetryQueue,
+    MemoryRunHistory,
     MemoryRuns,
     MemorySecrets,
     MemorySender,
@@ -31,6 +34,7 @@ from tests.fakes import (
     MemoryUndelivered,
     MemoryUploadFiles,
     ScriptedVerifier,
+    ScriptedWebhooks,
 )
 from tests.unit.builders import NOW, configuration, destination
 
@@ -67,6 +71,10 @@ class World:
         self.retries = MemoryRetryQueue()
         self.slices = MemorySliceQueue()
         self.uploads = MemoryUploadFiles()
+        self.alerts = MemoryAlerts()
+        self.alert_deliveries = MemoryDeliveryQueue()
+        self.webhooks = ScriptedWebhooks()
+        self.history = MemoryRunHistory()
         self._ids = count(1)
         self.worker = self.new_worker()
 
@@ -88,6 +96,10 @@ class World:
             retries=self.retries,
             slices=self.slices,
             uploads=self.uploads,
+            alerts=self.alerts,
+            alert_deliveries=self.alert_deliveries,
+            webhooks=self.webhooks,
+            history=self.history,
             sender=self.sender,
             secrets=self.secrets,
             verifier=self.verifier,

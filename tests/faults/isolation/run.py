@@ -32,7 +32,8 @@ _SHARE_OF_CAPACITY = 0.4
 _EMPTY_WITHIN = 180.0
 _READ_WITHIN = 180.0
 _EXPORTED = "exported {"
-_NO_BACKFILL = {"BACKFILL_SCHEDULE": "0 0 0 1 1 *"}
+_NEVER = "0 0 0 1 1 *"
+_CHANGES_ALONE = {"BACKFILL_SCHEDULE": _NEVER, "ALERT_SCHEDULE": _NEVER}
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ async def _bench(directory: Path) -> AsyncIterator[_Bench]:
     with LocalStack(directory, hubs=dict.fromkeys(DESTINATIONS, PARTITIONS)) as stack:
         connection_string = stack.storage_connection_string
         await apply(connection_string, parse_configuration_file(configuration()))
-        await asyncio.to_thread(stack.start_functions_host, settings=_NO_BACKFILL)
+        await asyncio.to_thread(stack.start_functions_host, settings=_CHANGES_ALONE)
         async with (
             Storage(connection_string) as storage,
             QueueClient.from_connection_string(connection_string, CHANGES_QUEUE, use_env_settings=False) as queue,

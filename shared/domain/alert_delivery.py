@@ -1,0 +1,100 @@
+"""One event for one subscription: what is remembered of its delivery, and what follows an attempt."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.domain.instants import DAY, MINUTE, SECOND, format_instant, within
+
+RETRY_DELAYS = (15.0, 60.0, 300.0)
+"""Seconds before each further attempt; after the last it is given up."""
+PATIENCE = 2 * MINUTE
+"""How late an attempt may be before its pointer is taken for lost."""
+KEPT = 7 * DAY
+_LONGEST_ERROR = 500
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class AlertDelivery(BaseModel):
+    """`body` is what is sent, the same at every attempt. Times are microseconds; `due_at`: of the next attempt.
+
+    An attempt is counted before it is made: whoever counted it makes it, so that no two make the same.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    event_id: str
+    subscription_id: str
+    body: str
+    created_at: int
+    due_at: int
+    state: DeliveryState = DeliveryState.PENDING
+    attempts: int = 0
+    last_attempt_at: int = 0
+    error: str = ""
+
+    @property
+    def key(self) -> str:
+        return delivery_key(self.event_id, self.subscription_id)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "eventId": self.event_id,
+            "subscriptionId": self.subscription_id,
+            "state": str(self.state),
+            "attempts": self.attempts,
+            "lastAttemptAt": format_instant(self.last_attempt_at) if self.last_attempt_at else None,
+            "error": self.error or None,
+        }
+
+
+def delivery_key(event_id: str, subscription_id: str) -> str:
+    return f"{event_id}|{subscription_id}"
+
+
+def claimed(delivery: AlertDelivery, attempt: int, now: int) -> AlertDelivery | None:
+    """The delivery with the attempt counted; None where it is not its turn, or was made already."""
+    if delivery.state != DeliveryState.PENDING or attempt != delivery.attempts + 1:
+        return None
+    return delivery.model_copy(update={"attempts": attempt, "last_attempt_at": now, "due_at": now})
+
+
+def after_attempt(delivery: AlertDelivery, error: str | None, now: int) -> tuple[AlertDelivery, float | None]:
+    """What becomes of it after an attempt that ended with `error`, or well; and after how many seconds the next is due,
+    if there is to be one.
+    """
+    if error is None:
+        return delivery.model_copy(update={"state": DeliveryState.DELIVERED, "error": ""}), None
+    if delivery.attempts > len(RETRY_DELAYS):
+        return given_up(delivery, error), None
+    delay = RETRY_DELAYS[delivery.attempts - 1]
+    due_at = now + int(delay * SECOND)
+    return delivery.model_copy(update={"due_at": due_at, "error": error[:_LONGEST_ERROR]}), delay
+
+
+def given_up(delivery: AlertDelivery, error: str) -> AlertDelivery:
+    return delivery.model_copy(update={"state": DeliveryState.FAILED, "error": error[:_LONGEST_ERROR]})
+
+
+def exhausted(delivery: AlertDelivery) -> bool:
+    """Whether every attempt was made: then the last was cut off before anybody knew how it ended."""
+    return delivery.attempts > len(RETRY_DELAYS)
+
+
+def overdue(delivery: AlertDelivery, now: int) -> bool:
+    """Whether its pointer seems lost, or whoever made the attempt ended before it did."""
+    return (
+        delivery.state == DeliveryState.PENDING
+        and not within(now - delivery.due_at, PATIENCE)
+        and (now > delivery.due_at)
+    )
+
+
+def outdated(delivery: AlertDelivery, now: int) -> bool:
+    return delivery.state != DeliveryState.PENDING and not within(now - delivery.created_at, KEPT)

@@ -1,0 +1,106 @@
+"""What alerts are about: rules over what is known of a destination. Each finds a value; too great a one fires."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.domain.instants import MINUTE
+
+WINDOW = 10 * MINUTE
+"""How far back the rules look that go by what was exported."""
+
+
+class Verdict(StrEnum):
+    """`unknown`: what the rule needs could not be found out, so nothing is said and nothing taken back."""
+
+    FIRING = "firing"
+    CLEAR = "clear"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class RecentExports:
+    """What became of a destination's exports in the window; `latency_p95` is in seconds, None where there were none."""
+
+    activated: int = 0
+    failed: int = 0
+    dead: int = 0
+    parked: int = 0
+    latency_p95: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one destination at one moment; None where something could not be found out.
+
+    `down_seconds` and `backfill_seconds` are 0 where it is not down, or no backfill runs.
+    """
+
+    down_seconds: float | None = None
+    dead_rows: int | None = None
+    exports: RecentExports | None = None
+    backfill_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`threshold` is the greatest value that is no alert, unless a subscription says another; in `unit`.
+
+    `measure` finds the value, None where it is unknown.
+    """
+
+    id: str
+    description: str
+    unit: str
+    threshold: float
+    measure: Callable[[Facts], float | None]
+    greatest: float = 1e9
+    """The greatest threshold that makes sense."""
+
+    def evaluate(self, facts: Facts, threshold: float | None = None) -> Verdict:
+        """Whether the rule fires, by its own threshold or by another."""
+        value = self.measure(facts)
+        if value is None:
+            return Verdict.UNKNOWN
+        return Verdict.FIRING if value > (self.threshold if threshold is None else threshold) else Verdict.CLEAR
+
+
+def _skipped(facts: Facts) -> float | None:
+    """Exports that were decided and did not reach the hub; those that were decided against are no part of it."""
+    exports = facts.exports
+    if exports is None:
+        return None
+    skipped = exports.failed + exports.dead + exports.parked
+    return _share(skipped, exports.activated + skipped)
+
+
+def _failed(facts: Facts) -> float | None:
+    exports = facts.exports
+    return None if exports is None else _share(exports.failed, exports.activated + exports.failed)
+
+
+def _share(part: int, whole: int) -> float:
+    """0 where nothing was to be done: then nothing was left undone."""
+    return part / whole if whole else 0.0
+
+
+def _latency(facts: Facts) -> float | None:
+    return None if facts.exports is None else facts.exports.latency_p95 or 0.0
+
+
+_RULES = (
+    Rule("destination-down", "The destination does not answer", "seconds", 0, lambda facts: facts.down_seconds),
+    Rule(
+        "dead-rows",
+        "Exports are dead: every attempt has failed",
+        "exports",
+        0,
+        lambda facts: facts.dead_rows,
+        greatest=10_000,
+    ),
+    Rule("activation-skipped", "Exports that were due did not reach the hub", "share", 0.01, _skipped, greatest=1),
+    Rule("failure-rate", "Exports are not acknowledged when they are sent", "share", 0.05, _failed, greatest=1),
+    Rule("slow-exports", "Exports take long (95th percentile)", "seconds", 600, _latency),
+    Rule("long-backfill", "A backfill takes long", "seconds", 3_600, lambda facts: facts.backfill_seconds),
+)
+RULES: Mapping[str, Rule] = {rule.id: rule for rule in _RULES}

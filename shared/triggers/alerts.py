@@ -1,0 +1,53 @@
+"""The triggers of alerts: judging, and telling those who subscribed."""
+
+import json
+import logging
+
+import azure.functions as func
+
+logger = logging.getLogger(__name__)
+blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
+
+
+@blueprint.function_name("evaluate_alerts")
+@blueprint.timer_trigger(arg_name="timer", schedule="%ALERT_SCHEDULE%", use_monitor=False)
+async def evaluate_alerts(timer: func.TimerRequest) -> None:
+    """Open and resolve alerts; each is a line of the log, too, whoever has subscribed."""
+    from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
+    from shared.services.evaluate_alerts import AlertRun
+
+    outcome = AlertRun()
+    try:
+        await (await relay()).services.evaluate_alerts.run(outcome)
+    finally:
+        for told in outcome.told:
+            logger.warning("alert %s", json.dumps(told))
+
+
+@blueprint.function_name("deliver_alert")
+@blueprint.queue_trigger(arg_name="pointer", queue_name="alert-deliveries", connection="RELAY_STORAGE")
+async def deliver_alert(pointer: func.QueueMessage) -> None:
+    """Send an event to a webhook. A failure of storage is raised, so that the queue brings the pointer again."""
+    from shared.adapters.alert_queue import decode_pointer
+    from shared.bootstrap import relay
+
+    decoded = decode_pointer(pointer.get_body())
+    outcome = await (await relay()).services.deliver_alerts.handle(decoded)
+    what = {"event": decoded.event_id, "subscription": decoded.subscription_id, "outcome": outcome}
+    logger.info("delivered %s", json.dumps(what))
+
+
+@blueprint.function_name("give_up_alert")
+@blueprint.queue_trigger(arg_name="pointer", queue_name="alert-deliveries-poison", connection="RELAY_STORAGE")
+async def give_up_alert(pointer: func.QueueMessage) -> None:
+    """Note that an event could not be worked on at any delivery of its pointer."""
+    from shared.adapters.alert_queue import decode_pointer
+    from shared.bootstrap import relay
+
+    try:
+        decoded = decode_pointer(pointer.get_body())
+    except ValueError as error:
+        logger.warning("%s: the message %s is dropped", error, pointer.id)
+        return
+    await (await relay()).services.deliver_alerts.give_up(decoded)
+    logger.warning("event %s for subscription %s is given up", decoded.event_id, decoded.subscription_id)

@@ -1,0 +1,88 @@
+"""On a local stack: a hub breaks and a webhook hears of it; the hub is mended and the webhook hears of that."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from aiohttp import web
+
+from local.stack import LocalStack
+from shared.bootstrap import clock
+from shared.domain.instants import format_instant
+from tests.eventually import eventually
+from tests.integration.relay import Relay
+from tests.unit.builders import destination, membership
+
+CONFIGURATION: dict[str, Any] = {
+    "audiences": [{"id": "a", "name": "A"}],
+    "destinations": [destination("alerted")],
+    "dataflows": [{"id": "alerted", "audiences": ["a"], "attributes": ["/x"]}],
+}
+
+
+class Webhook:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.events: list[dict[str, Any]] = []
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        """Rule and state of each event that is about an alert, in the order received."""
+        return [(event["data"]["rule"], event["data"]["state"]) for event in self.events if "rule" in event["data"]]
+
+
+@pytest.fixture
+async def webhook() -> AsyncIterator[Webhook]:
+    async def take(request: web.Request) -> web.Response:
+        hook.events.append(json.loads(await request.read()))
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    hook = Webhook(f"http://127.0.0.1:{runner.addresses[0][1]}/hook")
+    yield hook
+    await runner.cleanup()
+
+
+async def test_a_hub_that_breaks_and_is_mended(tmp_path: Path, webhook: Webhook) -> None:
+    with LocalStack(tmp_path) as stack:
+        relay = Relay(stack, CONFIGURATION)
+        stack.broker.create_hub("alerted")
+        await relay.start(lease_seconds=60, settings={"ALERT_SCHEDULE": "* * * * * *"})
+        async with httpx.AsyncClient(base_url=stack.functions_host.url, timeout=30) as client:
+            subscription = {"url": webhook.url, "events": ["destination-down"]}
+            created = (await client.post("/api/alert-subscriptions", json=subscription)).json()["subscription"]
+            tested = (await client.post(f"/api/alert-subscriptions/{created['id']}/test")).json()
+            assert (tested, webhook.events[0]["type"]) == (
+                {"delivered": True, "status": 204, "problem": None},
+                "profile-relay.alert.test",
+            )
+
+            stack.broker.delete_hub("alerted")
+            qualified = {"segmentMembership": membership(1), "occurredAt": format_instant(clock())}
+            await relay.send(*({"profileId": f"p{number}", **qualified} for number in range(6)))
+
+            async def heard(*expected: tuple[str, str]) -> bool:
+                return webhook.told == list(expected)
+
+            down, up = ("destination-down", "open"), ("destination-down", "resolved")
+            assert await eventually(lambda: heard(down), timeout=60)
+            states = {alert["rule"]: alert["state"] for alert in (await client.get("/api/alerts")).json()["alerts"]}
+            assert states["destination-down"] == "open"
+
+            stack.broker.create_hub("alerted")
+            assert await eventually(lambda: heard(down, up), timeout=90)
+            listed = (await client.get("/api/alerts")).json()
+            assert {alert["rule"]: alert["state"] for alert in listed["alerts"]}["destination-down"] == "resolved"
+            assert [delivery["state"] for delivery in listed["deliveries"]] == ["delivered", "delivered"]
+        lines = [line for line in relay.log.splitlines() if 'alert {"event"' in line and '"destination-down"' in line]
+        assert len(lines) == 2
+        assert all("WARNING" in line for line in lines)
+        secret = json.loads((tmp_path / "secrets.json").read_text())[f"profile-relay--alert-{created['id']}"]
+        assert all(value not in relay.log for value in secret.values())
