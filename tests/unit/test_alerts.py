@@ -364,6 +364,12 @@ async def test_what_is_poisoned_is_given_up_once(world: World) -> None:
     assert (delivery.state, delivery.attempts) == ("failed", 0)
     assert await world.worker.deliver_alerts.handle(pointer) == Delivered.OUTDATED
     await world.worker.deliver_alerts.give_up(DeliveryPointer("x", "y", 1))
+    await up(world)
+    await evaluate(world)
+    (pointer, _) = world.alert_deliveries.waiting[0]
+    assert await deliver(world) == [Delivered.DELIVERED]
+    await world.worker.deliver_alerts.give_up(pointer)  # a copy of the pointer that came too late
+    assert [each.state for each in await world.worker.evaluate_alerts.deliveries()] == ["delivered", "failed"]
 
 
 async def test_what_is_over_is_forgotten(world: World) -> None:
