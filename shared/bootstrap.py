@@ -27,7 +27,7 @@ from shared.adapters.table_quarantine import TableQuarantine
 from shared.adapters.table_undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.adapters.webhook_sender import HttpWebhookSender
-from shared.services.alert_ports import NoRunHistory
+from shared.services.alert_ports import NoExportHistory
 from shared.services.wiring import Ports, Services
 from shared.settings import RELAY_STORAGE, Settings
 
@@ -105,7 +105,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         alerts=TableAlerts(home["Alerts"]),
         alert_deliveries=alert_queue.StorageDeliveryQueue(deliveries),
         webhooks=HttpWebhookSender(),
-        runs=NoRunHistory(),
+        export_history=NoExportHistory(),
         sender=sender,
         secrets=secrets,
         verifier=EventHubsVerifier(settings.local_broker_control_port),

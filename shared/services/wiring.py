@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.domain.backfill import BackfillKind
 from shared.services.alert_facts import AlertFacts
-from shared.services.alert_ports import AlertStore, DeliveryQueue, RunHistory, WebhookSender
+from shared.services.alert_ports import AlertStore, DeliveryQueue, ExportHistory, WebhookSender
 from shared.services.alert_subscriptions import AlertSubscriptions
 from shared.services.audience_uploads import AudienceUploads
 from shared.services.audit import AuditLog
@@ -68,7 +68,7 @@ class Ports:
     alerts: AlertStore
     alert_deliveries: DeliveryQueue
     webhooks: WebhookSender
-    runs: RunHistory
+    export_history: ExportHistory
     sender: ExportSender
     secrets: SecretStore
     verifier: HubVerifier
@@ -251,7 +251,7 @@ class Services:
                 health=ports.health,
                 undelivered=ports.undelivered,
                 backfills=ports.backfills,
-                runs=ports.runs,
+                exports=ports.export_history,
                 clock=ports.clock,
             ),
             store=ports.alerts,

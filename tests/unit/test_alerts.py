@@ -93,7 +93,7 @@ async def test_a_destination_goes_down_and_answers_again(world: World) -> None:
 async def test_what_every_fact_opens(world: World) -> None:
     row = Undelivered("d", "p", UndeliveredState.DEAD, 1, ("audience",), NOW, 3, NOW, NOW, "no")
     await world.undelivered.save(StoredUndelivered(row, None))
-    world.runs.counts = {"d": Counts(activated=5, failed=3, parked=2, latency=601), "e": Counts(activated=1)}
+    world.export_history.counts = {"d": Counts(activated=5, failed=3, parked=2, latency=601), "e": Counts(activated=1)}
     running, done = BackfillState.RUNNING, BackfillState.DONE
     backfills = [
         (BackfillKind.BACKFILL, running, "e", 0),
@@ -120,14 +120,14 @@ async def test_what_every_fact_opens(world: World) -> None:
         "long-backfill": 3_601,
     }
     now = world.clock()
-    assert set(world.runs.asked) == {(each, now - 10 * MINUTE, now, 10 * MINUTE) for each in ("d", "e")}
+    assert set(world.export_history.asked) == {(each, now - 10 * MINUTE, now, 10 * MINUTE) for each in ("d", "e")}
 
 
 async def test_what_is_unknown_neither_opens_nor_resolves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.runs.counts["d"] = Counts(dead=1)
+    world.export_history.counts["d"] = Counts(dead=1)
     await down(world)
     assert len(await evaluate(world)) == 2
-    del world.runs.counts["d"]
+    del world.export_history.counts["d"]
 
     async def fail(*_: Any) -> Any:
         raise StorageError("no answer")
@@ -136,7 +136,7 @@ async def test_what_is_unknown_neither_opens_nor_resolves(world: World, monkeypa
         broken.setattr(world.health, "load", fail)
         broken.setattr(world.undelivered, "count", fail)
         assert await evaluate(world, 1) == []  # the configuration is cached
-    world.runs.counts["d"] = Counts()
+    world.export_history.counts["d"] = Counts()
     await up(world)
     assert len(await evaluate(world)) == 2
 

@@ -19,12 +19,12 @@ from tests.fakes import (
     MemoryChangesQueue,
     MemoryConfiguration,
     MemoryDeliveryQueue,
+    MemoryExportHistory,
     MemoryHealth,
     MemoryMembers,
     MemoryProfiles,
     MemoryQuarantine,
     MemoryRetryQueue,
-    MemoryRunHistory,
     MemorySecrets,
     MemorySender,
     MemorySliceQueue,
@@ -68,7 +68,7 @@ class World:
         self.alerts = MemoryAlerts()
         self.alert_deliveries = MemoryDeliveryQueue()
         self.webhooks = ScriptedWebhooks()
-        self.runs = MemoryRunHistory()
+        self.export_history = MemoryExportHistory()
         self._ids = count(1)
         self.worker = self.new_worker()
 
@@ -90,7 +90,7 @@ class World:
             alerts=self.alerts,
             alert_deliveries=self.alert_deliveries,
             webhooks=self.webhooks,
-            runs=self.runs,
+            export_history=self.export_history,
             sender=self.sender,
             secrets=self.secrets,
             verifier=self.verifier,
