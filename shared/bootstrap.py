@@ -28,7 +28,7 @@ from shared.adapters.table_runs import TableRuns
 from shared.adapters.table_undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.adapters.webhook_sender import HttpWebhookSender
-from shared.services.alert_history import CountedRuns
+from shared.services.alert_history import CountedExports
 from shared.services.run_history import RunHistory
 from shared.services.wiring import Ports, Services
 from shared.settings import RELAY_STORAGE, Settings
@@ -123,7 +123,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         alerts=TableAlerts(home["Alerts"]),
         alert_deliveries=alert_queue.StorageDeliveryQueue(deliveries),
         webhooks=HttpWebhookSender(),
-        history=CountedRuns(RunHistory(runs, clock)),
+        export_history=CountedExports(RunHistory(runs, clock)),
         sender=sender,
         secrets=secrets,
         verifier=EventHubsVerifier(settings.local_broker_control_port),

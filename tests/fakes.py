@@ -31,8 +31,7 @@ from shared.errors import (
     SendError,
     UploadFileChangedError,
 )
-from shared.services import alert_ports
-from shared.services.alert_ports import DeliveryPointer, Item, Stored, WebhookAnswer
+from shared.services.alert_ports import DeliveryPointer, ExportSlot, Item, Stored, WebhookAnswer
 from shared.services.audit import AuditEntry
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
 from shared.services.connection_ports import ConnectionProblem, Verified
@@ -667,14 +666,14 @@ class Counts:
         return self.latency
 
 
-class MemoryRunHistory:
+class MemoryExportHistory:
     """`counts` are those of the whole time that is asked for, by destination; of others nothing is known."""
 
     def __init__(self) -> None:
         self.counts: dict[str, Counts] = {}
         self.asked: list[tuple[str, int, int, int]] = []
 
-    async def read(self, destination_id: str, since: int, until: int, step: int) -> list[alert_ports.RunSlot]:
+    async def read(self, destination_id: str, since: int, until: int, step: int) -> list[ExportSlot]:
         self.asked.append((destination_id, since, until, step))
         counts = self.counts.get(destination_id)
-        return [] if counts is None else [alert_ports.RunSlot(since, counts)]
+        return [] if counts is None else [ExportSlot(since, counts)]

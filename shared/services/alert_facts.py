@@ -9,7 +9,7 @@ from shared.domain.backfill import BackfillKind, BackfillState
 from shared.domain.instants import SECOND
 from shared.domain.undelivered import UndeliveredState
 from shared.errors import StorageError
-from shared.services.alert_ports import RunHistory
+from shared.services.alert_ports import ExportHistory
 from shared.services.backfill_ports import BackfillStore
 from shared.services.ports import Clock, DestinationTrouble, HealthStore, UndeliveredStore
 
@@ -28,13 +28,13 @@ class AlertFacts:
         health: HealthStore,
         undelivered: UndeliveredStore,
         backfills: BackfillStore,
-        runs: RunHistory,
+        exports: ExportHistory,
         clock: Clock,
     ) -> None:
         self._health = health
         self._undelivered = undelivered
         self._backfills = backfills
-        self._runs = runs
+        self._history = exports
         self._clock = clock
 
     async def of(self, destination_ids: list[str]) -> dict[str, Facts]:
@@ -72,7 +72,7 @@ class AlertFacts:
         return dead if dead or count.complete else None
 
     async def _exports(self, destination_id: str, now: int) -> RecentExports | None:
-        slots = await self._runs.read(destination_id, now - WINDOW, now, WINDOW)
+        slots = await self._history.read(destination_id, now - WINDOW, now, WINDOW)
         if not slots:
             return None
         latencies = [latency for slot in slots if (latency := slot.counts.latency_quantile(SLOWEST)) is not None]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from shared.domain import runs
 from shared.domain.instants import SECOND
-from shared.services.alert_ports import RunSlot
+from shared.services.alert_ports import ExportSlot
 from shared.services.run_history import RunHistory
 
 
@@ -33,7 +33,7 @@ class _Counts:
         return None if quantile is None else quantile / SECOND
 
 
-class CountedRuns:
+class CountedExports:
     """The slots that overlap the time asked for, as one: the last ten minutes are the slot that runs and the one
     before, as there is no shorter one.
     """
@@ -41,7 +41,7 @@ class CountedRuns:
     def __init__(self, history: RunHistory) -> None:
         self._history = history
 
-    async def read(self, destination_id: str, since: int, until: int, step: int) -> list[RunSlot]:
+    async def read(self, destination_id: str, since: int, until: int, step: int) -> list[ExportSlot]:
         """Raises StorageError."""
         counted = await self._history.totals(destination_id, since, until)
-        return [RunSlot(since, _Counts(counted))]
+        return [ExportSlot(since, _Counts(counted))]

@@ -8,11 +8,11 @@ from shared.domain.alert_state import Alert
 from shared.domain.alert_subscriptions import AlertSubscription
 
 
-class RunCounts(Protocol):
+class ExportCounts(Protocol):
     """What became of a destination's exports in a slot.
 
-    `activated`: acknowledged by the hub. `failed`: not acknowledged, a retry follows. `dead`: not acknowledged, no
-    retry follows. `parked`: not tried, for the destination was down or paused.
+    `activated`: exports that the hub acknowledged. `failed`: attempts that it did not acknowledge. `dead`, `parked`:
+    exports that became so.
     """
 
     @property
@@ -32,18 +32,19 @@ class RunCounts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RunSlot:
-    """`start` in microseconds; it is as long as the step that was asked for."""
+class ExportSlot:
+    """From `start`, in microseconds, as long as the step that was asked for."""
 
     start: int
-    counts: RunCounts
+    counts: ExportCounts
 
 
-class RunHistory(Protocol):
-    async def read(self, destination_id: str, since: int, until: int, step: int) -> list[RunSlot]:
-        """The slots of `step` from `since` to `until` (microseconds), also those in which nothing was exported.
+class ExportHistory(Protocol):
+    async def read(self, destination_id: str, since: int, until: int, step: int) -> list[ExportSlot]:
+        """The slots of `step` from `since` until `until` (microseconds), also those in which nothing was exported.
 
-        An empty list says that nothing is known of that time. Raises StorageError.
+        The first may start before `since`, the last end after `until`. An empty list says that nothing is known of that
+        time. Raises StorageError.
         """
 
 

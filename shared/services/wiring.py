@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.domain.backfill import BackfillKind
-from shared.services import alert_ports
 from shared.services.alert_facts import AlertFacts
-from shared.services.alert_ports import AlertStore, DeliveryQueue, WebhookSender
+from shared.services.alert_ports import AlertStore, DeliveryQueue, ExportHistory, WebhookSender
 from shared.services.alert_subscriptions import AlertSubscriptions
 from shared.services.audience_uploads import AudienceUploads
 from shared.services.audit import AuditLog
@@ -76,7 +75,7 @@ class Ports:
     alerts: AlertStore
     alert_deliveries: DeliveryQueue
     webhooks: WebhookSender
-    history: alert_ports.RunHistory
+    export_history: ExportHistory
     sender: ExportSender
     secrets: SecretStore
     verifier: HubVerifier
@@ -267,7 +266,7 @@ class Services:
                 health=ports.health,
                 undelivered=ports.undelivered,
                 backfills=ports.backfills,
-                runs=ports.history,
+                exports=ports.export_history,
                 clock=ports.clock,
             ),
             store=ports.alerts,

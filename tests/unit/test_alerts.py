@@ -93,7 +93,7 @@ async def test_a_destination_goes_down_and_answers_again(world: World) -> None:
 async def test_what_every_fact_opens(world: World) -> None:
     row = Undelivered("d", "p", UndeliveredState.DEAD, 1, ("audience",), NOW, 3, NOW, NOW, "no")
     await world.undelivered.save(StoredUndelivered(row, None))
-    world.history.counts = {"d": Counts(activated=5, failed=3, parked=2, latency=601), "e": Counts(activated=1)}
+    world.export_history.counts = {"d": Counts(activated=5, failed=3, parked=2, latency=601), "e": Counts(activated=1)}
     running, done = BackfillState.RUNNING, BackfillState.DONE
     backfills = [
         (BackfillKind.BACKFILL, running, "e", 0),
@@ -120,14 +120,14 @@ async def test_what_every_fact_opens(world: World) -> None:
         "long-backfill": 3_601,
     }
     now = world.clock()
-    assert set(world.history.asked) == {(each, now - 10 * MINUTE, now, 10 * MINUTE) for each in ("d", "e")}
+    assert set(world.export_history.asked) == {(each, now - 10 * MINUTE, now, 10 * MINUTE) for each in ("d", "e")}
 
 
 async def test_what_is_unknown_neither_opens_nor_resolves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.history.counts["d"] = Counts(dead=1)
+    world.export_history.counts["d"] = Counts(dead=1)
     await down(world)
     assert len(await evaluate(world)) == 2
-    del world.history.counts["d"]
+    del world.export_history.counts["d"]
 
     async def fail(*_: Any) -> Any:
         raise StorageError("no answer")
@@ -136,7 +136,7 @@ async def test_what_is_unknown_neither_opens_nor_resolves(world: World, monkeypa
         broken.setattr(world.health, "load", fail)
         broken.setattr(world.undelivered, "count", fail)
         assert await evaluate(world, 1) == []  # the configuration is cached
-    world.history.counts["d"] = Counts()
+    world.export_history.counts["d"] = Counts()
     await up(world)
     assert len(await evaluate(world)) == 2
 
@@ -364,6 +364,12 @@ async def test_what_is_poisoned_is_given_up_once(world: World) -> None:
     assert (delivery.state, delivery.attempts) == ("failed", 0)
     assert await world.worker.deliver_alerts.handle(pointer) == Delivered.OUTDATED
     await world.worker.deliver_alerts.give_up(DeliveryPointer("x", "y", 1))
+    await up(world)
+    await evaluate(world)
+    (pointer, _) = world.alert_deliveries.waiting[0]
+    assert await deliver(world) == [Delivered.DELIVERED]
+    await world.worker.deliver_alerts.give_up(pointer)  # a copy of the pointer that came too late
+    assert [each.state for each in await world.worker.evaluate_alerts.deliveries()] == ["delivered", "failed"]
 
 
 async def test_what_is_over_is_forgotten(world: World) -> None:

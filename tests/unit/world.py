@@ -20,13 +20,13 @@ from tests.fakes import (
     MemoryChangesQueue,
     MemoryConfiguration,
     MemoryDeliveryQueue,
+    MemoryExportHistory,
     MemoryHealth,
     MemoryMembers,
     MemoryMetrics,
     MemoryProfiles,
     MemoryQuarantine,
     MemoryRetryQueue,
-    MemoryRunHistory,
     MemoryRuns,
     MemorySecrets,
     MemorySender,
@@ -74,7 +74,7 @@ class World:
         self.alerts = MemoryAlerts()
         self.alert_deliveries = MemoryDeliveryQueue()
         self.webhooks = ScriptedWebhooks()
-        self.history = MemoryRunHistory()
+        self.export_history = MemoryExportHistory()
         self._ids = count(1)
         self.worker = self.new_worker()
 
@@ -99,7 +99,7 @@ class World:
             alerts=self.alerts,
             alert_deliveries=self.alert_deliveries,
             webhooks=self.webhooks,
-            history=self.history,
+            export_history=self.export_history,
             sender=self.sender,
             secrets=self.secrets,
             verifier=self.verifier,
