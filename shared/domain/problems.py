@@ -20,6 +20,8 @@ _EXPECTED = {
     "union_tag_not_found": "expected an object with a type",
     "value_error": f"expected {EXPECTED_INSTANT}",
 }
+_OF_SEVERAL_TYPES = {"authentication", "connection"}
+_TYPES = {"app-setting", "connection-string", "managed-identity", "sas"}
 _SHOWN_PROBLEMS = 5
 _SHOWN_CHARACTERS = 300
 
@@ -62,8 +64,8 @@ def _expectation(problem: Any) -> str:
 def _pointer(location: tuple[int | str, ...]) -> str:
     if location and location[-1] == "[key]":  # pydantic's mark for a key that is wrong itself
         location = location[:-1]
-    if "authentication" in location:  # pydantic puts the type it took the object for behind it
-        place = location.index("authentication") + 1
-        location = location[:place] + location[place + 1 :]
+    # Behind an object of one of several types pydantic puts the type that it took it for.
+    pairs = zip(location, ("", *location), strict=False)
+    location = tuple(part for part, before in pairs if not (before in _OF_SEVERAL_TYPES and part in _TYPES))
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
     return pointer if len(pointer) <= _SHOWN_CHARACTERS else f"{pointer[:_SHOWN_CHARACTERS]}…"

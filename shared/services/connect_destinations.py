@@ -4,6 +4,7 @@ The configuration is not touched: whoever calls puts the authentication into the
 """
 
 import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from shared.domain.configuration import (
@@ -13,10 +14,11 @@ from shared.domain.configuration import (
     SasAuthentication,
     SecretReference,
 )
-from shared.domain.credentials import Credentials, IdentityCredentials, sas_credentials
+from shared.domain.credentials import Credentials, IdentityCredentials, parse_connection_string, sas_credentials
 from shared.domain.namespaces import parse_namespace
 from shared.errors import ConfigurationError, ConnectionFailedError
 from shared.services.connection_ports import ConnectionProblem, HubVerifier, SecretStore, Verified
+from shared.settings import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +62,40 @@ class Rotated(Connected):
 
 
 class ConnectDestinations:
-    """`local` is the app on the local stack; `margin` is after how many seconds every worker follows a change."""
+    """`setting` gives the connection behind an app setting's name; `local` is the app on the local stack; `margin` is
+    after how many seconds every worker follows a change.
+    """
 
-    def __init__(self, *, secrets: SecretStore, verifier: HubVerifier, local: bool, margin: float) -> None:
+    def __init__(
+        self,
+        *,
+        secrets: SecretStore,
+        verifier: HubVerifier,
+        setting: Callable[[str], Connection],
+        local: bool,
+        margin: float,
+    ) -> None:
+        self.local = local
         self._secrets = secrets
         self._verifier = verifier
-        self._local = local
+        self._setting = setting
         self._margin = margin
 
     @property
     def keeps_keys(self) -> bool:
         """Whether there is a place for keys; without one, destinations are connected by app settings or identities."""
         return self._secrets.writable
+
+    def credentials_of(self, setting: str) -> tuple[Credentials, str | None]:
+        """What an app setting holds, and the hub that it names, if it names one.
+
+        Raises SettingError where there is none, ValueError for one that is no connection to Event Hubs.
+        """
+        connection = self._setting(setting)
+        if connection.connection_string:
+            pasted = parse_connection_string(connection.connection_string, local_allowed=self.local)
+            return pasted.credentials, pasted.event_hub_name
+        return IdentityCredentials(connection.endpoint or "", connection.client_id), None
 
     async def check(self, request: ConnectionRequest) -> ConnectionReport:
         """Look whether the hub can be reached and sent to. Stores nothing, sends nothing.
@@ -89,6 +113,13 @@ class ConnectDestinations:
             hubs_problem=hubs_problem,
             problem=problem if request.event_hub_name else hubs_problem,
         )
+
+    async def require(self, request: ConnectionRequest, *, force: bool = False) -> ConnectionReport:
+        """The same; unless `force`, raises ConnectionFailedError where there is a problem."""
+        report = await self.check(request)
+        if report.problem is not None and not force:
+            raise ConnectionFailedError(report.problem.kind, report.problem.message, report.hubs)
+        return report
 
     async def authenticate(self, destination_id: str, credentials: Credentials) -> Authentication:
         """Keep the key, if there is one; how the destination finds it. Raises SecretError, ConfigurationError."""
@@ -116,9 +147,7 @@ class ConnectDestinations:
         Unless `force`, raises ConnectionFailedError for one that does not work, and nothing is kept. Raises
         ConfigurationError, SecretError, too.
         """
-        report = await self.check(ConnectionRequest(credentials, event_hub_name))
-        if report.problem is not None and not force:
-            raise ConnectionFailedError(report.problem.kind, report.problem.message, report.hubs)
+        report = await self.require(ConnectionRequest(credentials, event_hub_name), force=force)
         return Connected(await self.authenticate(destination_id, credentials), report)
 
     async def rotate(
@@ -136,16 +165,22 @@ class ConnectDestinations:
             )
         try:
             credentials = sas_credentials(
-                authentication.namespace, key_name or authentication.key_name, key, local_allowed=self._local
+                authentication.namespace, key_name or authentication.key_name, key, local_allowed=self.local
             )
         except ValueError as error:
             raise ConfigurationError(str(error)) from None
         connected = await self.connect(destination.id, credentials, destination.event_hub_name, force=force)
         return Rotated(connected.authentication, connected.report, self._margin)
 
-    async def forget(self, destination_id: str) -> None:
-        """Delete the key of a destination that is removed, in all versions. Raises SecretError."""
-        await self._secrets.delete(secret_name(destination_id))
+    async def forget(self, removed: Destination, left: Iterable[Destination]) -> bool:
+        """Delete the key that was kept for a destination which is removed, in all versions, and say whether that was
+        called for: not for a key that it shares with one of those `left`. Raises SecretError.
+        """
+        name = secret_name(removed.id)
+        if _secret_of(removed) != name or name in map(_secret_of, left):
+            return False
+        await self._secrets.delete(name)
+        return True
 
     async def _verify(
         self, credentials: Credentials, event_hub_name: str | None
@@ -155,10 +190,15 @@ class ConnectDestinations:
     def _checked(self, credentials: Credentials) -> Credentials:
         """The same with the namespace spelt out: nobody may have the app connect just anywhere."""
         try:
-            namespace = parse_namespace(credentials.namespace, local_allowed=self._local)
+            namespace = parse_namespace(credentials.namespace, local_allowed=self.local)
         except ValueError as error:
             raise ConfigurationError(f"namespace: {error}") from None
         return replace(credentials, namespace=namespace)
+
+
+def _secret_of(destination: Destination) -> str | None:
+    authentication = destination.authentication
+    return authentication.secret.name if isinstance(authentication, SasAuthentication) else None
 
 
 def secret_name(destination_id: str) -> str:

@@ -129,6 +129,7 @@ class Services:
         self.connect_destinations = ConnectDestinations(
             secrets=ports.secrets,
             verifier=ports.verifier,
+            setting=settings.event_hubs,
             local=settings.is_local,
             margin=settings.backfill_delay,
         )

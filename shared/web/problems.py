@@ -15,10 +15,13 @@ from shared.errors import (
     BadContinuationError,
     ConfigurationError,
     ConflictError,
+    ConnectionFailedError,
+    NoSecretStoreError,
     NoSuchBackfillError,
     NoSuchUploadError,
     NotInQuarantineError,
     RelayError,
+    SecretError,
     SettingError,
     StorageError,
     UploadError,
@@ -31,8 +34,10 @@ _STATUS_OF: dict[type[RelayError], int] = {
     BadContinuationError: 422,
     ConfigurationError: 422,
     ConflictError: 409,
+    NoSecretStoreError: 409,
     NoSuchBackfillError: 404,
     NotInQuarantineError: 404,
+    SecretError: 503,
     SettingError: 503,
     StorageError: 503,
     NoSuchUploadError: 404,
@@ -72,6 +77,9 @@ def problem_of(error: Exception) -> ProblemError:
     if isinstance(error, ConfigurationError):
         errors = str(error).splitlines()
         return ProblemError(422, errors[0], errors)
+    if isinstance(error, ConnectionFailedError):
+        hubs = [f"the namespace has the hubs {', '.join(error.hubs)}"] if error.hubs else []
+        return ProblemError(422, str(error), [f"{error.kind}: {error}", *hubs])
     if isinstance(error, RelayError):
         status = next((code for kind, code in _STATUS_OF.items() if isinstance(error, kind)), 500)
         headers = {"Retry-After": _RETRY_AFTER_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else None

@@ -37,6 +37,7 @@ def connecting(stack: LocalStack) -> ConnectDestinations:
     return ConnectDestinations(
         secrets=secret_store(settings),
         verifier=EventHubsVerifier(settings.local_broker_control_port),
+        setting=settings.event_hubs,
         local=settings.is_local,
         margin=settings.backfill_delay,
     )

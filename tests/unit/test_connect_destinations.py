@@ -4,7 +4,13 @@ import pytest
 
 from shared.domain.configuration import Destination, IdentityAuthentication, SasAuthentication, SecretReference
 from shared.domain.credentials import Credentials, IdentityCredentials, SasCredentials
-from shared.errors import ConfigurationError, ConnectionFailedError, NoSecretStoreError, SecretError
+from shared.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    NoSecretStoreError,
+    SecretError,
+    SettingError,
+)
 from shared.services.connect_destinations import ConnectDestinations, ConnectionRequest
 from shared.services.connection_ports import ConnectionProblem, Verified
 from shared.settings import Settings
@@ -26,7 +32,17 @@ class Office:
         self.verifier = ScriptedVerifier()
         self.verifier.found["crm"] = Verified(("0", "1"))
         self.verifier.hubs = ("analytics", "crm")
-        self.service = ConnectDestinations(secrets=self.secrets, verifier=self.verifier, local=local, margin=65.0)
+        settings = Settings.from_environment(
+            {
+                "HUB": f"Endpoint=sb://{HOST}/;SharedAccessKeyName=send;SharedAccessKey={KEY};EntityPath=crm",
+                "IDENTITY__fullyQualifiedNamespace": HOST,
+                "IDENTITY__clientId": "4c0f",
+                "STORAGE": f"AccountName=a;AccountKey={KEY}",
+            }
+        )
+        self.service = ConnectDestinations(
+            secrets=self.secrets, verifier=self.verifier, setting=settings.event_hubs, local=local, margin=65.0
+        )
 
 
 @pytest.fixture
@@ -186,11 +202,31 @@ async def test_a_key_that_cannot_be_kept_is_an_error(office: Office, failure: Se
         await office.service.connect("crm", CREDENTIALS, "crm")
 
 
+async def test_an_app_setting_is_looked_at_as_what_it_holds(office: Office) -> None:
+    assert office.service.credentials_of("HUB") == (CREDENTIALS, "crm")
+    assert office.service.credentials_of("IDENTITY") == (IdentityCredentials(HOST, "4c0f"), None)
+    with pytest.raises(ValueError, match="expected a connection string of an Event Hubs") as refused:
+        office.service.credentials_of("STORAGE")
+    assert KEY not in str(refused.value)
+    with pytest.raises(SettingError, match="app setting NONE"):
+        office.service.credentials_of("NONE")
+
+
 async def test_what_is_forgotten_is_gone_in_all_versions(office: Office) -> None:
     before = (await office.service.connect("crm", CREDENTIALS, "crm")).authentication
     await office.service.rotate(destination_with(before), OTHER_KEY)
-    await office.service.forget("crm")
+    assert await office.service.forget(destination_with(before), [])
     assert office.secrets.secrets == {}
+
+
+async def test_a_key_that_another_destination_uses_is_not_forgotten(office: Office) -> None:
+    authentication = (await office.service.connect("crm", CREDENTIALS, "crm")).authentication
+    removed = destination_with(authentication)
+    assert not await office.service.forget(removed, [removed.model_copy(update={"id": "other"})])
+    assert not await office.service.forget(destination_with(None), [])
+    borrowing = removed.model_copy(update={"id": "other"})
+    assert not await office.service.forget(borrowing, [])
+    assert list(office.secrets.secrets) == ["profile-relay-crm"]
 
 
 def test_it_is_wired_with_the_margin_that_backfills_wait_for() -> None:

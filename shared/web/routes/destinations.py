@@ -7,11 +7,12 @@ from fastapi import APIRouter, Path, Request, Response
 from shared.domain.configuration import Configuration, ConfigurationFile, Destination
 from shared.domain.instants import format_instant
 from shared.domain.plan import warnings_about
+from shared.errors import SecretError
 from shared.services.edit_configuration import as_file
 from shared.services.ports import DestinationTrouble
 from shared.web.context import Relay
 from shared.web.etags import check_preconditions, etag_of
-from shared.web.guarded import GuardedRoute, needs
+from shared.web.guarded import GuardedRoute, needs, note
 from shared.web.models import DestinationHealth, DestinationList, DestinationResource
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
@@ -20,7 +21,7 @@ from shared.web.resources import delete_entries, find, put_entry, tagged
 router = APIRouter(prefix="/api/destinations", tags=["destinations"], route_class=GuardedRoute)
 
 Id = Annotated[str, Path(description="The destination's id", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-_CONNECTED_ELSEWHERE = ("connection",)
+_CONNECTED_ELSEWHERE = ("connection", "authentication")
 """Members that are verified when they are set, so they are not changed with the details."""
 
 
@@ -29,7 +30,7 @@ async def list_destinations(relay: Relay) -> DestinationList:
     configuration = await relay.edit_configuration.load()
     troubles = await relay.health.load()
     return DestinationList(
-        destinations=[_resource(each, configuration, troubles) for each in configuration.destinations],
+        destinations=[destination_resource(each, configuration, troubles) for each in configuration.destinations],
         warnings=warnings_about(configuration),
     )
 
@@ -39,7 +40,7 @@ async def get_destination(relay: Relay, response: Response, destination_id: Id) 
     configuration = await relay.edit_configuration.load()
     destination = find_destination(configuration, destination_id)
     tagged(response, destination)
-    return _resource(destination, configuration, await relay.health.load())
+    return destination_resource(destination, configuration, await relay.health.load())
 
 
 @router.put(
@@ -72,7 +73,7 @@ async def put_destination(
     )
     destination = find_destination(configuration, destination_id)
     tagged(response, destination)
-    return _resource(destination, configuration, await relay.health.load())
+    return destination_resource(destination, configuration, await relay.health.load())
 
 
 @router.delete(
@@ -82,18 +83,29 @@ async def put_destination(
     openapi_extra=needs(Permission.MANAGE_DESTINATIONS, preconditions=True),
 )
 async def delete_destination(relay: Relay, request: Request, destination_id: Id) -> None:
-    """Nothing more is exported to it, and what waits for it is dropped."""
+    """Nothing more is exported to it, what waits for it is dropped, and its key is deleted."""
+    removed: Destination | None = None
+    left: list[Destination] = []
 
     def edit(configuration: Configuration) -> ConfigurationFile:
-        check_preconditions(request, etag_of(find_destination(configuration, destination_id)))
+        nonlocal removed, left
+        removed = find_destination(configuration, destination_id)
+        left = [each for each in configuration.destinations if each.id != destination_id]
+        check_preconditions(request, etag_of(removed))
         return as_file(configuration).model_copy(
             update={
-                "destinations": [each for each in configuration.destinations if each.id != destination_id],
+                "destinations": left,
                 "dataflows": [each for each in configuration.dataflows if each.id != destination_id],
             }
         )
 
     await delete_entries(relay, request, edit)
+    if removed is not None:
+        try:
+            if await relay.connect_destinations.forget(removed, left):
+                note(request, f"key of destination {destination_id} deleted")
+        except SecretError as error:  # the destination is removed all the same
+            note(request, f"its key is left: {error}")
 
 
 def find_destination(configuration: Configuration, destination_id: str) -> Destination:
@@ -102,9 +114,10 @@ def find_destination(configuration: Configuration, destination_id: str) -> Desti
     return find(configuration.destinations, lambda entry: entry.id == destination_id, otherwise)
 
 
-def _resource(
+def destination_resource(
     destination: Destination, configuration: Configuration, troubles: dict[str, DestinationTrouble]
 ) -> DestinationResource:
+    """The destination with its health and its warnings."""
     trouble = troubles.get(destination.id)
     if trouble is None:
         health = DestinationHealth(state="healthy")
