@@ -127,7 +127,7 @@ async def test_destinations_at_a_glance(console: Console) -> None:
     console.world.clock.now += 3 * 60_000_000
     text = await console.page("/console")
     assert "2 destinations · 1 down · 4 exports undelivered" in text
-    assert re.search(r"D Down .*Down, since 3 min ago \. Down\. .*Undelivered 1 parked, 3 retrying", text)
+    assert re.search(r"D Down .*Down for 3 min \. Down\. .*Undelivered 1 parked, 3 retrying", text)
     assert re.search(r"E Healthy Dataflow Active .*Undelivered 0", text)
 
 
@@ -243,6 +243,25 @@ async def test_pause_and_resume(console: Console) -> None:
     answer = await console.submit(f"/console/backfills/{backfill.id}/cancel")
     assert answer.headers["location"] == f"{DATAFLOW}?done=cancelled"
     assert "Cancelled" in await console.page(DATAFLOW)
+
+
+async def test_backfills_show_how_far_they_are(console: Console) -> None:
+    for number in range(3):
+        await console.world.handle(item(f"p{number}", 1, segmentMembership=membership(1, audience="b")))
+    await console.submit(DATAFLOW, await mapping(console, others="b"))
+    assert re.search(r"Waiting .*starts in \d+ (s|min)", await console.page(DATAFLOW))
+    await console.world.clock.sleep(60)
+    await console.world.worker.plan_backfills.run()
+    console.world.slices.waiting, rest = console.world.slices.waiting[:8], console.world.slices.waiting[8:]
+    await console.world.work_slices()
+    console.world.clock.now += 10_000_000
+    assert re.search(r"Running .*50 % · .*about 10 s left", await console.page(DATAFLOW))
+    assert "data-refresh" in (await console.get(DATAFLOW)).text
+    console.world.slices.waiting = rest
+    await console.world.work_slices()
+    await console.world.worker.plan_backfills.run()
+    assert re.search(r"Done .*100 % · 3 members , 3 exported", await console.page(DATAFLOW))
+    assert "data-refresh" not in (await console.get(DATAFLOW)).text
 
 
 async def test_undelivered_is_shown_and_redriven(console: Console) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -15,8 +16,9 @@ from starlette.datastructures import MutableHeaders
 from shared.web import problems
 from shared.web.console.forms import COOKIE, FIELD, require_own_page, token_of
 from shared.web.console.words import FILTERS
+from shared.web.context import context_of
 from shared.web.guarded import FORM_TYPES, GuardedRoute, needs
-from shared.web.permissions import Permission
+from shared.web.permissions import Permission, Principal, principal_of
 
 PREFIX = "/console"
 _HERE = Path(__file__).parent
@@ -117,7 +119,7 @@ def page(*permissions: Permission) -> dict[str, Any]:
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """The page; `now` (microseconds) has to be among the `values` if it tells ages."""
-    principal = getattr(request.state, "principal", None)
+    principal = _principal(request)
     allowed = principal.permissions if principal else frozenset()
     token, new = token_of(request)
     content = _environment.get_template(template).render(
@@ -136,6 +138,17 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
             COOKIE, token, path=PREFIX, secure=request.url.scheme == "https", httponly=True, samesite="strict"
         )
     return response
+
+
+def _principal(request: Request) -> Principal | None:
+    """Who looks; no route has asked for that where there is no route."""
+    known: Principal | None = getattr(request.state, "principal", None)
+    if known is not None:
+        return known
+    with suppress(problems.ProblemError):
+        authenticated = context_of(request).app_service_authentication
+        return principal_of(request.headers, app_service_authentication=authenticated)
+    return None
 
 
 def redirect(path: str, done: str) -> RedirectResponse:

@@ -19,6 +19,16 @@ def age(instant: int | str, now: int) -> Markup:
         text = f"{duration(now - at)} ago"
     else:
         text = f"in {duration(at - now)}" if at - now >= SECOND else "now"
+    return _time(at, text)
+
+
+def lasting(instant: int | str, now: int) -> Markup:
+    """For how long it has been so."""
+    at = parse_instant(instant) if isinstance(instant, str) else instant
+    return _time(at, duration(now - at))
+
+
+def _time(at: int, text: str) -> Markup:
     exactly = format_instant(at // SECOND * SECOND)
     return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(exactly, text)
 
@@ -61,6 +71,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "counted": counted,
     "duration": duration,
     "fromjson": json.loads,
+    "lasting": lasting,
     "number": number,
     "percent": percent,
     "pretty": pretty,
