@@ -249,8 +249,8 @@ async def test_backfills_show_how_far_they_are(console: Console) -> None:
     for number in range(3):
         await console.world.handle(item(f"p{number}", 1, segmentMembership=membership(1, audience="b")))
     await console.submit(DATAFLOW, await mapping(console, others="b"))
-    assert re.search(r"Waiting .*starts in \d+ (s|min)", await console.page(DATAFLOW))
-    await console.world.clock.sleep(60)
+    assert re.search(r"Waiting .*due in \d+ (s|min)", await console.page(DATAFLOW))
+    await console.world.clock.sleep(120)
     await console.world.worker.plan_backfills.run()
     console.world.slices.waiting, rest = console.world.slices.waiting[:8], console.world.slices.waiting[8:]
     await console.world.work_slices()
@@ -330,6 +330,6 @@ async def test_storage_that_is_down_has_a_page(console: Console, monkeypatch: py
     monkeypatch.setattr(console.world.configuration, "load", failing)
     answer = await console.get("/console")
     text = text_of(answer, 503)
-    assert "table Configuration: could not read" in text
+    assert "Table Configuration: could not read" in text
     assert "What to do: wait a moment" in text
     assert answer.headers["retry-after"] == "5"
