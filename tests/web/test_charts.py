@@ -40,6 +40,18 @@ class Slot:
     counts: Counts
 
 
+class MemoryHistory:
+    """A day or more of exports, the same in each step."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int, int, int]] = []
+
+    async def read(self, destination_id: str, since: int, until: int, step: int) -> list[Slot]:
+        self.asked.append((destination_id, since, until, step))
+        latency = Durations([SECOND])
+        return [Slot(start, Counts(Counter({"audience": 1}), 0, 0, latency)) for start in range(since, until - 1, step)]
+
+
 def parsed(svg: str) -> ElementTree.Element:
     return ElementTree.fromstring(svg)  # noqa: S314 - our own
 

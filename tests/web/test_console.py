@@ -3,11 +3,13 @@
 import re
 from collections.abc import AsyncIterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
 
+from shared.domain.instants import DAY, MINUTE
 from shared.errors import StorageError
 from shared.services.connection_ports import Verified
 from shared.services.ports import StoredConfiguration
@@ -17,6 +19,7 @@ from shared.web.permissions import Permission
 from tests.unit.builders import item, membership
 from tests.unit.world import World
 from tests.web.console import SAME_ORIGIN, Console, page_routes, text_of
+from tests.web.test_charts import MemoryHistory
 
 ROUTES = page_routes()
 DATAFLOW = "/console/destinations/d"
@@ -69,6 +72,22 @@ async def test_the_roles_that_a_page_needs_are_enough(world: World, method: str,
     assert answer.status_code in {200, 303, 404, 412, 422}
 
 
+def test_the_table_in_the_docs_is_the_codes() -> None:
+    text = (Path(__file__).parents[2] / "docs/console.md").read_text()
+    rows = re.findall(r"^\| `(/console[^`]*)` \| ([^|]*) \|", text, re.MULTILINE)
+    table = {
+        path.replace("{id}", "{destination_id}"): {name.strip() for name in names.split(",")} for path, names in rows
+    }
+    code = {path: {str(each) for each in required(route)} for method, path, route in ROUTES if method == "GET"}
+    assert len(table) == 6
+    assert table == {path: code[path] for path in table}
+    assert code.keys() - table.keys() == {
+        "/console/",
+        "/console/quarantine/{row_id}",
+        "/console/undelivered/{destination_id}/redrive",
+    }
+
+
 POSTS = [path for method, path, _ in ROUTES if method == "POST"]
 
 
@@ -104,7 +123,7 @@ async def test_only_forms_are_taken(console: Console) -> None:
     text_of(await console.post(DATAFLOW, content=b"a=&" * 2_001, headers=sent), 400)
 
 
-@pytest.mark.parametrize("path", ["/console/", "/console/nothing", "/console/assets/x/style.css", f"{DATAFLOW}x"])
+@pytest.mark.parametrize("path", ["/console/x/", "/console/nothing", "/console/assets/x/style.css", f"{DATAFLOW}x"])
 async def test_a_page_that_there_is_not(console: Console, path: str) -> None:
     assert "Not Found" in await console.page(path, 404)
     answer = await console.get(path, headers={"accept": "application/json"})
@@ -262,6 +281,17 @@ async def test_backfills_show_how_far_they_are(console: Console) -> None:
     await console.world.worker.plan_backfills.run()
     assert re.search(r"Done .*100 % · 3 members , 3 exported", await console.page(DATAFLOW))
     assert "data-refresh" not in (await console.get(DATAFLOW)).text
+
+
+async def test_charts_show_what_was_counted(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "What it came to" not in await console.page(DATAFLOW)
+    history = MemoryHistory()
+    monkeypatch.setattr(console.world.worker, "run_history", history, raising=False)
+    text = await console.page(f"{DATAFLOW}?span=7d")
+    assert "Exports by reason 28 exports" in text
+    now = console.world.clock()
+    assert history.asked == [("d", now - 7 * DAY, now + 1, 6 * 60 * MINUTE)]
+    text_of(await console.get(f"{DATAFLOW}?span=1y"), 422)
 
 
 async def test_undelivered_is_shown_and_redriven(console: Console) -> None:

@@ -134,7 +134,7 @@ def _latency(labels: list[str], slots: Sequence[Slot], ends: tuple[str, str]) ->
     worst = max((value for value in series["p95"] if value is not None), default=0.0)
     top = top_of(worst)
     summary = f"p95 at most {_words(worst)}"
-    title = "Latency, from the queue to the hub's acknowledgement"
+    title = "Latency, queue to acknowledgement"
     description = f"{summary} from {ends[0]} to {ends[1]} UTC"
     svg = lines("latency", title, description, labels, series, top)
     return Chart(title, summary, svg, list(series), _words(top), ends)

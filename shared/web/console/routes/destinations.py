@@ -15,6 +15,8 @@ from shared.web.routes.destinations import destination_resource
 
 router = APIRouter(prefix=PREFIX, route_class=PageRoute)
 
+_SEE = page(Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS)
+
 
 @dataclass(frozen=True, slots=True)
 class _Card:
@@ -23,7 +25,8 @@ class _Card:
     waiting: UndeliveredCount
 
 
-@router.get("", **page(Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS))
+@router.get("", **_SEE)
+@router.get("/", **_SEE)
 async def show_destinations(relay: Relay, request: Request) -> HTMLResponse:
     configuration = await relay.edit_configuration.load()
     troubles = await relay.health.load()
