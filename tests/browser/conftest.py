@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
@@ -17,21 +18,31 @@ _MISSING = "no browser: @sparticuz/chromium could not be unpacked and run; run `
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Path:
+def chromium() -> Iterator[Path]:
     """The executable. Without one the tests fail in CI, and are skipped elsewhere."""
-    unpacked = subprocess.run(
-        ["node", "--input-type=module", "-e", _UNPACK], cwd=PROJECT, capture_output=True, text=True, check=False
-    )
-    executable = Path(unpacked.stdout.strip() or "/nowhere")
-    runs = executable.is_file() and (
-        subprocess.run([executable, "--version"], capture_output=True, check=False).returncode == 0
-    )
-    if not runs:
-        message = f"{_MISSING}\n{unpacked.stderr[-500:]}"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return executable
+    # Of its own, for it unpacks itself into the folder for temporary files, and tests run side by side.
+    with TemporaryDirectory() as folder:
+        unpacked = subprocess.run(
+            ["node", "--input-type=module", "-e", _UNPACK],
+            cwd=PROJECT,
+            env=os.environ | {"TMPDIR": folder},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        executable = Path(unpacked.stdout.strip() or "/nowhere")
+        if not _runs(executable):
+            message = f"{_MISSING}\n{unpacked.stderr[-500:]}"
+            if os.environ.get("CI"):
+                pytest.fail(message)
+            pytest.skip(message)
+        yield executable
+
+
+def _runs(executable: Path) -> bool:
+    if not executable.is_file():
+        return False
+    return subprocess.run([executable, "--version"], capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture

@@ -101,7 +101,13 @@ def test_many_reasons_are_drawn_together_and_nothing_not_at_all() -> None:
 
 @pytest.mark.parametrize(
     ("elapsed", "text"),
-    [(0, "now"), (SECOND, "1 s ago"), (200 * SECOND, "3 min ago"), (3 * DAY, "3 d ago"), (-90 * SECOND, "in 1 min")],
+    [
+        (0, "just now"),
+        (SECOND, "1 s ago"),
+        (MINUTE, "1 min ago"),
+        (3 * DAY, "3 d ago"),
+        (-90 * SECOND, "in 1 min"),
+    ],
 )
 def test_ages(elapsed: int, text: str) -> None:
     shown = age("2026-01-11T21:24:39Z", 1_768_166_679 * SECOND + elapsed)

@@ -148,6 +148,8 @@ async def test_destinations_at_a_glance(console: Console) -> None:
     assert "2 destinations · 1 down · 4 exports undelivered" in text
     assert re.search(r"D Down .*Down for 3 min \. Down\. .*Undelivered 1 parked, 3 retrying", text)
     assert re.search(r"E Healthy Dataflow Active .*Undelivered 0", text)
+    confirm = await console.page("/console/undelivered/d/redrive")
+    assert re.search(r"4 exports .*The destination is down since 3 min ago : they are sent when it answers", confirm)
 
 
 async def test_an_empty_console_says_what_to_do_next(console: Console) -> None:
@@ -226,7 +228,7 @@ async def test_mapping_is_saved(console: Console) -> None:
     entries = [entry for entry in console.world.audit.entries.values() if entry.details]
     assert entries[0].details[0] == "dataflow d changed"
     page = await console.page(DATAFLOW)
-    assert "2 audiences, asked for now 0 %" in page
+    assert "2 audiences, asked for just now 0 %" in page
     again = await console.submit(DATAFLOW, fields)
     assert "Somebody else changed the dataflow" in text_of(again, 412)
 
@@ -302,7 +304,7 @@ async def test_undelivered_is_shown_and_redriven(console: Console) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
     assert "Nothing matches" in await console.page("/console/undelivered?destination=e&state=dead")
     confirm = await console.page("/console/undelivered/d/redrive")
-    assert "Redrive all to D? 1 exports are sent again" in confirm
+    assert "Redrive all to D? 1 export : sent again" in confirm
     assert console.world.health.redrives == {}
     answer = await console.submit("/console/undelivered/d/redrive")
     assert answer.headers["location"] == "/console/undelivered?destination=d&done=redriving"
@@ -333,7 +335,10 @@ async def test_quarantine_is_shown_replayed_and_dropped(console: Console) -> Non
     again = text_of(await console.submit("/console/quarantine/selected", selected | {"confirmed": "yes"}), 409)
     assert "0 items replayed, 2 not" in again
     assert "for good" in text_of(await console.submit(f"/console/quarantine/{rows[2]}/drop"))
-    await console.submit(f"/console/quarantine/{rows[2]}/drop", {"confirmed": "yes"})
+    dropped = {"row": rows, "action": "drop", "confirmed": "yes"}
+    await console.submit("/console/quarantine/selected", dropped)
+    details = [entry.details for entry in console.world.audit.entries.values()]
+    assert ["1 quarantined items dropped"] in details
     assert "Nothing is in quarantine" in await console.page("/console/quarantine")
 
 

@@ -18,7 +18,7 @@ def age(instant: int | str, now: int) -> Markup:
     if now - at >= SECOND:
         text = f"{duration(now - at)} ago"
     else:
-        text = f"in {duration(at - now)}" if at - now >= SECOND else "now"
+        text = f"in {duration(at - now)}" if at - now >= SECOND else "just now"
     return _time(at, text)
 
 

@@ -1,9 +1,11 @@
 """What could not be taken: shown, put back on the queue, dropped."""
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from shared.errors import NotInQuarantineError
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.context import Relay
@@ -49,9 +51,12 @@ async def handle_selected(relay: Relay, request: Request, form: Submitted) -> Re
     if not form.checked("confirmed"):
         return render(request, "confirm_quarantine.html", row_ids=row_ids, action=action)
     if action == "drop":
+        dropped = 0
         for row_id in row_ids:
-            await relay.replay_quarantined.drop(row_id)
-        note(request, f"{len(row_ids)} quarantined items dropped")
+            with suppress(NotInQuarantineError):  # somebody else was faster
+                await relay.replay_quarantined.drop(row_id)
+                dropped += 1
+        note(request, f"{dropped} quarantined items dropped")
         return redirect(PATH, "dropped")
     outcomes = [replayed async for replayed in relay.replay_quarantined.replay(row_ids)]
     kept = [replayed for replayed in outcomes if replayed.problem is not None]

@@ -45,7 +45,8 @@ async def explain(relay: Relay, request: Request, form: Submitted) -> Response:
         dry_run = await relay.explain_profile.dry_run(change, profile_id)
         known = await relay.explain_profile.look_up(profile_id)
         answer, view = dry_run.to_json(), known.to_json() if known else None
-        names = {each.id: each.name for each in (await relay.edit_configuration.load()).destinations}
+        if Permission.MANAGE_DESTINATIONS in request.state.principal.permissions:
+            names = {each.id: each.name for each in (await relay.edit_configuration.load()).destinations}
         if dry_run.problems:
             problems["change"] = dry_run.problems
     return render(
