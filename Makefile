@@ -22,8 +22,8 @@ node_modules/.ready: package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-demo: setup ## the main job on a local stack: changes in, exports out, a summary
-	@$(BIN)/python -m local demo
+demo: setup ## the main job on a local stack: changes in, exports out, a summary; with KEEP=1 it stays, for the console
+	@$(BIN)/python -m local demo $(if $(KEEP),--keep)
 
 test: setup check ## everything that CI runs; three at a time, for most tests wait more than they work
 	@$(BIN)/pytest -n 3 --dist loadscope

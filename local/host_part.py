@@ -61,5 +61,10 @@ class FunctionsHost(Part):
         return f"http://{HOST}:{self.http_port}"
 
     @property
+    def console_url(self) -> str:
+        """Where a browser finds the app's console."""
+        return f"{self.url}/console"
+
+    @property
     def summary(self) -> str:
         return f"{self.url}, functions {', '.join(self.functions)}"

@@ -69,13 +69,13 @@ def run(args: argparse.Namespace) -> int:
             hubs=remembered | dict(args.hub or DEFAULT_HUBS),
             report=progress.report,
         )
-        with _stop_signals(stack) as stop:
+        with stop_signals(stack) as stop:
             try:
                 with progress.shown(), stack:
                     _start_functions(stack, state, with_host=not args.no_functions_host)
                     progress.done()
                     _print_addresses(out, stack, state, own_host=not args.no_functions_host)
-                    _wait(stack, stop)
+                    wait(stack, stop)
                     if not args.in_memory:
                         _remember_hubs(stack, state)
                     out.print("Stopping.")
@@ -102,6 +102,7 @@ def _print_addresses(out: Console, stack: LocalStack, state: StateDirectory, *, 
     }
     if own_host:
         rows["Functions"] = stack.functions_host.url
+        rows["Console"] = stack.functions_host.console_url
     out.print()
     for name, value in rows.items():
         out.print(f"[bold]{name:<12}[/bold]{escape(value)}")
@@ -111,7 +112,7 @@ def _print_addresses(out: Console, stack: LocalStack, state: StateDirectory, *, 
     out.print("Ready. Ctrl-C stops everything.")
 
 
-def _wait(stack: LocalStack, stop: "_StopRequest") -> None:
+def wait(stack: LocalStack, stop: "StopRequest") -> None:
     """Until a signal comes, or a part dies."""
     while not stop.requested:
         if dead := stack.dead_parts:
@@ -126,13 +127,14 @@ def _remember_hubs(stack: LocalStack, state: StateDirectory) -> None:
         print(f"hubs created since the start are not remembered: {error}", file=sys.stderr)
 
 
-class _StopRequest:
+class StopRequest:
     requested = False
 
 
 @contextmanager
-def _stop_signals(stack: LocalStack) -> Iterator[_StopRequest]:
-    stop = _StopRequest()
+def stop_signals(stack: LocalStack) -> Iterator[StopRequest]:
+    """Until the end, a signal to stop asks for it instead of ending the process."""
+    stop = StopRequest()
 
     def request(_number: int, _frame: FrameType | None) -> None:
         stop.requested = True

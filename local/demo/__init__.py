@@ -17,6 +17,7 @@ from local.demo.summary import print_summary
 from local.exports import ExportReader
 from local.stack import LocalStack, Report
 from local.terminal import console
+from local.up import stop_signals, wait
 from shared.bootstrap import build
 from shared.domain.configuration import ConfigurationFile
 
@@ -35,6 +36,9 @@ _SHOWN_WHOLE = "john.doe"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="leave the lines of the exports out")
+    parser.add_argument(
+        "--keep", action="store_true", help="at the end, keep the stack up until Ctrl-C, to look at it in the console"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,6 +48,10 @@ def run(args: argparse.Namespace) -> int:
         apply_first(out, stack, wanted)
         stack.start_functions_host(settings=_SCHEDULES)
         asyncio.run(_play(stack, out, wanted, quiet=args.quiet))
+        if args.keep:
+            out.print(f"\nLook at it: {escape(stack.functions_host.console_url)} (Ctrl-C stops everything)")
+            with stop_signals(stack) as stop:
+                wait(stack, stop)
     return 0
 
 

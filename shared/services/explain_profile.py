@@ -3,10 +3,12 @@
 import asyncio
 
 from shared.domain.change import InvalidChangeError, parse_change
-from shared.domain.dry_run import DryRun, Surroundings, dry_run, standing
+from shared.domain.configuration import Configuration
+from shared.domain.dry_run import DryRun, Surroundings, Verdict, dry_run, standing
 from shared.domain.message import refuse_lone_surrogates
 from shared.domain.profile_key import profile_key
 from shared.domain.profile_view import ProfileView
+from shared.domain.targets import Targets
 from shared.domain.undelivered import Undelivered
 from shared.errors import ProfileTooLargeError
 from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
@@ -68,6 +70,16 @@ class ExplainProfile:
         except ProfileTooLargeError as error:
             return DryRun(profile_id, now, version, problems=[str(error)])
         return foreseen
+
+    async def preview(self, profile_id: str, destination_id: str, configuration: Configuration) -> Verdict:
+        """What the destination would hear of the profile as it is, were the configuration this one.
+
+        The destination must have a dataflow in it. Raises StorageError.
+        """
+        profile = await self._profiles.load(profile_id)
+        around = Surroundings(Targets.of(configuration), lambda _: None, {}, self._clock())
+        verdicts = standing(profile.state, around).verdicts
+        return next(verdict for verdict in verdicts if verdict.destination_id == destination_id)
 
     async def _rows(self, profile_id: str, snapshot: ConfigurationSnapshot) -> dict[str, Undelivered]:
         """What destinations have not heard of the profile, by their ids."""

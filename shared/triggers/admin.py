@@ -1,4 +1,4 @@
-"""`admin_api`: every HTTP request goes to one ASGI application."""
+"""`admin_api` and `console`: every HTTP request goes to one ASGI application."""
 
 import os
 
@@ -11,12 +11,24 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 _ACCESS = func.AuthLevel.ANONYMOUS if app_service_authentication(os.environ) else func.AuthLevel.FUNCTION
 
 
+_METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE"]
+
+
 @blueprint.function_name("admin_api")
-@blueprint.route(
-    "api/{*path}", trigger_arg_name="request", methods=["GET", "HEAD", "POST", "PUT", "DELETE"], auth_level=_ACCESS
-)
+@blueprint.route("api/{*path}", trigger_arg_name="request", methods=_METHODS, auth_level=_ACCESS)
 async def admin_api(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Answer a request; what is answered when is in `shared.web`."""
+    """Answer a program; what is answered when is in `shared.web`."""
+    return await _answer(request, context)
+
+
+@blueprint.function_name("console")
+@blueprint.route("console/{*path}", trigger_arg_name="request", methods=_METHODS[:3], auth_level=_ACCESS)
+async def console(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answer a browser; the pages are in `shared.web.console`."""
+    return await _answer(request, context)
+
+
+async def _answer(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     from shared.web.app import asgi_app  # here, so that queue workers do without FastAPI
 
     answer: func.HttpResponse = await func.AsgiMiddleware(asgi_app()).handle_async(  # type: ignore[no-untyped-call]

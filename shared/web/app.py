@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
@@ -13,6 +13,11 @@ from starlette.exceptions import HTTPException
 from shared.bootstrap import relay, settings
 from shared.errors import RelayError
 from shared.services.wiring import Services
+from shared.web.console import pages
+from shared.web.console.routes import connect, dataflow, why
+from shared.web.console.routes import destinations as destination_pages
+from shared.web.console.routes import quarantine as quarantine_pages
+from shared.web.console.routes import undelivered as undelivered_pages
 from shared.web.context import WebContext
 from shared.web.openapi import describe, openapi_of
 from shared.web.problems import ProblemError, answer
@@ -47,6 +52,14 @@ ROUTERS = (
     alerts.router,
     audit.router,
 )
+PAGES = (
+    destination_pages.router,
+    connect.router,
+    dataflow.router,
+    undelivered_pages.router,
+    quarantine_pages.router,
+    why.router,
+)
 
 
 def create_app(services: Callable[[], Awaitable[Services]], *, app_service_authentication: bool) -> FastAPI:
@@ -61,11 +74,16 @@ def create_app(services: Callable[[], Awaitable[Services]], *, app_service_authe
     )
     app.state.context = WebContext(services, app_service_authentication, logging.getLogger("shared.web"))
     for kind in (ProblemError, RelayError, RequestValidationError, ValidationError, HTTPException):
-        app.add_exception_handler(kind, answer)
-    for router in ROUTERS:
+        app.add_exception_handler(kind, _answer)
+    for router in (*ROUTERS, *PAGES):
         app.include_router(router)
+    app.add_route(f"{pages.PREFIX}/assets/{{tag}}/{{name}}", pages.serve_asset, include_in_schema=False)
     describe(app)
     return app
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    return await (pages.answer if pages.is_page(request) else answer)(request, error)
 
 
 def openapi_document() -> dict[str, Any]:

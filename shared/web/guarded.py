@@ -20,8 +20,12 @@ LARGEST_JSON = 1024 * 1024
 LARGEST_CSV = 4 * 1024 * 1024
 JSON_TYPES = ("application/json",)
 CSV_TYPES = ("text/csv",)
+FORM_TYPES = ("application/x-www-form-urlencoded",)
 _READING = ("GET", "HEAD")
-_SAME_SITE = ("same-origin", "none")
+SAME_SITE = ("same-origin", "none")
+"""What `Sec-Fetch-Site` says of a request that no other site had a hand in."""
+
+Answer = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 
 
 def needs(
@@ -37,6 +41,15 @@ def needs(
 class GuardedRoute(APIRoute):
     """A route that nobody reaches without the permissions which it names."""
 
+    answer = staticmethod(answer)
+    """What is answered when an error ends a request."""
+
+    @staticmethod
+    async def check(request: Request, accepts: list[str]) -> None:
+        """Hold a request that changes something against what it must be. Raises ProblemError."""
+        _refuse_other_sites(request)
+        await _check_body(request, accepts)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         extra = self.openapi_extra or {}
@@ -49,20 +62,23 @@ class GuardedRoute(APIRoute):
             context = context_of(request)
             try:
                 principal = principal_of(request.headers, app_service_authentication=context.app_service_authentication)
+                request.state.principal = principal
                 principal.require(required)
                 if request.method in _READING:
                     return await handler(request)
-                _refuse_other_sites(request)
-                await _check_body(request, accepts)
-                return await _noted(request, principal, handler)
+                await self.check(request, accepts)
+                return await _noted(request, principal, handler, self.answer)
             except Exception as error:
-                return await _failed(request, error)
+                return await _failed(request, error, self.answer)
 
         return guarded
 
 
 async def _noted(
-    request: Request, principal: Principal, handler: Callable[[Request], Coroutine[Any, Any, Response]]
+    request: Request,
+    principal: Principal,
+    handler: Callable[[Request], Coroutine[Any, Any, Response]],
+    answer_error: Answer,
 ) -> Response:
     """Carry the request out between two notes in the audit log: that it was tried, and what came of it.
 
@@ -77,7 +93,7 @@ async def _noted(
         response = await handler(request)
     except Exception as error:
         entry.details = [problem_of(error).detail]
-        response = await _failed(request, error)
+        response = await _failed(request, error, answer_error)
     else:
         entry.details = list(getattr(request.state, "audit_details", ()))
     entry.status = response.status_code
@@ -85,9 +101,9 @@ async def _noted(
     return response
 
 
-async def _failed(request: Request, error: Exception) -> Response:
+async def _failed(request: Request, error: Exception, answer_error: Answer) -> Response:
     """The answer to a request that ended in `error`; the log has all of one that nobody expected."""
-    response = await answer(request, error)
+    response = await answer_error(request, error)
     if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
         context_of(request).logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return response
@@ -108,7 +124,7 @@ def _refuse_other_sites(request: Request) -> None:
     """A browser says where a request comes from: a page of another site must not use who is signed in here."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
-    if (site is not None and site not in _SAME_SITE) or foreign:
+    if (site is not None and site not in SAME_SITE) or foreign:
         raise ProblemError(403, "a page of another site must not change anything here")
 
 

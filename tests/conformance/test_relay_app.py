@@ -47,6 +47,7 @@ HTTP = {
     "authLevel": "FUNCTION",
     "route": "api/{*path}",
 }
+PAGES = HTTP | {"methods": ["GET", "HEAD", "POST"], "route": "console/{*path}"}
 FUNCTIONS: dict[str, dict[str, object]] = {
     "export_profile_changes": on_queue("message", "%PROFILE_CHANGES_QUEUE%"),
     "quarantine_poisoned_changes": on_queue("message", "%PROFILE_CHANGES_QUEUE%-poison"),
@@ -76,13 +77,14 @@ def test_every_function_is_indexed_with_its_trigger(run_worker: RunWorker, deplo
     answer = {"type": "http", "direction": "OUT", "name": "$return"}
     assert run_worker(deployed).functions == {
         "admin_api": [HTTP, answer],
+        "console": [PAGES, answer],
         **{name: [trigger] for name, trigger in FUNCTIONS.items()},
     }
 
 
 def test_app_service_authentication_takes_the_keys_place(run_worker: RunWorker, deployed: Path) -> None:
     functions = run_worker(deployed, {"WEBSITE_AUTH_ENABLED": "True"}).functions
-    assert functions["admin_api"][0]["authLevel"] == "ANONYMOUS"
+    assert [functions[name][0]["authLevel"] for name in ("admin_api", "console")] == ["ANONYMOUS"] * 2
 
 
 def test_the_admin_api_answers(run_worker: RunWorker, deployed: Path, stack: LocalStack) -> None:
@@ -104,6 +106,16 @@ def test_the_admin_api_answers(run_worker: RunWorker, deployed: Path, stack: Loc
     assert json.loads(base64.b64decode(answers[1]["body"]["bytes"]))["name"] == "ü"
     assert answers[1]["headers"]["etag"] == answers[0]["headers"]["etag"]
     assert answers[2]["headers"]["content-type"] == "application/problem+json"
+
+
+def test_the_console_answers(run_worker: RunWorker, deployed: Path, stack: LocalStack) -> None:
+    """With the templates and files that it has been deployed with."""
+    page = {"method": "GET", "url": "https://relay.example/console"}
+    (result,) = run_worker(deployed, stack.settings, [Invocation("console", page)]).invocations
+    answer = result.return_value["http"]
+    assert answer["status"] == 200
+    assert answer["headers"]["content-type"] == "text/html; charset=utf-8"
+    assert b"<h1>Destinations</h1>" in base64.b64decode(answer["body"]["bytes"])
 
 
 def test_what_the_triggers_name_is_in_the_sample_settings() -> None:

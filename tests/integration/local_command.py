@@ -53,10 +53,10 @@ class LocalCommand:
     def stderr(self) -> str:
         return self._output["stderr"]
 
-    def wait_for(self, text: str) -> None:
+    def wait_for(self, text: str, patience: float = PATIENCE) -> None:
         """Until `text` was printed, on either stream."""
         with self._changed:
-            seen = self._changed.wait_for(lambda: text in self.stdout + self.stderr, PATIENCE)
+            seen = self._changed.wait_for(lambda: text in self.stdout + self.stderr, patience)
         assert seen, f"{text!r} was not printed, but:\n{self.stdout}\n{self.stderr}"
 
     def send_signal(self, number: signal.Signals) -> None:

@@ -2,10 +2,10 @@
 
 import json
 import re
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
+import httpx
 import pytest
 from azure.data.tables import TableServiceClient
 
@@ -13,27 +13,26 @@ from local.demo import forgetting
 from local.demo.forgetting import wait_until_forgotten
 from local.demo.traces import TOMBSTONE, Search, Trace, counted
 from local.errors import LocalError
-from local.parts import PROJECT
 from local.stack import LocalStack
 from shared.bootstrap import build
 from shared.domain.profile_key import profile_key
 from shared.services.export_changes import InboundMessage
+from tests.integration.local_command import LocalCommand
 from tests.unit.builders import ids, item, membership
 
 DEMO_SECONDS = 180
 
 
 def test_the_demo_plays_to_its_end(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "local", "demo", "--state-dir", str(tmp_path)],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=DEMO_SECONDS,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    said = done.stdout
+    with LocalCommand("demo", "--keep", "--state-dir", tmp_path) as demo:
+        demo.wait_for("Ctrl-C stops everything", DEMO_SECONDS)
+        said = demo.stdout
+        console = re.search(r"^Look at it: (\S+)", said, re.MULTILINE)
+        assert console
+        assert "Sales hears of customers" in httpx.get(console[1]).text
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait() == 0
+    assert demo.stderr == ""
     assert len(re.findall(r"^(crm|analytics)-1 done in .*: 0 members, 0 exported$", said, re.MULTILINE)) == 2
     backfill = re.search(r"^crm-2 done in .*: 130 members, (\d+) exported", said, re.MULTILINE)
     assert backfill

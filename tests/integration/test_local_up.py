@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import socket
 from pathlib import Path
 
+import httpx
 import pytest
 from azure.storage.queue import QueueServiceClient
 
@@ -40,6 +42,9 @@ def test_up_starts_everything_keeps_others_out_and_leaves_nothing(tmp_path: Path
         assert all(text in up.stdout for text in (values["RELAY_STORAGE"], values["EVENTHUBS"], str(tmp_path)))
         assert queue_names(values["RELAY_STORAGE"]) >= set(QUEUES)
         assert BrokerControl(int(values["LOCAL_BROKER_CONTROL_PORT"])).hubs() == {"sales": 2}
+        console = re.search(r"^Console +(http\S+)$", up.stdout, re.MULTILINE)
+        assert console
+        assert "<h1>Destinations</h1>" in httpx.get(console[1]).text
 
         with LocalCommand(*UP, "--state-dir", tmp_path) as second:
             assert second.wait() == 1

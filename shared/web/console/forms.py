@@ -1,0 +1,82 @@
+"""What a browser sends with a form, and whether one of the console's own pages made it send that."""
+
+import hmac
+import secrets
+from typing import Annotated
+from urllib.parse import parse_qs, urlsplit
+
+from fastapi import Depends, Request
+
+from shared.web.guarded import SAME_SITE
+from shared.web.problems import ProblemError
+
+COOKIE = "profile-relay-form"
+FIELD = "token"
+"""Of every form: the hidden field whose value only our pages know."""
+_MOST_FIELDS = 2_000
+_TOKEN_BYTES = 24
+
+
+class Form:
+    """The fields of a form, as text; one that is missing is empty, as an unchecked box is."""
+
+    def __init__(self, fields: dict[str, list[str]]) -> None:
+        self._fields = fields
+
+    def text(self, name: str) -> str:
+        """Without the spaces around it, which people don't see."""
+        return self.raw(name).strip()
+
+    def raw(self, name: str) -> str:
+        return self._fields.get(name, [""])[-1]
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of a text area that are not empty."""
+        return [line.strip() for line in self.raw(name).splitlines() if line.strip()]
+
+    def all(self, name: str) -> list[str]:
+        """The values of all checked boxes of this name."""
+        return self._fields.get(name, [])
+
+    def checked(self, name: str) -> bool:
+        return name in self._fields
+
+
+async def _form_of(request: Request) -> Form:
+    """Raises ProblemError (400)."""
+    try:
+        text = (await request.body()).decode()
+        fields = parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise ProblemError(400, f"expected the fields of a form in UTF-8, at most {_MOST_FIELDS:,}") from None
+    return Form(fields)
+
+
+Submitted = Annotated[Form, Depends(_form_of)]
+"""The form that was sent, as a parameter of a route."""
+
+
+def token_of(request: Request) -> tuple[str, bool]:
+    """The token that this browser's forms carry, and whether it is new: then a cookie must tell the browser."""
+    known = request.cookies.get(COOKIE, "")
+    if known:
+        return known, False
+    if not hasattr(request.state, "form_token"):
+        request.state.form_token = secrets.token_urlsafe(_TOKEN_BYTES)
+    return request.state.form_token, True
+
+
+async def require_own_page(request: Request) -> None:
+    """Any page can make a browser send a form, so something has to show that it was one of ours: what the browser says
+    of the page, or that the form carries the token which only our pages can read.
+
+    Raises ProblemError (403).
+    """
+    if request.headers.get("sec-fetch-site") in SAME_SITE:
+        return
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc == request.headers.get("host"):
+        return
+    known, given = request.cookies.get(COOKIE, ""), (await _form_of(request)).raw(FIELD)
+    if not known or not hmac.compare_digest(known.encode(), given.encode()):
+        raise ProblemError(403, "this form was not sent by a page of the console: open the page again, then send it")

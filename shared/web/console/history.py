@@ -1,0 +1,150 @@
+"""A destination's charts: what its exports came to in the last day, week or month."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from markupsafe import Markup
+
+from shared.domain.instants import DAY, MINUTE, SECOND, format_instant
+from shared.services.wiring import Services
+from shared.web.console.charts import lines, stacked_bars, top_of
+from shared.web.console.words import counted, duration
+
+HOUR = 60 * MINUTE
+SPANS: dict[str, tuple[int, int]] = {"24h": (DAY, HOUR), "7d": (7 * DAY, 6 * HOUR), "30d": (30 * DAY, DAY)}
+"""Name -> how long it is, and how long each of its steps; microseconds."""
+_MOST_REASONS = 5
+
+
+class Durations(Protocol):
+    @property
+    def count(self) -> int: ...
+
+    def quantile(self, share: float) -> int | None: ...
+
+
+class Counts(Protocol):
+    @property
+    def activated(self) -> Mapping[str, int]: ...
+
+    @property
+    def failed(self) -> int: ...
+
+    @property
+    def dead(self) -> int: ...
+
+    @property
+    def latency(self) -> Durations: ...
+
+
+class Slot(Protocol):
+    """What was counted from `start` (microseconds) on."""
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def counts(self) -> Counts: ...
+
+
+class History(Protocol):
+    async def read(self, destination_id: str, since: int, until: int, step: int) -> Sequence[Slot]:
+        """From `since` until `until` in slots of `step`, all in microseconds, empty ones included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """`legend`: the names of the series in their order; `top` is what the upper edge means."""
+
+    title: str
+    summary: str
+    svg: Markup
+    legend: list[str]
+    top: str
+    ends: tuple[str, str]
+
+
+async def charts_of(relay: Services, destination_id: str, span: str) -> list[Chart]:
+    """None where nothing is counted, or nothing was in that time. Raises StorageError."""
+    history: History | None = getattr(relay, "run_history", None)
+    if history is None:
+        return []
+    length, step = SPANS[span]
+    now = relay.clock()
+    slots = await history.read(destination_id, now - length, now + 1, step)
+    return draw(slots)
+
+
+def draw(slots: Sequence[Slot]) -> list[Chart]:
+    """Exports by reason, failures, latency; no chart where there is nothing to show."""
+    if not any(sum(slot.counts.activated.values()) or slot.counts.failed for slot in slots):
+        return []
+    labels = [format_instant(slot.start)[:16].replace("T", " ") for slot in slots]
+    ends = (labels[0], labels[-1])
+    return [
+        _bars("exports", "Exports by reason", "export", labels, _by_reason(slots), ends),
+        _bars(
+            "failures",
+            "Failures",
+            "failure",
+            labels,
+            {
+                "failed attempts": [slot.counts.failed for slot in slots],
+                "dead exports": [slot.counts.dead for slot in slots],
+            },
+            ends,
+        ),
+        _latency(labels, slots, ends),
+    ]
+
+
+def _by_reason(slots: Sequence[Slot]) -> dict[str, list[int]]:
+    """The most frequent reasons, the others together."""
+    totals: Counter[str] = Counter()
+    for slot in slots:
+        totals.update(slot.counts.activated)
+    shown = [reason for reason, _ in totals.most_common(_MOST_REASONS)]
+    series = {reason: [slot.counts.activated.get(reason, 0) for slot in slots] for reason in shown}
+    if len(totals) > len(shown):
+        series["other"] = [
+            sum(number for reason, number in slot.counts.activated.items() if reason not in shown) for slot in slots
+        ]
+    return series
+
+
+def _bars(
+    key: str, title: str, unit: str, labels: list[str], series: dict[str, list[int]], ends: tuple[str, str]
+) -> Chart:
+    heights = [sum(values) for values in zip(*series.values(), strict=True)]
+    top = top_of(max(heights, default=0))
+    total = counted(sum(heights), unit)
+    parts = ", ".join(f"{sum(values):,} {name}" for name, values in series.items())
+    description = f"{total} from {ends[0]} to {ends[1]} UTC: {parts}; at most {max(heights, default=0):,} in one step"
+    svg = stacked_bars(key, title, description, labels, series, top)
+    return Chart(title, total, svg, list(series), f"{top:,g}", ends)
+
+
+def _latency(labels: list[str], slots: Sequence[Slot], ends: tuple[str, str]) -> Chart:
+    series = {
+        name: [_seconds(slot.counts.latency.quantile(share)) for slot in slots]
+        for name, share in (("p50", 0.5), ("p95", 0.95))
+    }
+    worst = max((value for value in series["p95"] if value is not None), default=0.0)
+    top = top_of(worst)
+    summary = f"p95 at most {_words(worst)}"
+    title = "Latency, queue to acknowledgement"
+    description = f"{summary} from {ends[0]} to {ends[1]} UTC"
+    svg = lines("latency", title, description, labels, series, top)
+    return Chart(title, summary, svg, list(series), _words(top), ends)
+
+
+def _seconds(microseconds: int | None) -> float | None:
+    return None if microseconds is None else microseconds / SECOND
+
+
+def _words(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:,.0f} ms"
+    return f"{seconds:,.1f} s" if seconds < 60 else duration(int(seconds * SECOND))

@@ -1,0 +1,116 @@
+"""The form that says what is activated to a destination."""
+
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from pydantic import ValidationError
+
+from shared.domain.configuration import Configuration, Dataflow, MappedAudience
+from shared.domain.memberships import AudienceKey
+from shared.domain.problems import describe_problems
+from shared.web.console.forms import Form
+from shared.web.console.problems_by_field import Problems, by_field
+from shared.web.etags import etag_of
+
+_FIELDS = {"audiences": "others", "attributes": "attributes", "consent": "consent"}
+
+
+@dataclass(frozen=True, slots=True)
+class MappingForm:
+    """`dataflow` as the form has it, as far as that can be one; the texts are as they were typed.
+
+    `etag` is of the dataflow that the form was made from, empty where there was none.
+    """
+
+    dataflow: Dataflow
+    attributes: str
+    others: str
+    consent: str
+    etag: str
+    profile_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceChoice:
+    """A box to check; `value` is what the form sends for it."""
+
+    value: str
+    namespace: str
+    id: str
+    name: str
+    checked: bool
+
+
+def form_of(dataflow: Dataflow | None, destination_id: str) -> MappingForm:
+    """As it is stored."""
+    shown = dataflow or Dataflow(id=destination_id)
+    return MappingForm(
+        shown, "\n".join(shown.attributes), "", shown.consent or "", "" if dataflow is None else etag_of(dataflow)
+    )
+
+
+def parse(form: Form, before: Dataflow | None, destination_id: str) -> tuple[MappingForm, Problems]:
+    """What was sent, and what is wrong with it. What the form does not show stays as it was."""
+    shown = before or Dataflow(id=destination_id)
+    keys = dict.fromkeys([*map(_key, form.all("audience")), *map(_typed, form.lines("others"))])
+    mapped = {audience.key: audience for audience in shown.audiences}
+    audiences, problems = [], Problems()
+    for key in keys:
+        try:
+            audiences.append(mapped.get(key) or MappedAudience(namespace=key[0], id=key[1]))
+        except ValidationError:
+            problems["others"] = ["expected ids, or namespace/id, of at most 512 characters, one a line"]
+    document = {
+        "id": destination_id,
+        "audiences": [],
+        "attributes": form.lines("attributes"),
+        "consent": form.text("consent") or None,
+        "triggers": {name: form.checked(f"trigger_{name}") for name in ("audience", "attribute", "identity")},
+        "skipSameValueWrites": form.checked("skip_same_value_writes"),
+        "enabled": shown.enabled,
+    }
+    try:
+        dataflow = Dataflow.model_validate(document)
+    except ValidationError as error:
+        problems |= by_field(describe_problems(error), _FIELDS)
+        dataflow = Dataflow.model_validate(document | {"attributes": [], "consent": None})
+    dataflow.audiences = audiences
+    dataflow.attributes = list(dict.fromkeys(dataflow.attributes))
+    parsed = MappingForm(
+        dataflow,
+        form.raw("attributes"),
+        form.raw("others") if problems else "",
+        form.text("consent"),
+        form.text("etag"),
+        form.raw("profile_id"),
+    )
+    return parsed, problems
+
+
+def choices(configuration: Configuration, dataflow: Dataflow) -> list[AudienceChoice]:
+    """Every audience of the catalog, and those that are mapped without being in it; by name."""
+    mapped = {audience.key for audience in dataflow.audiences}
+    names = dict.fromkeys(mapped, "") | {audience.key: audience.name for audience in configuration.audiences}
+    found = [AudienceChoice(_value(key), *key, name, key in mapped) for key, name in names.items()]
+    return sorted(found, key=lambda choice: (choice.name.lower() or choice.id.lower(), choice.namespace))
+
+
+def with_dataflow(configuration: Configuration, dataflow: Dataflow) -> Configuration:
+    """The configuration, were this the dataflow of its destination."""
+    others = [each for each in configuration.dataflows if each.id != dataflow.id]
+    return configuration.model_copy(update={"dataflows": [*others, dataflow]})
+
+
+def _value(key: AudienceKey) -> str:
+    return "/".join(quote(part, safe="") for part in key)
+
+
+def _key(value: str) -> AudienceKey:
+    namespace, _, audience_id = value.partition("/")
+    return unquote(namespace), unquote(audience_id)
+
+
+def _typed(line: str) -> AudienceKey:
+    """An id, which is in `ups`, or namespace/id."""
+    namespace, slash, audience_id = line.partition("/")
+    return (namespace.strip(), audience_id.strip()) if slash else ("ups", line)

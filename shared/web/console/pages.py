@@ -1,0 +1,198 @@
+"""How a page is made: from a template, with its navigation, under headers that let nothing else in."""
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import MutableHeaders
+
+from shared.web import problems
+from shared.web.console.forms import COOKIE, FIELD, require_own_page, token_of
+from shared.web.console.words import FILTERS
+from shared.web.context import context_of
+from shared.web.guarded import FORM_TYPES, GuardedRoute, needs
+from shared.web.permissions import Permission, Principal, principal_of
+
+PREFIX = "/console"
+_HERE = Path(__file__).parent
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    # With no-referrer, browsers send `Origin: null` with forms, and whose form it is could not be seen.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_NOTICES = {
+    "connected": "Connected. Now say what is exported to it.",
+    "saved": "Saved. Every worker follows within a minute; new members are backfilled.",
+    "unchanged": "Nothing had to be changed.",
+    "paused": "Paused. Nothing is exported until it is resumed, and nothing is lost.",
+    "resumed": "Resumed. What changed meanwhile is exported by a backfill.",
+    "redriving": "Asked for. What waits is sent again from the next run of watch_destinations on.",
+    "sent": "Sent.",
+    "kept": "The destination took it. The row stays until every worker knows that it answers again.",
+    "failed": "It failed again: the row says why.",
+    "refused": "The destination takes no event like it.",
+    "parked": "It stays parked: the dataflow is paused.",
+    "dropped": "Dropped.",
+    "replayed": "Back on the queue. If it cannot be taken still, it comes back under a new id.",
+    "cancelled": "Cancelled. What was exported stays exported.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    label: str
+    path: str
+    permissions: frozenset[Permission]
+
+
+_NAVIGATION = (
+    _Entry("Destinations", PREFIX, frozenset({Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS})),
+    _Entry(
+        "Undelivered", f"{PREFIX}/undelivered", frozenset({Permission.MANAGE_DESTINATIONS, Permission.VIEW_PROFILES})
+    ),
+    _Entry("Quarantine", f"{PREFIX}/quarantine", frozenset({Permission.VIEW_PROFILES})),
+    _Entry("Why exported?", f"{PREFIX}/why", frozenset({Permission.VIEW_PROFILES, Permission.VIEW_SEGMENTS})),
+)
+
+ASSETS = {path.name: path.read_bytes() for path in sorted((_HERE / "static").iterdir())}
+"""What pages load besides themselves, by name."""
+TAGS = {name: hashlib.sha256(content).hexdigest()[:16] for name, content in ASSETS.items()}
+"""The hash of each, which is in its address: so it can be kept for good."""
+
+_environment = Environment(
+    loader=FileSystemLoader(_HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters |= FILTERS
+_environment.globals |= {
+    "asset": lambda name: f"{PREFIX}/assets/{TAGS[name]}/{name}",
+    "token_field": FIELD,
+    "permission": {each.name: each for each in Permission},
+}
+
+
+class PageRoute(GuardedRoute):
+    """A route whose errors are pages, too, and which takes what forms send."""
+
+    @staticmethod
+    async def answer(request: Request, error: Exception) -> Response:  # type: ignore[override]
+        return await answer(request, error)
+
+    @staticmethod
+    async def check(request: Request, accepts: list[str]) -> None:
+        await GuardedRoute.check(request, accepts)
+        await require_own_page(request)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def secured(request: Request) -> Response:
+            response = await handler(request)
+            secure(response.headers)
+            return response
+
+        return secured
+
+
+def page(*permissions: Permission) -> dict[str, Any]:
+    """What the decorator of a page's route is given besides its path: whom it is for."""
+    return {
+        "openapi_extra": needs(*permissions, accepts=FORM_TYPES),
+        "include_in_schema": False,
+        "response_class": HTMLResponse,
+        "response_model": None,
+    }
+
+
+def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """The page; `now` (microseconds) has to be among the `values` if it tells ages."""
+    principal = _principal(request)
+    allowed = principal.permissions if principal else frozenset()
+    token, new = token_of(request)
+    content = _environment.get_template(template).render(
+        path=request.url.path,
+        posted=request.method == "POST",
+        navigation=[entry for entry in _NAVIGATION if entry.permissions <= allowed],
+        who=principal.name if principal else None,
+        may=lambda *wanted: set(wanted) <= allowed,
+        notice=_NOTICES.get(request.query_params.get("done", "")),
+        token=token,
+        **values,
+    )
+    response = HTMLResponse(content, status, {"Cache-Control": "no-store"})
+    if new:
+        response.set_cookie(
+            COOKIE, token, path=PREFIX, secure=request.url.scheme == "https", httponly=True, samesite="strict"
+        )
+    return response
+
+
+def _principal(request: Request) -> Principal | None:
+    """Who looks; no route has asked for that where there is no route."""
+    known: Principal | None = getattr(request.state, "principal", None)
+    if known is not None:
+        return known
+    with suppress(problems.ProblemError):
+        authenticated = context_of(request).app_service_authentication
+        return principal_of(request.headers, app_service_authentication=authenticated)
+    return None
+
+
+def redirect(path: str, done: str) -> RedirectResponse:
+    """To the page that shows what a form did; `done` is one of the notices."""
+    joint = "&" if "?" in path else "?"
+    return RedirectResponse(f"{path}{joint}done={done}", 303)
+
+
+def is_page(request: Request) -> bool:
+    """Whether the request is for the console."""
+    return request.url.path == PREFIX or request.url.path.startswith(f"{PREFIX}/")
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """The page that tells of `error`; problem details for a client that asks for JSON alone."""
+    accepted = request.headers.get("accept", "*/*")
+    if "json" in accepted and "text/html" not in accepted:
+        response: Response = await problems.answer(request, error)
+    else:
+        problem = problems.problem_of(error)
+        title = HTTPStatus(problem.status).phrase
+        response = render(request, "error.html", status=problem.status, title=title, problem=problem)
+        response.headers.update(problem.headers)
+    secure(response.headers)
+    return response
+
+
+def secure(headers: MutableHeaders) -> None:
+    """Nothing but the console's own files may run or show in a page, and nothing keeps it."""
+    headers.update(_HEADERS)
+    headers.setdefault("Cache-Control", "no-store")
+
+
+async def serve_asset(request: Request) -> Response:
+    """A style sheet or a script; it says nothing of anybody."""
+    name = request.path_params["name"]
+    if name not in ASSETS or request.path_params["tag"] != TAGS[name]:
+        return await answer(request, problems.ProblemError(404, "there is no such file: reload the page"))
+    etag = f'"{TAGS[name]}"'
+    media_type = "text/css" if name.endswith(".css") else "text/javascript"
+    headers = {"ETag": etag, "Cache-Control": "public, max-age=31536000, immutable"}
+    if request.headers.get("if-none-match") == etag:
+        response = Response(status_code=304, headers=headers)
+    else:
+        response = Response(ASSETS[name], media_type=media_type, headers=headers)
+    secure(response.headers)
+    return response

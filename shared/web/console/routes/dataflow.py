@@ -1,0 +1,138 @@
+"""A destination's page: what is activated to it, what its exports look like, its backfills."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from shared.domain.change import MAX_PROFILE_ID_LENGTH
+from shared.domain.configuration import Configuration, Dataflow
+from shared.services.ports import UndeliveredCount
+from shared.services.wiring import Services
+from shared.web.console import mapping
+from shared.web.console.forms import Submitted
+from shared.web.console.history import SPANS, charts_of
+from shared.web.console.mapping import MappingForm
+from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
+from shared.web.console.problems_by_field import Problems
+from shared.web.console.sample import PROFILE_ID, sample_export
+from shared.web.context import Relay
+from shared.web.etags import etag_of
+from shared.web.permissions import Permission
+from shared.web.problems import ProblemError
+from shared.web.resources import put_entry
+from shared.web.routes import backfills as backfills_api
+from shared.web.routes import dataflows as api
+from shared.web.routes.destinations import Id, destination_resource, find_destination
+
+PATH = f"{PREFIX}/destinations"
+router = APIRouter(prefix=PREFIX, route_class=PageRoute)
+
+_SEE = page(Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS)
+_ACTIVATE = page(*Permission)
+"""Whoever activates data needs all four permissions, as with the API."""
+_BACKFILLS = 5
+
+
+@router.get("/destinations/{destination_id}", **_SEE)
+async def show_destination(
+    relay: Relay, request: Request, destination_id: Id, span: Annotated[str, Query(pattern="^(24h|7d|30d)$")] = "24h"
+) -> Response:
+    configuration = await relay.edit_configuration.load()
+    find_destination(configuration, destination_id)
+    form = mapping.form_of(_dataflow(configuration, destination_id), destination_id)
+    return await _show(relay, request, configuration, destination_id, form, span=span)
+
+
+@router.post("/destinations/{destination_id}/preview", **_ACTIVATE)
+async def preview(relay: Relay, request: Request, destination_id: Id, submitted: Submitted) -> Response:
+    """What exports would look like by the mapping as it is in the form, which is not saved."""
+    configuration = await relay.edit_configuration.load()
+    find_destination(configuration, destination_id)
+    form, problems = mapping.parse(submitted, _dataflow(configuration, destination_id), destination_id)
+    if len(form.profile_id) > MAX_PROFILE_ID_LENGTH:
+        problems["profile_id"] = [f"expected at most {MAX_PROFILE_ID_LENGTH:,} characters"]
+    return await _show(relay, request, configuration, destination_id, form, problems, previewed=True)
+
+
+@router.post("/destinations/{destination_id}", **_ACTIVATE)
+async def save(relay: Relay, request: Request, destination_id: Id, submitted: Submitted) -> Response:
+    configuration = await relay.edit_configuration.load()
+    find_destination(configuration, destination_id)
+    form, problems = mapping.parse(submitted, _dataflow(configuration, destination_id), destination_id)
+    if problems:
+        return await _show(relay, request, configuration, destination_id, form, problems)
+
+    def replaced(before: Dataflow | None) -> Dataflow:
+        if form.etag != (etag_of(before) if before else ""):
+            raise ProblemError(412, "somebody else changed the dataflow since you opened the page: open it again")
+        return form.dataflow
+
+    changed, _ = await put_entry(relay, request, "dataflows", lambda entry: entry.id == destination_id, replaced)
+    return redirect(f"{PATH}/{destination_id}", "saved" if changed.revision != configuration.revision else "unchanged")
+
+
+@router.post("/destinations/{destination_id}/pause", **_ACTIVATE)
+async def pause(relay: Relay, request: Request, destination_id: Id) -> Response:
+    await api.pause_dataflow(relay, request, Response(), destination_id)
+    return redirect(f"{PATH}/{destination_id}", "paused")
+
+
+@router.post("/destinations/{destination_id}/resume", **_ACTIVATE)
+async def resume(relay: Relay, request: Request, destination_id: Id) -> Response:
+    await api.resume_dataflow(relay, request, Response(), destination_id)
+    return redirect(f"{PATH}/{destination_id}", "resumed")
+
+
+@router.post("/backfills/{backfill_id}/cancel", **_ACTIVATE)
+async def cancel_backfill(relay: Relay, request: Request, backfill_id: backfills_api.Id) -> Response:
+    cancelled = await backfills_api.cancel_backfill(relay, request, backfill_id)
+    return redirect(f"{PATH}/{cancelled.destination}" if cancelled.destination else PREFIX, "cancelled")
+
+
+async def _show(
+    relay: Services,
+    request: Request,
+    configuration: Configuration,
+    destination_id: str,
+    form: MappingForm,
+    problems: Problems | None = None,
+    *,
+    previewed: bool = False,
+    span: str = "24h",
+) -> Response:
+    destination = find_destination(configuration, destination_id)
+    problems = problems or {}
+    export, why = None, ""
+    if not problems:
+        with_form = mapping.with_dataflow(configuration, form.dataflow)
+        if previewed and form.profile_id:
+            verdict = await relay.explain_profile.preview(form.profile_id, destination_id, with_form)
+            export, why = verdict.export, "; ".join(verdict.why)
+        elif form.dataflow.audiences:
+            export = sample_export(with_form, destination_id, relay.clock())
+    backfills = (await backfills_api.list_backfills(relay)).backfills
+    counts = await relay.undelivered_exports.counts()
+    return render(
+        request,
+        "destination.html",
+        status=422 if problems else 200,
+        destination=destination_resource(destination, configuration, await relay.health.load()),
+        dataflow=_dataflow(configuration, destination_id),
+        form=form,
+        choices=mapping.choices(configuration, form.dataflow),
+        problems=problems,
+        export=export,
+        why=why,
+        previewed=previewed,
+        sample=PROFILE_ID,
+        backfills=[each for each in reversed(backfills) if each.destination == destination_id][:_BACKFILLS],
+        waiting=counts.get(destination_id, UndeliveredCount({}, complete=True)),
+        charts=await charts_of(relay, destination_id, span),
+        spans=list(SPANS),
+        span=span,
+        now=relay.clock(),
+    )
+
+
+def _dataflow(configuration: Configuration, destination_id: str) -> Dataflow | None:
+    return next((each for each in configuration.dataflows if each.id == destination_id), None)

@@ -1,0 +1,53 @@
+"""The first page: every destination, and how it is at a glance."""
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from shared.domain.configuration import Dataflow
+from shared.services.ports import UndeliveredCount
+from shared.web.console.pages import PREFIX, PageRoute, page, render
+from shared.web.context import Relay
+from shared.web.models import DestinationResource
+from shared.web.permissions import Permission
+from shared.web.routes.destinations import destination_resource
+
+router = APIRouter(prefix=PREFIX, route_class=PageRoute)
+
+_SEE = page(Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Card:
+    destination: DestinationResource
+    dataflow: Dataflow | None
+    waiting: UndeliveredCount
+
+
+@router.get("", **_SEE)
+@router.get("/", **_SEE)
+async def show_destinations(relay: Relay, request: Request) -> HTMLResponse:
+    configuration = await relay.edit_configuration.load()
+    troubles = await relay.health.load()
+    counts = await relay.undelivered_exports.counts()
+    dataflows = {dataflow.id: dataflow for dataflow in configuration.dataflows}
+    cards = [
+        _Card(
+            destination_resource(each, configuration, troubles),
+            dataflows.get(each.id),
+            counts.get(each.id, UndeliveredCount({}, complete=True)),
+        )
+        for each in configuration.destinations
+    ]
+    # What needs somebody goes first.
+    cards.sort(key=lambda card: (card.destination.id not in troubles, not card.waiting.by_state, card.destination.name))
+    return render(
+        request,
+        "destinations.html",
+        cards=cards,
+        down=sum(not trouble.recovering for key, trouble in troubles.items() if key in counts),
+        waiting=sum(sum(card.waiting.by_state.values()) for card in cards),
+        audiences=len(configuration.audiences),
+        now=relay.clock(),
+    )

@@ -1,0 +1,96 @@
+"""What could not be taken: shown, put back on the queue, dropped."""
+
+from contextlib import suppress
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from shared.errors import NotInQuarantineError
+from shared.web.console.forms import Submitted
+from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
+from shared.web.context import Relay
+from shared.web.guarded import note
+from shared.web.permissions import Permission
+from shared.web.profile_models import QuarantinedView
+from shared.web.routes import quarantine as api
+from shared.web.routes.quarantine import RowId
+from shared.web.routes.undelivered import Token
+
+PATH = f"{PREFIX}/quarantine"
+router = APIRouter(prefix=PATH, route_class=PageRoute)
+
+_SEE = page(Permission.VIEW_PROFILES)
+_CHANGE = page(Permission.MANAGE_DESTINATIONS, Permission.VIEW_PROFILES)
+_ROWS = 50
+_SHOWN = 20_000
+"""Of a body, so many characters; the whole of it can be downloaded."""
+
+
+@router.get("", **_SEE)
+async def show_quarantine(
+    relay: Relay, request: Request, reason: Annotated[str, Query(max_length=200)] = "", token: Token = None
+) -> Response:
+    listed = await relay.replay_quarantined.page(reason or None, token, _ROWS)
+    return render(
+        request,
+        "quarantine.html",
+        rows=[entry.to_json() for entry in listed.entries],
+        next=listed.next,
+        reason=reason,
+        now=relay.clock(),
+    )
+
+
+@router.post("/selected", **_CHANGE)
+async def handle_selected(relay: Relay, request: Request, form: Submitted) -> Response:
+    """Replay or drop the rows that were checked: asked first, and done when that is confirmed."""
+    row_ids = [row_id for row_id in form.all("row") if row_id][:_ROWS]
+    action = "drop" if form.text("action") == "drop" else "replay"
+    if not row_ids:
+        return redirect(PATH, "unchanged")
+    if not form.checked("confirmed"):
+        return render(request, "confirm_quarantine.html", row_ids=row_ids, action=action)
+    if action == "drop":
+        dropped = 0
+        for row_id in row_ids:
+            with suppress(NotInQuarantineError):  # somebody else was faster
+                await relay.replay_quarantined.drop(row_id)
+                dropped += 1
+        note(request, f"{dropped} quarantined items dropped")
+        return redirect(PATH, "dropped")
+    outcomes = [replayed async for replayed in relay.replay_quarantined.replay(row_ids)]
+    kept = [replayed for replayed in outcomes if replayed.problem is not None]
+    note(request, f"{len(outcomes) - len(kept)} quarantined items replayed, {len(kept)} kept")
+    if kept:
+        return render(request, "replayed.html", status=409, done=len(outcomes) - len(kept), kept=kept)
+    return redirect(PATH, "replayed")
+
+
+@router.get("/{row_id}", **_SEE)
+async def show_quarantined(relay: Relay, request: Request, row_id: RowId) -> Response:
+    item = QuarantinedView.of(await relay.replay_quarantined.get(row_id))
+    body = item.body if item.body is not None else item.body_base64 or ""
+    return render(
+        request,
+        "quarantined.html",
+        item=item,
+        body=body[:_SHOWN],
+        cut=len(body) > _SHOWN,
+        now=relay.clock(),
+    )
+
+
+@router.post("/{row_id}/replay", **_CHANGE)
+async def replay(relay: Relay, request: Request, row_id: RowId) -> Response:
+    await api.replay_quarantined(relay, request, row_id)
+    return redirect(PATH, "replayed")
+
+
+@router.post("/{row_id}/drop", **_CHANGE)
+async def drop(relay: Relay, request: Request, row_id: RowId, form: Submitted) -> Response:
+    """For good, so it is asked first."""
+    if not form.checked("confirmed"):
+        await relay.replay_quarantined.get(row_id)
+        return render(request, "confirm_quarantine.html", row_ids=[row_id], action="drop")
+    await api.drop_quarantined(relay, request, row_id)
+    return redirect(PATH, "dropped")

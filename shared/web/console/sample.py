@@ -1,0 +1,53 @@
+"""A made-up profile with all that a dataflow maps, to show what its exports look like before there is a real one."""
+
+from typing import Any
+
+from shared.domain.backfill import BACKFILL
+from shared.domain.change import parse_change
+from shared.domain.configuration import Configuration
+from shared.domain.export import Export, export_of
+from shared.domain.instants import SECOND, format_instant
+from shared.domain.paths import parse_path
+from shared.domain.state import ProfileState
+from shared.domain.targets import Targets
+
+PROFILE_ID = "sample-profile"
+
+
+def sample_export(configuration: Configuration, destination_id: str, now: int) -> Export:
+    """What the destination, which must have a dataflow, would hear of the made-up profile."""
+    targets = Targets.of(configuration)
+    target = targets.by_id[destination_id]
+    attributes: dict[str, Any] = {}
+    for text in target.dataflow.attributes:
+        path = parse_path(text)
+        _put(attributes, path, f"sample {path[-1]}")
+    if target.consent is not None:
+        _put(attributes, target.consent, "y")
+    time = format_instant(now // SECOND * SECOND)
+    memberships: dict[str, dict[str, Any]] = {}
+    for namespace, audience_id in target.mapped:
+        entry = {"status": "realized", "lastQualificationTime": time}
+        memberships.setdefault(namespace, {})[audience_id] = entry
+    change = {
+        "profileId": PROFILE_ID,
+        "occurredAt": time,
+        "attributes": attributes,
+        "identityMap": {"ecid": [{"id": "14575006536349286404619648085736425115"}]},
+        "segmentMembership": memberships,
+    }
+    state = ProfileState(PROFILE_ID)
+    state.apply(parse_change(change, now), now)
+    return export_of(state, target, targets.catalog, (BACKFILL,), now)
+
+
+def _put(attributes: dict[str, Any], path: tuple[str, ...], value: str) -> None:
+    """Of paths that overlap, the longer one is what is shown."""
+    node = attributes
+    for key in path[:-1]:
+        below = node.get(key)
+        if not isinstance(below, dict):
+            below = node[key] = {}
+        node = below
+    if not isinstance(node.get(path[-1]), dict):
+        node[path[-1]] = value

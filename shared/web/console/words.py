@@ -1,0 +1,79 @@
+"""How pages say numbers, times and places."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from markupsafe import Markup
+
+from shared.domain.instants import DAY, MINUTE, SECOND, format_instant, parse_instant
+
+_HOUR = 60 * MINUTE
+_UNITS = ((DAY, "d"), (_HOUR, "h"), (MINUTE, "min"), (SECOND, "s"))
+
+
+def age(instant: int | str, now: int) -> Markup:
+    """How long ago it was, and on pointing at it exactly when. `instant`: microseconds, or ISO 8601."""
+    at = parse_instant(instant) if isinstance(instant, str) else instant
+    if now - at >= SECOND:
+        text = f"{duration(now - at)} ago"
+    else:
+        text = f"in {duration(at - now)}" if at - now >= SECOND else "just now"
+    return _time(at, text)
+
+
+def lasting(instant: int | str, now: int) -> Markup:
+    """For how long it has been so."""
+    at = parse_instant(instant) if isinstance(instant, str) else instant
+    return _time(at, duration(now - at))
+
+
+def _time(at: int, text: str) -> Markup:
+    exactly = format_instant(at // SECOND * SECOND)
+    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(exactly, text)
+
+
+def duration(microseconds: int) -> str:
+    """In its largest unit, rounded down: `3 min`."""
+    for length, unit in _UNITS:
+        if microseconds >= length:
+            return f"{microseconds // length} {unit}"
+    return "0 s"
+
+
+def number(value: float) -> str:
+    """With separators: `12,345`."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def counted(value: int, one: str, many: str | None = None) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def percent(share: float) -> str:
+    """Of a share from 0 to 1; it is 100 % only when it is all."""
+    return f"{int(share * 100)} %"
+
+
+def sentence(text: str) -> str:
+    """With a capital letter at its beginning, and a full stop unless it has an end."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def pretty(value: Any) -> str:
+    """JSON to be read."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "age": age,
+    "counted": counted,
+    "duration": duration,
+    "fromjson": json.loads,
+    "lasting": lasting,
+    "number": number,
+    "percent": percent,
+    "pretty": pretty,
+    "sentence": sentence,
+}

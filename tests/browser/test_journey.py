@@ -1,0 +1,83 @@
+"""From an empty console to a broken destination and back, by clicking, on a real stack."""
+
+from playwright.async_api import Page, expect
+
+from local.broker.control import DEFAULT_KEY, DEFAULT_KEY_NAME, Fault
+from local.exports import read_exports
+from local.stack import LocalStack
+from tests.browser.console import call, change, send, shows
+
+
+async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack) -> None:
+    console = f"{relay_stack.functions_host.url}/console"
+    namespace = relay_stack.event_hubs_connection_string.split("sb://")[1].split(";")[0].rstrip("/")
+    await shows(page, console, "Nothing is connected yet")
+    await page.get_by_role("link", name="Connect a destination").click()
+
+    # Connect: a wrong key is told of beside its field, the right one lists the hubs.
+    await page.get_by_role("textbox", name="SAS key name").fill(DEFAULT_KEY_NAME)
+    await page.get_by_label("SAS key", exact=True).fill("wrong")
+    await page.get_by_role("textbox", name="Namespace").fill(namespace)
+    await page.get_by_role("textbox", name="Event hub name").fill("crm")
+    await page.get_by_role("textbox", name="Name", exact=True).fill("Sales")
+    await page.get_by_role("textbox", name="Id", exact=True).fill("sales")
+    await page.get_by_role("button", name="Connect", exact=True).click()
+    await expect(page.locator("#key-problem")).to_contain_text("does not know this key")
+    assert await page.get_by_label("SAS key", exact=True).input_value() == ""
+    await page.get_by_label("SAS key", exact=True).fill(DEFAULT_KEY)
+    await page.get_by_role("button", name="Test connection").click()
+    await expect(page.get_by_role("status").first).to_contain_text("It works. The hub takes events")
+    await expect(page.get_by_role("status").first).to_contain_text("analytics, crm")
+    assert DEFAULT_KEY not in await page.content()
+    await page.get_by_label("SAS key", exact=True).fill(DEFAULT_KEY)
+    await page.get_by_role("button", name="Connect", exact=True).click()
+    await expect(page.get_by_role("status")).to_contain_text("Connected.")
+
+    # Map: the preview follows what is typed.
+    await page.get_by_role("textbox", name="Others, by id").fill("gold")
+    await page.get_by_role("textbox", name="Attribute paths").fill("person.name")
+    await page.get_by_role("button", name="Preview").click()
+    await expect(page.get_by_label("Body of the export")).to_contain_text('"name": "sample name"')
+    assert (await call(relay_stack, "GET", "/api/dataflows"))["dataflows"] == []
+    # Checked boxes stay as they were in the form.
+    await expect(page.get_by_role("checkbox", name="gold")).to_be_checked()
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("status")).to_contain_text("Saved.")
+
+    # Send: the export is in the hub, and the page shows that profile.
+    async def exported(*profile_ids: str) -> None:
+        wanted = set(profile_ids)
+        async for export in read_exports(relay_stack.event_hubs_connection_string, ["crm"], count=100, timeout=60):
+            wanted.discard(str(export.properties["profileId"]))
+            if not wanted:
+                return
+        raise AssertionError(f"not exported: {wanted}")
+
+    await shows(page, f"{console}/destinations/sales", "Active")
+    await send(relay_stack, change("jane.doe"))
+    await exported("jane.doe")
+    await page.get_by_role("textbox", name="Profile id").fill("jane.doe")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label("Body of the export")).to_contain_text('"firstName": "John"')
+
+    # Break: the destination is down, and what it misses is listed.
+    relay_stack.broker.set_faults(Fault(kind="reject", hub="crm"))
+    await send(relay_stack, *(change(f"missed-{number}", 1) for number in range(5)))
+    await shows(page, console, "[1-9] exports? undelivered")
+    # Those that come while it is known to be down are parked, and one of them is its probe.
+    await send(relay_stack, *(change(f"missed-{number}", 1) for number in range(5, 10)))
+    await shows(page, console, r"1 down .*Sales Down Down for \d+ s\. .*Undelivered .*[1-9]\d* ")
+    await shows(page, f"{console}/undelivered?destination=sales", r"missed-4 to Sales")
+    await page.get_by_role("link", name="Redrive all").click()
+    await expect(page.get_by_role("heading", name="Redrive all to Sales?")).to_be_visible()
+    await page.get_by_role("button", name="Redrive all").click()
+    await expect(page.get_by_role("status")).to_contain_text("Asked for.")
+
+    # Mend: all of it is sent by itself, and the console says so.
+    relay_stack.broker.clear_faults()
+    await shows(page, console, r"none down · 0 exports undelivered .*Sales Healthy", timeout=90)
+    await exported(*(f"missed-{number}" for number in range(10)))
+    await shows(page, f"{console}/undelivered", "Everything was delivered")
+    audit = await call(relay_stack, "GET", "/api/audit?limit=50")
+    assert DEFAULT_KEY not in str(audit)
+    assert {"POST /console/destinations", "POST /console/destinations/sales"} <= {e["what"] for e in audit["entries"]}

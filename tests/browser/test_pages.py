@@ -1,0 +1,139 @@
+"""Every page as people meet it: on a phone, with a screen reader, without script, and while storage is down."""
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from local.broker.control import Fault
+from local.parts import PROJECT
+from local.stack import LocalStack
+from local.storage_faults.rules import StorageFault
+from tests.browser.console import SCRIPT, call, change, connect, send, shows
+
+AXE = (PROJECT / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+PATHS = (
+    "",
+    "/destinations/new",
+    "/destinations/sales",
+    "/destinations/idle",
+    "/undelivered",
+    "/undelivered/sales/redrive",
+    "/quarantine",
+    "/why",
+    "/nothing",
+)
+
+
+@pytest.fixture
+async def console(relay_stack: LocalStack, page: Page) -> str:
+    """The address of a console with something on each page: a destination with exports that failed, one without a
+    dataflow, an item in quarantine. The first test makes it.
+    """
+    url = f"{relay_stack.functions_host.url}/console"
+    if not (await call(relay_stack, "GET", "/api/destinations"))["destinations"]:
+        await call(relay_stack, "PUT", "/api/audiences/gold", {"name": "Gold tier"})
+        await connect(relay_stack, "idle", "crm")
+        await connect(relay_stack, "sales", "crm", "gold")
+        await shows(page, url, "sales Healthy Dataflow Active")
+        relay_stack.broker.set_faults(Fault(kind="reject", hub="crm"))
+        profiles = (SCRIPT, "p" * 200, "c", "d")
+        await send(relay_stack, *(change(profile) for profile in profiles), f"no change {SCRIPT}")
+        await shows(page, url, "4 exports undelivered")
+        await shows(page, f"{url}/quarantine", "Whole message")
+    return url
+
+
+async def test_everywhere(console: str, browser: Browser, page: Page) -> None:
+    """One visit to each page, since a destination that is down takes a while to make."""
+    row = await _first_row(page, console)
+    narrow = await browser.new_context(viewport={"width": 360, "height": 740})
+    still = await browser.new_context(java_script_enabled=False)
+    # The content security policy keeps the checker out, so this one context does without it.
+    checked = [
+        await browser.new_context(bypass_csp=True, viewport={"width": 1200, "height": 800}),
+        await browser.new_context(bypass_csp=True, viewport={"width": 360, "height": 800}, color_scheme="dark"),
+    ]
+    for path in (*PATHS, row):
+        await _fits(await narrow.new_page(), f"{console}{path}")
+        await _reads(await still.new_page(), f"{console}{path}")
+        for context in checked:
+            await _is_accessible(await context.new_page(), f"{console}{path}")
+
+
+async def _first_row(page: Page, console: str) -> str:
+    await page.goto(f"{console}/quarantine")
+    address = await page.locator("ul.rows a").first.get_attribute("href")
+    assert address is not None
+    return address.removeprefix("/console")
+
+
+async def _fits(page: Page, url: str) -> None:
+    await page.goto(url)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360, url
+    await page.close()
+
+
+async def _reads(page: Page, url: str) -> None:
+    await page.goto(url)
+    assert await page.locator("h1").inner_text(), url
+    await expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
+    if url.endswith("/new"):
+        await expect(page.get_by_label("Connection string", exact=True)).to_be_visible()
+        await expect(page.get_by_label("SAS key", exact=True)).to_be_visible()
+    await page.close()
+
+
+async def _is_accessible(page: Page, url: str) -> None:
+    await page.goto(url)
+    await page.add_script_tag(content=AXE)
+    result = await page.evaluate("axe.run()")
+    findings = [
+        (each["id"], node["html"][:200], node["failureSummary"])
+        for each in result["violations"]
+        if each["impact"] in {"serious", "critical"}
+        for node in each["nodes"]
+    ]
+    assert findings == [], url
+    assert result["passes"]
+    await page.close()
+
+
+async def test_a_profile_that_is_a_script_is_shown_and_not_run(console: str, page: Page) -> None:
+    await shows(page, f"{console}/undelivered", "document.title")
+    assert await page.title() == "Undelivered · Profile Relay"
+    await page.goto(f"{console}/why")
+    await page.get_by_role("textbox", name="Profile id").fill(SCRIPT)
+    await page.get_by_role("button", name="Explain").click()
+    await expect(page.get_by_role("main")).to_contain_text("An export is undelivered since")
+    await page.get_by_text("All that is remembered of the profile").click()
+    await expect(page.get_by_label("The profile", exact=True)).to_contain_text(SCRIPT)
+    assert await page.title() == "Why exported? · Profile Relay"
+
+
+async def test_the_keyboard_is_enough(console: str, page: Page) -> None:
+    await page.goto(console)
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Connect a destination")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Connect a destination")).to_be_visible()
+    for choice in ("SAS authentication", "Connection string"):
+        await page.get_by_role("radio", checked=True).focus()
+        await page.keyboard.press("ArrowRight")
+        await expect(page.get_by_role("radio", name=choice)).to_be_checked()
+    await expect(page.get_by_label("Connection string", exact=True)).to_be_visible()
+    await expect(page.get_by_role("textbox", name="SAS key name")).to_be_hidden()
+
+
+async def test_while_storage_is_down(console: str, page: Page, relay_stack: LocalStack) -> None:
+    relay_stack.storage_faults.set_faults(StorageFault(kind="status", status=503))
+    try:
+        answer = await page.goto(console)
+        assert answer is not None
+        assert answer.status == 503
+        await expect(page.get_by_role("main")).to_contain_text("What to do: wait a moment")
+    finally:
+        relay_stack.storage_faults.clear_faults()
+    await page.get_by_role("link", name="Load it again").click()
+    await expect(page.get_by_role("heading", name="Destinations", exact=True)).to_be_visible()

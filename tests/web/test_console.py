@@ -1,0 +1,370 @@
+"""The console's pages and forms: who may open them, what they say, what they do."""
+
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+
+from shared.domain.instants import DAY, MINUTE
+from shared.errors import StorageError
+from shared.services.connection_ports import Verified
+from shared.services.ports import StoredConfiguration
+from shared.web.console.pages import TAGS
+from shared.web.guarded import PERMISSIONS
+from shared.web.permissions import Permission
+from tests.unit.builders import item, membership
+from tests.unit.world import World
+from tests.web.console import SAME_ORIGIN, Console, page_routes, text_of
+from tests.web.test_charts import MemoryHistory
+
+ROUTES = page_routes()
+DATAFLOW = "/console/destinations/d"
+CONNECTION = {
+    "way": "standard",
+    "namespace": "contoso",
+    "key_name": "send",
+    "key": "not-to-be-shown-anywhere",
+    "event_hub_name": "crm",
+    "id": "sales",
+    "name": "Sales",
+}
+
+
+def required(route: APIRoute) -> set[Permission]:
+    return {Permission(name) for name in (route.openapi_extra or {})[PERMISSIONS]}
+
+
+def some(path: str) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: "0" * 64 if match[1] == "profile_key" else "d", path)
+
+
+MATRIX = [(method, path, missing) for method, path, route in ROUTES for missing in sorted(required(route))]
+
+
+@pytest.fixture
+async def console(world: World) -> AsyncIterator[Console]:
+    async with Console(world) as client:
+        yield client
+
+
+@pytest.mark.parametrize(("method", "path", "missing"), MATRIX, ids=[f"{m} {p} without {r}" for m, p, r in MATRIX])
+async def test_a_role_that_is_missing(world: World, method: str, path: str, missing: Permission) -> None:
+    async with Console(world, set(Permission) - {missing}) as console:
+        text = text_of(await console.request(method, some(path), headers=SAME_ORIGIN), 403)
+    assert f"app role {missing}" in text
+    assert world.audit.entries == {}
+
+
+@pytest.mark.parametrize(("method", "path"), [route[:2] for route in ROUTES], ids=[f"{m} {p}" for m, p, _ in ROUTES])
+async def test_nobody_gets_through_unless_signed_in(world: World, method: str, path: str) -> None:
+    async with Console(world, None) as console:
+        assert "Sign in" in text_of(await console.request(method, some(path), headers=SAME_ORIGIN), 401)
+
+
+@pytest.mark.parametrize(("method", "path", "route"), ROUTES, ids=[f"{m} {p}" for m, p, _ in ROUTES])
+async def test_the_roles_that_a_page_needs_are_enough(world: World, method: str, path: str, route: APIRoute) -> None:
+    async with Console(world, required(route)) as console:
+        answer = await console.request(method, some(path), headers=SAME_ORIGIN)
+    assert answer.status_code in {200, 303, 404, 412, 422}
+
+
+def test_the_table_in_the_docs_is_the_codes() -> None:
+    text = (Path(__file__).parents[2] / "docs/console.md").read_text()
+    rows = re.findall(r"^\| `(/console[^`]*)` \| ([^|]*) \|", text, re.MULTILINE)
+    table = {
+        path.replace("{id}", "{destination_id}"): {name.strip() for name in names.split(",")} for path, names in rows
+    }
+    code = {path: {str(each) for each in required(route)} for method, path, route in ROUTES if method == "GET"}
+    assert len(table) == 6
+    assert table == {path: code[path] for path in table}
+    assert code.keys() - table.keys() == {
+        "/console/",
+        "/console/quarantine/{row_id}",
+        "/console/undelivered/{destination_id}/redrive",
+    }
+
+
+POSTS = [path for method, path, _ in ROUTES if method == "POST"]
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"origin": "null"}, {"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}],
+    ids=["none", "opaque", "foreign", "cross-site"],
+)
+async def test_a_form_of_another_page_does_nothing(console: Console, path: str, headers: dict[str, str]) -> None:
+    before = console.world.configuration.document
+    console.cookies.set("profile-relay-form", "known")
+    text_of(await console.submit(some(path), {"token": "guessed"}, headers=headers), 403)
+    assert (console.world.configuration.document, console.world.audit.entries) == (before, {})
+
+
+async def test_the_token_of_the_page_is_enough_for_browsers_that_say_nothing(console: Console) -> None:
+    page = await console.get(DATAFLOW)
+    (token,) = set(re.findall(r'name="token" value="([^"]+)"', page.text))
+    cookie = page.headers["set-cookie"]
+    assert cookie.startswith(f"profile-relay-form={token};")
+    assert {"HttpOnly", "Path=/console", "SameSite=strict", "Secure"} <= set(cookie.split("; "))
+    answer = await console.submit(f"{DATAFLOW}/pause", {"token": token}, headers={})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{DATAFLOW}?done=paused")
+    assert "set-cookie" not in (await console.get(DATAFLOW)).headers
+
+
+async def test_only_forms_are_taken(console: Console) -> None:
+    answer = await console.post(f"{DATAFLOW}/pause", json={}, headers=SAME_ORIGIN)
+    assert "application/x-www-form-urlencoded" in text_of(answer, 415)
+    sent = {"content-type": "application/x-www-form-urlencoded"} | SAME_ORIGIN
+    text_of(await console.post(DATAFLOW, content=b"a=%ff", headers=sent), 400)
+    text_of(await console.post(DATAFLOW, content=b"a=&" * 2_001, headers=sent), 400)
+
+
+@pytest.mark.parametrize("path", ["/console/x/", "/console/nothing", "/console/assets/x/style.css", f"{DATAFLOW}x"])
+async def test_a_page_that_there_is_not(console: Console, path: str) -> None:
+    assert "Not Found" in await console.page(path, 404)
+    answer = await console.get(path, headers={"accept": "application/json"})
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("name", sorted(TAGS))
+async def test_what_pages_load_is_kept_for_good(console: Console, name: str) -> None:
+    address = f"/console/assets/{TAGS[name]}/{name}"
+    assert address in (await console.get("/console")).text
+    answer = await console.get(address)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "public, max-age=31536000, immutable")
+    assert (await console.get(address, headers={"if-none-match": answer.headers["etag"]})).status_code == 304
+
+
+async def test_destinations_at_a_glance(console: Console) -> None:
+    console.world.break_down("d")
+    for number in range(4):
+        await console.world.handle(item(f"p{number}", 1, segmentMembership=membership(1)))
+    console.world.clock.now += 3 * 60_000_000
+    text = await console.page("/console")
+    assert "2 destinations · 1 down · 4 exports undelivered" in text
+    assert re.search(r"D Down .*Down for 3 min \. Down\. .*Undelivered 1 parked, 3 retrying", text)
+    assert re.search(r"E Healthy Dataflow Active .*Undelivered 0", text)
+    confirm = await console.page("/console/undelivered/d/redrive")
+    assert re.search(r"4 exports .*The destination is down since 3 min ago : they are sent when it answers", confirm)
+
+
+async def test_an_empty_console_says_what_to_do_next(console: Console) -> None:
+    stored = await console.world.configuration.load()
+    console.world.configuration.put(stored.configuration.model_copy(update={"destinations": [], "dataflows": []}))
+    assert "Nothing is connected yet" in await console.page("/console")
+    assert "Everything was delivered" in await console.page("/console/undelivered")
+    assert "Nothing is in quarantine" in await console.page("/console/quarantine")
+
+
+async def test_connecting_tests_first_and_shows_no_key(console: Console) -> None:
+    refused = await console.submit("/console/destinations", CONNECTION)
+    assert "there is no crm" in text_of(refused, 422)
+    assert CONNECTION["key"] not in refused.text
+    console.world.verifier.found["crm"] = Verified(("0", "1"))
+    console.world.verifier.hubs = ("analytics", "crm")
+    tested = await console.submit("/console/destinations/check", CONNECTION)
+    text = text_of(tested)
+    assert "It works. The hub takes events; it has 2 partitions." in text
+    assert "the hubs analytics, crm" in text
+    assert CONNECTION["key"] not in tested.text
+    assert console.world.secrets.secrets == {}
+    done = await console.submit("/console/destinations", CONNECTION | {"include_segment_names": "on"})
+    assert (done.status_code, done.headers["location"]) == (303, "/console/destinations/sales?done=connected")
+    (destination,) = [
+        each for each in (await console.world.configuration.load()).configuration.destinations if each.id == "sales"
+    ]
+    assert (destination.include_segment_names, destination.include_segment_timestamps) == (True, False)
+    page = await console.get(done.headers["location"])
+    assert "Connected. Now say what is exported" in text_of(page)
+    assert CONNECTION["key"] not in page.text
+    assert CONNECTION["key"] not in str(console.world.audit.entries)
+    assert "choose another id" in text_of(await console.submit("/console/destinations", CONNECTION), 409)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"id": "No!"}, "id"),
+        ({"name": ""}, "name"),
+        ({"namespace": "https://x"}, "way"),
+        ({"key_name": ""}, "key_name"),
+        ({"way": "connection-string", "connection_string": "x"}, "way"),
+        ({"way": "managed-identity", "client_id": "?"}, "client_id"),
+        ({"way": "app-setting", "setting": "1"}, "setting"),
+        ({"way": "carrier pigeon"}, "way"),
+        ({"event_hub_name": "nowhere"}, "event_hub_name"),
+    ],
+    ids=str,
+)
+async def test_what_is_wrong_is_said_beside_its_field(console: Console, fields: dict[str, str], field: str) -> None:
+    answer = await console.submit("/console/destinations", CONNECTION | fields)
+    text_of(answer, 422)
+    assert f'id="{field}-problem"' in answer.text
+    assert set(re.findall(r'id="(\w+)-problem"', answer.text)) == {field}
+
+
+async def mapping(console: Console, **fields: Any) -> dict[str, Any]:
+    """The fields of the form as the page has them, with some others."""
+    page = (await console.get(DATAFLOW)).text
+    etag = re.findall(r'name="etag" value="([^"]*)"', page)[0]
+    shown = {"etag": unescape(etag), "attributes": "/x", "trigger_audience": "on", "trigger_attribute": "on"}
+    return shown | {"trigger_identity": "on", "audience": ["ups/a"]} | fields
+
+
+async def test_mapping_is_saved(console: Console) -> None:
+    fields = await mapping(console, attributes="/x\nperson.name\n/x", others="b\nx/c", consent="consents.email.val")
+    del fields["trigger_identity"]
+    answer = await console.submit(DATAFLOW, fields)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{DATAFLOW}?done=saved")
+    stored = (await console.world.configuration.load()).configuration
+    dataflow = next(each for each in stored.dataflows if each.id == "d")
+    assert [each.key for each in dataflow.audiences] == [("ups", "a"), ("ups", "b"), ("x", "c")]
+    assert (dataflow.attributes, dataflow.consent) == (["/x", "/person/name"], "/consents/email/val")
+    assert (dataflow.triggers.audience, dataflow.triggers.identity) == (True, False)
+    entries = [entry for entry in console.world.audit.entries.values() if entry.details]
+    assert entries[0].details[0] == "dataflow d changed"
+    page = await console.page(DATAFLOW)
+    assert "2 audiences, asked for just now 0 %" in page
+    again = await console.submit(DATAFLOW, fields)
+    assert "Somebody else changed the dataflow" in text_of(again, 412)
+
+
+async def test_what_is_wrong_with_a_mapping(console: Console) -> None:
+    fields = await mapping(console, attributes="/x\n/list/0", others="ups/")
+    answer = await console.submit(DATAFLOW, fields)
+    text = text_of(answer, 422)
+    assert "line 2: expected a path that ends at the array" in text
+    assert set(re.findall(r'id="(\w+)-problem"', answer.text)) == {"attributes", "others"}
+    assert "/list/0" in answer.text
+
+
+async def test_a_preview_follows_the_form_and_saves_nothing(console: Console) -> None:
+    await console.world.handle(item("p", 1, attributes={"y": "kept"}, segmentMembership=membership(1)))
+    before = console.world.configuration.document
+    fields = await mapping(console, attributes="/y\n/z/deep")
+    text = text_of(await console.submit(f"{DATAFLOW}/preview", fields))
+    assert '"deep": "sample deep"' in text
+    text = text_of(await console.submit(f"{DATAFLOW}/preview", fields | {"profile_id": "p"}))
+    assert '"y": "kept"' in text
+    assert "deep" not in text.split("What an export looks like")[1]
+    nobody = text_of(await console.submit(f"{DATAFLOW}/preview", fields | {"profile_id": "nobody"}))
+    assert "never been in an audience" in nobody
+    assert console.world.configuration.document == before
+
+
+async def test_pause_and_resume(console: Console) -> None:
+    await console.submit(f"{DATAFLOW}/pause")
+    assert "D Healthy Paused" in await console.page(DATAFLOW)
+    assert (await console.submit(f"{DATAFLOW}/resume")).headers["location"] == f"{DATAFLOW}?done=resumed"
+    backfill = (await console.world.worker.plan_backfills.all())[0]
+    answer = await console.submit(f"/console/backfills/{backfill.id}/cancel")
+    assert answer.headers["location"] == f"{DATAFLOW}?done=cancelled"
+    assert "Cancelled" in await console.page(DATAFLOW)
+
+
+async def test_backfills_show_how_far_they_are(console: Console) -> None:
+    for number in range(3):
+        await console.world.handle(item(f"p{number}", 1, segmentMembership=membership(1, audience="b")))
+    await console.submit(DATAFLOW, await mapping(console, others="b"))
+    assert re.search(r"Waiting .*due in \d+ (s|min)", await console.page(DATAFLOW))
+    await console.world.clock.sleep(120)
+    await console.world.worker.plan_backfills.run()
+    console.world.slices.waiting, rest = console.world.slices.waiting[:8], console.world.slices.waiting[8:]
+    await console.world.work_slices()
+    console.world.clock.now += 10_000_000
+    assert re.search(r"Running .*50 % · .*about 10 s left", await console.page(DATAFLOW))
+    assert "data-refresh" in (await console.get(DATAFLOW)).text
+    console.world.slices.waiting = rest
+    await console.world.work_slices()
+    await console.world.worker.plan_backfills.run()
+    assert re.search(r"Done .*100 % · 3 members , 3 exported", await console.page(DATAFLOW))
+    assert "data-refresh" not in (await console.get(DATAFLOW)).text
+
+
+async def test_charts_show_what_was_counted(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "What it came to" not in await console.page(DATAFLOW)
+    history = MemoryHistory()
+    monkeypatch.setattr(console.world.worker, "run_history", history, raising=False)
+    text = await console.page(f"{DATAFLOW}?span=7d")
+    assert "Exports by reason 28 exports" in text
+    now = console.world.clock()
+    assert history.asked == [("d", now - 7 * DAY, now + 1, 6 * 60 * MINUTE)]
+    text_of(await console.get(f"{DATAFLOW}?span=1y"), 422)
+
+
+async def test_undelivered_is_shown_and_redriven(console: Console) -> None:
+    console.world.break_down("d")
+    await console.world.handle(item("<script>alert(1)</script>", 1, segmentMembership=membership(1)))
+    page = await console.get("/console/undelivered")
+    assert "<script>alert" not in page.text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
+    assert "Nothing matches" in await console.page("/console/undelivered?destination=e&state=dead")
+    confirm = await console.page("/console/undelivered/d/redrive")
+    assert "Redrive all to D? 1 export : sent again" in confirm
+    assert console.world.health.redrives == {}
+    answer = await console.submit("/console/undelivered/d/redrive")
+    assert answer.headers["location"] == "/console/undelivered?destination=d&done=redriving"
+    assert "d" in console.world.health.redrives
+    console.world.mend("d")
+    console.world.clock.now += 120_000_000
+    (form,) = re.findall(r'action="(/console/undelivered/d/[0-9a-f]{64}/redrive)"', page.text)
+    assert (await console.submit(form)).headers["location"] == "/console/undelivered?done=sent"
+    text_of(await console.submit(form), 404)
+    text_of(await console.get("/console/undelivered/d/redrive"), 404)
+
+
+async def test_quarantine_is_shown_replayed_and_dropped(console: Console) -> None:
+    for number in range(3):
+        await console.world.handle({"profileId": f"<b>{number}"}, message_id=f"m{number}")
+    page = await console.get("/console/quarantine")
+    rows = re.findall(r'name="row" value="([^"]+)"', page.text)
+    assert len(rows) == 3
+    shown = await console.get(f"/console/quarantine/{rows[0]}")
+    assert "&lt;b&gt;" in shown.text
+    assert "<b>" not in shown.text
+    selected = {"row": rows[:2], "action": "replay"}
+    assert "Replay 2 items?" in text_of(await console.submit("/console/quarantine/selected", selected))
+    assert console.world.changes.bodies == []
+    answer = await console.submit("/console/quarantine/selected", selected | {"confirmed": "yes"})
+    assert answer.headers["location"] == "/console/quarantine?done=replayed"
+    assert len(console.world.changes.bodies) == 2
+    again = text_of(await console.submit("/console/quarantine/selected", selected | {"confirmed": "yes"}), 409)
+    assert "0 items replayed, 2 not" in again
+    assert "for good" in text_of(await console.submit(f"/console/quarantine/{rows[2]}/drop"))
+    dropped = {"row": rows, "action": "drop", "confirmed": "yes"}
+    await console.submit("/console/quarantine/selected", dropped)
+    details = [entry.details for entry in console.world.audit.entries.values()]
+    assert ["1 quarantined items dropped"] in details
+    assert "Nothing is in quarantine" in await console.page("/console/quarantine")
+
+
+async def test_why_is_answered_destination_by_destination(console: Console) -> None:
+    await console.world.handle(item("p", 1, attributes={"x": 1}, segmentMembership=membership(1)))
+    text = text_of(await console.submit("/console/why", {"profile_id": "p", "change": '{"attributes": {"q": 1}}'}), 422)
+    assert "/occurredAt" in text
+    change = '{"occurredAt": "2026-01-11T22:00:00Z", "attributes": {"x": 2}}'
+    text = text_of(await console.submit("/console/why", {"profile_id": "p", "change": change}))
+    assert re.search(
+        r"Would be exported D Because of: attribute .*Nothing E Because: maps no attribute that was written", text
+    )
+    assert "Nothing is known of the profile" in text_of(await console.submit("/console/why", {"profile_id": "q"}))
+    for fields in ({"profile_id": ""}, {"profile_id": "p", "change": "{"}, {"profile_id": "p", "change": "[" * 99}):
+        text_of(await console.submit("/console/why", fields), 422)
+    for entry in console.world.audit.entries.values():
+        assert "p" not in entry.details
+
+
+async def test_storage_that_is_down_has_a_page(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def failing() -> StoredConfiguration:
+        raise StorageError("table Configuration: could not read: HTTP 503")
+
+    monkeypatch.setattr(console.world.configuration, "load", failing)
+    answer = await console.get("/console")
+    text = text_of(answer, 503)
+    assert "Table Configuration: could not read" in text
+    assert "What to do: wait a moment" in text
+    assert answer.headers["retry-after"] == "5"
