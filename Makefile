@@ -26,7 +26,7 @@ demo: setup ## the main job on a local stack: changes in, exports out, a summary
 	@$(BIN)/python -m local demo $(if $(KEEP),--keep)
 
 test: setup check ## everything that CI runs; three at a time, for most tests wait more than they work
-	@$(BIN)/pytest -n 3 --dist loadscope
+	@$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 check: setup lint types imports ## style, types and the layers' import rules
 
