@@ -15,6 +15,7 @@ PATHS = (
     "/destinations/new",
     "/destinations/sales",
     "/destinations/idle",
+    "/alerts",
     "/undelivered",
     "/undelivered/sales/redrive",
     "/quarantine",

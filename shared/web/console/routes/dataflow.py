@@ -14,6 +14,7 @@ from shared.web.console.history import SPANS, charts_of
 from shared.web.console.mapping import MappingForm
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
+from shared.web.console.routes.alerts import open_alerts
 from shared.web.console.sample import PROFILE_ID, sample_export
 from shared.web.context import Relay
 from shared.web.etags import etag_of
@@ -127,6 +128,7 @@ async def _show(
         sample=PROFILE_ID,
         backfills=[each for each in reversed(backfills) if each.destination == destination_id][:_BACKFILLS],
         waiting=counts.get(destination_id, UndeliveredCount({}, complete=True)),
+        alerts=await open_alerts(relay, destination_id),
         charts=await charts_of(relay, destination_id, span),
         spans=list(SPANS),
         span=span,
