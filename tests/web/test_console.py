@@ -10,13 +10,15 @@ import pytest
 from fastapi.routing import APIRoute
 
 from shared.domain.alerts import RULES
-from shared.domain.instants import DAY, SECOND
+from shared.domain.instants import DAY, MINUTE, SECOND
 from shared.errors import StorageError
 from shared.services.alert_ports import WebhookAnswer
 from shared.services.connection_ports import Verified
 from shared.services.evaluate_alerts import AlertRun
+from shared.services.last_exports import KEPT, LARGEST_BODY
 from shared.services.ports import DestinationTrouble, StoredConfiguration
 from shared.web.console.pages import TAGS
+from shared.web.console.tail import mask
 from shared.web.guarded import PERMISSIONS
 from shared.web.permissions import Permission
 from tests.unit.builders import item, membership
@@ -303,6 +305,48 @@ async def test_charts_show_what_was_counted(console: Console) -> None:
     assert "1 audience, 1 audience,attribute; at most 1 in one step" in page.text
     assert "What it came to" in await console.page("/console/destinations/e")
     text_of(await console.get(f"{DATAFLOW}?span=1y"), 422)
+
+
+async def test_the_last_exports_are_shown_the_latest_first(console: Console) -> None:
+    assert "Last exports Of this instance alone" in await console.page(DATAFLOW)
+    assert "None yet." in await console.page(DATAFLOW)
+    for number in range(KEPT + 1):
+        await console.world.handle(item(f"<i>p{number}", 1, segmentMembership=membership(1), attributes={"x": "hush"}))
+        console.world.clock.now += SECOND
+    page = await console.get(DATAFLOW)
+    assert re.findall(r"&lt;i&gt;(p\d+)</strong>", page.text) == [f"p{number}" for number in range(KEPT, 0, -1)]
+    text = text_of(page)
+    assert re.search(r"version \d+ · acknowledged 1 s ago Reason audience, attribute", text)
+    assert '"x": "hush"' in text
+    assert "data-refresh" not in page.text
+    assert "data-refresh" in (await console.get(f"{DATAFLOW}?follow=true")).text
+    console.world.clock.now += 60 * MINUTE
+    assert "None yet." in await console.page(DATAFLOW)
+
+
+async def test_without_view_profiles_the_last_exports_are_masked(world: World) -> None:
+    await world.handle(item("john.doe", 1, segmentMembership=membership(1), attributes={"x": "hush"}))
+    async with Console(world, {Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS}) as console:
+        text = await console.page(DATAFLOW)
+    assert '"x": "(text)"' in text
+    assert re.search(r"A profile version \d+ · acknowledged just now Reason audience, attribute", text)
+    assert "hush" not in text
+    assert "john.doe" not in text
+
+
+async def test_an_export_that_is_too_large_is_named_without_its_body(console: Console) -> None:
+    attributes = {"x": "y" * LARGEST_BODY}
+    await console.world.handle(item("p", 1, segmentMembership=membership(1), attributes=attributes))
+    text = await console.page(DATAFLOW)
+    assert re.search(r"16,\d{3} bytes · changed [^.]* Too large to be kept here\.", text)
+    assert console.world.worker.last_exports.of("d")[0].export.body == b""
+    assert len(console.world.sender.sent[0].body) > LARGEST_BODY
+
+
+def test_a_mask_leaves_the_shape() -> None:
+    value = {"a": ["x", 1, 1.5], "b": {"c": True, "d": None}, "e": []}
+    hidden = {"a": ["(text)", "(number)", "(number)"], "b": {"c": "(true or false)", "d": "(null)"}, "e": []}
+    assert mask(value) == hidden
 
 
 async def test_undelivered_is_shown_and_redriven(console: Console) -> None:
