@@ -17,7 +17,6 @@ class TailEntry:
     at: int
     size: int
     profile_id: str | None
-    version: int
     reasons: tuple[str, ...]
     occurred_at: int
     body: Any
@@ -31,7 +30,6 @@ def tail_entry(sent: SentExport, *, masked: bool) -> TailEntry:
         at=sent.at,
         size=sent.size,
         profile_id=None if masked else export.profile_id,
-        version=export.version,
         reasons=export.reasons,
         occurred_at=export.occurred_at,
         body=mask(body) if masked and body is not None else body,
