@@ -28,8 +28,8 @@ PATHS = (
 
 @pytest.fixture
 async def console(relay_stack: LocalStack, page: Page) -> str:
-    """The address of a console with something on each page: a destination with exports that failed, one without a
-    dataflow, an item in quarantine, an alert that nobody could be told of. The first test makes it.
+    """The address of a console with something on each page: a destination with exports that failed and one that did
+    not, one without a dataflow, an item in quarantine, an alert that nobody could be told of. The first test makes it.
     """
     url = f"{relay_stack.functions_host.url}/console"
     if not (await call(relay_stack, "GET", "/api/destinations"))["destinations"]:
@@ -37,6 +37,8 @@ async def console(relay_stack: LocalStack, page: Page) -> str:
         await connect(relay_stack, "idle", "crm")
         await connect(relay_stack, "sales", "crm", "gold")
         await shows(page, url, "sales Healthy Dataflow Active")
+        await send(relay_stack, change("delivered"))
+        await shows(page, f"{url}/destinations/sales", "Last exports .* delivered acknowledged")
         # Nobody listens there, so that what is open could not be delivered.
         await call(relay_stack, "POST", "/api/alert-subscriptions", {"url": "http://127.0.0.1:9/hook"})
         relay_stack.broker.set_faults(Fault(kind="reject", hub="crm"))
