@@ -10,6 +10,7 @@ from shared.domain.export import Export
 from shared.domain.instants import DAY
 from shared.domain.runs import NO_DESTINATION, SLOT, RunCounts, RunSlot, slot_of
 from shared.errors import StorageError
+from shared.services.last_exports import LastExports
 from shared.services.ports import Clock
 from shared.services.run_ports import MetricSink, RunStore
 
@@ -20,9 +21,14 @@ _Key = tuple[str, int]
 
 
 class RecordRuns:
-    """`new_id` names this instance in the store, once there is something to save."""
+    """`last` is told of each export that is acknowledged; `new_id` names this instance in the store, once there is
+    something to save.
+    """
 
-    def __init__(self, store: RunStore, metrics: MetricSink, clock: Clock, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, store: RunStore, metrics: MetricSink, last: LastExports, clock: Clock, new_id: Callable[[], str]
+    ) -> None:
+        self._last = last
         self._store = store
         self._metrics = metrics
         self._clock = clock
@@ -56,6 +62,7 @@ class RecordRuns:
             counts.latency.add(now - received_at)
         if fresh:
             counts.freshness.add(now - export.occurred_at)
+        self._last.add(export, now)
 
     def failed(self, destination_id: str) -> None:
         """An attempt failed."""

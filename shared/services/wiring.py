@@ -22,6 +22,7 @@ from shared.services.evaluate_alerts import EvaluateAlerts
 from shared.services.explain_profile import ExplainProfile
 from shared.services.export_changes import ExportChanges
 from shared.services.forget_profiles import ForgetProfiles
+from shared.services.last_exports import LastExports
 from shared.services.live_traffic import LiveTraffic
 from shared.services.plan_backfills import PlanBackfills
 from shared.services.poisoned import Poisoned
@@ -95,7 +96,8 @@ class Services:
         self.audit = ports.audit
         self.health = ports.health
         self.traffic = LiveTraffic(clock)
-        self.runs = RecordRuns(ports.runs, ports.metrics, clock, ports.new_id)
+        self.last_exports = LastExports(clock)
+        self.runs = RecordRuns(ports.runs, ports.metrics, self.last_exports, clock, ports.new_id)
         self.run_history = RunHistory(ports.runs, clock)
         self.configuration = ConfigurationCache(ports.configuration, ports.health, clock, settings.config_cache_seconds)
         self.edit_configuration = EditConfiguration(

@@ -14,6 +14,7 @@ from shared.bootstrap import relay, settings
 from shared.errors import RelayError
 from shared.services.wiring import Services
 from shared.web.console import pages
+from shared.web.console.routes import alerts as alert_pages
 from shared.web.console.routes import connect, dataflow, why
 from shared.web.console.routes import destinations as destination_pages
 from shared.web.console.routes import quarantine as quarantine_pages
@@ -56,6 +57,7 @@ PAGES = (
     destination_pages.router,
     connect.router,
     dataflow.router,
+    alert_pages.router,
     undelivered_pages.router,
     quarantine_pages.router,
     why.router,

@@ -1,5 +1,6 @@
 """Chromium, as it comes inside an npm package, and a relay on a local stack for it to look at."""
 
+import json
 import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -7,10 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
 
 from local.parts import PROJECT
 from local.stack import LocalStack
+from tests.browser.console import Webhook
 from tests.integration.relay import IMPATIENT
 
 _UNPACK = 'import chromium from "@sparticuz/chromium"; console.log(await chromium.executablePath())'
@@ -72,5 +75,23 @@ def _matters(kind: str, text: str) -> bool:
 def relay_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """Empty at first, with the hubs `crm` and `analytics`."""
     with LocalStack(tmp_path_factory.mktemp("console"), storage_faults=True) as running:
-        running.start_functions_host(settings=IMPATIENT)
+        running.start_functions_host(settings=IMPATIENT | {"ALERT_SCHEDULE": "* * * * * *"})
         yield running
+
+
+@pytest.fixture
+async def webhook() -> AsyncIterator[Webhook]:
+    """Somebody who hears of alerts."""
+
+    async def take(request: web.Request) -> web.Response:
+        hook.events.append(json.loads(await request.read()))
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    hook = Webhook(f"http://127.0.0.1:{runner.addresses[0][1]}/hook")
+    yield hook
+    await runner.cleanup()

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -13,6 +14,19 @@ from local.stack import CHANGES_QUEUE, LocalStack
 from tests.eventually import eventually
 
 SCRIPT = "<script>document.title = 'run'</script>"
+
+
+@dataclass
+class Webhook:
+    """Where alerts are posted to, and what was."""
+
+    url: str
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        """Type and rule of each event, in the order received."""
+        return [(event["type"].rpartition(".")[2], event["data"].get("rule", "")) for event in self.events]
 
 
 def change(profile_id: str, second: int = 0, audience: str = "gold", **fields: Any) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from playwright.async_api import Page, expect
 from local.broker.control import DEFAULT_KEY, DEFAULT_KEY_NAME, Fault
 from local.exports import read_exports
 from local.stack import LocalStack
-from tests.browser.console import call, change, send, shows
+from tests.browser.console import Webhook, call, change, send, shows
+from tests.eventually import eventually
 
 
-async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack) -> None:
+async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, webhook: Webhook) -> None:
     console = f"{relay_stack.functions_host.url}/console"
     namespace = relay_stack.event_hubs_connection_string.split("sb://")[1].split(";")[0].rstrip("/")
     await shows(page, console, "Nothing is connected yet")
@@ -60,6 +61,31 @@ async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack) 
     await page.keyboard.press("Enter")
     await expect(page.get_by_label("Body of the export")).to_contain_text('"firstName": "John"')
 
+    def told_last(kind: str) -> bool:
+        """Whether that is the last that somebody was told: of each time that it was down, and then of its end."""
+        test, *told = webhook.told
+        assert test == ("test", "")
+        assert told == [(("opened", "resolved")[number % 2], "destination-down") for number in range(len(told))]
+        return bool(told) and told[-1][0] == kind
+
+    # Somebody wants to be told: the secret is shown once, and a test alert arrives.
+    await shows(page, f"{console}/alerts", "No alert is open Nobody would be told of one")
+    await page.get_by_role("textbox", name="Webhook").fill(webhook.url)
+    for box in await page.get_by_role("group", name="Of which alerts").get_by_role("checkbox").all():
+        await box.set_checked(await box.get_attribute("value") == "destination-down")
+    await page.get_by_role("checkbox", name="Sales").check()
+    await page.get_by_role("button", name="Subscribe").click()
+    secret = await page.get_by_label("Secret").inner_text()
+    assert secret.startswith("whsec_")
+    await page.get_by_role("button", name="Send a test alert").click()
+    await expect(page.get_by_role("status")).to_contain_text("The test alert was taken")
+    await expect(page.get_by_role("status")).to_contain_text("HTTP 204")
+    assert webhook.told == [("test", "")]
+    assert secret not in await page.content()
+
+    # The last exports: this instance has sent one.
+    await shows(page, f"{console}/destinations/sales", "Last exports .* jane.doe")
+
     # Break: the destination is down, and what it misses is listed.
     relay_stack.broker.set_faults(Fault(kind="reject", hub="crm"))
     await send(relay_stack, *(change(f"missed-{number}", 1) for number in range(5)))
@@ -67,6 +93,10 @@ async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack) 
     # Those that come while it is known to be down are parked, and one of them is its probe.
     await send(relay_stack, *(change(f"missed-{number}", 1) for number in range(5, 10)))
     await shows(page, console, r"1 down .*Sales Down Down for \d+ s\. .*Undelivered .*[1-9]\d* ")
+    down = "The destination does not answer Sales"
+    await shows(page, f"{console}/alerts", rf"Open Open {down} [\d.]+ (s|min) more than 0 s")
+    await shows(page, console, r"\d alerts? open")
+    assert await eventually(lambda: told_last("opened"), timeout=30)
     await shows(page, f"{console}/undelivered?destination=sales", r"missed-4 to Sales")
     await page.get_by_role("link", name="Redrive all").click()
     await expect(page.get_by_role("heading", name="Redrive all to Sales?")).to_be_visible()
@@ -78,6 +108,8 @@ async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack) 
     await shows(page, console, r"none down · 0 exports undelivered .*Sales Healthy", timeout=90)
     await exported(*(f"missed-{number}" for number in range(10)))
     await shows(page, f"{console}/undelivered", "Everything was delivered")
+    await shows(page, f"{console}/alerts", f"Over .*Resolved {down} Over")
+    assert await eventually(lambda: told_last("resolved"), timeout=30)
     audit = await call(relay_stack, "GET", "/api/audit?limit=50")
     assert DEFAULT_KEY not in str(audit)
     assert {"POST /console/destinations", "POST /console/destinations/sales"} <= {e["what"] for e in audit["entries"]}

@@ -1,5 +1,7 @@
 """Every page as people meet it: on a phone, with a screen reader, without script, and while storage is down."""
 
+import re
+
 import pytest
 from playwright.async_api import Browser, Page, expect
 
@@ -15,6 +17,7 @@ PATHS = (
     "/destinations/new",
     "/destinations/sales",
     "/destinations/idle",
+    "/alerts",
     "/undelivered",
     "/undelivered/sales/redrive",
     "/quarantine",
@@ -25,8 +28,8 @@ PATHS = (
 
 @pytest.fixture
 async def console(relay_stack: LocalStack, page: Page) -> str:
-    """The address of a console with something on each page: a destination with exports that failed, one without a
-    dataflow, an item in quarantine. The first test makes it.
+    """The address of a console with something on each page: a destination with exports that failed and one that did
+    not, one without a dataflow, an item in quarantine, an alert that nobody could be told of. The first test makes it.
     """
     url = f"{relay_stack.functions_host.url}/console"
     if not (await call(relay_stack, "GET", "/api/destinations"))["destinations"]:
@@ -34,17 +37,22 @@ async def console(relay_stack: LocalStack, page: Page) -> str:
         await connect(relay_stack, "idle", "crm")
         await connect(relay_stack, "sales", "crm", "gold")
         await shows(page, url, "sales Healthy Dataflow Active")
+        await send(relay_stack, change("delivered"))
+        await shows(page, f"{url}/destinations/sales", "Last exports .* delivered acknowledged")
+        # Nobody listens there, so that what is open could not be delivered.
+        await call(relay_stack, "POST", "/api/alert-subscriptions", {"url": "http://127.0.0.1:9/hook"})
         relay_stack.broker.set_faults(Fault(kind="reject", hub="crm"))
         profiles = (SCRIPT, "p" * 200, "c", "d")
         await send(relay_stack, *(change(profile) for profile in profiles), f"no change {SCRIPT}")
         await shows(page, url, "4 exports undelivered")
         await shows(page, f"{url}/quarantine", "Whole message")
+        await shows(page, f"{url}/alerts", "Open Open .*Could not be delivered .*Who is told")
     return url
 
 
 async def test_everywhere(console: str, browser: Browser, page: Page) -> None:
     """One visit to each page, since a destination that is down takes a while to make."""
-    row = await _first_row(page, console)
+    rows = [await _first_link(page, console, path) for path in ("/quarantine", "/alerts")]
     narrow = await browser.new_context(viewport={"width": 360, "height": 740})
     still = await browser.new_context(java_script_enabled=False)
     # The content security policy keeps the checker out, so this one context does without it.
@@ -52,16 +60,17 @@ async def test_everywhere(console: str, browser: Browser, page: Page) -> None:
         await browser.new_context(bypass_csp=True, viewport={"width": 1200, "height": 800}),
         await browser.new_context(bypass_csp=True, viewport={"width": 360, "height": 800}, color_scheme="dark"),
     ]
-    for path in (*PATHS, row):
+    for path in (*PATHS, *rows):
         await _fits(await narrow.new_page(), f"{console}{path}")
         await _reads(await still.new_page(), f"{console}{path}")
         for context in checked:
             await _is_accessible(await context.new_page(), f"{console}{path}")
 
 
-async def _first_row(page: Page, console: str) -> str:
-    await page.goto(f"{console}/quarantine")
-    address = await page.locator("ul.rows a").first.get_attribute("href")
+async def _first_link(page: Page, console: str, path: str) -> str:
+    """Where the first link of a row leads that is about this page's own."""
+    await page.goto(f"{console}{path}")
+    address = await page.locator(f"ul.rows a[href^='/console{path}/']").first.get_attribute("href")
     assert address is not None
     return address.removeprefix("/console")
 
@@ -114,6 +123,8 @@ async def test_the_keyboard_is_enough(console: str, page: Page) -> None:
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name=re.compile("alerts? open"))).to_be_focused()
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Connect a destination")).to_be_focused()
     await page.keyboard.press("Enter")

@@ -2,54 +2,23 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 import pytest
 
 from shared.domain.instants import DAY, MINUTE, SECOND
+from shared.domain.runs import Histogram, RunCounts, RunSlot
 from shared.web.console.charts import lines, stacked_bars, top_of
 from shared.web.console.history import draw
 from shared.web.console.problems_by_field import by_field
-from shared.web.console.words import age, duration, lasting, percent, sentence
+from shared.web.console.words import age, duration, lasting, measured, percent, sentence
 
 
-@dataclass
-class Durations:
-    values: list[int] = field(default_factory=list)
-
-    @property
-    def count(self) -> int:
-        return len(self.values)
-
-    def quantile(self, share: float) -> int | None:
-        return sorted(self.values)[int(share * (len(self.values) - 1))] if self.values else None
-
-
-@dataclass
-class Counts:
-    activated: Counter[str] = field(default_factory=Counter)
-    failed: int = 0
-    dead: int = 0
-    latency: Durations = field(default_factory=Durations)
-
-
-@dataclass
-class Slot:
-    start: int
-    counts: Counts
-
-
-class MemoryHistory:
-    """A day or more of exports, the same in each step."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, int, int, int]] = []
-
-    async def read(self, destination_id: str, since: int, until: int, step: int) -> list[Slot]:
-        self.asked.append((destination_id, since, until, step))
-        latency = Durations([SECOND])
-        return [Slot(start, Counts(Counter({"audience": 1}), 0, 0, latency)) for start in range(since, until - 1, step)]
+def histogram(*durations: int) -> Histogram:
+    counted = Histogram()
+    for duration_ in durations:
+        counted.add(duration_)
+    return counted
 
 
 def parsed(svg: str) -> ElementTree.Element:
@@ -82,21 +51,27 @@ def test_the_upper_edge_is_a_round_number(most: float, top: float) -> None:
 
 
 def test_a_history_becomes_charts() -> None:
-    first = Counts(Counter({"audience": 3, "attribute": 1}), failed=2, latency=Durations([SECOND, 3 * SECOND]))
-    slots = [Slot(0, first), Slot(60 * MINUTE, Counts()), Slot(120 * MINUTE, Counts(Counter({"audience": 1}), dead=1))]
+    first = RunCounts(
+        activated=Counter({"audience": 3, "attribute": 1}), failed=2, latency=histogram(SECOND, 3 * SECOND)
+    )
+    slots = [
+        RunSlot(0, first),
+        RunSlot(60 * MINUTE, RunCounts()),
+        RunSlot(120 * MINUTE, RunCounts(activated=Counter({"audience": 1}), dead=1)),
+    ]
     exports, failures, latency = draw(slots)
     assert (exports.summary, exports.legend, exports.top) == ("5 exports", ["audience", "attribute"], "5")
     assert failures.summary == "3 failures"
-    assert latency.summary == "p95 at most 1.0 s"
+    assert latency.summary == "p95 at most 3.5 s"
     assert "4 audience, 1 attribute; at most 4 in one step" in exports.svg
     assert exports.ends == ("1970-01-01 00:00", "1970-01-01 02:00")
     assert re.findall(r"<title>([^<]*)</title>", exports.svg)[0] == "1970-01-01 00:00: 3 audience"
 
 
 def test_many_reasons_are_drawn_together_and_nothing_not_at_all() -> None:
-    counts = Counts(Counter({f"reason-{number}": 10 - number for number in range(8)}))
-    assert draw([Slot(0, counts)])[0].legend == [*(f"reason-{number}" for number in range(5)), "other"]
-    assert draw([Slot(0, Counts())]) == []
+    counts = RunCounts(activated=Counter({f"reason-{number}": 10 - number for number in range(8)}))
+    assert draw([RunSlot(0, counts)])[0].legend == [*(f"reason-{number}" for number in range(5)), "other"]
+    assert draw([RunSlot(0, RunCounts())]) == []
 
 
 @pytest.mark.parametrize(
@@ -112,6 +87,23 @@ def test_many_reasons_are_drawn_together_and_nothing_not_at_all() -> None:
 def test_ages(elapsed: int, text: str) -> None:
     shown = age("2026-01-11T21:24:39Z", 1_768_166_679 * SECOND + elapsed)
     assert shown == f'<time datetime="2026-01-11T21:24:39Z" title="2026-01-11T21:24:39Z">{text}</time>'
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0, "seconds", "0 s"),
+        (612.4, "seconds", "10.2 min"),
+        (600.0, "seconds", "10 min"),
+        (1_000 * 86_400, "seconds", "1,000 d"),
+        (0.0123, "share", "1.23 %"),
+        (0.01, "share", "1 %"),
+        (1, "share", "100 %"),
+        (12_345, "exports", "12,345 exports"),
+    ],
+)
+def test_what_rules_measure(value: float, unit: str, text: str) -> None:
+    assert measured(value, unit) == text
 
 
 def test_words() -> None:

@@ -9,20 +9,27 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from shared.domain.instants import DAY, MINUTE
+from shared.domain.alerts import RULES
+from shared.domain.instants import DAY, MINUTE, SECOND
 from shared.errors import StorageError
+from shared.services.alert_ports import WebhookAnswer
 from shared.services.connection_ports import Verified
-from shared.services.ports import StoredConfiguration
+from shared.services.evaluate_alerts import AlertRun
+from shared.services.last_exports import KEPT, LARGEST_BODY
+from shared.services.ports import DestinationTrouble, StoredConfiguration
 from shared.web.console.pages import TAGS
+from shared.web.console.tail import mask
 from shared.web.guarded import PERMISSIONS
 from shared.web.permissions import Permission
 from tests.unit.builders import item, membership
 from tests.unit.world import World
 from tests.web.console import SAME_ORIGIN, Console, page_routes, text_of
-from tests.web.test_charts import MemoryHistory
 
 ROUTES = page_routes()
 DATAFLOW = "/console/destinations/d"
+ALERTS = "/console/alerts"
+SUBSCRIPTIONS = f"{ALERTS}/subscriptions"
+HOOK = "https://hooks.example.com/relay"
 CONNECTION = {
     "way": "standard",
     "namespace": "contoso",
@@ -79,10 +86,11 @@ def test_the_table_in_the_docs_is_the_codes() -> None:
         path.replace("{id}", "{destination_id}"): {name.strip() for name in names.split(",")} for path, names in rows
     }
     code = {path: {str(each) for each in required(route)} for method, path, route in ROUTES if method == "GET"}
-    assert len(table) == 6
+    assert len(table) == 7
     assert table == {path: code[path] for path in table}
     assert code.keys() - table.keys() == {
         "/console/",
+        "/console/alerts/subscriptions/{subscription_id}/remove",
         "/console/quarantine/{row_id}",
         "/console/undelivered/{destination_id}/redrive",
     }
@@ -285,15 +293,60 @@ async def test_backfills_show_how_far_they_are(console: Console) -> None:
     assert "data-refresh" not in (await console.get(DATAFLOW)).text
 
 
-async def test_charts_show_what_was_counted(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_charts_show_what_was_counted(console: Console) -> None:
     assert "What it came to" not in await console.page(DATAFLOW)
-    history = MemoryHistory()
-    monkeypatch.setattr(console.world.worker, "run_history", history, raising=False)
-    text = await console.page(f"{DATAFLOW}?span=7d")
-    assert "Exports by reason 28 exports" in text
-    now = console.world.clock()
-    assert history.asked == [("d", now - 7 * DAY, now + 1, 6 * 60 * MINUTE)]
+    await console.world.handle(item("p", 1, segmentMembership=membership(1)))
+    console.world.clock.now += 2 * DAY
+    await console.world.handle(item("q", 1, segmentMembership=membership(1), attributes={"x": 1}))
+    assert await console.world.worker.runs.flush() is None
+    assert "Exports by reason 1 export" in await console.page(DATAFLOW)
+    page = await console.get(f"{DATAFLOW}?span=7d")
+    assert "Exports by reason 2 exports" in text_of(page)
+    assert "1 audience, 1 audience,attribute; at most 1 in one step" in page.text
+    assert "What it came to" in await console.page("/console/destinations/e")
     text_of(await console.get(f"{DATAFLOW}?span=1y"), 422)
+
+
+async def test_the_last_exports_are_shown_the_latest_first(console: Console) -> None:
+    assert "Last exports Of this instance alone" in await console.page(DATAFLOW)
+    assert "None yet." in await console.page(DATAFLOW)
+    for number in range(KEPT + 1):
+        await console.world.handle(item(f"<i>p{number}", 1, segmentMembership=membership(1), attributes={"x": "hush"}))
+        console.world.clock.now += SECOND
+    page = await console.get(DATAFLOW)
+    assert re.findall(r"&lt;i&gt;(p\d+)</strong>", page.text) == [f"p{number}" for number in range(KEPT, 0, -1)]
+    text = text_of(page)
+    assert re.search(r"acknowledged 1 s ago , changed \d h ago · reason audience, attribute", text)
+    assert '"x": "hush"' in text
+    assert "data-refresh" not in page.text
+    assert "data-refresh" in (await console.get(f"{DATAFLOW}?follow=true")).text
+    console.world.clock.now += 60 * MINUTE
+    assert "None yet." in await console.page(DATAFLOW)
+
+
+async def test_without_view_profiles_the_last_exports_are_masked(world: World) -> None:
+    await world.handle(item("john.doe", 1, segmentMembership=membership(1), attributes={"x": "hush"}))
+    async with Console(world, {Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS}) as console:
+        text = await console.page(DATAFLOW)
+    assert '"x": "(text)"' in text
+    assert re.search(r"A profile acknowledged just now , changed \d+ min ago · reason audience, attribute", text)
+    assert "hush" not in text
+    assert "john.doe" not in text
+
+
+async def test_an_export_that_is_too_large_is_named_without_its_body(console: Console) -> None:
+    attributes = {"x": "y" * LARGEST_BODY}
+    await console.world.handle(item("p", 1, segmentMembership=membership(1), attributes=attributes))
+    text = await console.page(DATAFLOW)
+    assert re.search(r"16,\d{3} bytes Too large to be kept here\.", text)
+    assert console.world.worker.last_exports.of("d")[0].export.body == b""
+    assert len(console.world.sender.sent[0].body) > LARGEST_BODY
+
+
+def test_a_mask_leaves_the_shape() -> None:
+    value = {"a": ["x", 1, 1.5], "b": {"c": True, "d": None}, "e": []}
+    hidden = {"a": ["(text)", "(number)", "(number)"], "b": {"c": "(true or false)", "d": "(null)"}, "e": []}
+    assert mask(value) == hidden
 
 
 async def test_undelivered_is_shown_and_redriven(console: Console) -> None:
@@ -356,6 +409,124 @@ async def test_why_is_answered_destination_by_destination(console: Console) -> N
         text_of(await console.submit("/console/why", fields), 422)
     for entry in console.world.audit.entries.values():
         assert "p" not in entry.details
+
+
+async def opened(console: Console) -> None:
+    """One alert of each of two destinations, of which one is over."""
+    world = console.world
+    for destination_id in ("d", "e"):
+        await world.health.put(DestinationTrouble(destination_id, recovering=False, since=world.clock(), error="gone"))
+    world.clock.now += 90 * SECOND
+    await world.worker.evaluate_alerts.run(AlertRun())
+    del world.health.troubles["e"]
+    world.clock.now += 60 * SECOND
+    await world.worker.evaluate_alerts.run(AlertRun())
+
+
+async def test_alerts_say_who_since_when_and_how_much(console: Console) -> None:
+    assert "No alert is open Nobody would be told of one: subscribe a webhook below." in await console.page(ALERTS)
+    await opened(console)
+    text = await console.page(ALERTS)
+    assert "Open The destination does not answer D 2.5 min more than 0 s · open for 1 min · destination-down" in text
+    assert "Over Resolved The destination does not answer E Over just now , opened 1 min ago · last value" in text
+    assert re.search(r"1 down · 0 exports undelivered · 1 alert open", await console.page("/console"))
+    assert "1 alert open : The destination does not answer: 2.5 min, more than 0 s" in await console.page(DATAFLOW)
+    assert "alert open" not in await console.page("/console/destinations/e")
+
+
+async def test_without_view_segments_an_alert_is_no_link(world: World) -> None:
+    async with Console(world, {Permission.MANAGE_DESTINATIONS}) as console:
+        await opened(console)
+        page = await console.get(ALERTS)
+    assert "The destination does not answer" in text_of(page)
+    assert DATAFLOW not in page.text
+
+
+async def test_a_subscription_shows_its_secret_once(console: Console) -> None:
+    fields = {"url": HOOK, "event": ["dead-rows", "destination-down"], "destination": ["d"]}
+    answer = await console.submit(SUBSCRIPTIONS, fields)
+    text = text_of(answer, 201)
+    (subscription,) = await console.world.worker.alert_subscriptions.all()
+    assert (subscription.url, subscription.events, subscription.destinations) == (
+        HOOK,
+        ["dead-rows", "destination-down"],
+        ["d"],
+    )
+    (stored,) = console.world.secrets.secrets.values()
+    secret = re.findall(r"whsec_\S+", text)[0]
+    assert secret in str(stored)
+    page = await console.get(ALERTS)
+    assert f"{HOOK} dead-rows , destination-down of D" in text_of(page)
+    assert secret not in page.text
+    assert secret not in str(console.world.audit.entries)
+
+    own = f"{SUBSCRIPTIONS}/{subscription.id}"
+    assert f"Tell it of nothing any more? {HOOK}" in await console.page(f"{own}/remove")
+    assert len(await console.world.worker.alert_subscriptions.all()) == 1
+    removed = await console.submit(f"{own}/remove")
+    assert removed.headers["location"] == f"{ALERTS}?done=unsubscribed"
+    assert (await console.world.worker.alert_subscriptions.all(), console.world.secrets.secrets) == ([], {})
+    text_of(await console.get(f"{own}/remove"), 404)
+    text_of(await console.submit(f"{own}/test"), 404)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"url": ""}, "url"),
+        ({"url": "http://hooks.example.com/"}, "url"),
+        ({"url": "https://10.0.0.1/"}, "url"),
+        ({"event": []}, "event"),
+        ({"event": ["nothing"]}, "event"),
+        ({"destination": ["D'"]}, "destination"),
+    ],
+    ids=str,
+)
+async def test_what_cannot_be_subscribed_is_said_beside_its_field(
+    console: Console, fields: dict[str, Any], field: str
+) -> None:
+    answer = await console.submit(SUBSCRIPTIONS, {"url": HOOK, "event": ["dead-rows"]} | fields)
+    text_of(answer, 422)
+    assert set(re.findall(r'id="(\w+)-problem"', answer.text)) == {field}
+    assert await console.world.worker.alert_subscriptions.all() == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (WebhookAnswer(204, None), f"The test alert was taken by {HOOK} , which answered HTTP 204."),
+        (WebhookAnswer(500, "HTTP 500"), f"The test alert was not taken by {HOOK} : HTTP 500."),
+        (WebhookAnswer(None, "no answer within 10 s"), f"was not taken by {HOOK} : No answer within 10 s."),
+    ],
+)
+async def test_a_test_alert_says_what_was_answered(console: Console, answer: WebhookAnswer, said: str) -> None:
+    await console.submit(SUBSCRIPTIONS, {"url": HOOK, "event": list(RULES)})
+    (subscription,) = await console.world.worker.alert_subscriptions.all()
+    console.world.webhooks.answers = [answer]
+    assert said in text_of(await console.submit(f"{SUBSCRIPTIONS}/{subscription.id}/test"))
+    assert [url for url, _, _ in console.world.webhooks.posted] == [HOOK]
+
+
+async def test_what_could_not_be_delivered_is_listed(console: Console) -> None:
+    await console.submit(SUBSCRIPTIONS, {"url": HOOK, "event": list(RULES), "destination": ["d"]})
+    console.world.webhooks.answers = [WebhookAnswer(500, "HTTP 500")] * 8
+    await opened(console)
+    pointer, _ = console.world.alert_deliveries.waiting.pop(0)
+    await console.world.worker.deliver_alerts.handle(pointer)
+    text = await console.page(ALERTS)
+    assert f"The destination does not answer D , opened HTTP 500. To {HOOK} · 1 attempt" in text
+
+
+async def test_without_a_place_for_secrets_nobody_can_subscribe(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console.world.secrets, "writable", False)
+    page = await console.get(ALERTS)
+    assert "set KEY_VAULT_URI to subscribe" in text_of(page)
+    assert f'action="{SUBSCRIPTIONS}"' not in page.text
+    assert "et the app setting KEY_VAULT_URI" in text_of(
+        await console.submit(SUBSCRIPTIONS, {"url": HOOK, "event": list(RULES)}), 409
+    )
 
 
 async def test_storage_that_is_down_has_a_page(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:

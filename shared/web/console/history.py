@@ -1,13 +1,13 @@
 """A destination's charts: what its exports came to in the last day, week or month."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from markupsafe import Markup
 
 from shared.domain.instants import DAY, MINUTE, SECOND, format_instant
+from shared.domain.runs import RunSlot
 from shared.services.wiring import Services
 from shared.web.console.charts import lines, stacked_bars, top_of
 from shared.web.console.words import counted, duration
@@ -16,42 +16,6 @@ HOUR = 60 * MINUTE
 SPANS: dict[str, tuple[int, int]] = {"24h": (DAY, HOUR), "7d": (7 * DAY, 6 * HOUR), "30d": (30 * DAY, DAY)}
 """Name -> how long it is, and how long each of its steps; microseconds."""
 _MOST_REASONS = 5
-
-
-class Durations(Protocol):
-    @property
-    def count(self) -> int: ...
-
-    def quantile(self, share: float) -> int | None: ...
-
-
-class Counts(Protocol):
-    @property
-    def activated(self) -> Mapping[str, int]: ...
-
-    @property
-    def failed(self) -> int: ...
-
-    @property
-    def dead(self) -> int: ...
-
-    @property
-    def latency(self) -> Durations: ...
-
-
-class Slot(Protocol):
-    """What was counted from `start` (microseconds) on."""
-
-    @property
-    def start(self) -> int: ...
-
-    @property
-    def counts(self) -> Counts: ...
-
-
-class History(Protocol):
-    async def read(self, destination_id: str, since: int, until: int, step: int) -> Sequence[Slot]:
-        """From `since` until `until` in slots of `step`, all in microseconds, empty ones included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +31,13 @@ class Chart:
 
 
 async def charts_of(relay: Services, destination_id: str, span: str) -> list[Chart]:
-    """None where nothing is counted, or nothing was in that time. Raises StorageError."""
-    history: History | None = getattr(relay, "run_history", None)
-    if history is None:
-        return []
+    """None where nothing was counted in that time. Raises StorageError."""
     length, step = SPANS[span]
     now = relay.clock()
-    slots = await history.read(destination_id, now - length, now + 1, step)
-    return draw(slots)
+    return draw(await relay.run_history.read(destination_id, now - length, now + 1, step))
 
 
-def draw(slots: Sequence[Slot]) -> list[Chart]:
+def draw(slots: Sequence[RunSlot]) -> list[Chart]:
     """Exports by reason, failures, latency; no chart where there is nothing to show."""
     if not any(sum(slot.counts.activated.values()) or slot.counts.failed for slot in slots):
         return []
@@ -100,13 +60,13 @@ def draw(slots: Sequence[Slot]) -> list[Chart]:
     ]
 
 
-def _by_reason(slots: Sequence[Slot]) -> dict[str, list[int]]:
+def _by_reason(slots: Sequence[RunSlot]) -> dict[str, list[int]]:
     """The most frequent reasons, the others together."""
     totals: Counter[str] = Counter()
     for slot in slots:
         totals.update(slot.counts.activated)
     shown = [reason for reason, _ in totals.most_common(_MOST_REASONS)]
-    series = {reason: [slot.counts.activated.get(reason, 0) for slot in slots] for reason in shown}
+    series = {reason: [slot.counts.activated[reason] for slot in slots] for reason in shown}
     if len(totals) > len(shown):
         series["other"] = [
             sum(number for reason, number in slot.counts.activated.items() if reason not in shown) for slot in slots
@@ -126,7 +86,7 @@ def _bars(
     return Chart(title, total, svg, list(series), f"{top:,g}", ends)
 
 
-def _latency(labels: list[str], slots: Sequence[Slot], ends: tuple[str, str]) -> Chart:
+def _latency(labels: list[str], slots: Sequence[RunSlot], ends: tuple[str, str]) -> Chart:
     series = {
         name: [_seconds(slot.counts.latency.quantile(share)) for slot in slots]
         for name, share in (("p50", 0.5), ("p95", 0.95))

@@ -44,6 +44,7 @@ _NOTICES = {
     "parked": "It stays parked: the dataflow is paused.",
     "dropped": "Dropped.",
     "replayed": "Back on the queue. If it cannot be taken still, it comes back under a new id.",
+    "unsubscribed": "Removed, and its secret with it. It is told of nothing any more.",
     "cancelled": "Cancelled. What was exported stays exported.",
 }
 
@@ -57,6 +58,7 @@ class _Entry:
 
 _NAVIGATION = (
     _Entry("Destinations", PREFIX, frozenset({Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS})),
+    _Entry("Alerts", f"{PREFIX}/alerts", frozenset({Permission.MANAGE_DESTINATIONS})),
     _Entry(
         "Undelivered", f"{PREFIX}/undelivered", frozenset({Permission.MANAGE_DESTINATIONS, Permission.VIEW_PROFILES})
     ),

@@ -56,6 +56,16 @@ def percent(share: float) -> str:
     return f"{int(share * 100)} %"
 
 
+def measured(value: float, unit: str) -> str:
+    """What a rule of alerts has found, or its threshold, in the rule's unit: one that is a little greater looks so."""
+    if unit == "share":
+        return f"{round(value * 100, 2):g} %"
+    if unit != "seconds":
+        return f"{round(value, 2):,g} {unit}"
+    length, name = next(((length, name) for length, name in _UNITS if value * SECOND >= length), _UNITS[-1])
+    return f"{round(value * SECOND / length, 1):,g} {name}"
+
+
 def sentence(text: str) -> str:
     """With a capital letter at its beginning, and a full stop unless it has an end."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
@@ -72,6 +82,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "duration": duration,
     "fromjson": json.loads,
     "lasting": lasting,
+    "measured": measured,
     "number": number,
     "percent": percent,
     "pretty": pretty,

@@ -14,7 +14,9 @@ from shared.web.console.history import SPANS, charts_of
 from shared.web.console.mapping import MappingForm
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
+from shared.web.console.routes.alerts import open_alerts
 from shared.web.console.sample import PROFILE_ID, sample_export
+from shared.web.console.tail import tail_entry
 from shared.web.context import Relay
 from shared.web.etags import etag_of
 from shared.web.permissions import Permission
@@ -35,12 +37,16 @@ _BACKFILLS = 5
 
 @router.get("/destinations/{destination_id}", **_SEE)
 async def show_destination(
-    relay: Relay, request: Request, destination_id: Id, span: Annotated[str, Query(pattern="^(24h|7d|30d)$")] = "24h"
+    relay: Relay,
+    request: Request,
+    destination_id: Id,
+    span: Annotated[str, Query(pattern="^(24h|7d|30d)$")] = "24h",
+    follow: Annotated[bool, Query()] = False,
 ) -> Response:
     configuration = await relay.edit_configuration.load()
     find_destination(configuration, destination_id)
     form = mapping.form_of(_dataflow(configuration, destination_id), destination_id)
-    return await _show(relay, request, configuration, destination_id, form, span=span)
+    return await _show(relay, request, configuration, destination_id, form, span=span, follow=follow)
 
 
 @router.post("/destinations/{destination_id}/preview", **_ACTIVATE)
@@ -99,6 +105,7 @@ async def _show(
     *,
     previewed: bool = False,
     span: str = "24h",
+    follow: bool = False,
 ) -> Response:
     destination = find_destination(configuration, destination_id)
     problems = problems or {}
@@ -112,6 +119,7 @@ async def _show(
             export = sample_export(with_form, destination_id, relay.clock())
     backfills = (await backfills_api.list_backfills(relay)).backfills
     counts = await relay.undelivered_exports.counts()
+    masked = Permission.VIEW_PROFILES not in request.state.principal.permissions
     return render(
         request,
         "destination.html",
@@ -127,7 +135,12 @@ async def _show(
         sample=PROFILE_ID,
         backfills=[each for each in reversed(backfills) if each.destination == destination_id][:_BACKFILLS],
         waiting=counts.get(destination_id, UndeliveredCount({}, complete=True)),
+        alerts=await open_alerts(relay, destination_id),
         charts=await charts_of(relay, destination_id, span),
+        tail=[tail_entry(each, masked=masked) for each in relay.last_exports.of(destination_id)],
+        masked=masked,
+        follow=follow,
+        started=relay.last_exports.since,
         spans=list(SPANS),
         span=span,
         now=relay.clock(),

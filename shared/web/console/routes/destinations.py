@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from shared.domain.configuration import Dataflow
 from shared.services.ports import UndeliveredCount
 from shared.web.console.pages import PREFIX, PageRoute, page, render
+from shared.web.console.routes.alerts import open_alerts
 from shared.web.context import Relay
 from shared.web.models import DestinationResource
 from shared.web.permissions import Permission
@@ -48,6 +49,7 @@ async def show_destinations(relay: Relay, request: Request) -> HTMLResponse:
         cards=cards,
         down=sum(not trouble.recovering for key, trouble in troubles.items() if key in counts),
         waiting=sum(sum(card.waiting.by_state.values()) for card in cards),
+        alerts=await open_alerts(relay),
         audiences=len(configuration.audiences),
         now=relay.clock(),
     )

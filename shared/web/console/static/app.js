@@ -30,9 +30,10 @@ if (selectAll) {
   });
 }
 
-// What goes on is looked at again, unless somebody has begun to write.
+// What goes on is looked at again, unless somebody has begun to write, or to read what was folded.
 if (document.querySelector("[data-refresh]") && !document.querySelector("main[data-posted]")) {
   let touched = false;
   addEventListener("input", () => { touched = true; });
+  addEventListener("toggle", () => { touched = true; }, true);
   setInterval(() => { if (!touched && !document.hidden) location.reload(); }, 5000);
 }

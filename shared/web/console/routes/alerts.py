@@ -1,0 +1,117 @@
+"""Alerts: what is open, who hears of it, whether they could be told."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from shared.domain.alert_delivery import DeliveryState
+from shared.domain.alert_subscriptions import SubscriptionDetails
+from shared.domain.alerts import RULES
+from shared.domain.problems import describe_problems
+from shared.errors import ConfigurationError
+from shared.services.wiring import Services
+from shared.web.alert_models import TestedView
+from shared.web.console.forms import Form, Submitted
+from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
+from shared.web.console.problems_by_field import Problems, by_field
+from shared.web.context import Relay
+from shared.web.guarded import note
+from shared.web.permissions import Permission
+from shared.web.routes import alerts as api
+from shared.web.routes.alerts import Id
+
+PATH = f"{PREFIX}/alerts"
+router = APIRouter(prefix=PATH, route_class=PageRoute)
+
+_MANAGE = page(Permission.MANAGE_DESTINATIONS)
+_SUBSCRIPTIONS = "/subscriptions"
+_SHOWN = 50
+_FIELDS = {"url": "url", "events": "event", "destinations": "destination"}
+
+
+@router.get("", **_MANAGE)
+async def show_alerts(relay: Relay, request: Request) -> Response:
+    return await _show(relay, request, Form({"event": list(RULES)}), {})
+
+
+@router.post(_SUBSCRIPTIONS, **_MANAGE)
+async def subscribe(relay: Relay, request: Request, form: Submitted) -> Response:
+    """The page that answers has the secret; there is no other that does."""
+    try:
+        details = SubscriptionDetails(
+            url=form.text("url"), events=form.all("event"), destinations=form.all("destination") or None
+        )
+        created = await relay.alert_subscriptions.create(details)
+    except ValidationError as error:
+        return await _show(relay, request, form, by_field(describe_problems(error), _FIELDS), status=422)
+    except ConfigurationError as error:
+        return await _show(relay, request, form, by_field(str(error).splitlines(), _FIELDS), status=422)
+    note(request, f"subscription {created.subscription.id} created")
+    return render(
+        request, "subscribed.html", status=201, subscription=created.subscription, secret=created.secret, rules=RULES
+    )
+
+
+@router.post(_SUBSCRIPTIONS + "/{subscription_id}/test", **_MANAGE)
+async def test_subscription(relay: Relay, request: Request, subscription_id: Id) -> Response:
+    tested = await api.test_alert_subscription(relay, request, subscription_id)
+    return await _show(relay, request, Form({"event": list(RULES)}), {}, tested=(subscription_id, tested))
+
+
+@router.get(_SUBSCRIPTIONS + "/{subscription_id}/remove", **_MANAGE)
+async def confirm_removal(relay: Relay, request: Request, subscription_id: Id) -> Response:
+    subscription = await relay.alert_subscriptions.get(subscription_id)
+    return render(request, "confirm_unsubscribe.html", subscription=subscription)
+
+
+@router.post(_SUBSCRIPTIONS + "/{subscription_id}/remove", **_MANAGE)
+async def remove(relay: Relay, request: Request, subscription_id: Id) -> Response:
+    await api.delete_alert_subscription(relay, request, subscription_id)
+    return redirect(PATH, "unsubscribed")
+
+
+async def open_alerts(relay: Services, destination_id: str | None = None) -> list[dict[str, Any]]:
+    """Those that are open, the latest first: of one destination, or of all. Raises StorageError."""
+    return [
+        alert.to_json()
+        for alert in await relay.evaluate_alerts.alerts()
+        if not alert.resolved_at and destination_id in {None, alert.destination_id}
+    ]
+
+
+async def _show(
+    relay: Services,
+    request: Request,
+    form: Form,
+    problems: Problems,
+    *,
+    tested: tuple[str, TestedView] | None = None,
+    status: int = 200,
+) -> Response:
+    alerts = [alert.to_json() for alert in await relay.evaluate_alerts.alerts()]
+    deliveries = await relay.evaluate_alerts.deliveries()
+    subscriptions = await relay.alert_subscriptions.all()
+    configuration = await relay.edit_configuration.load()
+    return render(
+        request,
+        "alerts.html",
+        status=status,
+        open=[alert for alert in alerts if alert["state"] == "open"],
+        resolved=[alert for alert in alerts if alert["state"] == "resolved"][:_SHOWN],
+        troubled=[
+            {**delivery.to_json(), "failed": delivery.state == DeliveryState.FAILED}
+            for delivery in deliveries
+            if delivery.error
+        ][:_SHOWN],
+        alert_of={f"{alert['id']}-{state}": alert for alert in alerts for state in ("opened", "resolved")},
+        subscriptions=subscriptions,
+        urls={each.id: each.url for each in subscriptions},
+        names={each.id: each.name for each in configuration.destinations},
+        rules=RULES,
+        values={"url": form.text("url"), "event": form.all("event"), "destination": form.all("destination")},
+        problems=problems,
+        tested=tested,
+        keeps_keys=relay.connect_destinations.keeps_keys,
+        now=relay.clock(),
+    )
