@@ -2,11 +2,9 @@
 
 import argparse
 import asyncio
-import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from local.cli_types import positive_int
 from local.errors import LocalError
@@ -54,29 +52,12 @@ async def _show(args: argparse.Namespace, settings: Settings) -> None:
         async for stored in service.quarantined(args.reason):
             if not shown and not args.json:
                 print(_line("ROW ID", "RECEIVED", "ITEM", "REASON"))
-            print(json.dumps(as_json(stored)) if args.json else _readable(stored), flush=True)
+            print(json.dumps(stored.to_json()) if args.json else _readable(stored), flush=True)
             shown += 1
             if shown == args.limit:
                 break
     if not shown and not args.json:
         print("nothing is in quarantine" + (f" with {args.reason!r} in its reason" if args.reason else ""))
-
-
-def as_json(stored: StoredQuarantinedItem) -> dict[str, Any]:
-    """The whole item as plain JSON."""
-    try:
-        body = {"body": stored.raw.decode()}
-    except UnicodeDecodeError:
-        body = {"bodyBase64": base64.b64encode(stored.raw).decode()}
-    return {
-        "rowId": stored.row_id,
-        "messageId": stored.message_id,
-        "item": stored.item,
-        "receivedAt": format_instant(stored.received_at),
-        "reason": stored.reason,
-        "profileKey": stored.profile_key,
-        **body,
-    }
 
 
 def _readable(stored: StoredQuarantinedItem) -> str:

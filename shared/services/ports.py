@@ -1,6 +1,7 @@
 """What the services need of the outside. Each port has an adapter on a real part and a fake in the tests."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -124,6 +125,14 @@ class StoredQuarantinedItem:
         return QuarantinedEntry(
             self.row_id, self.message_id, self.item, self.received_at, self.reason, self.profile_key
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole item: its bytes as text (`body`) or, where they are none, as base64 (`bodyBase64`)."""
+        try:
+            body = {"body": self.raw.decode()}
+        except UnicodeDecodeError:
+            body = {"bodyBase64": base64.b64encode(self.raw).decode()}
+        return self.entry.to_json() | body
 
 
 @dataclass(frozen=True, slots=True)

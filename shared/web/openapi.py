@@ -1,5 +1,6 @@
 """The OpenAPI document: what FastAPI knows of the routes, and what holds for all of them."""
 
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -32,10 +33,13 @@ _PRECONDITIONS = [
 
 def describe(app: FastAPI) -> None:
     """Serve the document of `app`."""
-    document = openapi_of(app)
+
+    @cache  # not when the app is made: most workers are never asked for it
+    def document() -> dict[str, Any]:
+        return openapi_of(app)
 
     async def serve(_request: object) -> JSONResponse:
-        return JSONResponse(document)
+        return JSONResponse(document())
 
     app.add_route(PATH, serve, include_in_schema=False)
 

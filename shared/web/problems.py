@@ -33,7 +33,6 @@ from shared.errors import (
 MEDIA_TYPE = "application/problem+json"
 _STATUS_OF: dict[type[RelayError], int] = {
     BadContinuationError: 422,
-    ConfigurationError: 422,
     ConflictError: 409,
     NoSecretStoreError: 409,
     NoSuchBackfillError: 404,

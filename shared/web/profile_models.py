@@ -1,6 +1,5 @@
 """What the API takes and gives of profiles, of what is undelivered and of what is in quarantine."""
 
-import base64
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -143,11 +142,7 @@ class QuarantinedView(QuarantineEntryView):
 
     @classmethod
     def of(cls, stored: StoredQuarantinedItem) -> "QuarantinedView":
-        try:
-            text, encoded = stored.raw.decode(), None
-        except UnicodeDecodeError:
-            text, encoded = None, base64.b64encode(stored.raw).decode()
-        return cls(**stored.entry.to_json(), body=text, body_base64=encoded)
+        return cls.model_validate(stored.to_json())
 
 
 class ReplayedView(View):

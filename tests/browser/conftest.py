@@ -1,6 +1,5 @@
 """Chromium, as it comes inside an npm package, and a relay on a local stack for it to look at."""
 
-import json
 import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -8,13 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
 
 from local.parts import PROJECT
 from local.stack import LocalStack
-from tests.browser.console import Webhook
+from tests.browser.console import AlertHook
 from tests.integration.relay import IMPATIENT
+from tests.webhook import listening
 
 _UNPACK = 'import chromium from "@sparticuz/chromium"; console.log(await chromium.executablePath())'
 _MISSING = "no browser: @sparticuz/chromium could not be unpacked and run; run `npm ci` on a Linux that can run it"
@@ -80,18 +79,7 @@ def relay_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack
 
 
 @pytest.fixture
-async def webhook() -> AsyncIterator[Webhook]:
+async def webhook() -> AsyncIterator[AlertHook]:
     """Somebody who hears of alerts."""
-
-    async def take(request: web.Request) -> web.Response:
-        hook.events.append(json.loads(await request.read()))
-        return web.Response(status=204)
-
-    app = web.Application()
-    app.router.add_post("/hook", take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    hook = Webhook(f"http://127.0.0.1:{runner.addresses[0][1]}/hook")
-    yield hook
-    await runner.cleanup()
+    async with listening(AlertHook) as hook:
+        yield hook

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -12,16 +11,13 @@ from playwright.async_api import Page
 
 from local.stack import CHANGES_QUEUE, LocalStack
 from tests.eventually import eventually
+from tests.webhook import Webhook
 
 SCRIPT = "<script>document.title = 'run'</script>"
 
 
-@dataclass
-class Webhook:
+class AlertHook(Webhook):
     """Where alerts are posted to, and what was."""
-
-    url: str
-    events: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def told(self) -> list[tuple[str, str]]:

@@ -5,11 +5,11 @@ from playwright.async_api import Page, expect
 from local.broker.control import DEFAULT_KEY, DEFAULT_KEY_NAME, Fault
 from local.exports import read_exports
 from local.stack import LocalStack
-from tests.browser.console import Webhook, call, change, send, shows
+from tests.browser.console import AlertHook, call, change, send, shows
 from tests.eventually import eventually
 
 
-async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, webhook: Webhook) -> None:
+async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, webhook: AlertHook) -> None:
     console = f"{relay_stack.functions_host.url}/console"
     namespace = relay_stack.event_hubs_connection_string.split("sb://")[1].split(";")[0].rstrip("/")
     await shows(page, console, "Nothing is connected yet")

@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-from aiohttp import web
 
 from local.stack import LocalStack
 from shared.bootstrap import clock
@@ -15,6 +14,7 @@ from shared.domain.instants import format_instant
 from tests.eventually import eventually
 from tests.integration.relay import Relay
 from tests.unit.builders import destination, membership
+from tests.webhook import Webhook, listening
 
 CONFIGURATION: dict[str, Any] = {
     "audiences": [{"id": "a", "name": "A"}],
@@ -23,11 +23,7 @@ CONFIGURATION: dict[str, Any] = {
 }
 
 
-class Webhook:
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.events: list[dict[str, Any]] = []
-
+class AlertHook(Webhook):
     @property
     def told(self) -> list[tuple[str, str]]:
         """Rule and state of each event that is about an alert, in the order received."""
@@ -35,22 +31,12 @@ class Webhook:
 
 
 @pytest.fixture
-async def webhook() -> AsyncIterator[Webhook]:
-    async def take(request: web.Request) -> web.Response:
-        hook.events.append(json.loads(await request.read()))
-        return web.Response(status=204)
-
-    app = web.Application()
-    app.router.add_post("/hook", take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    hook = Webhook(f"http://127.0.0.1:{runner.addresses[0][1]}/hook")
-    yield hook
-    await runner.cleanup()
+async def webhook() -> AsyncIterator[AlertHook]:
+    async with listening(AlertHook) as hook:
+        yield hook
 
 
-async def test_a_hub_that_breaks_and_is_mended(tmp_path: Path, webhook: Webhook) -> None:
+async def test_a_hub_that_breaks_and_is_mended(tmp_path: Path, webhook: AlertHook) -> None:
     with LocalStack(tmp_path) as stack:
         relay = Relay(stack, CONFIGURATION)
         stack.broker.create_hub("alerted")
