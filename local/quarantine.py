@@ -13,7 +13,7 @@ from local.state import Settings, StateDirectory
 from local.terminal import printable
 from shared.domain.instants import format_instant
 from shared.errors import RelayError
-from shared.services.ports import StoredQuarantinedItem
+from shared.services.quarantine_ports import StoredQuarantinedItem
 from shared.services.replay_quarantined import ReplayQuarantined
 
 SUMMARY = "show what could not be taken, and why"

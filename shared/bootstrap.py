@@ -30,7 +30,8 @@ from shared.adapters.upload_files import BlobUploadFiles
 from shared.adapters.webhook_sender import HttpWebhookSender
 from shared.services.alert_history import CountedExports
 from shared.services.run_history import RunHistory
-from shared.services.wiring import Ports, Services
+from shared.services.wiring import Services
+from shared.services.worker_ports import Ports
 from shared.settings import RELAY_STORAGE, Settings
 from shared.telemetry import metrics_and_traces
 

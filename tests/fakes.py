@@ -35,20 +35,11 @@ from shared.services.alert_ports import DeliveryPointer, ExportSlot, Item, Store
 from shared.services.audit import AuditEntry
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
 from shared.services.connection_ports import ConnectionProblem, Verified
-from shared.services.ports import (
-    DestinationTrouble,
-    QuarantinedEntry,
-    QuarantinedItem,
-    QuarantinePage,
-    RedriveRequest,
-    RetryPointer,
-    StoredConfiguration,
-    StoredProfile,
-    StoredQuarantinedItem,
-    StoredUndelivered,
-    UndeliveredCount,
-    UndeliveredPage,
-)
+from shared.services.health_ports import DestinationTrouble, RedriveRequest
+from shared.services.ports import StoredConfiguration
+from shared.services.profile_ports import StoredProfile
+from shared.services.quarantine_ports import QuarantinedEntry, QuarantinedItem, QuarantinePage, StoredQuarantinedItem
+from shared.services.undelivered_ports import RetryPointer, StoredUndelivered, UndeliveredCount, UndeliveredPage
 from shared.services.upload_ports import StoredFile, WriteAccess
 
 

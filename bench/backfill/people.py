@@ -12,7 +12,7 @@ from shared.domain.instants import DAY
 from shared.domain.memberships import AudienceKey
 from shared.domain.profile_key import profile_key
 from shared.domain.state import ProfileState
-from shared.services.ports import StoredProfile
+from shared.services.profile_ports import StoredProfile
 
 DESTINATION = "crm"
 NAMESPACE = "ups"

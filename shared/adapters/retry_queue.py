@@ -3,7 +3,7 @@
 import json
 
 from shared.adapters.queues import Queue
-from shared.services.ports import RetryPointer
+from shared.services.undelivered_ports import RetryPointer
 
 NAME = "export-retries"
 

@@ -5,7 +5,7 @@ from typing import Any
 from azure.data.tables import EdmType, EntityProperty
 
 from shared.adapters.tables import Table
-from shared.services.ports import DestinationTrouble, RedriveRequest
+from shared.services.health_ports import DestinationTrouble, RedriveRequest
 
 _PARTITION = "health"
 _REDRIVES = "redrives"

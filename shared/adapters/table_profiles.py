@@ -9,7 +9,7 @@ from shared.adapters.tables import Row, Table
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.state import ProfileState
 from shared.errors import ProfileTooLargeError, RowTooLargeError, StorageError
-from shared.services.ports import StoredProfile
+from shared.services.profile_ports import StoredProfile
 
 FORMAT = 1
 SIZE_LIMIT = ROW_LIMIT - 1024  # room for what the service adds to a row

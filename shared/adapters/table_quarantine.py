@@ -14,7 +14,7 @@ from shared.adapters.tables import Row, Table
 from shared.domain.instants import SECOND
 from shared.domain.profile_key import bucket_of, profile_key
 from shared.errors import BadContinuationError
-from shared.services.ports import QuarantinedEntry, QuarantinedItem, QuarantinePage, StoredQuarantinedItem
+from shared.services.quarantine_ports import QuarantinedEntry, QuarantinedItem, QuarantinePage, StoredQuarantinedItem
 
 BUCKETS = 16
 _READ_TOGETHER = 16

@@ -9,7 +9,7 @@ from azure.data.tables import EdmType, EntityProperty
 from shared.adapters.tables import Row, Table
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.undelivered import Undelivered, UndeliveredState
-from shared.services.ports import StoredUndelivered, UndeliveredCount, UndeliveredPage
+from shared.services.undelivered_ports import StoredUndelivered, UndeliveredCount, UndeliveredPage
 
 BUCKETS = 16
 _PAGE = 1_000

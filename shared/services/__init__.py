@@ -1,1 +1,1 @@
-"""The use cases, over the small ports in `shared.services.ports`."""
+"""The use cases, over the small ports in `ports` and the `*_ports` modules."""

@@ -11,7 +11,9 @@ from shared.domain.undelivered import UndeliveredState
 from shared.errors import StorageError
 from shared.services.alert_ports import ExportHistory
 from shared.services.backfill_ports import BackfillStore
-from shared.services.ports import Clock, DestinationTrouble, HealthStore, UndeliveredStore
+from shared.services.health_ports import DestinationTrouble, HealthStore
+from shared.services.ports import Clock
+from shared.services.undelivered_ports import UndeliveredStore
 
 COUNTED = 10_000
 SLOWEST = 0.95

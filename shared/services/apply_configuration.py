@@ -6,7 +6,8 @@ from shared.domain.configuration import Configuration, ConfigurationFile
 from shared.domain.instants import MILLISECOND
 from shared.domain.plan import Plan, plan
 from shared.errors import ConflictError
-from shared.services.ports import Clock, ConfigurationStore, DestinationTrouble, HealthStore
+from shared.services.health_ports import DestinationTrouble, HealthStore
+from shared.services.ports import Clock, ConfigurationStore
 
 REMOVED = "removed"
 """The error in the health row of a destination that lost its dataflow."""

@@ -18,7 +18,8 @@ from shared.services.configuration_cache import ConfigurationCache, Configuratio
 from shared.services.delivery import Delivered, Delivery
 from shared.services.forget_profiles import ForgetProfiles
 from shared.services.member_merge import Listed, MemberMerge
-from shared.services.ports import Clock, ProfileStore, StoredProfile
+from shared.services.ports import Clock
+from shared.services.profile_ports import ProfileStore, StoredProfile
 from shared.services.work_slices import BUDGET_SECONDS, Step
 
 MEMBERS_A_STEP = 50

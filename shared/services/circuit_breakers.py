@@ -4,7 +4,8 @@ from collections import Counter
 
 from shared.errors import ExportTooLargeError, SendError, StorageError, ThrottledError
 from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
-from shared.services.ports import Clock, DestinationTrouble, HealthStore
+from shared.services.health_ports import DestinationTrouble, HealthStore
+from shared.services.ports import Clock
 
 FAILURES_IN_A_ROW = 3
 

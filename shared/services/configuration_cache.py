@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from shared.domain.instants import SECOND
 from shared.domain.targets import Targets
-from shared.services.ports import Clock, ConfigurationStore, DestinationTrouble, HealthStore
+from shared.services.health_ports import DestinationTrouble, HealthStore
+from shared.services.ports import Clock, ConfigurationStore
 
 
 @dataclass(frozen=True, slots=True)

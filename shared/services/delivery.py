@@ -12,9 +12,10 @@ from shared.domain.undelivered import Failure, NextAttempt, Undelivered, Undeliv
 from shared.errors import ConflictError, ExportTooLargeError, SendError
 from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationSnapshot
-from shared.services.ports import Clock, ExportSender, RetryPointer, RetryQueue, StoredUndelivered, UndeliveredStore
+from shared.services.ports import Clock, ExportSender
 from shared.services.record_runs import RecordRuns
 from shared.services.tracing import Origin
+from shared.services.undelivered_ports import RetryPointer, RetryQueue, StoredUndelivered, UndeliveredStore
 
 DOWN = "destination down"
 PARKED_AGAIN_AFTER = MINUTE

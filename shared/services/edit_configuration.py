@@ -6,7 +6,8 @@ from shared.domain.configuration import Configuration, ConfigurationFile
 from shared.domain.plan import Plan
 from shared.services.apply_configuration import change_configuration
 from shared.services.configuration_cache import ConfigurationCache
-from shared.services.ports import Clock, ConfigurationStore, HealthStore
+from shared.services.health_ports import HealthStore
+from shared.services.ports import Clock, ConfigurationStore
 
 Edit = Callable[[Configuration], ConfigurationFile]
 

@@ -13,7 +13,9 @@ from shared.domain.undelivered import Undelivered
 from shared.errors import ProfileTooLargeError
 from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery import Delivery
-from shared.services.ports import Clock, ProfileStore, UndeliveredStore
+from shared.services.ports import Clock
+from shared.services.profile_ports import ProfileStore
+from shared.services.undelivered_ports import UndeliveredStore
 
 
 class ExplainProfile:

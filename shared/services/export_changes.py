@@ -17,8 +17,9 @@ from shared.errors import ProfileTooLargeError
 from shared.services.delivery import Delivered
 from shared.services.forget_profiles import ForgetProfiles
 from shared.services.live_traffic import LiveTraffic
-from shared.services.ports import Clock, Quarantine, QuarantinedItem
+from shared.services.ports import Clock
 from shared.services.profile_writer import ProfileWriter
+from shared.services.quarantine_ports import Quarantine, QuarantinedItem
 from shared.services.record_runs import RecordRuns
 from shared.services.tracing import Origin, Tracing
 from shared.services.write_catalog import WriteCatalog

@@ -13,7 +13,10 @@ from shared.domain.undelivered import UndeliveredState
 from shared.errors import ConflictError
 from shared.services.backfill_ports import Member, MemberIndex
 from shared.services.configuration_cache import ConfigurationCache
-from shared.services.ports import Clock, ProfileStore, Quarantine, Sleep, StoredProfile, UndeliveredStore
+from shared.services.ports import Clock, Sleep
+from shared.services.profile_ports import ProfileStore, StoredProfile
+from shared.services.quarantine_ports import Quarantine
+from shared.services.undelivered_ports import UndeliveredStore
 
 _ATTEMPTS = 5
 _BACKOFF_SECONDS = 0.05

@@ -9,16 +9,11 @@ from shared.errors import ConflictError
 from shared.services.configuration_cache import ConfigurationCache
 from shared.services.delivery import Delivery
 from shared.services.export_changes import InboundMessage
-from shared.services.ports import (
-    Clock,
-    ProfileStore,
-    Quarantine,
-    QuarantinedItem,
-    RetryPointer,
-    StoredUndelivered,
-    UndeliveredStore,
-)
+from shared.services.ports import Clock
+from shared.services.profile_ports import ProfileStore
+from shared.services.quarantine_ports import Quarantine, QuarantinedItem
 from shared.services.record_runs import RecordRuns
+from shared.services.undelivered_ports import RetryPointer, StoredUndelivered, UndeliveredStore
 
 _GAVE_UP = "the message failed at every delivery: mend the cause that the log names, then replay it"
 

@@ -16,7 +16,8 @@ from shared.errors import ConflictError, RelayError, StorageError
 from shared.services.backfill_ports import MemberIndex
 from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery import Delivered, Delivery
-from shared.services.ports import Clock, ProfileStore, Sleep, StoredProfile
+from shared.services.ports import Clock, Sleep
+from shared.services.profile_ports import ProfileStore, StoredProfile
 from shared.services.tracing import Origin
 
 SAVE_ATTEMPTS = 10

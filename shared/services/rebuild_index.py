@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from shared.services.backfill_ports import MemberIndex
-from shared.services.ports import ProfileStore, StoredProfile
+from shared.services.profile_ports import ProfileStore, StoredProfile
 
 _PROFILES_AT_A_TIME = 100
 

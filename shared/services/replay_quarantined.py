@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from shared.errors import MessageTooLargeError, NotInQuarantineError
-from shared.services.ports import ChangesQueue, Quarantine, QuarantinePage, StoredQuarantinedItem
+from shared.services.ports import ChangesQueue
+from shared.services.quarantine_ports import Quarantine, QuarantinePage, StoredQuarantinedItem
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,10 @@ from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery import failure_of
 from shared.services.forget_profiles import ForgetProfiles
-from shared.services.ports import (
-    Clock,
-    ExportSender,
-    ProfileStore,
-    RetryPointer,
-    RetryQueue,
-    StoredProfile,
-    StoredUndelivered,
-    UndeliveredStore,
-)
+from shared.services.ports import Clock, ExportSender
+from shared.services.profile_ports import ProfileStore, StoredProfile
 from shared.services.record_runs import RecordRuns
+from shared.services.undelivered_ports import RetryPointer, RetryQueue, StoredUndelivered, UndeliveredStore
 
 
 class Attempt(StrEnum):

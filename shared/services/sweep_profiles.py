@@ -19,7 +19,8 @@ from shared.services.backfill_ports import MemberIndex
 from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery import Delivered, Delivery
 from shared.services.forget_profiles import ForgetProfiles
-from shared.services.ports import Clock, ProfileStore, StoredProfile
+from shared.services.ports import Clock
+from shared.services.profile_ports import ProfileStore, StoredProfile
 from shared.services.profile_writer import ProfileWriter
 from shared.services.work_slices import Step
 

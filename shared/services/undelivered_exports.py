@@ -4,7 +4,8 @@ import asyncio
 
 from shared.domain.undelivered import Undelivered, UndeliveredState
 from shared.services.configuration_cache import ConfigurationCache
-from shared.services.ports import HealthStore, RedriveRequest, UndeliveredCount, UndeliveredPage, UndeliveredStore
+from shared.services.health_ports import HealthStore, RedriveRequest
+from shared.services.undelivered_ports import UndeliveredCount, UndeliveredPage, UndeliveredStore
 
 COUNTED = 10_000
 """Up to about how many rows of each destination are counted."""

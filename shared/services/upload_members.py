@@ -18,7 +18,8 @@ from shared.domain.profile_key import position_of_key, profile_key
 from shared.domain.upload import UploadHeader, UploadLine, UploadOrder, UploadTally, exit_of
 from shared.errors import UploadFileChangedError, UploadRefusedError
 from shared.services.backfill_ports import BackfillStore, MemberIndex
-from shared.services.ports import ChangesQueue, Clock, ProfileStore, StoredProfile
+from shared.services.ports import ChangesQueue, Clock
+from shared.services.profile_ports import ProfileStore, StoredProfile
 from shared.services.upload_cursor import Exits, Lines, Settling, parse_cursor
 from shared.services.upload_ports import UploadFiles
 from shared.services.work_slices import Step

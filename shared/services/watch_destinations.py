@@ -10,16 +10,10 @@ from shared.domain.instants import MINUTE, SECOND, within
 from shared.domain.undelivered import UndeliveredState, overdue
 from shared.errors import ConflictError, ExportTooLargeError, SendError
 from shared.services.configuration_cache import ConfigurationCache, ConfigurationSnapshot
-from shared.services.ports import (
-    Clock,
-    DestinationTrouble,
-    HealthStore,
-    RedriveRequest,
-    Sleep,
-    StoredUndelivered,
-    UndeliveredStore,
-)
+from shared.services.health_ports import DestinationTrouble, HealthStore, RedriveRequest
+from shared.services.ports import Clock, Sleep
 from shared.services.retry_export import Attempt, RetryExport, failed_attempt
+from shared.services.undelivered_ports import StoredUndelivered, UndeliveredStore
 
 OVERDUE_PATIENCE = 120.0
 DEAD_LEFT_ALONE = MINUTE

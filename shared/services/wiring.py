@@ -1,20 +1,13 @@
 """Every service over the ports: the composition root fills the ports with real adapters, tests with fakes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from shared.domain.backfill import BackfillKind
 from shared.services.alert_facts import AlertFacts
-from shared.services.alert_ports import AlertStore, DeliveryQueue, ExportHistory, WebhookSender
 from shared.services.alert_subscriptions import AlertSubscriptions
 from shared.services.audience_uploads import AudienceUploads
-from shared.services.audit import AuditLog
 from shared.services.backfill_members import BackfillMembers
-from shared.services.backfill_ports import BackfillStore, MemberIndex, SliceQueue
 from shared.services.circuit_breakers import CircuitBreakers
 from shared.services.configuration_cache import ConfigurationCache
 from shared.services.connect_destinations import ConnectDestinations
-from shared.services.connection_ports import HubVerifier, SecretStore
 from shared.services.deliver_alerts import DeliverAlerts
 from shared.services.delivery import Delivery
 from shared.services.edit_configuration import EditConfiguration
@@ -26,63 +19,20 @@ from shared.services.last_exports import LastExports
 from shared.services.live_traffic import LiveTraffic
 from shared.services.plan_backfills import PlanBackfills
 from shared.services.poisoned import Poisoned
-from shared.services.ports import (
-    ChangesQueue,
-    Clock,
-    ConfigurationStore,
-    ExportSender,
-    HealthStore,
-    ProfileStore,
-    Quarantine,
-    RetryQueue,
-    Sleep,
-    UndeliveredStore,
-)
 from shared.services.profile_writer import ProfileWriter
 from shared.services.rebuild_index import RebuildIndex
 from shared.services.record_runs import RecordRuns
 from shared.services.replay_quarantined import ReplayQuarantined
 from shared.services.retry_export import RetryExport
 from shared.services.run_history import RunHistory
-from shared.services.run_ports import MetricSink, RunStore
 from shared.services.sweep_profiles import SweepProfiles
-from shared.services.tracing import Tracing
 from shared.services.undelivered_exports import UndeliveredExports
 from shared.services.upload_members import UploadMembers
-from shared.services.upload_ports import UploadFiles
 from shared.services.watch_destinations import WatchDestinations
 from shared.services.work_slices import WorkSlices
+from shared.services.worker_ports import Ports
 from shared.services.write_catalog import WriteCatalog
 from shared.settings import Settings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    profiles: ProfileStore
-    members: MemberIndex
-    configuration: ConfigurationStore
-    health: HealthStore
-    quarantine: Quarantine
-    undelivered: UndeliveredStore
-    backfills: BackfillStore
-    audit: AuditLog
-    runs: RunStore
-    metrics: MetricSink
-    tracing: Tracing
-    changes: ChangesQueue
-    retries: RetryQueue
-    slices: SliceQueue
-    uploads: UploadFiles
-    alerts: AlertStore
-    alert_deliveries: DeliveryQueue
-    webhooks: WebhookSender
-    export_history: ExportHistory
-    sender: ExportSender
-    secrets: SecretStore
-    verifier: HubVerifier
-    clock: Clock
-    sleep: Sleep
-    new_id: Callable[[], str]
 
 
 class Services:

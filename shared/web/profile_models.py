@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from shared.domain.change import MAX_PROFILE_ID_LENGTH
-from shared.services.ports import StoredQuarantinedItem
+from shared.services.quarantine_ports import StoredQuarantinedItem
 from shared.web.models import View
 
 ProfileId = Annotated[str, Field(min_length=1, max_length=MAX_PROFILE_ID_LENGTH)]

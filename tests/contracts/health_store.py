@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shared.errors import ConflictError
-from shared.services.ports import DestinationTrouble, HealthStore, RedriveRequest
+from shared.services.health_ports import DestinationTrouble, HealthStore, RedriveRequest
 from tests.unit.builders import NOW
 
 

@@ -8,7 +8,7 @@ from shared.domain.deletion import Deletion, DeletionPhase
 from shared.domain.instants import SECOND
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.errors import ConflictError, ProfileTooLargeError
-from shared.services.ports import ProfileStore
+from shared.services.profile_ports import ProfileStore
 from tests.unit.builders import NOW, change, ids, membership, play, targets_of
 
 

@@ -7,7 +7,7 @@ import pytest
 from shared.domain.instants import SECOND
 from shared.domain.profile_key import profile_key
 from shared.errors import BadContinuationError
-from shared.services.ports import Quarantine, QuarantinedEntry, QuarantinedItem, StoredQuarantinedItem
+from shared.services.quarantine_ports import Quarantine, QuarantinedEntry, QuarantinedItem, StoredQuarantinedItem
 from tests.unit.builders import NOW
 
 

@@ -7,7 +7,7 @@ import pytest
 from shared.domain.profile_key import profile_key
 from shared.domain.undelivered import Undelivered, UndeliveredState
 from shared.errors import BadContinuationError, ConflictError
-from shared.services.ports import StoredUndelivered, UndeliveredCount, UndeliveredStore
+from shared.services.undelivered_ports import StoredUndelivered, UndeliveredCount, UndeliveredStore
 from tests.unit.builders import NOW
 
 ROW = Undelivered(

@@ -16,8 +16,8 @@ from shared.domain.targets import Targets
 from shared.services.apply_configuration import apply_configuration
 from shared.services.backfill_ports import SlicePointer
 from shared.services.export_changes import InboundMessage
-from shared.services.ports import RetryPointer
-from shared.services.wiring import Ports
+from shared.services.undelivered_ports import RetryPointer
+from shared.services.worker_ports import Ports
 from tests.unit.builders import NOW, configuration
 from tests.unit.world import DOCUMENT, World
 

@@ -17,7 +17,7 @@ from shared.adapters import queues, tables
 from shared.adapters.changes_queue import StorageChangesQueue
 from shared.adapters.table_quarantine import TableQuarantine
 from shared.errors import MessageTooLargeError, StorageError
-from shared.services.ports import QuarantinedItem
+from shared.services.quarantine_ports import QuarantinedItem
 from shared.settings import Connection
 from tests.conftest import UniqueNames
 from tests.integration.relay import Relay

@@ -8,7 +8,7 @@ from local.stack import LocalStack
 from shared.bootstrap import build
 from shared.domain.configuration import parse_configuration_file
 from shared.domain.undelivered import UndeliveredState
-from shared.services.ports import StoredUndelivered
+from shared.services.undelivered_ports import StoredUndelivered
 from tests.contracts.undelivered_store import ROW
 from tests.eventually import eventually
 from tests.unit.builders import destination

@@ -23,7 +23,7 @@ from shared.adapters.table_runs import TableRuns
 from shared.adapters.table_undelivered import TableUndelivered
 from shared.domain.instants import DAY, SECOND, format_instant
 from shared.errors import ConflictError, StorageError
-from shared.services.ports import QuarantinedItem
+from shared.services.quarantine_ports import QuarantinedItem
 from shared.settings import PROFILE_BUCKETS, Connection
 from tests.contracts.alert_store import AlertStoreContract
 from tests.contracts.backfill_store import BackfillStoreContract

@@ -19,7 +19,8 @@ from shared.services.alert_subscriptions import AlertSubscriptions, CreatedSubsc
 from shared.services.backfill_ports import StoredBackfill
 from shared.services.deliver_alerts import Delivered
 from shared.services.evaluate_alerts import AlertRun
-from shared.services.ports import DestinationTrouble, StoredUndelivered, UndeliveredCount
+from shared.services.health_ports import DestinationTrouble
+from shared.services.undelivered_ports import StoredUndelivered, UndeliveredCount
 from tests.fakes import Counts
 from tests.unit.builders import NOW, configuration
 from tests.unit.world import CACHE_SECONDS, DOCUMENT, World

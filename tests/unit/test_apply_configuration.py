@@ -10,8 +10,9 @@ from shared.domain.plan import Plan
 from shared.domain.undelivered import Undelivered, UndeliveredState
 from shared.errors import ConfigurationError, ConflictError, StorageError
 from shared.services.apply_configuration import apply_configuration
-from shared.services.ports import DestinationTrouble, StoredUndelivered
+from shared.services.health_ports import DestinationTrouble
 from shared.services.retry_export import Attempt
+from shared.services.undelivered_ports import StoredUndelivered
 from tests.unit.builders import NOW, configuration, destination, item, membership, told
 from tests.unit.world import CACHE_SECONDS, DOCUMENT, World
 

@@ -14,7 +14,7 @@ from shared.domain.export import Export
 from shared.domain.instants import SECOND, format_instant
 from shared.domain.profile_key import profile_key
 from shared.errors import SendError
-from shared.services.ports import DestinationTrouble
+from shared.services.health_ports import DestinationTrouble
 from tests.unit.builders import NOW, at, configuration, destination, ids, item, membership, told
 from tests.unit.world import World
 

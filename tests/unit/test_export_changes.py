@@ -10,7 +10,7 @@ from shared.domain.change import parse_change
 from shared.domain.instants import SECOND
 from shared.domain.profile_key import profile_key
 from shared.errors import ConflictError, StorageError
-from shared.services.ports import StoredProfile
+from shared.services.profile_ports import StoredProfile
 from shared.services.profile_writer import DUE_KEPT_UNSETTLED, STORAGE_ATTEMPTS
 from tests.fakes import MemoryProfiles
 from tests.unit.builders import NOW, configuration, destination, item, membership, told

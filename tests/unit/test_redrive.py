@@ -8,8 +8,9 @@ import pytest
 from shared.domain.profile_key import profile_key
 from shared.domain.undelivered import UndeliveredState
 from shared.errors import ConflictError, ExportTooLargeError
-from shared.services.ports import DestinationTrouble, RedriveRequest, StoredUndelivered
+from shared.services.health_ports import DestinationTrouble, RedriveRequest
 from shared.services.retry_export import Attempt
+from shared.services.undelivered_ports import StoredUndelivered
 from shared.services.watch_destinations import FAILURES_TO_STOP_AT
 from tests.unit.builders import NOW, configuration, item, membership, told
 from tests.unit.world import CACHE_SECONDS, DOCUMENT, World

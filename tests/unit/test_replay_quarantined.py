@@ -7,7 +7,7 @@ import pytest
 from shared.domain.instants import format_instant
 from shared.errors import NotInQuarantineError
 from shared.services.export_changes import InboundMessage
-from shared.services.ports import QuarantinedItem
+from shared.services.quarantine_ports import QuarantinedItem
 from shared.services.replay_quarantined import Replayed, ReplayQuarantined
 from tests.fakes import MemoryChangesQueue, MemoryQuarantine
 from tests.faults.simulation import Crash, CrashPlan

@@ -11,8 +11,9 @@ from shared.domain.instants import SECOND
 from shared.domain.undelivered import UndeliveredState
 from shared.errors import ExportTooLargeError, SendError, StorageError, ThrottledError
 from shared.services.export_changes import InboundMessage
-from shared.services.ports import DestinationTrouble, RetryPointer, StoredUndelivered
+from shared.services.health_ports import DestinationTrouble
 from shared.services.retry_export import Attempt
+from shared.services.undelivered_ports import RetryPointer, StoredUndelivered
 from tests.unit.builders import NOW, configuration, destination, item, membership, told
 from tests.unit.world import CACHE_SECONDS, DOCUMENT, World
 

@@ -9,8 +9,9 @@ from shared.errors import SendError
 from shared.services.export_changes import InboundMessage, Outcome
 from shared.services.retry_export import Attempt
 from shared.services.tracing import PassOn
-from shared.services.wiring import Ports, Services
+from shared.services.wiring import Services
 from shared.services.work_slices import SliceOutcome
+from shared.services.worker_ports import Ports
 from shared.settings import Settings
 from tests.fakes import (
     ManualClock,

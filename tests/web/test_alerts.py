@@ -7,7 +7,7 @@ from shared.errors import SecretError
 from shared.services.alert_ports import WebhookAnswer
 from shared.services.alert_subscriptions import MOST
 from shared.services.evaluate_alerts import AlertRun
-from shared.services.ports import DestinationTrouble
+from shared.services.health_ports import DestinationTrouble
 from tests.unit.builders import NOW
 from tests.unit.world import World
 from tests.web.api import Api

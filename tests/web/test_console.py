@@ -15,8 +15,9 @@ from shared.errors import StorageError
 from shared.services.alert_ports import WebhookAnswer
 from shared.services.connection_ports import Verified
 from shared.services.evaluate_alerts import AlertRun
+from shared.services.health_ports import DestinationTrouble
 from shared.services.last_exports import KEPT, LARGEST_BODY
-from shared.services.ports import DestinationTrouble, StoredConfiguration
+from shared.services.ports import StoredConfiguration
 from shared.web.console.pages import TAGS
 from shared.web.console.tail import mask
 from shared.web.guarded import PERMISSIONS

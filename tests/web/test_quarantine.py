@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from shared.services.ports import QuarantinedItem
+from shared.services.quarantine_ports import QuarantinedItem
 from tests.unit.builders import NOW
 from tests.unit.world import World
 from tests.web.api import Api

@@ -9,7 +9,7 @@ from shared.domain.instants import format_instant
 from shared.domain.plan import warnings_about
 from shared.errors import SecretError
 from shared.services.edit_configuration import as_file
-from shared.services.ports import DestinationTrouble
+from shared.services.health_ports import DestinationTrouble
 from shared.web.context import Relay
 from shared.web.etags import check_preconditions, etag_of
 from shared.web.guarded import GuardedRoute, needs, note

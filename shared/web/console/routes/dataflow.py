@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from shared.domain.change import MAX_PROFILE_ID_LENGTH
 from shared.domain.configuration import Configuration, Dataflow
-from shared.services.ports import UndeliveredCount
+from shared.services.undelivered_ports import UndeliveredCount
 from shared.services.wiring import Services
 from shared.web.console import mapping
 from shared.web.console.forms import Submitted

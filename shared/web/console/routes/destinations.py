@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from shared.domain.configuration import Dataflow
-from shared.services.ports import UndeliveredCount
+from shared.services.undelivered_ports import UndeliveredCount
 from shared.web.console.pages import PREFIX, PageRoute, page, render
 from shared.web.console.routes.alerts import open_alerts
 from shared.web.context import Relay

@@ -1,0 +1,103 @@
+"""What the services need to keep what could not be taken in."""
+
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from shared.domain.instants import format_instant
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedItem:
+    """An inbound item that could not be taken, whole: `item` is its index in the queue message, None for all of it."""
+
+    message_id: str
+    item: int | None
+    received_at: int
+    reason: str
+    raw: bytes
+    profile_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedEntry:
+    """An item as it is listed: all but its bytes."""
+
+    row_id: str
+    message_id: str
+    item: int | None
+    received_at: int
+    reason: str
+    profile_key: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "rowId": self.row_id,
+            "messageId": self.message_id,
+            "item": self.item,
+            "receivedAt": format_instant(self.received_at),
+            "reason": self.reason,
+            "profileKey": self.profile_key,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StoredQuarantinedItem:
+    """An item as it is kept: `row_id` names it for people, `received_at` is in whole seconds."""
+
+    row_id: str
+    message_id: str
+    item: int | None
+    received_at: int
+    reason: str
+    raw: bytes
+    profile_key: str | None
+
+    @property
+    def entry(self) -> QuarantinedEntry:
+        return QuarantinedEntry(
+            self.row_id, self.message_id, self.item, self.received_at, self.reason, self.profile_key
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole item: its bytes as text (`body`) or, where they are none, as base64 (`bodyBase64`)."""
+        try:
+            body = {"body": self.raw.decode()}
+        except UnicodeDecodeError:
+            body = {"bodyBase64": base64.b64encode(self.raw).decode()}
+        return self.entry.to_json() | body
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinePage:
+    """`next` is the token of the page after it; None at the end. There may be a next one even to an empty page."""
+
+    entries: list[QuarantinedEntry]
+    next: str | None
+
+
+class Quarantine(Protocol):
+    async def put(self, item: QuarantinedItem) -> None:
+        """Keep `item`; doing so again changes nothing. Raises StorageError."""
+
+    async def get(self, row_id: str) -> StoredQuarantinedItem | None:
+        """The item of this row, if there is one. Raises StorageError."""
+
+    async def delete(self, row_id: str) -> None:
+        """Forget the item; none there is no error. Raises StorageError."""
+
+    async def forget_profile(self, key: str, until: int) -> None:
+        """Delete the items of the profile with this key that were received until then. Raises StorageError."""
+
+    def newest_first(self) -> AsyncIterator[StoredQuarantinedItem]:
+        """The items that are there when the first is asked for, by the second in which they were received.
+
+        Those put later are left out, so that replaying them all comes to an end. Raises StorageError.
+        """
+
+    async def page(self, reason: str | None, token: str | None, most: int) -> QuarantinePage:
+        """At most `most` items, newest first, those with `reason` within their reason; in a bounded number of requests.
+
+        `token` is the `next` of the page before. Raises BadContinuationError, StorageError.
+        """
