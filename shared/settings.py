@@ -134,17 +134,7 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether the app runs on the local stack: all of its storage is on this machine."""
-        text = self.environment.get(RELAY_STORAGE) or ""
-        if text.rstrip("; ") == "UseDevelopmentStorage=true":
-            return True
-        if text:
-            parts = dict(part.strip().partition("=")[::2] for part in text.split(";") if part)
-            given = [parts.get(f"{service}Endpoint") for service in ("Table", "Queue")]
-            optional = [parts[name] for name in ("BlobEndpoint", "FileEndpoint") if name in parts]
-        else:
-            given = [self.environment.get(f"{RELAY_STORAGE}__{service}ServiceUri") for service in ("table", "queue")]
-            optional = []
-        return all(urlsplit(endpoint or "").hostname in _LOCAL_HOSTS for endpoint in [*given, *optional])
+        return is_local(self.environment)
 
     def _connection(self, name: str, endpoint_suffix: str, expected: str) -> Connection:
         connection_string = self.environment.get(name)
@@ -157,6 +147,21 @@ class Settings:
             endpoint=endpoint,
             client_id=self.environment.get(f"{name}__clientId"),
         )
+
+
+def is_local(environment: Mapping[str, str]) -> bool:
+    """Whether all of the app's storage is on this machine."""
+    text = environment.get(RELAY_STORAGE) or ""
+    if text.rstrip("; ") == "UseDevelopmentStorage=true":
+        return True
+    if text:
+        parts = dict(part.strip().partition("=")[::2] for part in text.split(";") if part)
+        given = [parts.get(f"{service}Endpoint") for service in ("Table", "Queue")]
+        optional = [parts[name] for name in ("BlobEndpoint", "FileEndpoint") if name in parts]
+    else:
+        given = [environment.get(f"{RELAY_STORAGE}__{service}ServiceUri") for service in ("table", "queue")]
+        optional = []
+    return all(urlsplit(endpoint or "").hostname in _LOCAL_HOSTS for endpoint in [*given, *optional])
 
 
 def app_service_authentication(environment: Mapping[str, str]) -> bool:

@@ -4,12 +4,13 @@ import os
 
 import azure.functions as func
 
-from shared.settings import app_service_authentication
+from shared.settings import app_service_authentication, is_local
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 # Whoever App Service authentication signed in needs no function key beside it; without it a key is all there is.
 _ACCESS = func.AuthLevel.ANONYMOUS if app_service_authentication(os.environ) else func.AuthLevel.FUNCTION
-
+# A browser sends no key with a page's links. Without either, all that there is is how to turn authentication on.
+_CONSOLE_ACCESS = _ACCESS if is_local(os.environ) else func.AuthLevel.ANONYMOUS
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE"]
 
@@ -22,7 +23,7 @@ async def admin_api(request: func.HttpRequest, context: func.Context) -> func.Ht
 
 
 @blueprint.function_name("console")
-@blueprint.route("console/{*path}", trigger_arg_name="request", methods=_METHODS[:3], auth_level=_ACCESS)
+@blueprint.route("console/{*path}", trigger_arg_name="request", methods=_METHODS[:3], auth_level=_CONSOLE_ACCESS)
 async def console(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answer a browser; the pages are in `shared.web.console`."""
     return await _answer(request, context)

@@ -64,8 +64,13 @@ PAGES = (
 )
 
 
-def create_app(services: Callable[[], Awaitable[Services]], *, app_service_authentication: bool) -> FastAPI:
-    """The application over these services, which are asked for with the first request that needs them."""
+def create_app(
+    services: Callable[[], Awaitable[Services]], *, app_service_authentication: bool, local: bool = False
+) -> FastAPI:
+    """The application over these services, which are asked for with the first request that needs them.
+
+    The console is for people who are signed in; on a `local` stack there is nobody else.
+    """
     # The pages that FastAPI offers to browse the document load scripts from elsewhere.
     app = FastAPI(
         openapi_url=None,
@@ -77,9 +82,15 @@ def create_app(services: Callable[[], Awaitable[Services]], *, app_service_authe
     app.state.context = WebContext(services, app_service_authentication, logging.getLogger("shared.web"))
     for kind in (ProblemError, RelayError, RequestValidationError, ValidationError, HTTPException):
         app.add_exception_handler(kind, _answer)
-    for router in (*ROUTERS, *PAGES):
-        app.include_router(router)
     app.add_route(f"{pages.PREFIX}/assets/{{tag}}/{{name}}", pages.serve_asset, include_in_schema=False)
+    for router in ROUTERS:
+        app.include_router(router)
+    if app_service_authentication or local:
+        for router in PAGES:
+            app.include_router(router)
+    else:
+        for path in (pages.PREFIX, f"{pages.PREFIX}/{{rest:path}}"):
+            app.add_route(path, pages.say_how_to_open, ["GET", "POST"], include_in_schema=False)
     describe(app)
     return app
 
@@ -104,4 +115,6 @@ def asgi_app() -> FastAPI:
     async def services() -> Services:
         return (await relay()).services
 
-    return create_app(services, app_service_authentication=settings().app_service_authentication)
+    return create_app(
+        services, app_service_authentication=settings().app_service_authentication, local=settings().is_local
+    )

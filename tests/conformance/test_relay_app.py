@@ -47,7 +47,7 @@ HTTP = {
     "authLevel": "FUNCTION",
     "route": "api/{*path}",
 }
-PAGES = HTTP | {"methods": ["GET", "HEAD", "POST"], "route": "console/{*path}"}
+PAGES = HTTP | {"methods": ["GET", "HEAD", "POST"], "authLevel": "ANONYMOUS", "route": "console/{*path}"}
 FUNCTIONS: dict[str, dict[str, object]] = {
     "export_profile_changes": on_queue("message", "%PROFILE_CHANGES_QUEUE%"),
     "quarantine_poisoned_changes": on_queue("message", "%PROFILE_CHANGES_QUEUE%-poison"),
@@ -85,6 +85,19 @@ def test_every_function_is_indexed_with_its_trigger(run_worker: RunWorker, deplo
 def test_app_service_authentication_takes_the_keys_place(run_worker: RunWorker, deployed: Path) -> None:
     functions = run_worker(deployed, {"WEBSITE_AUTH_ENABLED": "True"}).functions
     assert [functions[name][0]["authLevel"] for name in ("admin_api", "console")] == ["ANONYMOUS"] * 2
+
+
+def test_on_the_local_stack_a_key_opens_the_console(run_worker: RunWorker, deployed: Path) -> None:
+    functions = run_worker(deployed, {"RELAY_STORAGE": "UseDevelopmentStorage=true"}).functions
+    assert functions["console"][0]["authLevel"] == "FUNCTION"
+
+
+def test_the_console_is_closed_where_nobody_is_signed_in(run_worker: RunWorker, deployed: Path) -> None:
+    page = {"method": "GET", "url": "https://relay.example/console/undelivered", "headers": {"Accept": "text/html"}}
+    settings = {"RELAY_STORAGE__tableServiceUri": "https://relay.table.core.windows.net"}
+    (result,) = run_worker(deployed, settings, [Invocation("console", page)]).invocations
+    assert result.return_value["http"]["status"] == 403
+    assert b"How to open it" in base64.b64decode(result.return_value["http"]["body"]["bytes"])
 
 
 def test_the_admin_api_answers(run_worker: RunWorker, deployed: Path, stack: LocalStack) -> None:

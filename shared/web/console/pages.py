@@ -178,6 +178,16 @@ async def answer(request: Request, error: Exception) -> Response:
     return response
 
 
+async def say_how_to_open(request: Request) -> Response:
+    """The answer to whatever is asked of the console where nobody can be signed in."""
+    content = _environment.get_template("closed.html").render(
+        path=request.url.path, posted=False, navigation=(), who=None, notice=None
+    )
+    response = HTMLResponse(content, 403)
+    secure(response.headers)
+    return response
+
+
 def secure(headers: MutableHeaders) -> None:
     """Nothing but the console's own files may run or show in a page, and nothing keeps it."""
     headers.update(_HEADERS)
