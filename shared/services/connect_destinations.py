@@ -62,8 +62,8 @@ class Rotated(Connected):
 
 
 class ConnectDestinations:
-    """`setting` gives the connection behind an app setting's name; `local` is the app on the local stack; `margin` is
-    after how many seconds every worker follows a change.
+    """`setting` gives the connection behind an app setting's name; `local` is the app on the local stack;
+    `old_key_needed` is for how many seconds after a change of the configuration a worker may still use the key before.
     """
 
     def __init__(
@@ -73,13 +73,13 @@ class ConnectDestinations:
         verifier: HubVerifier,
         setting: Callable[[str], Connection],
         local: bool,
-        margin: float,
+        old_key_needed: float,
     ) -> None:
         self.local = local
+        self.old_key_needed = old_key_needed
         self._secrets = secrets
         self._verifier = verifier
         self._setting = setting
-        self._margin = margin
 
     @property
     def keeps_keys(self) -> bool:
@@ -170,16 +170,15 @@ class ConnectDestinations:
         except ValueError as error:
             raise ConfigurationError(str(error)) from None
         connected = await self.connect(destination.id, credentials, destination.event_hub_name, force=force)
-        return Rotated(connected.authentication, connected.report, self._margin)
+        return Rotated(connected.authentication, connected.report, self.old_key_needed)
 
     async def forget(self, removed: Destination, left: Iterable[Destination]) -> bool:
         """Delete the key that was kept for a destination which is removed, in all versions, and say whether that was
-        called for: not for a key that it shares with one of those `left`. Raises SecretError.
+        called for. Raises SecretError.
         """
-        name = secret_name(removed.id)
-        if _secret_of(removed) != name or name in map(_secret_of, left):
+        if not has_own_key(removed, left):
             return False
-        await self._secrets.delete(name)
+        await self._secrets.delete(secret_name(removed.id))
         return True
 
     async def _verify(
@@ -199,6 +198,12 @@ class ConnectDestinations:
 def _secret_of(destination: Destination) -> str | None:
     authentication = destination.authentication
     return authentication.secret.name if isinstance(authentication, SasAuthentication) else None
+
+
+def has_own_key(destination: Destination, others: Iterable[Destination]) -> bool:
+    """Whether a key was kept for the destination that none of the `others` uses."""
+    name = secret_name(destination.id)
+    return _secret_of(destination) == name and name not in map(_secret_of, others)
 
 
 def secret_name(destination_id: str) -> str:

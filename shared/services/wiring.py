@@ -104,7 +104,7 @@ class Services:
             verifier=ports.verifier,
             setting=settings.event_hubs,
             local=settings.is_local,
-            margin=settings.backfill_delay,
+            old_key_needed=settings.backfill_delay,
         )
         self._make_the_services_of_failure()
         self._make_the_services_of_backfills()

@@ -15,7 +15,7 @@ from shared.errors import RelayError
 from shared.services.wiring import Services
 from shared.web.console import pages
 from shared.web.console.routes import alerts as alert_pages
-from shared.web.console.routes import connect, dataflow, why
+from shared.web.console.routes import connect, dataflow, details, reconnect, removal, why
 from shared.web.console.routes import destinations as destination_pages
 from shared.web.console.routes import quarantine as quarantine_pages
 from shared.web.console.routes import undelivered as undelivered_pages
@@ -57,6 +57,9 @@ PAGES = (
     destination_pages.router,
     connect.router,
     dataflow.router,
+    details.router,
+    reconnect.router,
+    removal.router,
     alert_pages.router,
     undelivered_pages.router,
     quarantine_pages.router,

@@ -16,11 +16,19 @@ def etag_of(what: BaseModel | Any) -> str:
     return f'"{hashlib.sha256(canonical_json(content).encode()).hexdigest()[:32]}"'
 
 
+def expect_tag(request: Request, tag: str) -> None:
+    """Hold this request to the tag of what a page showed: a form cannot send `If-Match`."""
+    request.state.expected_tag = tag
+
+
 def check_preconditions(request: Request, current: str | None) -> None:
-    """Hold `If-Match` and `If-None-Match` against the resource's tag, None where there is no resource.
+    """Hold `If-Match` and `If-None-Match` against the resource's tag, None where there is no resource; and what
+    `expect_tag` said.
 
     Raises ProblemError (412).
     """
+    if getattr(request.state, "expected_tag", current) != current:
+        raise ProblemError(412, "somebody else changed it since you opened the page")
     if (wanted := request.headers.get("if-match")) is not None and not _matches(wanted, current):
         raise ProblemError(412, "it has changed since you read it (If-Match): read it again, then decide anew")
     if (unwanted := request.headers.get("if-none-match")) is not None and _matches(unwanted, current):

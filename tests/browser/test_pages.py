@@ -3,13 +3,15 @@
 import re
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from local.broker.control import Fault
 from local.parts import PROJECT
 from local.stack import LocalStack
 from local.storage_faults.rules import StorageFault
 from tests.browser.console import SCRIPT, call, change, connect, send, shows
+from tests.unit.world import World
+from tests.web.api import BASE_URL, Api
 
 AXE = (PROJECT / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
 PATHS = (
@@ -17,6 +19,10 @@ PATHS = (
     "/destinations/new",
     "/destinations/sales",
     "/destinations/idle",
+    "/destinations/sales/edit",
+    "/destinations/sales/connection",
+    "/destinations/sales/remove",
+    "/destinations/sales/dataflow/remove",
     "/alerts",
     "/undelivered",
     "/undelivered/sales/redrive",
@@ -55,16 +61,35 @@ async def test_everywhere(console: str, browser: Browser, page: Page) -> None:
     rows = [await _first_link(page, console, path) for path in ("/quarantine", "/alerts")]
     narrow = await browser.new_context(viewport={"width": 360, "height": 740})
     still = await browser.new_context(java_script_enabled=False)
-    # The content security policy keeps the checker out, so this one context does without it.
-    checked = [
-        await browser.new_context(bypass_csp=True, viewport={"width": 1200, "height": 800}),
-        await browser.new_context(bypass_csp=True, viewport={"width": 360, "height": 800}, color_scheme="dark"),
-    ]
+    checked = await _checked(browser)
     for path in (*PATHS, *rows):
         await _fits(await narrow.new_page(), f"{console}{path}")
         await _reads(await still.new_page(), f"{console}{path}")
         for context in checked:
             await _is_accessible(await context.new_page(), f"{console}{path}")
+
+
+async def test_the_closed_console(browser: Browser) -> None:
+    """It is never seen on a local stack, so the browser is answered by an app beside it."""
+    async with Api(World(), app_service_authentication=False) as app:
+
+        async def answer(route: Route) -> None:
+            answered = await app.get(route.request.url)
+            await route.fulfill(status=answered.status_code, headers=dict(answered.headers), body=answered.content)
+
+        for context in await _checked(browser):
+            await context.route("**/*", answer)
+            page = await context.new_page()
+            await _fits(page, f"{BASE_URL}/console/undelivered")
+            await _is_accessible(await context.new_page(), f"{BASE_URL}/console/undelivered")
+
+
+async def _checked(browser: Browser) -> list[BrowserContext]:
+    """Wide and light, narrow and dark. The content security policy keeps the checker out, so they do without it."""
+    return [
+        await browser.new_context(bypass_csp=True, viewport={"width": 1200, "height": 800}),
+        await browser.new_context(bypass_csp=True, viewport={"width": 360, "height": 800}, color_scheme="dark"),
+    ]
 
 
 async def _first_link(page: Page, console: str, path: str) -> str:
@@ -77,7 +102,7 @@ async def _first_link(page: Page, console: str, path: str) -> str:
 
 async def _fits(page: Page, url: str) -> None:
     await page.goto(url)
-    assert await page.evaluate("document.documentElement.scrollWidth") <= 360, url
+    assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), url
     await page.close()
 
 

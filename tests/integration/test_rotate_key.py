@@ -39,7 +39,7 @@ def connecting(stack: LocalStack) -> ConnectDestinations:
         verifier=EventHubsVerifier(settings.local_broker_control_port),
         setting=settings.event_hubs,
         local=settings.is_local,
-        margin=settings.backfill_delay,
+        old_key_needed=settings.backfill_delay,
     )
 
 

@@ -41,7 +41,11 @@ class Office:
             }
         )
         self.service = ConnectDestinations(
-            secrets=self.secrets, verifier=self.verifier, setting=settings.event_hubs, local=local, margin=65.0
+            secrets=self.secrets,
+            verifier=self.verifier,
+            setting=settings.event_hubs,
+            local=local,
+            old_key_needed=65.0,
         )
 
 
@@ -233,4 +237,4 @@ def test_it_is_wired_with_the_margin_that_backfills_wait_for() -> None:
     world = World()
     service = world.worker.connect_destinations
     assert service.keeps_keys
-    assert service._margin == Settings.from_environment({}).backfill_delay == 65.0
+    assert service.old_key_needed == Settings.from_environment({}).backfill_delay == 65.0

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from html import unescape
+from html.parser import HTMLParser
 from typing import Any
 
 import httpx
@@ -42,6 +43,24 @@ def text_of(answer: httpx.Response, status: int = 200) -> str:
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", answer.text)))
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """What the one form of a page would send as it is."""
+    reader = _Inputs()
+    reader.feed(page)
+    return reader.fields
+
+
+class _Inputs(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "input" and (given["type"] not in {"radio", "checkbox"} or "checked" in given):
+            self.fields[given["name"] or ""] = given["value"] or ""
 
 
 def page_routes() -> list[tuple[str, str, APIRoute]]:

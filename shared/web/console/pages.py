@@ -32,6 +32,11 @@ _HEADERS = {
 }
 _NOTICES = {
     "connected": "Connected. Now say what is exported to it.",
+    "edited": "Saved. Every worker follows within a minute.",
+    "reconnected": "Connected anew. Every worker follows within a minute; no export is lost meanwhile.",
+    "removed": "Removed. What waited for it is dropped within the next minutes.",
+    "key-left": "Removed, but for its key, which could not be deleted: the audit log says why.",
+    "unmapped": "The dataflow is removed. The destination stays connected, and nothing is exported to it.",
     "saved": "Saved. Every worker follows within a minute; new members are backfilled.",
     "unchanged": "Nothing had to be changed.",
     "paused": "Paused. Nothing is exported until it is resumed, and nothing is lost.",

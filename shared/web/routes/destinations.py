@@ -10,6 +10,7 @@ from shared.domain.plan import warnings_about
 from shared.errors import SecretError
 from shared.services.edit_configuration import as_file
 from shared.services.health_ports import DestinationTrouble
+from shared.services.wiring import Services
 from shared.web.context import Relay
 from shared.web.etags import check_preconditions, etag_of
 from shared.web.guarded import GuardedRoute, needs, note
@@ -84,6 +85,14 @@ async def put_destination(
 )
 async def delete_destination(relay: Relay, request: Request, destination_id: Id) -> None:
     """Nothing more is exported to it, what waits for it is dropped, and its key is deleted."""
+    await remove_destination(relay, request, destination_id)
+
+
+async def remove_destination(relay: Services, request: Request, destination_id: str) -> bool:
+    """The same; whether its key went, too, if it had one of its own.
+
+    Raises ProblemError (404, 412), ConflictError, StorageError.
+    """
     removed: Destination | None = None
     left: list[Destination] = []
 
@@ -106,6 +115,8 @@ async def delete_destination(relay: Relay, request: Request, destination_id: Id)
                 note(request, f"key of destination {destination_id} deleted")
         except SecretError as error:  # the destination is removed all the same
             note(request, f"its key is left: {error}")
+            return False
+    return True
 
 
 def find_destination(configuration: Configuration, destination_id: str) -> Destination:

@@ -1,0 +1,64 @@
+"""A destination's own details: what it is called, its event hub, what its exports carry."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
+
+from shared.domain.configuration import Destination
+from shared.web.console.connection_form import problems_of
+from shared.web.console.forms import Submitted
+from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
+from shared.web.console.problems_by_field import Problems
+from shared.web.context import Relay
+from shared.web.etags import etag_of, expect_tag
+from shared.web.models import DestinationResource
+from shared.web.permissions import Permission
+from shared.web.routes.destinations import Id, find_destination, put_destination
+
+router = APIRouter(prefix=f"{PREFIX}/destinations/{{destination_id}}/edit", route_class=PageRoute)
+
+_MANAGE = page(Permission.MANAGE_DESTINATIONS)
+_TEXTS = ("name", "description", "event_hub_name")
+_FLAGS = ("include_segment_names", "include_segment_timestamps")
+
+
+@router.get("", **_MANAGE)
+async def show_details(relay: Relay, request: Request, destination_id: Id) -> Response:
+    destination = find_destination(await relay.edit_configuration.load(), destination_id)
+    values = destination.model_dump(include={*_TEXTS, *_FLAGS})
+    return _form(request, destination, values | {"etag": etag_of(destination)}, {})
+
+
+@router.post("", **_MANAGE)
+async def change_details(relay: Relay, request: Request, destination_id: Id, form: Submitted) -> Response:
+    destination = find_destination(await relay.edit_configuration.load(), destination_id)
+    values: dict[str, Any] = {name: form.text(name) for name in _TEXTS} | {name: form.checked(name) for name in _FLAGS}
+    etag = form.text("etag")
+    expect_tag(request, etag)
+    response = Response()
+    try:
+        written = DestinationResource.model_validate({to_camel(name): value for name, value in values.items()})
+        await put_destination(relay, request, response, destination_id, written)
+    except ValidationError as error:
+        return _form(request, destination, values | {"etag": etag}, problems_of(error, form))
+    done = "unchanged" if response.headers["etag"] == etag else "edited"
+    return redirect(page_of(request, destination_id, "edit"), done)
+
+
+def page_of(request: Request, destination_id: str, otherwise: str) -> str:
+    """The address of the destination's page; of the page `otherwise` below it for whoever may not see that."""
+    path = f"{PREFIX}/destinations/{destination_id}"
+    return path if Permission.VIEW_SEGMENTS in request.state.principal.permissions else f"{path}/{otherwise}"
+
+
+def _form(request: Request, destination: Destination, values: dict[str, Any], problems: Problems) -> Response:
+    return render(
+        request,
+        "edit.html",
+        status=422 if problems else 200,
+        destination=destination,
+        values=values,
+        problems=problems,
+    )

@@ -1,0 +1,87 @@
+"""The form that rotates a destination's key, or connects it in another way: tried first, then kept."""
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from shared.domain.configuration import Destination, SasAuthentication
+from shared.errors import ConfigurationError
+from shared.services.wiring import Services
+from shared.web.connection_models import ConnectionReportView
+from shared.web.console.connection_form import REFUSED, given_in, problems_of, retyped, tested, values_of
+from shared.web.console.forms import Form, Submitted
+from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
+from shared.web.console.problems_by_field import Problems
+from shared.web.console.routes.details import page_of
+from shared.web.context import Relay
+from shared.web.etags import etag_of, expect_tag
+from shared.web.permissions import Permission
+from shared.web.routes.connections import put_connection
+from shared.web.routes.destinations import Id, find_destination
+
+router = APIRouter(prefix=f"{PREFIX}/destinations/{{destination_id}}/connection", route_class=PageRoute)
+
+_MANAGE = page(Permission.MANAGE_DESTINATIONS)
+
+
+@router.get("", **_MANAGE)
+async def show_connection(relay: Relay, request: Request, destination_id: Id) -> Response:
+    destination = find_destination(await relay.edit_configuration.load(), destination_id)
+    return _form(relay, request, destination, _as_it_is(destination, relay.connect_destinations.keeps_keys), {})
+
+
+@router.post("/check", **_MANAGE)
+async def check_other_connection(relay: Relay, request: Request, destination_id: Id, form: Submitted) -> Response:
+    """Whether events could be sent to its hub this way; nothing is sent or kept."""
+    destination = find_destination(await relay.edit_configuration.load(), destination_id)
+    try:
+        report = await tested(form, relay.connect_destinations, destination.event_hub_name)
+    except (ValidationError, ConfigurationError) as error:
+        return _form(relay, request, destination, form, problems_of(error, form))
+    return _form(relay, request, destination, form, {}, report)
+
+
+@router.post("", **_MANAGE)
+async def reconnect(relay: Relay, request: Request, destination_id: Id, form: Submitted) -> Response:
+    destination = find_destination(await relay.edit_configuration.load(), destination_id)
+    expect_tag(request, form.text("etag"))
+    try:
+        given = given_in(form, destination.event_hub_name).connection
+        await put_connection(relay, request, Response(), destination_id, given, force=form.checked("force"))
+    except REFUSED as error:
+        return _form(relay, request, destination, form, problems_of(error, form))
+    return redirect(page_of(request, destination_id, "connection"), "reconnected")
+
+
+def _as_it_is(destination: Destination, keeps_keys: bool) -> Form:
+    """What is known of the connection; a key is not."""
+    authentication = destination.authentication
+    if authentication is None or (isinstance(authentication, SasAuthentication) and not keeps_keys):
+        fields = {"way": "app-setting", "setting": destination.connection}
+    elif isinstance(authentication, SasAuthentication):
+        fields = {"way": "standard", "namespace": authentication.namespace, "key_name": authentication.key_name}
+    else:
+        client_id = authentication.client_id or ""
+        fields = {"way": "managed-identity", "namespace": authentication.namespace, "client_id": client_id}
+    return Form({name: [value] for name, value in (fields | {"etag": etag_of(destination)}).items()})
+
+
+def _form(
+    relay: Services,
+    request: Request,
+    destination: Destination,
+    form: Form,
+    problems: Problems,
+    report: ConnectionReportView | None = None,
+) -> Response:
+    return render(
+        request,
+        "reconnect.html",
+        status=422 if problems else 200,
+        destination=destination,
+        values=values_of(form) | {"event_hub_name": destination.event_hub_name, "etag": form.text("etag")},
+        problems=problems,
+        report=report,
+        keeps_keys=relay.connect_destinations.keeps_keys,
+        retyped=retyped(form),
+        old_key_needed=round(relay.connect_destinations.old_key_needed),
+    )
