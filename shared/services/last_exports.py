@@ -102,10 +102,10 @@ class LastExports:
 
         Other instances may save theirs again until they are an hour old. Raises StorageError.
         """
-        async with self._turn:  # what is being saved would come after it
+        async with self._turn:  # what is being saved must not end after the row is read
             self._take_added()
             self._keep(lambda sent: sent.profile_key != key)
-            await self._reduce(await self._store.with_profile(key), lambda sent: sent.profile_key != key)
+        await self._reduce(await self._store.with_profile(key), lambda sent: sent.profile_key != key)
 
     async def forget_outdated(self) -> None:
         """Take out of all rows what is older than an hour, whoever saved it. Raises StorageError."""
