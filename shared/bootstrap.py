@@ -21,6 +21,7 @@ from shared.adapters.table_audit import TableAudit
 from shared.adapters.table_backfills import TableBackfills
 from shared.adapters.table_configuration import TableConfiguration
 from shared.adapters.table_health import TableHealth
+from shared.adapters.table_last_exports import TableLastExports
 from shared.adapters.table_members import TableMembers
 from shared.adapters.table_profiles import TableProfiles
 from shared.adapters.table_quarantine import TableQuarantine
@@ -85,6 +86,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
             "Audit",
             "Backfills",
             "Configuration",
+            "LastExports",
             "Quarantine",
             "Runs",
             "Undelivered",
@@ -115,6 +117,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         backfills=backfills,
         audit=TableAudit(home["Audit"]),
         runs=runs,
+        last_exports=TableLastExports(home["LastExports"]),
         metrics=metrics,
         tracing=tracing,
         changes=StorageChangesQueue(changes_client, settings.changes_queue),

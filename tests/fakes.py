@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Generic
@@ -20,6 +20,7 @@ from shared.domain.instants import DAY, SECOND
 from shared.domain.memberships import AudienceKey
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.runs import RunCounts, RunSlot
+from shared.domain.sent_export import SentExport
 from shared.domain.state import ProfileState
 from shared.domain.undelivered import Undelivered, UndeliveredState
 from shared.errors import (
@@ -36,6 +37,7 @@ from shared.services.audit import AuditEntry
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
 from shared.services.connection_ports import ConnectionProblem, Verified
 from shared.services.health_ports import DestinationTrouble, RedriveRequest
+from shared.services.last_exports_ports import InstanceExports
 from shared.services.ports import StoredConfiguration
 from shared.services.profile_ports import StoredProfile
 from shared.services.quarantine_ports import QuarantinedEntry, QuarantinedItem, QuarantinePage, StoredQuarantinedItem
@@ -559,6 +561,56 @@ class MemoryRuns:
         for key in outdated:
             del self.rows[key]
         return len(outdated)
+
+
+class MemoryLastExports:
+    """Fails as `failure` says, if there is one."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], InstanceExports] = {}
+        self.puts = 0
+        self.failure: Exception | None = None
+        self._etags = count(1)
+
+    async def put(self, destination_id: str, instance: str, exports: Sequence[SentExport]) -> None:
+        await self._answer()
+        self.puts += 1
+        self._save(InstanceExports(destination_id, instance, list(exports), ""))
+
+    async def of(self, destination_id: str) -> list[InstanceExports]:
+        await self._answer()
+        return [replace(row) for row in self.rows.values() if row.destination_id == destination_id]
+
+    async def with_profile(self, profile_key: str) -> list[InstanceExports]:
+        await self._answer()
+        return self._having(lambda sent: sent.profile_key == profile_key)
+
+    async def with_older(self, before: int) -> list[InstanceExports]:
+        await self._answer()
+        return self._having(lambda sent: sent.at < before)
+
+    async def replace(self, row: InstanceExports) -> None:
+        await self._answer()
+        current = self.rows.get((row.destination_id, row.instance))
+        if row.exports or current is not None:
+            if current is None or current.etag != row.etag:
+                raise ConflictError("somebody else saved the row first")
+            self._save(row)
+
+    def _save(self, row: InstanceExports) -> None:
+        key = row.destination_id, row.instance
+        if row.exports:
+            self.rows[key] = replace(row, etag=f"etag-{next(self._etags)}")
+        else:
+            del self.rows[key]
+
+    def _having(self, wanted: Callable[[SentExport], bool]) -> list[InstanceExports]:
+        return [replace(row) for row in self.rows.values() if any(map(wanted, row.exports))]
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
 
 
 class MemoryMetrics:

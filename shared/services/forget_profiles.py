@@ -13,6 +13,7 @@ from shared.domain.undelivered import UndeliveredState
 from shared.errors import ConflictError
 from shared.services.backfill_ports import Member, MemberIndex
 from shared.services.configuration_cache import ConfigurationCache
+from shared.services.last_exports import LastExports
 from shared.services.ports import Clock, Sleep
 from shared.services.profile_ports import ProfileStore, StoredProfile
 from shared.services.quarantine_ports import Quarantine
@@ -30,6 +31,7 @@ class ForgetProfiles:
         members: MemberIndex,
         undelivered: UndeliveredStore,
         quarantine: Quarantine,
+        last_exports: LastExports,
         configuration: ConfigurationCache,
         clock: Clock,
         sleep: Sleep,
@@ -38,6 +40,7 @@ class ForgetProfiles:
         self._members = members
         self._undelivered = undelivered
         self._quarantine = quarantine
+        self._last_exports = last_exports
         self._configuration = configuration
         self._clock = clock
         self._sleep = sleep
@@ -117,6 +120,7 @@ class ForgetProfiles:
         await self._quarantine.forget_profile(profile.key, deletion.saved_at * SECOND)
         if current.state.empty:
             await self._delete_undelivered(profile.key)
+            await self._last_exports.forget_profile(profile.key)
         if current.state.deletion is not None:
             current.state.deletion = replace(current.state.deletion, phase=DeletionPhase.DONE, owed=(), audiences=())
             await self._profiles.save(current)

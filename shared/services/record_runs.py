@@ -95,14 +95,18 @@ class RecordRuns:
         self._flushing = asyncio.ensure_future(self.flush())
 
     async def flush(self) -> StorageError | None:
-        """Save what was counted; why that failed, if it did: what could not be saved is with the next time's."""
+        """Save what was counted, and the last exports.
+
+        Why that failed, if it did: what could not be saved is with the next time's.
+        """
         self._take_fresh()
         async with self._turn:  # an older save must not end after a newer one
             self._instance = self._instance or self._new_id()
             unsaved = sorted(self._unsaved)
-            saved = await asyncio.gather(*(self._save(key) for key in unsaved), return_exceptions=True)
+            saving = (*(self._save(key) for key in unsaved), self._last.save(self._instance))
+            saved = await asyncio.gather(*saving, return_exceptions=True)
             self._forget_past_slots()
-            if self._unsaved:
+            if self._unsaved or self._last.unsaved:
                 self._flush_later()
         problems = [problem for problem in saved if problem is not None]
         for problem in problems:

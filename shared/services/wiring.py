@@ -25,6 +25,7 @@ from shared.services.record_runs import RecordRuns
 from shared.services.replay_quarantined import ReplayQuarantined
 from shared.services.retry_export import RetryExport
 from shared.services.run_history import RunHistory
+from shared.services.shown_exports import ShownExports
 from shared.services.sweep_profiles import SweepProfiles
 from shared.services.undelivered_exports import UndeliveredExports
 from shared.services.upload_members import UploadMembers
@@ -46,9 +47,10 @@ class Services:
         self.audit = ports.audit
         self.health = ports.health
         self.traffic = LiveTraffic(clock)
-        self.last_exports = LastExports(clock)
+        self.last_exports = LastExports(ports.last_exports, clock)
         self.runs = RecordRuns(ports.runs, ports.metrics, self.last_exports, clock, ports.new_id)
         self.run_history = RunHistory(ports.runs, clock)
+        self.shown_exports = ShownExports(last=self.last_exports, profiles=ports.profiles)
         self.configuration = ConfigurationCache(ports.configuration, ports.health, clock, settings.config_cache_seconds)
         self.edit_configuration = EditConfiguration(
             store=ports.configuration, health=ports.health, configuration=self.configuration, clock=clock
@@ -76,6 +78,7 @@ class Services:
             members=ports.members,
             undelivered=ports.undelivered,
             quarantine=ports.quarantine,
+            last_exports=self.last_exports,
             configuration=self.configuration,
             clock=clock,
             sleep=sleep,

@@ -8,6 +8,7 @@ from shared.services.audit import AuditLog
 from shared.services.backfill_ports import BackfillStore, MemberIndex, SliceQueue
 from shared.services.connection_ports import HubVerifier, SecretStore
 from shared.services.health_ports import HealthStore
+from shared.services.last_exports_ports import LastExportsStore
 from shared.services.ports import ChangesQueue, Clock, ConfigurationStore, ExportSender, Sleep
 from shared.services.profile_ports import ProfileStore
 from shared.services.quarantine_ports import Quarantine
@@ -28,6 +29,7 @@ class Ports:
     backfills: BackfillStore
     audit: AuditLog
     runs: RunStore
+    last_exports: LastExportsStore
     metrics: MetricSink
     tracing: Tracing
     changes: ChangesQueue

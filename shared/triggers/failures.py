@@ -26,7 +26,7 @@ async def retry_export(pointer: func.QueueMessage) -> None:
 @blueprint.function_name("watch_destinations")
 @blueprint.timer_trigger(arg_name="timer", schedule="%WATCH_SCHEDULE%", use_monitor=False)
 async def watch_destinations(timer: func.TimerRequest) -> None:
-    """Look after destinations that were down and exports that wait."""
+    """Look after destinations that were down and exports that wait, and forget last exports that are outdated."""
     from shared.bootstrap import relay
 
     services = (await relay()).services
@@ -35,6 +35,7 @@ async def watch_destinations(timer: func.TimerRequest) -> None:
         logger.info("watched %s", json.dumps(summary))
     if problem := await services.runs.flush():
         logger.warning("what was counted could not be saved yet: %s", problem)
+    await services.last_exports.forget_outdated()
 
 
 @blueprint.function_name("quarantine_poisoned_changes")

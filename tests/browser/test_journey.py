@@ -83,7 +83,7 @@ async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, 
     assert webhook.told == [("test", "")]
     assert secret not in await page.content()
 
-    # The last exports: this instance has sent one.
+    # The last exports: there is one.
     await shows(page, f"{console}/destinations/sales", "Last exports .* jane.doe")
 
     # Break: the destination is down, and what it misses is listed.

@@ -156,6 +156,11 @@ async def test_of_a_forgotten_profile_nothing_is_left_in_any_table_queue_or_log(
     relay.stack.broker.set_faults(Fault(kind="reject", hub="forgetting"))
     await relay.send(item("forget-me", 2, attributes={"x": "Do-Not-Keep-Me"}))
     await relay.handled()
+
+    async def among_the_last_exports() -> bool:
+        return traces[2] in str(await relay.rows("LastExports"))
+
+    assert await eventually(among_the_last_exports, timeout=60)
     there = await everything(relay)
     for table in ("AudienceMembers", "Profiles", "Quarantine", "Undelivered"):
         assert any(trace in there[f"table {table}"] for trace in traces), table

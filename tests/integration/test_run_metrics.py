@@ -1,4 +1,4 @@
-"""What the running app counts is what the hubs hold, and a trace goes through from the queue to an event."""
+"""What the running app counts is what the hubs hold, whoever is asked, and a trace goes through to an event."""
 
 from typing import Any
 
@@ -6,7 +6,12 @@ import httpx
 import pytest
 
 from local.stack import LocalStack
+from local.state import RELAY_STORAGE
+from shared.adapters import tables
+from shared.adapters.table_last_exports import TableLastExports
 from shared.domain.jsonvalue import canonical_json
+from shared.settings import Connection
+from tests.contracts.last_exports_store import sent
 from tests.eventually import eventually
 from tests.integration.relay import Relay
 from tests.unit.builders import destination, item, membership
@@ -22,9 +27,28 @@ CONFIGURATION = {
 PROFILES = 5
 
 
+async def remember_an_old_export(stack: LocalStack) -> None:
+    """As an instance leaves it that has ended."""
+    async with tables.connect(Connection(RELAY_STORAGE, stack.storage_connection_string)) as account:
+        table = tables.Table(account, "LastExports")
+        await table.create_if_missing()
+        await TableLastExports(table).put("crm", "ended", [sent("p")])
+
+
+async def last_exports_shown_by_another_instance(stack: LocalStack) -> list[dict[str, Any]]:
+    """Those to crm, as an instance shows them that began when all messages had been handled: it has sent nothing."""
+    other = stack.start_functions_host()
+    async with httpx.AsyncClient(base_url=other.url, timeout=30) as client:
+        answer = await client.get("/api/destinations/crm/last-exports")
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["lastExports"]
+    return found
+
+
 async def test_counts_and_traces_on_the_running_app(tmp_path_factory: pytest.TempPathFactory) -> None:
     with LocalStack(tmp_path_factory.mktemp("metrics"), hubs={"crm": 2, "analytics": 2}) as stack:
         relay = Relay(stack, CONFIGURATION)
+        await remember_an_old_export(stack)
         await relay.start(lease_seconds=30)
         joined = [item(f"p{number}", 1, segmentMembership=membership(1)) for number in range(PROFILES)]
         await relay.send({"changes": joined, "traceparent": TRACEPARENT}, "{no JSON")
@@ -43,6 +67,12 @@ async def test_counts_and_traces_on_the_running_app(tmp_path_factory: pytest.Tem
 
             assert await eventually(all_counted, timeout=60)
             crm, analytics, everything = [await counted(each) for each in ("crm", "analytics", "*")]
+        shown = await last_exports_shown_by_another_instance(stack)
+
+        async def old_ones_are_forgotten() -> bool:
+            return all(row["RowKey"] != "ended" for row in await relay.rows("LastExports"))
+
+        assert await eventually(old_ones_are_forgotten, timeout=60)
         exports = await relay.exports()
 
     assert crm["activated"] == {"audience": PROFILES, "attribute": 1}
@@ -55,6 +85,13 @@ async def test_counts_and_traces_on_the_running_app(tmp_path_factory: pytest.Tem
     assert 0 < crm["latency"]["p50"] < 60
     assert crm["latency"]["p50"] <= crm["latency"]["p95"]
     assert analytics["activated"] == {}
+    assert len(shown) == PROFILES + 1
+    assert {each["profileVersion"] for each in shown} == {each.properties["profileVersion"] for each in exports}
+    told = {each.properties["profileVersion"]: (each.properties["profileId"], each.body) for each in exports}
+    same = [each for each in shown if each["bodyState"] == "sent"]
+    assert [(each["profileId"], each["body"]) for each in same] == [told[each["profileVersion"]] for each in same]
+    assert {each["profileId"] for each in shown if each["bodyState"] == "changed"} == {"p0"}
+    assert len(same) == PROFILES - 1
     assert everything["excluded"] == {"nothing mapped changed": 1, "in quarantine": 1}
     traces = [each.properties.get("traceparent") for each in exports if each.properties["reason"] == "audience"]
     assert traces == [TRACEPARENT] * PROFILES

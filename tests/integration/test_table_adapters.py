@@ -11,11 +11,12 @@ import pytest
 from azure.data.tables.aio import TableServiceClient
 
 from local.stack import LocalStack
-from shared.adapters import table_quarantine, table_runs, table_undelivered, tables
+from shared.adapters import table_last_exports, table_quarantine, table_runs, table_undelivered, tables
 from shared.adapters.table_alerts import TableAlerts
 from shared.adapters.table_backfills import TableBackfills
 from shared.adapters.table_configuration import TableConfiguration
 from shared.adapters.table_health import TableHealth
+from shared.adapters.table_last_exports import TableLastExports
 from shared.adapters.table_members import TableMembers
 from shared.adapters.table_profiles import TableProfiles
 from shared.adapters.table_quarantine import TableQuarantine
@@ -29,6 +30,7 @@ from tests.contracts.alert_store import AlertStoreContract
 from tests.contracts.backfill_store import BackfillStoreContract
 from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
+from tests.contracts.last_exports_store import LastExportsStoreContract, sent
 from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
@@ -104,6 +106,18 @@ class TestTableRuns(RunStoreContract):
             for destination_id in ("d", "e"):
                 await store.put(destination_id, counted(MIDNIGHT - DAY, 1), f"i{number}")
         assert [await store.forget(MIDNIGHT) for _ in range(3)] == [6, 2, 0]
+
+
+class TestTableLastExports(LastExportsStoreContract):
+    @pytest.fixture
+    def store(self, table: tables.Table) -> TableLastExports:
+        return TableLastExports(table)
+
+    async def test_all_pages_are_looked_through(self, store: TableLastExports, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(table_last_exports, "_PAGE", 2)
+        for number in range(5):
+            await store.put("d", f"i{number}", [sent("p", number)])
+        assert len(await store.with_older(NOW + DAY)) == 5
 
 
 class TestTableMembers(MemberIndexContract):

@@ -6,6 +6,7 @@ from tests.contracts.alert_store import AlertStoreContract
 from tests.contracts.backfill_store import BackfillStoreContract
 from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
+from tests.contracts.last_exports_store import LastExportsStoreContract
 from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
@@ -19,6 +20,7 @@ from tests.fakes import (
     MemoryBackfills,
     MemoryConfiguration,
     MemoryHealth,
+    MemoryLastExports,
     MemoryMembers,
     MemoryProfiles,
     MemoryQuarantine,
@@ -68,6 +70,12 @@ class TestMemoryRuns(RunStoreContract):
     @pytest.fixture
     def store(self) -> MemoryRuns:
         return MemoryRuns()
+
+
+class TestMemoryLastExports(LastExportsStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryLastExports:
+        return MemoryLastExports()
 
 
 class TestMemoryQuarantine(QuarantineContract):

@@ -27,6 +27,7 @@ def everything(world: World) -> str:
         world.profiles.rows,
         world.members.rows,
         world.undelivered.rows,
+        world.last_exports.rows,
         world.quarantine.items,
         world.backfills.rows,
         world.backfills.parts,
@@ -51,7 +52,9 @@ async def sweep(world: World) -> None:
 
 
 async def delete(world: World, second: int = 5) -> None:
+    await world.worker.runs.flush()
     await world.handle(item("p", second, deleted=True), message_id=f"delete{second}")
+    await world.worker.runs.flush()
 
 
 async def test_nothing_is_left_once_everybody_has_heard_of_it(world: World) -> None:

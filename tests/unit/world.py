@@ -23,6 +23,7 @@ from tests.fakes import (
     MemoryDeliveryQueue,
     MemoryExportHistory,
     MemoryHealth,
+    MemoryLastExports,
     MemoryMembers,
     MemoryMetrics,
     MemoryProfiles,
@@ -66,6 +67,7 @@ class World:
         self.audit = MemoryAudit()
         self.health = MemoryHealth()
         self.runs = MemoryRuns()
+        self.last_exports = MemoryLastExports()
         self.metrics = MemoryMetrics()
         self.tracing = PassOn()
         self.changes = MemoryChangesQueue()
@@ -91,6 +93,7 @@ class World:
             backfills=self.backfills,
             audit=self.audit,
             runs=self.runs,
+            last_exports=self.last_exports,
             metrics=self.metrics,
             tracing=self.tracing,
             changes=self.changes,

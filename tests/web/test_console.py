@@ -1,5 +1,6 @@
 """The console's pages and forms: who may open them, what they say, what they do."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -15,15 +16,16 @@ from shared.errors import StorageError
 from shared.services.alert_ports import WebhookAnswer
 from shared.services.connection_ports import Verified
 from shared.services.evaluate_alerts import AlertRun
+from shared.services.export_changes import InboundMessage
 from shared.services.health_ports import DestinationTrouble
-from shared.services.last_exports import KEPT, LARGEST_BODY
+from shared.services.last_exports import KEPT
 from shared.services.ports import StoredConfiguration
 from shared.web.console.pages import TAGS
-from shared.web.console.tail import mask
 from shared.web.guarded import PERMISSIONS
+from shared.web.last_export_models import LARGEST_BODY
 from shared.web.permissions import Permission
-from tests.unit.builders import item, membership
-from tests.unit.world import World
+from tests.unit.builders import NOW, configuration, item, membership
+from tests.unit.world import DOCUMENT, World
 from tests.web.console import SAME_ORIGIN, Console, page_routes, text_of
 
 ROUTES = page_routes()
@@ -309,11 +311,14 @@ async def test_charts_show_what_was_counted(console: Console) -> None:
 
 
 async def test_the_last_exports_are_shown_the_latest_first(console: Console) -> None:
-    assert "Last exports Of this instance alone" in await console.page(DATAFLOW)
-    assert "None yet." in await console.page(DATAFLOW)
+    assert re.search(
+        r"Last exports Of the last hour, 20 at most, up to 15 seconds late\. Follow None in that time\.",
+        await console.page(DATAFLOW),
+    )
     for number in range(KEPT + 1):
         await console.world.handle(item(f"<i>p{number}", 1, segmentMembership=membership(1), attributes={"x": "hush"}))
         console.world.clock.now += SECOND
+    await console.world.worker.runs.flush()
     page = await console.get(DATAFLOW)
     assert re.findall(r"&lt;i&gt;(p\d+)</strong>", page.text) == [f"p{number}" for number in range(KEPT, 0, -1)]
     text = text_of(page)
@@ -322,11 +327,12 @@ async def test_the_last_exports_are_shown_the_latest_first(console: Console) -> 
     assert "data-refresh" not in page.text
     assert "data-refresh" in (await console.get(f"{DATAFLOW}?follow=true")).text
     console.world.clock.now += 60 * MINUTE
-    assert "None yet." in await console.page(DATAFLOW)
+    assert "Follow None in that time." in await console.page(DATAFLOW)
 
 
 async def test_without_view_profiles_the_last_exports_are_masked(world: World) -> None:
     await world.handle(item("john.doe", 1, segmentMembership=membership(1), attributes={"x": "hush"}))
+    await world.worker.runs.flush()
     async with Console(world, {Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS}) as console:
         text = await console.page(DATAFLOW)
     assert '"x": "(text)"' in text
@@ -338,16 +344,32 @@ async def test_without_view_profiles_the_last_exports_are_masked(world: World) -
 async def test_an_export_that_is_too_large_is_named_without_its_body(console: Console) -> None:
     attributes = {"x": "y" * LARGEST_BODY}
     await console.world.handle(item("p", 1, segmentMembership=membership(1), attributes=attributes))
-    text = await console.page(DATAFLOW)
-    assert re.search(r"16,\d{3} bytes Too large to be kept here\.", text)
-    assert console.world.worker.last_exports.of("d")[0].export.body == b""
+    await console.world.worker.runs.flush()
+    assert re.search(r"16,\d{3} bytes Too large to be shown here\.", await console.page(DATAFLOW))
     assert len(console.world.sender.sent[0].body) > LARGEST_BODY
 
 
-def test_a_mask_leaves_the_shape() -> None:
-    value = {"a": ["x", 1, 1.5], "b": {"c": True, "d": None}, "e": []}
-    hidden = {"a": ["(text)", "(number)", "(number)"], "b": {"c": "(true or false)", "d": "(null)"}, "e": []}
-    assert mask(value) == hidden
+async def test_what_has_changed_since_a_last_export_is_said(console: Console) -> None:
+    async def section(*changes: Any) -> str:
+        await console.world.handle(*changes, message_id=str(changes))
+        await console.world.worker.runs.flush()
+        return await console.page(DATAFLOW)
+
+    joined = item("p", 1, segmentMembership=membership(1), attributes={"x": 1})
+    assert re.search(r'Body {.*"x": 1', await section(joined))
+    changed = await section(item("p", 2, attributes={"x": 2}))
+    assert re.search(r'Body {.*"x": 2.* Changed since: what the body would be now {.*"x": 2', changed)
+    console.world.configuration.put(configuration(DOCUMENT | {"dataflows": []}))
+    assert "The destination maps no audience of the profile any more." in await console.page(DATAFLOW)
+
+
+async def test_a_last_export_of_a_forgotten_profile_says_so(console: Console) -> None:
+    other = console.world.new_worker()
+    joined = json.dumps(item("p", 1, segmentMembership=membership(1))).encode()
+    await other.export_changes.handle(InboundMessage("m", joined, NOW))
+    await console.world.handle(item("p", 2, deleted=True), message_id="delete")
+    await other.runs.flush()
+    assert re.search(r"A profile acknowledged .* The profile has been forgotten since\.", await console.page(DATAFLOW))
 
 
 async def test_undelivered_is_shown_and_redriven(console: Console) -> None:

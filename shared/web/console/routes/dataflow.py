@@ -16,7 +16,6 @@ from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
 from shared.web.console.routes.alerts import open_alerts
 from shared.web.console.sample import PROFILE_ID, sample_export
-from shared.web.console.tail import tail_entry
 from shared.web.context import Relay
 from shared.web.etags import etag_of
 from shared.web.permissions import Permission
@@ -25,6 +24,7 @@ from shared.web.resources import put_entry
 from shared.web.routes import backfills as backfills_api
 from shared.web.routes import dataflows as api
 from shared.web.routes.destinations import Id, destination_resource, find_destination
+from shared.web.routes.last_exports import last_exports
 
 PATH = f"{PREFIX}/destinations"
 router = APIRouter(prefix=PREFIX, route_class=PageRoute)
@@ -119,7 +119,6 @@ async def _show(
             export = sample_export(with_form, destination_id, relay.clock())
     backfills = (await backfills_api.list_backfills(relay)).backfills
     counts = await relay.undelivered_exports.counts()
-    masked = Permission.VIEW_PROFILES not in request.state.principal.permissions
     return render(
         request,
         "destination.html",
@@ -137,10 +136,8 @@ async def _show(
         waiting=counts.get(destination_id, UndeliveredCount({}, complete=True)),
         alerts=await open_alerts(relay, destination_id),
         charts=await charts_of(relay, destination_id, span),
-        tail=[tail_entry(each, masked=masked) for each in relay.last_exports.of(destination_id)],
-        masked=masked,
+        last=await last_exports(relay, request, configuration, destination_id),
         follow=follow,
-        started=relay.last_exports.since,
         spans=list(SPANS),
         span=span,
         now=relay.clock(),
