@@ -28,8 +28,6 @@ from shared.adapters.table_runs import TableRuns
 from shared.adapters.table_undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.adapters.webhook_sender import HttpWebhookSender
-from shared.services.alert_history import CountedExports
-from shared.services.run_history import RunHistory
 from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
 from shared.settings import RELAY_STORAGE, Settings
@@ -104,7 +102,6 @@ async def build(environment: Mapping[str, str]) -> Relay:
     backfills = TableBackfills(home["Backfills"])
     uploads = BlobUploadFiles(settings.blobs)
     metrics, tracing = metrics_and_traces(settings.application_insights)
-    runs = TableRuns(home["Runs"])
     ports = Ports(
         profiles=TableProfiles([profile_tables[name] for name in settings.profile_accounts]),
         members=TableMembers(home["AudienceMembers"]),
@@ -114,7 +111,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         undelivered=undelivered,
         backfills=backfills,
         audit=TableAudit(home["Audit"]),
-        runs=runs,
+        runs=TableRuns(home["Runs"]),
         metrics=metrics,
         tracing=tracing,
         changes=StorageChangesQueue(changes_client, settings.changes_queue),
@@ -124,7 +121,6 @@ async def build(environment: Mapping[str, str]) -> Relay:
         alerts=TableAlerts(home["Alerts"]),
         alert_deliveries=alert_queue.StorageDeliveryQueue(deliveries),
         webhooks=HttpWebhookSender(),
-        export_history=CountedExports(RunHistory(runs, clock)),
         sender=sender,
         secrets=secrets,
         verifier=EventHubsVerifier(settings.local_broker_control_port),

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from typing import Generic
 
@@ -31,7 +31,7 @@ from shared.errors import (
     SendError,
     UploadFileChangedError,
 )
-from shared.services.alert_ports import DeliveryPointer, ExportSlot, Item, Stored, WebhookAnswer
+from shared.services.alert_ports import DeliveryPointer, Item, Stored, WebhookAnswer
 from shared.services.audit import AuditEntry
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
 from shared.services.connection_ports import ConnectionProblem, Verified
@@ -641,30 +641,3 @@ class ScriptedWebhooks:
         await asyncio.sleep(0)
         self.posted.append((url, headers, body))
         return self.answers.pop(0) if self.answers else WebhookAnswer(204, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """`latency` is that of every export."""
-
-    activated: int = 0
-    failed: int = 0
-    dead: int = 0
-    parked: int = 0
-    latency: float | None = None
-
-    def latency_quantile(self, p: float) -> float | None:
-        return self.latency
-
-
-class MemoryExportHistory:
-    """`counts` are those of the whole time that is asked for, by destination; of others nothing is known."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, Counts] = {}
-        self.asked: list[tuple[str, int, int, int]] = []
-
-    async def read(self, destination_id: str, since: int, until: int, step: int) -> list[ExportSlot]:
-        self.asked.append((destination_id, since, until, step))
-        counts = self.counts.get(destination_id)
-        return [] if counts is None else [ExportSlot(since, counts)]

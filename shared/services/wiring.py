@@ -218,7 +218,7 @@ class Services:
                 health=ports.health,
                 undelivered=ports.undelivered,
                 backfills=ports.backfills,
-                exports=ports.export_history,
+                history=self.run_history,
                 clock=ports.clock,
             ),
             store=ports.alerts,

@@ -235,5 +235,5 @@ def test_every_port_is_covered() -> None:
         "RetryQueue",
     }
     people = {"audit", "uploads", "secrets", "verifier"}  # what a crash does there: tests/web, tests/unit/test_upload*
-    alerting = {"alerts", "alert_deliveries", "webhooks", "export_history"}  # tests/unit/test_alerts.py
+    alerting = {"alerts", "alert_deliveries", "webhooks"}  # tests/unit/test_alerts.py
     assert len(set(PORTS) - people - alerting) == len(protocols - {"Clock", "Sleep"})
