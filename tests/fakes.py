@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from itertools import count
 from typing import Generic
@@ -562,11 +562,17 @@ class MemoryRuns:
 
 
 class MemoryMetrics:
+    """`alerts` are those of the last time: destination, rule, and whether it is open."""
+
     def __init__(self) -> None:
         self.published: list[tuple[str, RunCounts]] = []
+        self.alerts: list[tuple[str, str, bool]] = []
 
     def publish(self, destination_id: str, counts: RunCounts) -> None:
         self.published.append((destination_id, counts))
+
+    def publish_alerts(self, alerts: Iterable[Alert]) -> None:
+        self.alerts = [(alert.destination_id, alert.rule, not alert.resolved_at) for alert in alerts]
 
 
 class MemoryAlertRows(Generic[Item]):

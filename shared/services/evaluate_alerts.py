@@ -21,6 +21,7 @@ from shared.services.alert_facts import AlertFacts
 from shared.services.alert_ports import AlertStore, DeliveryPointer, DeliveryQueue, Stored
 from shared.services.configuration_cache import ConfigurationCache
 from shared.services.ports import Clock
+from shared.services.run_ports import MetricSink
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class EvaluateAlerts:
         facts: AlertFacts,
         store: AlertStore,
         queue: DeliveryQueue,
+        metrics: MetricSink,
         clock: Clock,
         new_id: Callable[[], str],
     ) -> None:
@@ -45,6 +47,7 @@ class EvaluateAlerts:
         self._facts = facts
         self._store = store
         self._queue = queue
+        self._metrics = metrics
         self._clock = clock
         self._new_id = new_id
 
@@ -61,9 +64,15 @@ class EvaluateAlerts:
             key = alert_key(destination_id, rule_id, threshold)
             judged.add(key)
             changed = await self._judge(alerts.get(key), destination_id, rule_id, threshold, facts[destination_id])
-            await self._tell(changed, subscriptions, outcome)
+            if changed is not None:
+                alerts[key] = changed
+                await self._tell(changed, subscriptions, outcome)
         for key in alerts.keys() - judged:
-            await self._tell(await self._let_go(alerts[key]), subscriptions, outcome)
+            changed = await self._let_go(alerts[key])
+            if changed is not None:
+                alerts[key] = changed
+                await self._tell(changed, subscriptions, outcome)
+        self._metrics.publish_alerts(stored.item for stored in alerts.values())
         await self._look_after_deliveries()
 
     async def alerts(self) -> list[Alert]:
@@ -118,10 +127,8 @@ class EvaluateAlerts:
             with suppress(ConflictError):
                 await self._store.alerts.delete(stored)
 
-    async def _tell(
-        self, stored: Stored[Alert] | None, subscriptions: list[AlertSubscription], outcome: AlertRun
-    ) -> None:
-        while stored is not None and (event := stored.item.unannounced) is not None:
+    async def _tell(self, stored: Stored[Alert], subscriptions: list[AlertSubscription], outcome: AlertRun) -> None:
+        while (event := stored.item.unannounced) is not None:
             alert = stored.item
             outcome.told.append({"event": str(event), **alert.to_json()})
             body = _body(alert, event)

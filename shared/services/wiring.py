@@ -223,6 +223,7 @@ class Services:
             ),
             store=ports.alerts,
             queue=ports.alert_deliveries,
+            metrics=ports.metrics,
             clock=ports.clock,
             new_id=ports.new_id,
         )

@@ -80,11 +80,16 @@ async def test_a_destination_goes_down_and_answers_again(world: World) -> None:
     await subscribe(world)
     assert await evaluate(world) == []
     await down(world)
+    assert world.metrics.alerts == []
     assert await evaluate(world) == [("opened", "d", "destination-down")]
-    assert await evaluate(world) == []
+    for _ in range(2):
+        assert world.metrics.alerts == [("d", "destination-down", True)]
+        assert await evaluate(world) == []
     await up(world)
     assert await evaluate(world) == [("resolved", "d", "destination-down")]
-    assert await evaluate(world) == []
+    for _ in range(2):
+        assert world.metrics.alerts == [("d", "destination-down", False)]
+        assert await evaluate(world) == []
     assert await deliver(world) == [Delivered.DELIVERED] * 2
     opened, resolved = posted(world)
     assert (opened["type"], resolved["type"]) == ("profile-relay.alert.opened", "profile-relay.alert.resolved")
@@ -201,6 +206,7 @@ async def test_an_alert_of_a_destination_that_is_removed_is_over(world: World) -
     only_e = {"destinations": DOCUMENT["destinations"][1:], "dataflows": DOCUMENT["dataflows"][1:]}
     world.configuration.put(configuration(only_e).model_copy(update={"revision": 99}))
     assert await evaluate(world, CACHE_SECONDS) == [("resolved", "d", "destination-down")]
+    assert world.metrics.alerts == [("d", "destination-down", False)]
     await deliver(world)
     assert [event["data"]["state"] for event in posted(world)] == ["open", "resolved"]
 
