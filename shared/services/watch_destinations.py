@@ -168,8 +168,6 @@ class WatchDestinations:
 
     async def _send_one(self, destination_id: str, snapshot: ConfigurationSnapshot) -> bool:
         """Send the first export that may get through; False where none waits. Raises SendError, StorageError."""
-        if destination_id not in snapshot.targets.by_id:
-            return False
         until = self._clock() + self._budget
         async for stored in self._undelivered.of(destination_id):
             if not stored.row.permanent and await self._retry.probe(stored, snapshot):
