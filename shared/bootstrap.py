@@ -29,8 +29,6 @@ from shared.adapters.table_runs import TableRuns
 from shared.adapters.table_undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.adapters.webhook_sender import HttpWebhookSender
-from shared.services.alert_history import CountedExports
-from shared.services.run_history import RunHistory
 from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
 from shared.settings import RELAY_STORAGE, Settings
@@ -106,7 +104,6 @@ async def build(environment: Mapping[str, str]) -> Relay:
     backfills = TableBackfills(home["Backfills"])
     uploads = BlobUploadFiles(settings.blobs)
     metrics, tracing = metrics_and_traces(settings.application_insights)
-    runs = TableRuns(home["Runs"])
     ports = Ports(
         profiles=TableProfiles([profile_tables[name] for name in settings.profile_accounts]),
         members=TableMembers(home["AudienceMembers"]),
@@ -116,7 +113,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         undelivered=undelivered,
         backfills=backfills,
         audit=TableAudit(home["Audit"]),
-        runs=runs,
+        runs=TableRuns(home["Runs"]),
         last_exports=TableLastExports(home["LastExports"]),
         metrics=metrics,
         tracing=tracing,
@@ -127,7 +124,6 @@ async def build(environment: Mapping[str, str]) -> Relay:
         alerts=TableAlerts(home["Alerts"]),
         alert_deliveries=alert_queue.StorageDeliveryQueue(deliveries),
         webhooks=HttpWebhookSender(),
-        export_history=CountedExports(RunHistory(runs, clock)),
         sender=sender,
         secrets=secrets,
         verifier=EventHubsVerifier(settings.local_broker_control_port),

@@ -1,11 +1,13 @@
 """What a worker says: a log without the SDKs' chatter and without personal data; metrics and traces where wanted."""
 
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from shared.services.tracing import PassOn
 
 if TYPE_CHECKING:
+    from shared.domain.alert_state import Alert
     from shared.domain.runs import RunCounts
     from shared.services.run_ports import MetricSink
     from shared.services.tracing import Tracing
@@ -23,6 +25,9 @@ class NoMetrics:
     """Nobody wants them."""
 
     def publish(self, destination_id: str, counts: "RunCounts") -> None:
+        return
+
+    def publish_alerts(self, alerts: "Iterable[Alert]") -> None:
         return
 
 

@@ -3,8 +3,8 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Generic
 
@@ -32,7 +32,7 @@ from shared.errors import (
     SendError,
     UploadFileChangedError,
 )
-from shared.services.alert_ports import DeliveryPointer, ExportSlot, Item, Stored, WebhookAnswer
+from shared.services.alert_ports import DeliveryPointer, Item, Stored, WebhookAnswer
 from shared.services.audit import AuditEntry
 from shared.services.backfill_ports import Member, SlicePointer, StoredBackfill, StoredSlice
 from shared.services.connection_ports import ConnectionProblem, Verified
@@ -614,11 +614,17 @@ class MemoryLastExports:
 
 
 class MemoryMetrics:
+    """`alerts` are those of the last time: destination, rule, and whether it is open."""
+
     def __init__(self) -> None:
         self.published: list[tuple[str, RunCounts]] = []
+        self.alerts: list[tuple[str, str, bool]] = []
 
     def publish(self, destination_id: str, counts: RunCounts) -> None:
         self.published.append((destination_id, counts))
+
+    def publish_alerts(self, alerts: Iterable[Alert]) -> None:
+        self.alerts = [(alert.destination_id, alert.rule, not alert.resolved_at) for alert in alerts]
 
 
 class MemoryAlertRows(Generic[Item]):
@@ -693,30 +699,3 @@ class ScriptedWebhooks:
         await asyncio.sleep(0)
         self.posted.append((url, headers, body))
         return self.answers.pop(0) if self.answers else WebhookAnswer(204, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """`latency` is that of every export."""
-
-    activated: int = 0
-    failed: int = 0
-    dead: int = 0
-    parked: int = 0
-    latency: float | None = None
-
-    def latency_quantile(self, p: float) -> float | None:
-        return self.latency
-
-
-class MemoryExportHistory:
-    """`counts` are those of the whole time that is asked for, by destination; of others nothing is known."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, Counts] = {}
-        self.asked: list[tuple[str, int, int, int]] = []
-
-    async def read(self, destination_id: str, since: int, until: int, step: int) -> list[ExportSlot]:
-        self.asked.append((destination_id, since, until, step))
-        counts = self.counts.get(destination_id)
-        return [] if counts is None else [ExportSlot(since, counts)]

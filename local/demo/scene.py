@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.status import Status
@@ -40,13 +41,7 @@ class Scene:
 
     async def exported(self) -> Counter[tuple[str, str]]:
         """What the app says it exported so far, by destination and reason: for messages, and by backfills."""
-        exported = Counter[tuple[str, str]]()
-        for outcome in await asyncio.to_thread(self.changes.outcomes):
-            for destination, reasons in outcome["exported"].items():
-                exported.update({(destination, reason): count for reason, count in reasons.items()})
-        for view in await self.backfills():
-            exported[view.backfill.destination_id, BACKFILL] += view.progress.exported
-        return +exported
+        return _exported(await asyncio.to_thread(self.changes.outcomes), await self.backfills())
 
     async def read_exports(self, is_over: Callable[[], bool], *, shown: int | None = None) -> list[Export]:
         """Show what arrives (the first `shown` of it, or all) until `is_over`, every message is handled, every
@@ -77,16 +72,18 @@ class Scene:
     async def _everything_came_back(self, status: Status) -> bool:
         if await asyncio.to_thread(self.changes.handled) < self.changes.messages:
             return False
-        if len(await asyncio.to_thread(self.changes.outcomes)) < self.changes.messages:
+        outcomes = await asyncio.to_thread(self.changes.outcomes)
+        if len(outcomes) < self.changes.messages:
             return False  # the host's log is copied line by line, and may be a moment behind
-        if running := [view for view in await self.backfills() if not view.backfill.finished]:
+        views = await self.backfills()
+        if running := [view for view in views if not view.backfill.finished]:
             status.update(", ".join(f"{view.backfill.id} {view.readable_state}" for view in running))
             if self.out.is_terminal:
                 status.start()
             return False
         if await self._undelivered():
             return False
-        return len(self.arrived.exports) >= (await self.exported()).total()
+        return len(self.arrived.exports) >= _exported(outcomes, views).total()
 
     async def _undelivered(self) -> bool:
         """Whether an export waits to be tried again, as on a machine that is slow to connect."""
@@ -95,3 +92,13 @@ class Scene:
             async for _ in self.relay.undelivered.of(dataflow.id):
                 return True
         return False
+
+
+def _exported(outcomes: Iterable[Mapping[str, Any]], views: Iterable[BackfillView]) -> Counter[tuple[str, str]]:
+    exported = Counter[tuple[str, str]]()
+    for outcome in outcomes:
+        for destination, reasons in outcome["exported"].items():
+            exported.update({(destination, reason): count for reason, count in reasons.items()})
+    for view in views:
+        exported[view.backfill.destination_id, BACKFILL] += view.progress.exported
+    return +exported

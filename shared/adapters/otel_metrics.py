@@ -1,14 +1,15 @@
-"""What was counted, as OpenTelemetry metrics: counters, and the quantiles of each export's interval.
+"""What was counted, as OpenTelemetry metrics: counters, and the quantiles of each export's interval; open alerts.
 
 Histograms are not passed on as such: Azure Monitor keeps their sum, count, least and greatest alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from threading import Lock
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
+from shared.domain.alert_state import Alert
 from shared.domain.instants import SECOND
 from shared.domain.runs import Histogram, RunCounts
 
@@ -47,6 +48,10 @@ class OpenTelemetryMetrics:
             meter.create_observable_gauge(
                 f"{PREFIX}{name}", [partial(self._quantiles_of, name)], unit="s", description=description
             )
+        self._alerts: list[Observation] = []
+        meter.create_observable_gauge(
+            f"{PREFIX}alerts.open", [self._judged], unit="{alert}", description="1 while the alert is open, 0 after"
+        )
 
     def publish(self, destination_id: str, counts: RunCounts) -> None:
         destination = {"destination": destination_id}
@@ -59,6 +64,23 @@ class OpenTelemetryMetrics:
         with self._lock:
             for name, by_destination in self._durations.items():
                 by_destination.setdefault(destination_id, Histogram()).merge(getattr(counts, name))
+
+    def publish_alerts(self, alerts: Iterable[Alert]) -> None:
+        judged = [
+            Observation(
+                0 if alert.resolved_at else 1,
+                {"destination": alert.destination_id, "rule": alert.rule, "threshold": alert.threshold},
+            )
+            for alert in alerts
+        ]
+        with self._lock:
+            self._alerts = judged
+
+    def _judged(self, _options: CallbackOptions) -> list[Observation]:
+        """Nothing if no alert was judged here since the last time it was asked: another instance does that by now."""
+        with self._lock:
+            judged, self._alerts = self._alerts, []
+        return judged
 
     def _quantiles_of(self, name: str, _options: CallbackOptions) -> Iterator[Observation]:
         """Of what came since the last time it was asked, which is on the exporter's thread."""

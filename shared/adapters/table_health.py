@@ -20,11 +20,13 @@ class TableHealth:
         troubles = {}
         async for row in self._table.partition(_PARTITION):
             destination_id = str(row.properties["RowKey"])
+            half_open = row.properties.get("halfOpenSince")  # rows of an earlier version have none
             troubles[destination_id] = DestinationTrouble(
                 destination_id,
                 recovering=row.properties["recovering"],
                 since=row.properties["since"].value,
                 error=row.properties["error"],
+                half_open_since=half_open.value if half_open else 0,
                 etag=row.etag,
             )
         return troubles
@@ -62,4 +64,5 @@ def _properties(trouble: DestinationTrouble) -> dict[str, Any]:
         "recovering": trouble.recovering,
         "since": EntityProperty(trouble.since, EdmType.INT64),
         "error": trouble.error[:_ERROR_LENGTH],
+        "halfOpenSince": EntityProperty(trouble.half_open_since, EdmType.INT64),
     }

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.domain.instants import MINUTE
+from shared.domain.instants import MINUTE, SECOND
+from shared.domain.runs import RunCounts
 
 WINDOW = 10 * MINUTE
 """How far back the rules look that go by what was exported."""
+SLOWEST = 0.95
 
 
 class Verdict(StrEnum):
@@ -19,26 +21,15 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RecentExports:
-    """What became of a destination's exports in the window; `latency_p95` is in seconds, None where there were none."""
-
-    activated: int = 0
-    failed: int = 0
-    dead: int = 0
-    parked: int = 0
-    latency_p95: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
     """What is known of one destination at one moment; None where something could not be found out.
 
-    `down_seconds` and `backfill_seconds` are 0 where it is not down, or no backfill runs.
+    `down_seconds` and `backfill_seconds` are 0 where it is not down, or no backfill runs. `exports`: of the window.
     """
 
     down_seconds: float | None = None
     dead_rows: int | None = None
-    exports: RecentExports | None = None
+    exports: RunCounts | None = None
     backfill_seconds: float | None = None
 
 
@@ -71,12 +62,12 @@ def _skipped(facts: Facts) -> float | None:
     if exports is None:
         return None
     skipped = exports.failed + exports.dead + exports.parked
-    return _share(skipped, exports.activated + skipped)
+    return _share(skipped, exports.activated.total() + skipped)
 
 
 def _failed(facts: Facts) -> float | None:
     exports = facts.exports
-    return None if exports is None else _share(exports.failed, exports.activated + exports.failed)
+    return None if exports is None else _share(exports.failed, exports.activated.total() + exports.failed)
 
 
 def _share(part: int, whole: int) -> float:
@@ -85,7 +76,7 @@ def _share(part: int, whole: int) -> float:
 
 
 def _latency(facts: Facts) -> float | None:
-    return None if facts.exports is None else facts.exports.latency_p95 or 0.0
+    return None if facts.exports is None else (facts.exports.latency.quantile(SLOWEST) or 0) / SECOND
 
 
 _RULES = (

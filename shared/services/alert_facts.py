@@ -4,19 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
-from shared.domain.alerts import WINDOW, Facts, RecentExports
+from shared.domain.alerts import WINDOW, Facts
 from shared.domain.backfill import BackfillKind, BackfillState
 from shared.domain.instants import SECOND
 from shared.domain.undelivered import UndeliveredState
 from shared.errors import StorageError
-from shared.services.alert_ports import ExportHistory
 from shared.services.backfill_ports import BackfillStore
 from shared.services.health_ports import DestinationTrouble, HealthStore
 from shared.services.ports import Clock
+from shared.services.run_history import RunHistory
 from shared.services.undelivered_ports import UndeliveredStore
 
 COUNTED = 10_000
-SLOWEST = 0.95
 _AT_ONCE = 8
 Found = TypeVar("Found")
 
@@ -30,13 +29,13 @@ class AlertFacts:
         health: HealthStore,
         undelivered: UndeliveredStore,
         backfills: BackfillStore,
-        exports: ExportHistory,
+        history: RunHistory,
         clock: Clock,
     ) -> None:
         self._health = health
         self._undelivered = undelivered
         self._backfills = backfills
-        self._history = exports
+        self._history = history
         self._clock = clock
 
     async def of(self, destination_ids: list[str]) -> dict[str, Facts]:
@@ -50,7 +49,7 @@ class AlertFacts:
                 return Facts(
                     down_seconds=None if troubles is None else _down(troubles.get(destination_id), now),
                     dead_rows=await _known(self._dead_rows(destination_id)),
-                    exports=await _known(self._exports(destination_id, now)),
+                    exports=await _known(self._history.totals(destination_id, now - WINDOW, now)),
                     backfill_seconds=None if running is None else _since(running.get(destination_id), now),
                 )
 
@@ -72,19 +71,6 @@ class AlertFacts:
         count = await self._undelivered.count(destination_id, COUNTED)
         dead = count.by_state.get(UndeliveredState.DEAD, 0)
         return dead if dead or count.complete else None
-
-    async def _exports(self, destination_id: str, now: int) -> RecentExports | None:
-        slots = await self._history.read(destination_id, now - WINDOW, now, WINDOW)
-        if not slots:
-            return None
-        latencies = [latency for slot in slots if (latency := slot.counts.latency_quantile(SLOWEST)) is not None]
-        return RecentExports(
-            activated=sum(slot.counts.activated for slot in slots),
-            failed=sum(slot.counts.failed for slot in slots),
-            dead=sum(slot.counts.dead for slot in slots),
-            parked=sum(slot.counts.parked for slot in slots),
-            latency_p95=max(latencies, default=None),
-        )
 
 
 async def _known(finding: Awaitable[Found]) -> Found | None:

@@ -7,47 +7,6 @@ from shared.domain.alert_delivery import AlertDelivery
 from shared.domain.alert_state import Alert
 from shared.domain.alert_subscriptions import AlertSubscription
 
-
-class ExportCounts(Protocol):
-    """What became of a destination's exports in a slot.
-
-    `activated`: exports that the hub acknowledged. `failed`: attempts that it did not acknowledge. `dead`, `parked`:
-    exports that became so.
-    """
-
-    @property
-    def activated(self) -> int: ...
-
-    @property
-    def failed(self) -> int: ...
-
-    @property
-    def dead(self) -> int: ...
-
-    @property
-    def parked(self) -> int: ...
-
-    def latency_quantile(self, p: float) -> float | None:
-        """Within how many seconds the share `p` of the exports was acknowledged; None where there was none."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExportSlot:
-    """From `start`, in microseconds, as long as the step that was asked for."""
-
-    start: int
-    counts: ExportCounts
-
-
-class ExportHistory(Protocol):
-    async def read(self, destination_id: str, since: int, until: int, step: int) -> list[ExportSlot]:
-        """The slots of `step` from `since` until `until` (microseconds), also those in which nothing was exported.
-
-        The first may start before `since`, the last end after `until`. An empty list says that nothing is known of that
-        time. Raises StorageError.
-        """
-
-
 Item = TypeVar("Item", AlertSubscription, Alert, AlertDelivery)
 
 

@@ -54,15 +54,24 @@ class CircuitBreakers:
             now = self._clock()
             self._opened_at[destination_id] = now  # before the others are told: failures come side by side
             self._failures.pop(destination_id)
-            trouble = DestinationTrouble(destination_id, recovering=False, since=now, error=error.reason)
             try:
-                await self._health.put(trouble)
+                since = await self._began(destination_id, now)
+                await self._health.put(
+                    DestinationTrouble(destination_id, recovering=False, since=since, error=error.reason)
+                )
             except StorageError:
                 self._opened_at.pop(destination_id, None)
                 raise
             self._configuration.outdate()
 
+    async def _began(self, destination_id: str, now: int) -> int:
+        """One that is half-open goes on, and the rows that were parked in it are all there still."""
+        trouble = (await self._configuration.current()).troubles.get(destination_id)
+        return trouble.since if trouble is not None and trouble.half_open_since else now
+
 
 def _down_since(destination_id: str, snapshot: ConfigurationSnapshot) -> int | None:
     trouble = snapshot.troubles.get(destination_id)
-    return trouble.since if trouble is not None and not trouble.recovering else None
+    if trouble is None or trouble.recovering or trouble.half_open_since:
+        return None
+    return trouble.since

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.domain import alert_delivery, alert_state
 from shared.domain.alert_delivery import AlertDelivery, exhausted, given_up, overdue
@@ -21,6 +21,7 @@ from shared.services.alert_facts import AlertFacts
 from shared.services.alert_ports import AlertStore, DeliveryPointer, DeliveryQueue, Stored
 from shared.services.configuration_cache import ConfigurationCache
 from shared.services.ports import Clock
+from shared.services.run_ports import MetricSink
 
 
 @dataclass(slots=True)
@@ -28,6 +29,12 @@ class AlertRun:
     """What one run told of, as plain JSON: each event at least once, however often runs end early."""
 
     told: list[dict[str, Any]] = field(default_factory=list)
+
+
+class _Wanted(NamedTuple):
+    destination_id: str
+    rule_id: str
+    threshold: float
 
 
 class EvaluateAlerts:
@@ -38,6 +45,7 @@ class EvaluateAlerts:
         facts: AlertFacts,
         store: AlertStore,
         queue: DeliveryQueue,
+        metrics: MetricSink,
         clock: Clock,
         new_id: Callable[[], str],
     ) -> None:
@@ -45,6 +53,7 @@ class EvaluateAlerts:
         self._facts = facts
         self._store = store
         self._queue = queue
+        self._metrics = metrics
         self._clock = clock
         self._new_id = new_id
 
@@ -53,17 +62,19 @@ class EvaluateAlerts:
         destinations = sorted((await self._configuration.current()).targets.by_id)
         subscriptions = [stored.item for stored in await self._store.subscriptions.all()]
         alerts = {stored.item.key: stored for stored in await self._store.alerts.all()}
-        for stored in alerts.values():
-            await self._tell(stored, subscriptions, outcome)  # what a run before this one left
+        for left in alerts.values():
+            await self._tell(left, subscriptions, outcome)  # what a run before this one left
         facts = await self._facts.of(destinations)
-        judged = set()
-        for destination_id, rule_id, threshold in _wanted(destinations, subscriptions):
-            key = alert_key(destination_id, rule_id, threshold)
-            judged.add(key)
-            changed = await self._judge(alerts.get(key), destination_id, rule_id, threshold, facts[destination_id])
-            await self._tell(changed, subscriptions, outcome)
-        for key in alerts.keys() - judged:
-            await self._tell(await self._let_go(alerts[key]), subscriptions, outcome)
+        wanted = {alert_key(*each): each for each in _wanted(destinations, subscriptions)}
+        for key in dict.fromkeys((*wanted, *alerts)):
+            stored = alerts.get(key)
+            after = self._judged(stored.item if stored else None, wanted.get(key), facts)
+            if after is None:
+                await self._forget(stored)
+            elif (saved := await self._saved(Stored(after, stored.etag if stored else None))) is not None:
+                alerts[key] = saved
+                await self._tell(saved, subscriptions, outcome)
+        self._metrics.publish_alerts(stored.item for stored in alerts.values())
         await self._look_after_deliveries()
 
     async def alerts(self) -> list[Alert]:
@@ -76,37 +87,29 @@ class EvaluateAlerts:
         found = [stored.item for stored in await self._store.deliveries.all()]
         return sorted(found, key=lambda delivery: -delivery.created_at)
 
-    async def _judge(
-        self, stored: Stored[Alert] | None, destination_id: str, rule_id: str, threshold: float, facts: Facts
-    ) -> Stored[Alert] | None:
-        """Save what becomes of the alert; None where that is nothing new, or somebody else was faster."""
-        rule, now = RULES[rule_id], self._clock()
-        value, verdict = rule.measure(facts), rule.evaluate(facts, threshold)
-        if stored is not None and not stored.item.resolved_at:
-            after = next_state(stored.item, verdict, value, now)
-        elif verdict == Verdict.FIRING and value is not None:
-            after = Alert(
-                id=self._new_id(),
-                destination_id=destination_id,
-                rule=rule_id,
-                threshold=threshold,
-                value=value,
-                opened_at=now,
-            )
-        else:
-            await self._forget(stored)
-            return None
-        return None if after is None else await self._save(Stored(after, stored.etag if stored else None))
+    def _judged(self, current: Alert | None, wanted: _Wanted | None, facts: Mapping[str, Facts]) -> Alert | None:
+        """What becomes of the alert; None where that is nothing new.
 
-    async def _let_go(self, stored: Stored[Alert]) -> Stored[Alert] | None:
-        """Nobody asks for it any more: its destination or the threshold is gone."""
-        after = next_state(stored.item, Verdict.CLEAR, None, self._clock())
-        if after is None:
-            await self._forget(stored)
+        One that is not wanted any more, for its destination or the threshold is gone, is over.
+        """
+        value, verdict, now = None, Verdict.CLEAR, self._clock()
+        if wanted is not None:
+            rule, known = RULES[wanted.rule_id], facts[wanted.destination_id]
+            value, verdict = rule.measure(known), rule.evaluate(known, wanted.threshold)
+        if current is not None and not current.resolved_at:
+            return next_state(current, verdict, value, now)
+        if wanted is None or value is None or verdict != Verdict.FIRING:
             return None
-        return await self._save(Stored(after, stored.etag))
+        return Alert(
+            id=self._new_id(),
+            destination_id=wanted.destination_id,
+            rule=wanted.rule_id,
+            threshold=wanted.threshold,
+            value=value,
+            opened_at=now,
+        )
 
-    async def _save(self, stored: Stored[Alert]) -> Stored[Alert] | None:
+    async def _saved(self, stored: Stored[Alert]) -> Stored[Alert] | None:
         try:
             await self._store.alerts.save(stored)
         except ConflictError:  # another run was faster, and tells of it
@@ -118,10 +121,8 @@ class EvaluateAlerts:
             with suppress(ConflictError):
                 await self._store.alerts.delete(stored)
 
-    async def _tell(
-        self, stored: Stored[Alert] | None, subscriptions: list[AlertSubscription], outcome: AlertRun
-    ) -> None:
-        while stored is not None and (event := stored.item.unannounced) is not None:
+    async def _tell(self, stored: Stored[Alert], subscriptions: list[AlertSubscription], outcome: AlertRun) -> None:
+        while (event := stored.item.unannounced) is not None:
             alert = stored.item
             outcome.told.append({"event": str(event), **alert.to_json()})
             body = _body(alert, event)
@@ -161,10 +162,8 @@ class EvaluateAlerts:
                     await self._queue.put(DeliveryPointer(delivery.event_id, delivery.subscription_id, next_attempt), 0)
 
 
-def _wanted(
-    destinations: Iterable[str], subscriptions: Iterable[AlertSubscription]
-) -> Iterable[tuple[str, str, float]]:
-    """Destination, rule and threshold of each alert that there may be: the usual ones, and those subscribed to."""
+def _wanted(destinations: Iterable[str], subscriptions: Iterable[AlertSubscription]) -> Iterable[_Wanted]:
+    """Each alert that there may be: by the usual thresholds, and by those subscribed to."""
     thresholds: Mapping[str, set[float]] = defaultdict(set)
     for subscription in subscriptions:
         for rule_id in subscription.events:
@@ -172,7 +171,7 @@ def _wanted(
     for destination_id in destinations:
         for rule in RULES.values():
             for threshold in sorted({float(rule.threshold)} | thresholds[rule.id]):
-                yield destination_id, rule.id, threshold
+                yield _Wanted(destination_id, rule.id, threshold)
 
 
 def _body(alert: Alert, event: AlertEvent) -> str:

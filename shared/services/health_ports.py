@@ -8,13 +8,15 @@ from typing import Protocol
 class DestinationTrouble:
     """A destination that is down since `since`, or, once `recovering`, answers again since then (microseconds).
 
-    `etag` is of the row that was read.
+    `half_open_since`: since when one that is down is sent changes all the same, for nothing waits to probe it with; 0
+    where it is not. `etag` is of the row that was read.
     """
 
     destination_id: str
     recovering: bool
     since: int
     error: str
+    half_open_since: int = 0
     etag: str | None = field(default=None, compare=False)
 
 

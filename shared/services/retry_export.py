@@ -173,15 +173,17 @@ class RetryExport:
         except ConflictError:
             await self.point_to(stored.row)
 
-    async def probe(self, stored: StoredUndelivered, snapshot: ConfigurationSnapshot) -> SendError | None:
-        """Send the current state for `stored` and leave its row: a worker may be counting on the row to be there."""
+    async def probe(self, stored: StoredUndelivered, snapshot: ConfigurationSnapshot) -> bool:
+        """Send the current state for `stored` and leave its row: a worker may be counting on the row to be there.
+
+        False if its destination does not want the profile any more, so that nothing was sent. Raises SendError,
+        StorageError.
+        """
         export = self._export_of(stored.row, await self._profiles.load(stored.row.profile_id), snapshot)
-        if export is not None:
-            try:
-                await self._send(export)
-            except SendError as error:
-                return error
-        return None
+        if export is None:
+            return False
+        await self._send(export)
+        return True
 
     @staticmethod
     def _export_of(row: Undelivered, profile: StoredProfile, snapshot: ConfigurationSnapshot) -> Export | None:

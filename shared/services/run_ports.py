@@ -1,7 +1,9 @@
 """What counting needs of the outside."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
+from shared.domain.alert_state import Alert
 from shared.domain.runs import RunCounts, RunSlot
 
 
@@ -27,3 +29,6 @@ class RunStore(Protocol):
 class MetricSink(Protocol):
     def publish(self, destination_id: str, counts: RunCounts) -> None:
         """Pass on what was counted since the last time, without waiting."""
+
+    def publish_alerts(self, alerts: Iterable[Alert]) -> None:
+        """Pass on which of them are open and which are over, as just judged, without waiting."""

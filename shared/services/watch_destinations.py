@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from shared.domain.instants import MINUTE, SECOND, within
 from shared.domain.undelivered import UndeliveredState, overdue
@@ -116,7 +117,12 @@ class WatchDestinations:
         paused = target is not None and not target.dataflow.enabled
         if paused or not (self._unsettled(trouble) or _parked_since(stored, began)):
             return await self._retry.attempt(stored, snapshot)
-        error = await self._retry.probe(stored, snapshot)
+        error = None
+        try:
+            if not await self._retry.probe(stored, snapshot):
+                return Attempt.DROPPED
+        except SendError as failure:
+            error = failure
         if trouble is not None and not trouble.recovering:
             await self._note(trouble, error)
         return Attempt.KEPT if error is None else failed_attempt(error)
@@ -151,26 +157,48 @@ class WatchDestinations:
                     outcome.done[destination_id, "redriven as requested"] += 1
 
     async def _probe(self, trouble: DestinationTrouble, snapshot: ConfigurationSnapshot, outcome: WatchOutcome) -> None:
-        """Send one parked export, never a made-up event; if there is none, the next change is the probe."""
-        error = None
-        async for stored in self._undelivered.of(trouble.destination_id):
-            if stored.row.state == UndeliveredState.PARKED:
-                error = await self._retry.probe(stored, snapshot)
-                break
-        if what := await self._note(trouble, error):
+        """Send one export that waits, never a made-up event; if there is none, the next changes are the probe."""
+        try:
+            sent = await self._send_one(trouble.destination_id, snapshot)
+            what = await (self._note(trouble, None) if sent else self._half_open(trouble))
+        except SendError as error:
+            what = await self._note(trouble, error)
+        if what is not None:
             outcome.done[trouble.destination_id, what] += 1
+
+    async def _send_one(self, destination_id: str, snapshot: ConfigurationSnapshot) -> bool:
+        """Send the first export that may get through; False where none waits. Raises SendError, StorageError."""
+        until = self._clock() + self._budget
+        async for stored in self._undelivered.of(destination_id):
+            if not stored.row.permanent and await self._retry.probe(stored, snapshot):
+                return True
+            if self._clock() >= until:
+                break
+        return False
 
     async def _note(self, trouble: DestinationTrouble, error: SendError | None) -> str | None:
         """Say in the health row what a probe found; None where somebody has later news: the next run looks again."""
         if error is None or isinstance(error, ExportTooLargeError):  # whoever refuses one is there, and answers
-            found, what = replace(trouble, recovering=True, since=self._clock()), "answers again"
-        else:
-            found, what = replace(trouble, error=error.reason), "still down"
-        try:
-            await self._health.replace(found)
-        except ConflictError:
-            return None
-        return what
+            return await self._say(trouble, "answers again", recovering=True, since=self._clock(), half_open_since=0)
+        return await self._say(trouble, "still down", error=error.reason, half_open_since=0)
+
+    async def _half_open(self, trouble: DestinationTrouble) -> str | None:
+        """Let changes through though nobody answered: there would be nothing to send in the next run, either.
+
+        It stays down, for a change that fails leaves a row to probe with. The grace without one ends it.
+        """
+        now = self._clock()
+        if not trouble.half_open_since:
+            return await self._say(trouble, "half-open", half_open_since=now)
+        if within(now - trouble.half_open_since, self._grace):
+            return "half-open"
+        return await self._say(trouble, "nothing fails", recovering=True, since=now, half_open_since=0)
+
+    async def _say(self, trouble: DestinationTrouble, what: str, **changed: Any) -> str | None:
+        with suppress(ConflictError):
+            await self._health.replace(replace(trouble, **changed))
+            return what
+        return None
 
     async def _redrive(
         self,

@@ -221,11 +221,12 @@ class Services:
                 health=ports.health,
                 undelivered=ports.undelivered,
                 backfills=ports.backfills,
-                exports=ports.export_history,
+                history=self.run_history,
                 clock=ports.clock,
             ),
             store=ports.alerts,
             queue=ports.alert_deliveries,
+            metrics=ports.metrics,
             clock=ports.clock,
             new_id=ports.new_id,
         )

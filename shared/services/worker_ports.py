@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.services.alert_ports import AlertStore, DeliveryQueue, ExportHistory, WebhookSender
+from shared.services.alert_ports import AlertStore, DeliveryQueue, WebhookSender
 from shared.services.audit import AuditLog
 from shared.services.backfill_ports import BackfillStore, MemberIndex, SliceQueue
 from shared.services.connection_ports import HubVerifier, SecretStore
@@ -39,7 +39,6 @@ class Ports:
     alerts: AlertStore
     alert_deliveries: DeliveryQueue
     webhooks: WebhookSender
-    export_history: ExportHistory
     sender: ExportSender
     secrets: SecretStore
     verifier: HubVerifier

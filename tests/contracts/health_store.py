@@ -23,7 +23,10 @@ class HealthStoreContract:
         await store.put(down)
         await store.put(DestinationTrouble("e", recovering=False, since=NOW - 1, error="x"))
         await store.put(recovering)
-        assert await store.load() == {"d": down, "e": recovering}
+        half_open = DestinationTrouble("f", recovering=False, since=NOW - 1, error="", half_open_since=NOW)
+        await store.put(half_open)
+        assert await store.load() == {"d": down, "e": recovering, "f": half_open}
+        await store.clear((await store.load())["f"])
         read = (await store.load())["d"]
         await store.clear(read)
         await store.clear(read)

@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.configuration import parse_configuration_file
 from shared.errors import ExportTooLargeError
-from shared.services import backfill_ports, ports
+from shared.services import backfill_ports, health_ports, ports, profile_ports, quarantine_ports, undelivered_ports
 from shared.services.apply_configuration import apply_configuration
 from tests.faults.simulation import PORTS, Simulation
 from tests.unit.builders import item, membership
@@ -217,7 +217,7 @@ async def test_a_crash_while_a_destination_is_removed_leaves_none_of_its_rows() 
 def test_every_port_is_covered() -> None:
     protocols = {
         name
-        for module in (ports, backfill_ports)
+        for module in (ports, backfill_ports, health_ports, profile_ports, quarantine_ports, undelivered_ports)
         for name, value in vars(module).items()
         if getattr(value, "_is_protocol", False) and name != "Protocol"
     }
@@ -235,5 +235,5 @@ def test_every_port_is_covered() -> None:
         "RetryQueue",
     }
     people = {"audit", "uploads", "secrets", "verifier"}  # what a crash does there: tests/web, tests/unit/test_upload*
-    alerting = {"alerts", "alert_deliveries", "webhooks", "export_history"}  # tests/unit/test_alerts.py
+    alerting = {"alerts", "alert_deliveries", "webhooks"}  # tests/unit/test_alerts.py
     assert len(set(PORTS) - people - alerting) == len(protocols - {"Clock", "Sleep"})

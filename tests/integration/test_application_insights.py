@@ -26,12 +26,14 @@ print([name for name in sys.modules if name.startswith(("opentelemetry", "azure.
 WITH = """
 import sys
 from opentelemetry import metrics, trace
+from shared.domain.alert_state import Alert
 from shared.domain.runs import RunCounts
 from shared.telemetry import metrics_and_traces
 sink, tracing = metrics_and_traces(sys.argv[1])
 counts = RunCounts(received=3)
 counts.latency.add(2_000_000)
 sink.publish("crm", counts)
+sink.publish_alerts([Alert(id="1", destination_id="crm", rule="dead-rows", threshold=10, value=12, opened_at=1)])
 with tracing.message("m-1", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"):
     pass
 assert metrics.get_meter_provider().force_flush() and trace.get_tracer_provider().force_flush()
@@ -99,6 +101,13 @@ def test_with_the_setting_metrics_and_spans_arrive(insights: tuple[str, list[dic
     }
     assert metrics["profile_relay.received", None] == 3
     assert metrics["profile_relay.latency", "p95"] == pytest.approx(2, rel=0.42)
+    assert metrics["profile_relay.alerts.open", None] == 1
+    (alert,) = (
+        each["baseData"]["properties"]
+        for each in told
+        if each["baseType"] == "MetricData" and "rule" in each["baseData"]["properties"]
+    )
+    assert (alert["destination"], alert["rule"], alert["threshold"]) == ("crm", "dead-rows", "10.0")
     (span,) = (each["baseData"] for each in told if each["baseType"] == "RequestData")
     assert span["properties"]["profile_relay.message"] == "m-1"
     tags = next(each["tags"] for each in received if each["data"]["baseType"] == "RequestData")

@@ -265,8 +265,8 @@ async def test_a_hub_that_fails_costs_nothing(relay: Relay) -> None:
     assert {row["profileId"] for row in rows} == set(profiles)
 
     async def told_to_be_down() -> bool:
-        """Or recovering: where nothing is parked yet, the next change is the probe."""
-        return any(row["RowKey"] == "first" for row in await relay.rows("Configuration"))
+        rows = [row for row in await relay.rows("Configuration") if row["RowKey"] == "first"]
+        return bool(rows) and not rows[0]["recovering"]
 
     assert await eventually(told_to_be_down)
     assert sum(fault.fired for fault in relay.stack.broker.faults()) > 0

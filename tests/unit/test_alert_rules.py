@@ -6,11 +6,22 @@ from pathlib import Path
 import pytest
 
 from shared.domain.alert_state import KEPT, Alert, AlertEvent, next_state, outdated
-from shared.domain.alerts import RULES, Facts, RecentExports, Verdict
+from shared.domain.alerts import RULES, Facts, Verdict
+from shared.domain.instants import SECOND
+from shared.domain.runs import RunCounts
 from tests.unit.builders import NOW
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/alerts.md").read_text()
 F, C, U = Verdict.FIRING, Verdict.CLEAR, Verdict.UNKNOWN
+
+
+def exported(activated: int = 0, failed: int = 0, dead: int = 0, parked: int = 0, *seconds: int) -> Facts:
+    """`seconds`: how long exports took."""
+    counts = RunCounts(failed=failed, dead=dead, parked=parked)
+    counts.activated["audience"] = activated
+    for each in seconds:
+        counts.latency.add(each * SECOND)
+    return Facts(exports=counts)
 
 
 @pytest.mark.parametrize(
@@ -23,21 +34,21 @@ F, C, U = Verdict.FIRING, Verdict.CLEAR, Verdict.UNKNOWN
         ("dead-rows", Facts(dead_rows=0), C),
         ("dead-rows", Facts(dead_rows=1), F),
         ("activation-skipped", Facts(), U),
-        ("activation-skipped", Facts(exports=RecentExports()), C),
-        ("activation-skipped", Facts(exports=RecentExports(activated=99, dead=1)), C),
-        ("activation-skipped", Facts(exports=RecentExports(activated=98, dead=1)), F),
-        ("activation-skipped", Facts(exports=RecentExports(activated=997, failed=1, dead=1, parked=1)), C),
-        ("activation-skipped", Facts(exports=RecentExports(activated=96, failed=1, dead=1, parked=1)), F),
-        ("activation-skipped", Facts(exports=RecentExports(parked=1)), F),
+        ("activation-skipped", exported(), C),
+        ("activation-skipped", exported(activated=99, dead=1), C),
+        ("activation-skipped", exported(activated=98, dead=1), F),
+        ("activation-skipped", exported(activated=997, failed=1, dead=1, parked=1), C),
+        ("activation-skipped", exported(activated=96, failed=1, dead=1, parked=1), F),
+        ("activation-skipped", exported(parked=1), F),
         ("failure-rate", Facts(), U),
-        ("failure-rate", Facts(exports=RecentExports()), C),
-        ("failure-rate", Facts(exports=RecentExports(parked=9, dead=9)), C),
-        ("failure-rate", Facts(exports=RecentExports(activated=95, failed=5)), C),
-        ("failure-rate", Facts(exports=RecentExports(activated=94, failed=6)), F),
+        ("failure-rate", exported(), C),
+        ("failure-rate", exported(parked=9, dead=9), C),
+        ("failure-rate", exported(activated=95, failed=5), C),
+        ("failure-rate", exported(activated=94, failed=6), F),
         ("slow-exports", Facts(), U),
-        ("slow-exports", Facts(exports=RecentExports()), C),
-        ("slow-exports", Facts(exports=RecentExports(latency_p95=600)), C),
-        ("slow-exports", Facts(exports=RecentExports(latency_p95=600.1)), F),
+        ("slow-exports", exported(), C),
+        ("slow-exports", exported(20, 0, 0, 0, *[100] * 19, 9_000), C),
+        ("slow-exports", exported(20, 0, 0, 0, *[100] * 18, *[9_000] * 2), F),
         ("long-backfill", Facts(), U),
         ("long-backfill", Facts(backfill_seconds=3_600), C),
         ("long-backfill", Facts(backfill_seconds=3_601), F),
@@ -49,7 +60,7 @@ def test_the_rules(rule: str, facts: Facts, verdict: Verdict) -> None:
 
 @pytest.mark.parametrize(("threshold", "verdict"), [(None, F), (0.5, C), (0.49, F), (0, F)])
 def test_another_threshold(threshold: float | None, verdict: Verdict) -> None:
-    facts = Facts(exports=RecentExports(activated=1, dead=1))
+    facts = exported(activated=1, dead=1)
     assert RULES["activation-skipped"].evaluate(facts, threshold) == verdict
 
 

@@ -12,6 +12,7 @@ from shared.domain.alert_delivery import PATIENCE, RETRY_DELAYS
 from shared.domain.alert_subscriptions import SubscriptionDetails, secret_name
 from shared.domain.backfill import Backfill, BackfillKind, BackfillState
 from shared.domain.instants import DAY, MINUTE, SECOND
+from shared.domain.runs import SLOT, RunCounts, RunSlot, slot_of
 from shared.domain.undelivered import Undelivered, UndeliveredState
 from shared.errors import StorageError
 from shared.services.alert_ports import DeliveryPointer, WebhookAnswer
@@ -21,7 +22,6 @@ from shared.services.deliver_alerts import Delivered
 from shared.services.evaluate_alerts import AlertRun
 from shared.services.health_ports import DestinationTrouble
 from shared.services.undelivered_ports import StoredUndelivered, UndeliveredCount
-from tests.fakes import Counts
 from tests.unit.builders import NOW, configuration
 from tests.unit.world import CACHE_SECONDS, DOCUMENT, World
 
@@ -44,6 +44,14 @@ async def down(world: World, destination_id: str = "d") -> None:
 
 async def up(world: World, destination_id: str = "d") -> None:
     await world.health.put(DestinationTrouble(destination_id, recovering=True, since=world.clock(), error="down"))
+
+
+async def count(world: World, at: int, counts: RunCounts, activated: int = 0, *seconds: int) -> None:
+    """What an instance has counted of d in the slot of that instant: exports too, some of which took so long."""
+    counts.activated["audience"] = activated
+    for each in seconds:
+        counts.latency.add(each * SECOND)
+    await world.runs.put("d", RunSlot(slot_of(at), counts), "instance")
 
 
 async def evaluate(world: World, after_seconds: float = 20) -> list[tuple[str, str, str]]:
@@ -72,11 +80,16 @@ async def test_a_destination_goes_down_and_answers_again(world: World) -> None:
     await subscribe(world)
     assert await evaluate(world) == []
     await down(world)
+    assert world.metrics.alerts == []
     assert await evaluate(world) == [("opened", "d", "destination-down")]
-    assert await evaluate(world) == []
+    for _ in range(2):
+        assert world.metrics.alerts == [("d", "destination-down", True)]
+        assert await evaluate(world) == []
     await up(world)
     assert await evaluate(world) == [("resolved", "d", "destination-down")]
-    assert await evaluate(world) == []
+    for _ in range(2):
+        assert world.metrics.alerts == [("d", "destination-down", False)]
+        assert await evaluate(world) == []
     assert await deliver(world) == [Delivered.DELIVERED] * 2
     opened, resolved = posted(world)
     assert (opened["type"], resolved["type"]) == ("profile-relay.alert.opened", "profile-relay.alert.resolved")
@@ -94,7 +107,12 @@ async def test_a_destination_goes_down_and_answers_again(world: World) -> None:
 async def test_what_every_fact_opens(world: World) -> None:
     row = Undelivered("d", "p", UndeliveredState.DEAD, 1, ("audience",), NOW, 3, NOW, NOW, "no")
     await world.undelivered.save(StoredUndelivered(row, None))
-    world.export_history.counts = {"d": Counts(activated=5, failed=3, parked=2, latency=601), "e": Counts(activated=1)}
+    at = NOW + 3_601 * SECOND
+    latency = RunCounts().latency
+    latency.add(9_000 * SECOND)
+    await count(world, at - 2 * SLOT, RunCounts(dead=100))
+    await count(world, at - SLOT, RunCounts(parked=2), 5, 9_000)
+    await count(world, at, RunCounts(failed=3))
     running, done = BackfillState.RUNNING, BackfillState.DONE
     backfills = [
         (BackfillKind.BACKFILL, running, "e", 0),
@@ -117,18 +135,16 @@ async def test_what_every_fact_opens(world: World) -> None:
         "dead-rows": 1,
         "activation-skipped": 0.5,
         "failure-rate": 3 / 8,
-        "slow-exports": 601,
+        "slow-exports": (latency.quantile(0.95) or 0) / SECOND,
         "long-backfill": 3_601,
     }
-    now = world.clock()
-    assert set(world.export_history.asked) == {(each, now - 10 * MINUTE, now, 10 * MINUTE) for each in ("d", "e")}
 
 
 async def test_what_is_unknown_neither_opens_nor_resolves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.export_history.counts["d"] = Counts(dead=1)
+    await count(world, NOW, RunCounts(dead=1))
     await down(world)
     assert len(await evaluate(world)) == 2
-    del world.export_history.counts["d"]
+    await count(world, NOW, RunCounts())
 
     async def fail(*_: Any) -> Any:
         raise StorageError("no answer")
@@ -136,8 +152,8 @@ async def test_what_is_unknown_neither_opens_nor_resolves(world: World, monkeypa
     with monkeypatch.context() as broken:
         broken.setattr(world.health, "load", fail)
         broken.setattr(world.undelivered, "count", fail)
+        broken.setattr(world.runs, "read", fail)
         assert await evaluate(world, 1) == []  # the configuration is cached
-    world.export_history.counts["d"] = Counts()
     await up(world)
     assert len(await evaluate(world)) == 2
 
@@ -190,6 +206,7 @@ async def test_an_alert_of_a_destination_that_is_removed_is_over(world: World) -
     only_e = {"destinations": DOCUMENT["destinations"][1:], "dataflows": DOCUMENT["dataflows"][1:]}
     world.configuration.put(configuration(only_e).model_copy(update={"revision": 99}))
     assert await evaluate(world, CACHE_SECONDS) == [("resolved", "d", "destination-down")]
+    assert world.metrics.alerts == [("d", "destination-down", False)]
     await deliver(world)
     assert [event["data"]["state"] for event in posted(world)] == ["open", "resolved"]
 

@@ -87,7 +87,7 @@ async def test_an_outage_keeps_the_withdrawal(world: World) -> None:
     assert world.rows == {("d", "p"): "dead"}
     world.mend("d")
     await settle(world)
-    assert heard(world) == [("p", "consent", "exit")]
+    assert heard(world) == [("p", "consent", "exit")] * 2, "the probe, and what it left"
     assert world.rows == {}
 
 

@@ -14,8 +14,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from shared.adapters.otel_metrics import PREFIX, OpenTelemetryMetrics
 from shared.adapters.otel_tracing import OpenTelemetryTracing
+from shared.domain.alert_state import Alert
 from shared.domain.instants import SECOND
 from shared.domain.runs import Histogram, RunCounts
+from tests.unit.builders import NOW
 from tests.unit.test_tracing import TRACEPARENT
 
 DOCUMENT = Path(__file__).parents[2] / "docs/metrics.md"
@@ -92,9 +94,30 @@ def test_quantiles_are_of_all_since_the_last_export_and_of_nothing_before(reader
     assert p50 not in collected(reader)
 
 
+def an_alert(rule: str, threshold: float, resolved_at: int = 0) -> Alert:
+    return Alert(
+        id="1", destination_id="d", rule=rule, threshold=threshold, value=9, opened_at=NOW, resolved_at=resolved_at
+    )
+
+
+def test_open_alerts_are_told_of_by_who_judged_them_last(reader: InMemoryMetricReader) -> None:
+    sink = OpenTelemetryMetrics(MeterProvider([reader], shutdown_on_exit=False).get_meter("test"))
+    assert collected(reader) == {}
+    sink.publish_alerts([an_alert("dead-rows", 0), an_alert("dead-rows", 10)])
+    sink.publish_alerts([an_alert("dead-rows", 0), an_alert("dead-rows", 10, NOW + 1)])
+    rule = {("destination", "d"), ("rule", "dead-rows")}
+    assert collected(reader) == {
+        ("alerts.open", frozenset({*rule, ("threshold", 0)})): 1,
+        ("alerts.open", frozenset({*rule, ("threshold", 10)})): 0,
+    }
+    assert collected(reader) == {}
+
+
 def test_the_document_lists_every_metric_with_its_unit(reader: InMemoryMetricReader) -> None:
-    OpenTelemetryMetrics(MeterProvider([reader], shutdown_on_exit=False).get_meter("test")).publish("d", some_counts())
-    told = re.findall(r"^\| `\w+` \| `profile_relay\.(\w+)` \| (\w+) \|", DOCUMENT.read_text(), re.MULTILINE)
+    sink = OpenTelemetryMetrics(MeterProvider([reader], shutdown_on_exit=False).get_meter("test"))
+    sink.publish("d", some_counts())
+    sink.publish_alerts([an_alert("dead-rows", 0)])
+    told = re.findall(r"^\| (?:`\w+` )?\| `profile_relay\.([\w.]+)` \| (\w+) \|", DOCUMENT.read_text(), re.MULTILINE)
     units = {"By": "bytes", "s": "seconds"}
     data = reader.get_metrics_data()
     assert data is not None

@@ -21,7 +21,6 @@ from tests.fakes import (
     MemoryChangesQueue,
     MemoryConfiguration,
     MemoryDeliveryQueue,
-    MemoryExportHistory,
     MemoryHealth,
     MemoryLastExports,
     MemoryMembers,
@@ -77,7 +76,6 @@ class World:
         self.alerts = MemoryAlerts()
         self.alert_deliveries = MemoryDeliveryQueue()
         self.webhooks = ScriptedWebhooks()
-        self.export_history = MemoryExportHistory()
         self._ids = count(1)
         self.worker = self.new_worker()
 
@@ -103,7 +101,6 @@ class World:
             alerts=self.alerts,
             alert_deliveries=self.alert_deliveries,
             webhooks=self.webhooks,
-            export_history=self.export_history,
             sender=self.sender,
             secrets=self.secrets,
             verifier=self.verifier,
