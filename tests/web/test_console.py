@@ -262,6 +262,10 @@ async def test_a_preview_follows_the_form_and_saves_nothing(console: Console) ->
     assert "deep" not in text.split("What an export looks like")[1]
     nobody = text_of(await console.submit(f"{DATAFLOW}/preview", fields | {"profile_id": "nobody"}))
     assert "never been in an audience" in nobody
+    live = await console.submit(f"{DATAFLOW}/preview", fields | {"live": "on"})
+    assert '"deep": "sample deep"' in text_of(live)
+    assert (live.text.count("<form"), live.text.count("<h1")) == (1, 0)
+    assert [entry.what for entry in console.world.audit.entries.values()] == []
     assert console.world.configuration.document == before
 
 
