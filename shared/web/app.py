@@ -34,6 +34,7 @@ from shared.web.routes import (
     metrics,
     profiles,
     quarantine,
+    queues,
     undelivered,
     uploads,
 )
@@ -48,6 +49,7 @@ ROUTERS = (
     profiles.router,
     undelivered.router,
     quarantine.router,
+    queues.router,
     uploads.router,
     metrics.router,
     alerts.router,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.services.queue_ports import QueueKind
 from tests.contracts.alert_store import AlertStoreContract
 from tests.contracts.backfill_store import BackfillStoreContract
 from tests.contracts.configuration_store import ConfigurationStoreContract
@@ -9,6 +10,8 @@ from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
+from tests.contracts.queue_counter import Put as PutMessage
+from tests.contracts.queue_counter import QueueCounterContract
 from tests.contracts.run_store import RunStoreContract
 from tests.contracts.secret_store import SecretStoreContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
@@ -22,6 +25,7 @@ from tests.fakes import (
     MemoryMembers,
     MemoryProfiles,
     MemoryQuarantine,
+    MemoryQueueCounter,
     MemoryRuns,
     MemorySecrets,
     MemoryUndelivered,
@@ -74,6 +78,20 @@ class TestMemoryQuarantine(QuarantineContract):
     @pytest.fixture
     def quarantine(self) -> MemoryQuarantine:
         return MemoryQuarantine()
+
+
+class TestMemoryQueueCounter(QueueCounterContract):
+    @pytest.fixture
+    def counter(self) -> MemoryQueueCounter:
+        return MemoryQueueCounter(ManualClock(NOW))
+
+    @pytest.fixture
+    def put(self, counter: MemoryQueueCounter) -> PutMessage:
+        async def put(kind: QueueKind, poison: bool, visible: bool) -> int:
+            counter.put(kind, poison=poison, visible=visible)
+            return NOW
+
+        return put
 
 
 class TestMemoryMembers(MemberIndexContract):
