@@ -62,13 +62,13 @@ async def test_the_console_says_how_much_waits_and_for_how_long(console: Console
     page = await console.page("/console")
     assert "nothing waits" not in page
     assert (
-        "Queues Waiting 1 message waits in profile-changes the first for 9 min "
-        "Waiting 12 messages wait in export-retries being handled, or waiting for the time to be tried D "
+        "Queues Waiting 1 message waits in profile-changes , the first for 9 min "
+        "Waiting 12 messages wait in export-retries , being handled or not due yet D "
     ) in page
     world.queues.put(QueueKind.CHANGES, messages=2_339)
     world.clock.now += MINUTE
     assert (
-        "Piling up 2,340 messages wait in profile-changes the first for 10 min "
+        "Piling up 2,340 messages wait in profile-changes , the first for 10 min "
         "See whether an upload or a backfill is on, and let more instances run."
     ) in await console.page("/console")
 
@@ -79,7 +79,7 @@ async def test_what_failed_at_every_delivery_comes_first(console: Console, kind:
     console.world.queues.put(kind, poison=True, messages=2)
     page = await console.page("/console")
     assert "Queues Failed 2 messages wait in" in page
-    assert "-poison the first for 0 s They failed at every delivery. The function " in page
+    assert "-poison , the first for 0 s They failed at every delivery. The function " in page
     assert "Waiting 5 messages wait in profile-changes" in page
 
 
