@@ -2,7 +2,7 @@
 
 import asyncio
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.queue.aio import QueueServiceClient
 
 from shared.errors import StorageError
@@ -10,7 +10,9 @@ from shared.services.queue_ports import QueueCount, QueueKind
 
 
 class StorageQueueCounter:
-    """`names` are those of the queues; the account should be one that gives up soon, for somebody waits for a page."""
+    """`names` are those of the queues, their `-poison` queues apart. Whoever asks waits for a page, so the client of
+    the account has to give up soon.
+    """
 
     def __init__(self, account: QueueServiceClient, names: dict[QueueKind, str]) -> None:
         self._account = account
@@ -35,5 +37,6 @@ class StorageQueueCounter:
         except ResourceNotFoundError:
             pass
         except AzureError as error:
-            raise StorageError(f"queue {name}: could not count its messages: {error}") from error
+            reason = f"HTTP {error.status_code}" if isinstance(error, HttpResponseError) else error
+            raise StorageError(f"queue {name}: could not count its messages: {reason}") from error
         return QueueCount(kind, name, poison, messages, int(front.timestamp() * 1_000_000) if front else None)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, Request, expect
+from playwright.async_api import Browser, Page, Request, Route, expect
 
 from shared.errors import StorageError
 from shared.services.ports import StoredConfiguration
@@ -129,6 +129,15 @@ async def test_trouble_is_said_in_place(page: Page, console: Console, monkeypatc
     console.headers["X-MS-CLIENT-PRINCIPAL"] = signed_in
     await paths.fill("/v")
     await expect(page.get_by_label("Body of the export")).to_contain_text('"v": "sample v"')
+
+
+async def test_a_session_that_is_lost_is_not_followed_elsewhere(page: Page) -> None:
+    async def sign_in(route: Route) -> None:
+        await route.fulfill(status=302, headers={"location": "https://login.example/"})
+
+    await page.route("**/preview", sign_in)
+    await page.get_by_role("textbox", name="Attribute paths").fill("/y")
+    await expect(page.locator("#preview-said")).to_contain_text("You are not signed in any more")
 
 
 async def stored(console: Console) -> StoredConfiguration:
