@@ -85,8 +85,10 @@ async def test_what_failed_at_every_delivery_comes_first(console: Console, kind:
 
 async def test_a_queue_that_is_missing_is_named(console: Console) -> None:
     del console.world.queues.waiting[QueueKind.CHANGES, False]
+    del console.world.queues.waiting[QueueKind.SLICES, False]
     page = await console.page("/console")
     assert "Missing There is no queue profile-changes Create it, or name another in the app setting" in page
+    assert "Missing There is no queue backfill-slices Restart the app" in page
 
 
 async def test_the_page_is_there_though_nothing_could_be_counted(console: Console) -> None:

@@ -10,6 +10,8 @@ from shared.services.queue_ports import QueueCount, QueueKind
 _LATE = 10 * MINUTE
 """As long as the rule slow-exports allows; what is delayed on purpose waits for less, unless settings say otherwise."""
 
+_UPSTREAMS = "Create it, or name another in the app setting PROFILE_CHANGES_QUEUE."
+_OWN = "Restart the app: it creates this queue when it starts."
 _WHEN_LATE = {
     QueueKind.CHANGES: "See whether an upload or a backfill is on, and let more instances run. "
     "Nothing is lost meanwhile.",
@@ -54,7 +56,7 @@ def backlogs(counts: Iterable[QueueCount], now: int) -> list[Backlog]:
 
 def _backlog(count: QueueCount, now: int) -> Backlog:
     if count.messages is None:
-        return Backlog(count, Need.MISSING, "Create it, or name another in the app setting PROFILE_CHANGES_QUEUE.")
+        return Backlog(count, Need.MISSING, _UPSTREAMS if count.kind is QueueKind.CHANGES else _OWN)
     if count.poison:
         what = f"{_TAKES_POISONED[count.kind]}: if they stay, its log says why."
         return Backlog(count, Need.POISONED, f"They failed at every delivery. The function {what}")
