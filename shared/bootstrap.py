@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from azure.data.tables.aio import TableServiceClient
-from azure.storage.queue.aio import QueueClient
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from shared.adapters import alert_queue, event_hubs, queues, retry_queue, slice_queue, tables
 from shared.adapters.changes_queue import StorageChangesQueue
 from shared.adapters.hub_connections import HubConnections
 from shared.adapters.hub_verifier import EventHubsVerifier
+from shared.adapters.queue_counter import StorageQueueCounter
 from shared.adapters.secret_stores import ClosableSecretStore, secret_store
 from shared.adapters.table_alerts import TableAlerts
 from shared.adapters.table_audit import TableAudit
@@ -29,12 +30,13 @@ from shared.adapters.table_runs import TableRuns
 from shared.adapters.table_undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.adapters.webhook_sender import HttpWebhookSender
+from shared.services.queue_ports import QueueKind
 from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
 from shared.settings import RELAY_STORAGE, Settings
 from shared.telemetry import metrics_and_traces
 
-Clients: TypeAlias = tuple[TableServiceClient | QueueClient, ...]
+Clients: TypeAlias = tuple[TableServiceClient | QueueClient | QueueServiceClient, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,15 @@ async def build(environment: Mapping[str, str]) -> Relay:
         name: tables.connect(settings.tables(name))
         for name in dict.fromkeys((RELAY_STORAGE, *settings.profile_accounts))
     }
-    changes_client, *own_clients = (
-        queues.connect(settings.queues(), name)
-        for name in (settings.changes_queue, retry_queue.NAME, slice_queue.NAME, alert_queue.NAME)
-    )
-    clients: Clients = (*accounts.values(), changes_client, *own_clients)
+    queue_names = {
+        QueueKind.CHANGES: settings.changes_queue,
+        QueueKind.RETRIES: retry_queue.NAME,
+        QueueKind.SLICES: slice_queue.NAME,
+        QueueKind.ALERTS: alert_queue.NAME,
+    }
+    changes_client, *own_clients = (queues.connect(settings.queues(), name) for name in queue_names.values())
+    queue_account = queues.connect_account(settings.queues())
+    clients: Clients = (*accounts.values(), changes_client, *own_clients, queue_account)
     home = {
         name: tables.Table(accounts[RELAY_STORAGE], name)
         for name in (
@@ -120,6 +126,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         changes=StorageChangesQueue(changes_client, settings.changes_queue),
         retries=retry_queue.StorageRetryQueue(retries),
         slices=slice_queue.StorageSliceQueue(slices),
+        queues=StorageQueueCounter(queue_account, queue_names),
         uploads=uploads,
         alerts=TableAlerts(home["Alerts"]),
         alert_deliveries=alert_queue.StorageDeliveryQueue(deliveries),

@@ -30,6 +30,7 @@ from shared.errors import (
     ProfileTooLargeError,
     SecretError,
     SendError,
+    StorageError,
     UploadFileChangedError,
 )
 from shared.services.alert_ports import DeliveryPointer, Item, Stored, WebhookAnswer
@@ -41,8 +42,16 @@ from shared.services.last_exports_ports import InstanceExports
 from shared.services.ports import StoredConfiguration
 from shared.services.profile_ports import StoredProfile
 from shared.services.quarantine_ports import QuarantinedEntry, QuarantinedItem, QuarantinePage, StoredQuarantinedItem
+from shared.services.queue_ports import QueueCount, QueueKind
 from shared.services.undelivered_ports import RetryPointer, StoredUndelivered, UndeliveredCount, UndeliveredPage
 from shared.services.upload_ports import StoredFile, WriteAccess
+
+QUEUE_NAMES = {
+    QueueKind.CHANGES: "profile-changes",
+    QueueKind.RETRIES: "export-retries",
+    QueueKind.SLICES: "backfill-slices",
+    QueueKind.ALERTS: "alert-deliveries",
+}
 
 
 class ManualClock:
@@ -408,6 +417,33 @@ class MemorySliceQueue:
 
     async def put(self, pointer: SlicePointer) -> None:
         self.waiting.append(pointer)
+
+
+class MemoryQueueCounter:
+    """`waiting` are the messages of each queue by kind and whether it is the `-poison` queue: when each was put, and
+    whether it can be taken now. A queue that is not among them is missing.
+    """
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self.waiting: dict[tuple[QueueKind, bool], list[tuple[int, bool]]] = {(kind, False): [] for kind in QueueKind}
+        self.failure: StorageError | None = None
+        self._clock = clock
+
+    def put(self, kind: QueueKind, *, poison: bool = False, messages: int = 1, visible: bool = True) -> None:
+        """Put messages now."""
+        self.waiting.setdefault((kind, poison), []).extend([(self._clock(), visible)] * messages)
+
+    async def counts(self) -> list[QueueCount]:
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        return [self._count(kind, poison) for kind in QueueKind for poison in (False, True)]
+
+    def _count(self, kind: QueueKind, poison: bool) -> QueueCount:
+        waiting = self.waiting.get((kind, poison))
+        front = next((put_at for put_at, visible in waiting or () if visible), None)
+        name = f"{QUEUE_NAMES[kind]}-poison" if poison else QUEUE_NAMES[kind]
+        return QueueCount(kind, name, poison, None if waiting is None else len(waiting), front)
 
 
 class MemoryUploadFiles:

@@ -3,29 +3,40 @@
 from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError
-from azure.storage.queue.aio import QueueClient
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from shared.errors import StorageError
 from shared.settings import Connection
 
+_PATIENT: dict[str, Any] = {
+    "use_env_settings": False,
+    "connection_timeout": 5,
+    "read_timeout": 10,
+    # By default the SDK waits a quarter of a minute before its first retry, and a minute in all.
+    "initial_backoff": 1,
+    "increment_base": 1,
+    "random_jitter_range": 0,
+    "retry_total": 2,
+}
+_IMPATIENT: dict[str, Any] = {"use_env_settings": False, "connection_timeout": 2, "read_timeout": 2, "retry_total": 0}
+
 
 def connect(connection: Connection, name: str) -> QueueClient:
     """A client for the queue `name`; no request is made yet."""
-    options: dict[str, Any] = {
-        "use_env_settings": False,
-        "connection_timeout": 5,
-        "read_timeout": 10,
-        # By default the SDK waits a quarter of a minute before its first retry, and a minute in all.
-        "initial_backoff": 1,
-        "increment_base": 1,
-        "random_jitter_range": 0,
-        "retry_total": 2,
-    }
     if connection.connection_string:
-        return QueueClient.from_connection_string(connection.connection_string, name, **options)
+        return QueueClient.from_connection_string(connection.connection_string, name, **_PATIENT)
     from shared.adapters.identity import credential  # slow to import, and not needed with connection strings
 
-    return QueueClient(connection.endpoint or "", name, credential=credential(connection.client_id), **options)
+    return QueueClient(connection.endpoint or "", name, credential=credential(connection.client_id), **_PATIENT)
+
+
+def connect_account(connection: Connection) -> QueueServiceClient:
+    """A client for all queues, which gives up within a few seconds; no request is made yet."""
+    if connection.connection_string:
+        return QueueServiceClient.from_connection_string(connection.connection_string, **_IMPATIENT)
+    from shared.adapters.identity import credential
+
+    return QueueServiceClient(connection.endpoint or "", credential=credential(connection.client_id), **_IMPATIENT)
 
 
 class Queue:

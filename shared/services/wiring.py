@@ -46,6 +46,7 @@ class Services:
         self.clock = clock
         self.audit = ports.audit
         self.health = ports.health
+        self.queues = ports.queues
         self.traffic = LiveTraffic(clock)
         self.last_exports = LastExports(ports.last_exports, clock)
         self.runs = RecordRuns(ports.runs, ports.metrics, self.last_exports, clock, ports.new_id)

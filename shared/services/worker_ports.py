@@ -12,6 +12,7 @@ from shared.services.last_exports_ports import LastExportsStore
 from shared.services.ports import ChangesQueue, Clock, ConfigurationStore, ExportSender, Sleep
 from shared.services.profile_ports import ProfileStore
 from shared.services.quarantine_ports import Quarantine
+from shared.services.queue_ports import QueueCounter
 from shared.services.run_ports import MetricSink, RunStore
 from shared.services.tracing import Tracing
 from shared.services.undelivered_ports import RetryQueue, UndeliveredStore
@@ -35,6 +36,7 @@ class Ports:
     changes: ChangesQueue
     retries: RetryQueue
     slices: SliceQueue
+    queues: QueueCounter
     uploads: UploadFiles
     alerts: AlertStore
     alert_deliveries: DeliveryQueue

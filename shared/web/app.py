@@ -35,6 +35,7 @@ from shared.web.routes import (
     metrics,
     profiles,
     quarantine,
+    queues,
     undelivered,
     uploads,
 )
@@ -50,6 +51,7 @@ ROUTERS = (
     profiles.router,
     undelivered.router,
     quarantine.router,
+    queues.router,
     uploads.router,
     metrics.router,
     alerts.router,

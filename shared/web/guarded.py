@@ -29,13 +29,16 @@ Answer = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 
 
 def needs(
-    *permissions: Permission, accepts: tuple[str, ...] = JSON_TYPES, preconditions: bool = False
+    *permissions: Permission,
+    accepts: tuple[str, ...] = JSON_TYPES,
+    preconditions: bool = False,
+    noted: bool = True,
 ) -> dict[str, Any]:
-    """What a route's `openapi_extra` must be: the permissions it needs, the media types it accepts, and whether it
-    heeds If-Match and If-None-Match.
+    """What a route's `openapi_extra` must be: the permissions it needs, the media types it accepts, whether it
+    heeds If-Match and If-None-Match, and whether the audit log has it, unless it is a GET, which never is.
     """
     names = [str(permission) for permission in permissions]
-    return {PERMISSIONS: names, "x-accepts": list(accepts), "x-preconditions": preconditions}
+    return {PERMISSIONS: names, "x-accepts": list(accepts), "x-preconditions": preconditions, "x-noted": noted}
 
 
 class GuardedRoute(APIRoute):
@@ -67,6 +70,8 @@ class GuardedRoute(APIRoute):
                 if request.method in _READING:
                     return await handler(request)
                 await self.check(request, accepts)
+                if not extra["x-noted"]:
+                    return await handler(request)
                 return await _noted(request, principal, handler, self.answer)
             except Exception as error:
                 return await _failed(request, error, self.answer)

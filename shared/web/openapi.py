@@ -66,7 +66,8 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any]) -> None:
-    operation.pop("x-accepts")
+    for internal in ("x-accepts", "x-noted"):
+        operation.pop(internal)
     if operation.pop("x-preconditions"):
         operation["parameters"] = [*operation.get("parameters", ()), *_PRECONDITIONS]
     operation["responses"].pop("422", None)

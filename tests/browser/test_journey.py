@@ -37,11 +37,11 @@ async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, 
     # Map: the preview follows what is typed.
     await page.get_by_role("textbox", name="Others, by id").fill("gold")
     await page.get_by_role("textbox", name="Attribute paths").fill("person.name")
+    await expect(page.get_by_label("Body of the export")).to_contain_text('"name": "sample name"')
     await page.get_by_role("button", name="Preview").click()
+    await expect(page.get_by_role("checkbox", name="gold")).to_be_checked()
     await expect(page.get_by_label("Body of the export")).to_contain_text('"name": "sample name"')
     assert (await call(relay_stack, "GET", "/api/dataflows"))["dataflows"] == []
-    # Checked boxes stay as they were in the form.
-    await expect(page.get_by_role("checkbox", name="gold")).to_be_checked()
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("status")).to_contain_text("Saved.")
 

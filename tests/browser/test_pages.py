@@ -6,14 +6,13 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from local.broker.control import Fault
-from local.parts import PROJECT
 from local.stack import LocalStack
 from local.storage_faults.rules import StorageFault
+from tests.browser.checks import fits, is_accessible
 from tests.browser.console import SCRIPT, call, change, connect, send, shows
 from tests.unit.world import World
 from tests.web.api import BASE_URL, Api
 
-AXE = (PROJECT / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
 PATHS = (
     "",
     "/destinations/new",
@@ -63,10 +62,10 @@ async def test_everywhere(console: str, browser: Browser, page: Page) -> None:
     still = await browser.new_context(java_script_enabled=False)
     checked = await _checked(browser)
     for path in (*PATHS, *rows):
-        await _fits(await narrow.new_page(), f"{console}{path}")
+        await fits(await narrow.new_page(), f"{console}{path}")
         await _reads(await still.new_page(), f"{console}{path}")
         for context in checked:
-            await _is_accessible(await context.new_page(), f"{console}{path}")
+            await is_accessible(await context.new_page(), f"{console}{path}")
 
 
 async def test_the_closed_console(browser: Browser) -> None:
@@ -80,8 +79,8 @@ async def test_the_closed_console(browser: Browser) -> None:
         for context in await _checked(browser):
             await context.route("**/*", answer)
             page = await context.new_page()
-            await _fits(page, f"{BASE_URL}/console/undelivered")
-            await _is_accessible(await context.new_page(), f"{BASE_URL}/console/undelivered")
+            await fits(page, f"{BASE_URL}/console/undelivered")
+            await is_accessible(await context.new_page(), f"{BASE_URL}/console/undelivered")
 
 
 async def _checked(browser: Browser) -> list[BrowserContext]:
@@ -100,12 +99,6 @@ async def _first_link(page: Page, console: str, path: str) -> str:
     return address.removeprefix("/console")
 
 
-async def _fits(page: Page, url: str) -> None:
-    await page.goto(url)
-    assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), url
-    await page.close()
-
-
 async def _reads(page: Page, url: str) -> None:
     await page.goto(url)
     assert await page.locator("h1").inner_text(), url
@@ -113,21 +106,6 @@ async def _reads(page: Page, url: str) -> None:
     if url.endswith("/new"):
         await expect(page.get_by_label("Connection string", exact=True)).to_be_visible()
         await expect(page.get_by_label("SAS key", exact=True)).to_be_visible()
-    await page.close()
-
-
-async def _is_accessible(page: Page, url: str) -> None:
-    await page.goto(url)
-    await page.add_script_tag(content=AXE)
-    result = await page.evaluate("axe.run()")
-    findings = [
-        (each["id"], node["html"][:200], node["failureSummary"])
-        for each in result["violations"]
-        if each["impact"] in {"serious", "critical"}
-        for node in each["nodes"]
-    ]
-    assert findings == [], url
-    assert result["passes"]
     await page.close()
 
 
@@ -160,6 +138,28 @@ async def test_the_keyboard_is_enough(console: str, page: Page) -> None:
         await expect(page.get_by_role("radio", name=choice)).to_be_checked()
     await expect(page.get_by_label("Connection string", exact=True)).to_be_visible()
     await expect(page.get_by_role("textbox", name="SAS key name")).to_be_hidden()
+
+
+async def test_while_only_queues_are_down_the_rest_is_shown(console: str, page: Page, relay_stack: LocalStack) -> None:
+    relay_stack.storage_faults.set_faults(StorageFault(kind="status", service="queue", status=503))
+    try:
+        answer = await page.goto(console)
+        assert answer is not None
+        assert answer.status == 200
+        await expect(page.get_by_role("region", name="Queues")).to_contain_text(
+            "What waits could not be counted: Queue"
+        )
+        await expect(page.get_by_role("link", name="sales")).to_be_visible()
+    finally:
+        relay_stack.storage_faults.clear_faults()
+    listed = (await call(relay_stack, "GET", "/api/queues"))["queues"]
+    assert [each["name"] for each in listed if not each["poison"]] == [
+        "profile-changes",
+        "export-retries",
+        "backfill-slices",
+        "alert-deliveries",
+    ]
+    assert None not in [each["messages"] for each in listed if not each["poison"]]
 
 
 async def test_while_storage_is_down(console: str, page: Page, relay_stack: LocalStack) -> None:

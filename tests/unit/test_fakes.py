@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.services.queue_ports import QueueKind
 from tests.contracts.alert_store import AlertStoreContract
 from tests.contracts.backfill_store import BackfillStoreContract
 from tests.contracts.configuration_store import ConfigurationStoreContract
@@ -10,6 +11,8 @@ from tests.contracts.last_exports_store import LastExportsStoreContract
 from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
+from tests.contracts.queue_counter import Put as PutMessage
+from tests.contracts.queue_counter import QueueCounterContract
 from tests.contracts.run_store import RunStoreContract
 from tests.contracts.secret_store import SecretStoreContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
@@ -24,6 +27,7 @@ from tests.fakes import (
     MemoryMembers,
     MemoryProfiles,
     MemoryQuarantine,
+    MemoryQueueCounter,
     MemoryRuns,
     MemorySecrets,
     MemoryUndelivered,
@@ -82,6 +86,20 @@ class TestMemoryQuarantine(QuarantineContract):
     @pytest.fixture
     def quarantine(self) -> MemoryQuarantine:
         return MemoryQuarantine()
+
+
+class TestMemoryQueueCounter(QueueCounterContract):
+    @pytest.fixture
+    def counter(self) -> MemoryQueueCounter:
+        return MemoryQueueCounter(ManualClock(NOW))
+
+    @pytest.fixture
+    def put(self, counter: MemoryQueueCounter) -> PutMessage:
+        async def put(kind: QueueKind, poison: bool, visible: bool) -> int:
+            counter.put(kind, poison=poison, visible=visible)
+            return NOW
+
+        return put
 
 
 class TestMemoryMembers(MemberIndexContract):

@@ -27,6 +27,7 @@ from tests.fakes import (
     MemoryMetrics,
     MemoryProfiles,
     MemoryQuarantine,
+    MemoryQueueCounter,
     MemoryRetryQueue,
     MemoryRuns,
     MemorySecrets,
@@ -72,6 +73,7 @@ class World:
         self.changes = MemoryChangesQueue()
         self.retries = MemoryRetryQueue()
         self.slices = MemorySliceQueue()
+        self.queues = MemoryQueueCounter(self.clock)
         self.uploads = MemoryUploadFiles()
         self.alerts = MemoryAlerts()
         self.alert_deliveries = MemoryDeliveryQueue()
@@ -97,6 +99,7 @@ class World:
             changes=self.changes,
             retries=self.retries,
             slices=self.slices,
+            queues=self.queues,
             uploads=self.uploads,
             alerts=self.alerts,
             alert_deliveries=self.alert_deliveries,

@@ -264,6 +264,10 @@ async def test_a_preview_follows_the_form_and_saves_nothing(console: Console) ->
     assert "deep" not in text.split("What an export looks like")[1]
     nobody = text_of(await console.submit(f"{DATAFLOW}/preview", fields | {"profile_id": "nobody"}))
     assert "never been in an audience" in nobody
+    live = await console.submit(f"{DATAFLOW}/preview", fields | {"live": "on"})
+    assert '"deep": "sample deep"' in text_of(live)
+    assert (live.text.count("<form"), live.text.count("<h1")) == (1, 0)
+    assert [entry.what for entry in console.world.audit.entries.values()] == []
     assert console.world.configuration.document == before
 
 
@@ -491,6 +495,45 @@ async def test_a_subscription_shows_its_secret_once(console: Console) -> None:
     assert (await console.world.worker.alert_subscriptions.all(), console.world.secrets.secrets) == ([], {})
     text_of(await console.get(f"{own}/remove"), 404)
     text_of(await console.submit(f"{own}/test"), 404)
+
+
+async def test_a_subscription_has_thresholds_of_its_own(console: Console) -> None:
+    page = await console.get(ALERTS)
+    assert 'name="threshold_failure-rate"' in page.text
+    assert "Exports are not acknowledged when they are sent % Usually more than 5 %" in text_of(page)
+    assert "<details>" in page.text
+    typed = {"threshold_dead-rows": "10", "threshold_failure-rate": " 7.5 ", "threshold_slow-exports": "90"}
+    text_of(await console.submit(SUBSCRIPTIONS, {"url": HOOK, "event": list(RULES)} | typed), 201)
+    (subscription,) = await console.world.worker.alert_subscriptions.all()
+    assert subscription.thresholds == {"dead-rows": 10, "failure-rate": 0.075, "slow-exports": 90}
+    listed = await console.page(ALERTS)
+    assert "Every alert of every destination; dead-rows from more than 10 exports on; " in listed
+    assert "failure-rate from more than 7.5 % on; slow-exports from more than 1.5 min on" in listed
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "said"),
+    [
+        ("dead-rows", "-1", "expected a number from 0 to 10,000"),
+        ("dead-rows", "10001", "expected a number from 0 to 10,000"),
+        ("failure-rate", "101", "expected a number from 0 to 100"),
+        ("failure-rate", "5 %", "expected a number from 0 to 100"),
+        ("slow-exports", "1,5", "expected a number from 0 to 1,000,000,000"),
+        ("slow-exports", "nan", "expected a number from 0 to 1,000,000,000"),
+        ("long-backfill", "60", "choose this alert above, too, or leave this empty"),
+    ],
+)
+async def test_what_is_no_threshold_is_said_beside_its_field(
+    console: Console, name: str, typed: str, said: str
+) -> None:
+    events = [rule for rule in RULES if rule != "long-backfill"]
+    fields = {"url": HOOK, "event": events, f"threshold_{name}": typed}
+    answer = await console.submit(SUBSCRIPTIONS, fields)
+    assert said in text_of(answer, 422)
+    assert re.findall(r'id="([\w-]+)-problem"', answer.text) == [f"threshold_{name}"]
+    assert f'value="{typed}"' in answer.text
+    assert "<details open>" in answer.text
+    assert await console.world.worker.alert_subscriptions.all() == []
 
 
 @pytest.mark.parametrize(

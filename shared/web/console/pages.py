@@ -23,8 +23,8 @@ from shared.web.permissions import Permission, Principal, principal_of
 PREFIX = "/console"
 _HERE = Path(__file__).parent
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     # With no-referrer, browsers send `Origin: null` with forms, and whose form it is could not be seen.
     "Referrer-Policy": "same-origin",
@@ -114,10 +114,12 @@ class PageRoute(GuardedRoute):
         return secured
 
 
-def page(*permissions: Permission) -> dict[str, Any]:
-    """What the decorator of a page's route is given besides its path: whom it is for."""
+def page(*permissions: Permission, noted: bool = True) -> dict[str, Any]:
+    """What the decorator of a page's route is given besides its path: whom it is for, and whether the audit log has it
+    where it is a form's.
+    """
     return {
-        "openapi_extra": needs(*permissions, accepts=FORM_TYPES),
+        "openapi_extra": needs(*permissions, accepts=FORM_TYPES, noted=noted),
         "include_in_schema": False,
         "response_class": HTMLResponse,
         "response_model": None,

@@ -15,6 +15,7 @@ from shared.web.alert_models import TestedView
 from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems, by_field
+from shared.web.console.thresholds import field_name, parse_thresholds, unit_of
 from shared.web.context import Relay
 from shared.web.guarded import note
 from shared.web.permissions import Permission
@@ -38,15 +39,23 @@ async def show_alerts(relay: Relay, request: Request) -> Response:
 @router.post(_SUBSCRIPTIONS, **_MANAGE)
 async def subscribe(relay: Relay, request: Request, form: Submitted) -> Response:
     """The page that answers has the secret; there is no other that does."""
+    thresholds, problems = parse_thresholds(form, form.all("event"))
+    created = None
     try:
         details = SubscriptionDetails(
-            url=form.text("url"), events=form.all("event"), destinations=form.all("destination") or None
+            url=form.text("url"),
+            events=form.all("event"),
+            destinations=form.all("destination") or None,
+            thresholds=thresholds,
         )
-        created = await relay.alert_subscriptions.create(details)
+        if not problems:
+            created = await relay.alert_subscriptions.create(details)
     except ValidationError as error:
-        return await _show(relay, request, form, by_field(describe_problems(error), _FIELDS), status=422)
+        problems |= by_field(describe_problems(error), _FIELDS)
     except ConfigurationError as error:
-        return await _show(relay, request, form, by_field(str(error).splitlines(), _FIELDS), status=422)
+        problems |= by_field(str(error).splitlines(), _FIELDS)
+    if created is None:
+        return await _show(relay, request, form, problems, status=422)
     note(request, f"subscription {created.subscription.id} created")
     return render(
         request, "subscribed.html", status=201, subscription=created.subscription, secret=created.secret, rules=RULES
@@ -109,7 +118,13 @@ async def _show(
         urls={each.id: each.url for each in subscriptions},
         names={each.id: each.name for each in configuration.destinations},
         rules=RULES,
-        values={"url": form.text("url"), "event": form.all("event"), "destination": form.all("destination")},
+        values={
+            "url": form.text("url"),
+            "event": form.all("event"),
+            "destination": form.all("destination"),
+            "thresholds": [(rule, field_name(rule.id), form.text(field_name(rule.id))) for rule in RULES.values()],
+        },
+        unit_of=unit_of,
         problems=problems,
         tested=tested,
         keeps_keys=relay.connect_destinations.keeps_keys,

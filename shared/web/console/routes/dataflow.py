@@ -1,6 +1,6 @@
 """A destination's page: what is activated to it, what its exports look like, its backfills."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -15,7 +15,7 @@ from shared.web.console.mapping import MappingForm
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
 from shared.web.console.routes.alerts import open_alerts
-from shared.web.console.sample import PROFILE_ID, sample_export
+from shared.web.console.sample import sample_export
 from shared.web.context import Relay
 from shared.web.etags import etag_of
 from shared.web.permissions import Permission
@@ -49,14 +49,21 @@ async def show_destination(
     return await _show(relay, request, configuration, destination_id, form, span=span, follow=follow)
 
 
-@router.post("/destinations/{destination_id}/preview", **_ACTIVATE)
+@router.post("/destinations/{destination_id}/preview", **page(*Permission, noted=False))
 async def preview(relay: Relay, request: Request, destination_id: Id, submitted: Submitted) -> Response:
-    """What exports would look like by the mapping as it is in the form, which is not saved."""
+    """What exports would look like by the mapping as it is in the form, which is not saved.
+
+    The script asks for it whenever somebody stops typing, so it is not noted, and with the field `live` the answer is
+    the form alone: the rest of the page takes a dozen requests.
+    """
     configuration = await relay.edit_configuration.load()
     find_destination(configuration, destination_id)
     form, problems = mapping.parse(submitted, _dataflow(configuration, destination_id), destination_id)
     if len(form.profile_id) > MAX_PROFILE_ID_LENGTH:
         problems["profile_id"] = [f"expected at most {MAX_PROFILE_ID_LENGTH:,} characters"]
+    if submitted.checked("live"):
+        values = await _form_values(relay, configuration, destination_id, form, problems, previewed=True)
+        return render(request, "mapping_form.html", status=422 if problems else 200, **values)
     return await _show(relay, request, configuration, destination_id, form, problems, previewed=True)
 
 
@@ -109,14 +116,6 @@ async def _show(
 ) -> Response:
     destination = find_destination(configuration, destination_id)
     problems = problems or {}
-    export, why = None, ""
-    if not problems:
-        with_form = mapping.with_dataflow(configuration, form.dataflow)
-        if previewed and form.profile_id:
-            verdict = await relay.explain_profile.preview(form.profile_id, destination_id, with_form)
-            export, why = verdict.export, "; ".join(verdict.why)
-        elif form.dataflow.audiences:
-            export = sample_export(with_form, destination_id, relay.clock())
     backfills = (await backfills_api.list_backfills(relay)).backfills
     counts = await relay.undelivered_exports.counts()
     return render(
@@ -124,14 +123,7 @@ async def _show(
         "destination.html",
         status=422 if problems else 200,
         destination=destination_resource(destination, configuration, await relay.health.load()),
-        dataflow=_dataflow(configuration, destination_id),
-        form=form,
-        choices=mapping.choices(configuration, form.dataflow),
-        problems=problems,
-        export=export,
-        why=why,
-        previewed=previewed,
-        sample=PROFILE_ID,
+        **await _form_values(relay, configuration, destination_id, form, problems, previewed=previewed),
         backfills=[each for each in reversed(backfills) if each.destination == destination_id][:_BACKFILLS],
         waiting=counts.get(destination_id, UndeliveredCount({}, complete=True)),
         alerts=await open_alerts(relay, destination_id),
@@ -142,6 +134,36 @@ async def _show(
         span=span,
         now=relay.clock(),
     )
+
+
+async def _form_values(
+    relay: Services,
+    configuration: Configuration,
+    destination_id: str,
+    form: MappingForm,
+    problems: Problems,
+    *,
+    previewed: bool,
+) -> dict[str, Any]:
+    """What the form shows, and beside it an export by what it says."""
+    export, why = None, ""
+    if not problems:
+        with_form = mapping.with_dataflow(configuration, form.dataflow)
+        if previewed and form.profile_id:
+            verdict = await relay.explain_profile.preview(form.profile_id, destination_id, with_form)
+            export, why = verdict.export, "; ".join(verdict.why)
+        elif form.dataflow.audiences:
+            export = sample_export(with_form, destination_id, relay.clock())
+    return {
+        "destination_id": destination_id,
+        "dataflow": _dataflow(configuration, destination_id),
+        "form": form,
+        "choices": mapping.choices(configuration, form.dataflow),
+        "problems": problems,
+        "export": export,
+        "why": why,
+        "previewed": previewed,
+    }
 
 
 def _dataflow(configuration: Configuration, destination_id: str) -> Dataflow | None:

@@ -1,12 +1,16 @@
 """The first page: every destination, and how it is at a glance."""
 
+import asyncio
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from shared.domain.configuration import Dataflow
+from shared.errors import StorageError
 from shared.services.undelivered_ports import UndeliveredCount
+from shared.services.wiring import Services
+from shared.web.console.backlog import Backlog, backlogs
 from shared.web.console.pages import PREFIX, PageRoute, page, render
 from shared.web.console.routes.alerts import open_alerts
 from shared.web.context import Relay
@@ -31,7 +35,7 @@ class _Card:
 async def show_destinations(relay: Relay, request: Request) -> HTMLResponse:
     configuration = await relay.edit_configuration.load()
     troubles = await relay.health.load()
-    counts = await relay.undelivered_exports.counts()
+    counts, queues = await asyncio.gather(relay.undelivered_exports.counts(), _queues(relay))
     dataflows = {dataflow.id: dataflow for dataflow in configuration.dataflows}
     cards = [
         _Card(
@@ -51,5 +55,14 @@ async def show_destinations(relay: Relay, request: Request) -> HTMLResponse:
         waiting=sum(sum(card.waiting.by_state.values()) for card in cards),
         alerts=await open_alerts(relay),
         audiences=len(configuration.audiences),
+        queues=queues,
         now=relay.clock(),
     )
+
+
+async def _queues(relay: Services) -> list[Backlog] | str:
+    """What waits on the queues, or why that is not known: the page has more to say than that."""
+    try:
+        return backlogs(await relay.queues.counts(), relay.clock())
+    except StorageError as error:
+        return str(error)

@@ -12,6 +12,76 @@ const showChosen = () => {
 for (const way of ways) way.addEventListener("change", showChosen);
 if (ways.length) showChosen();
 
+// The preview follows the form as it is typed; what is typed, and where, is left alone.
+const previewButton = document.querySelector("[data-live]");
+if (previewButton) {
+  const form = previewButton.form;
+  const said = document.getElementById("preview-said");
+  const body = document.getElementById("preview-body");
+  let pause, underWay;
+
+  const say = (text) => {
+    const line = document.createElement("p");
+    line.className = "alert warn";
+    line.textContent = `${text} What is below is older than the form.`;
+    said.replaceChildren(line);
+  };
+
+  const showProblems = (page) => {
+    for (const field of form.querySelectorAll(".field")) {
+      const input = field.querySelector("input, textarea");
+      const answered = page.getElementById(input.id);
+      for (const name of ["aria-invalid", "aria-describedby"]) {
+        if (answered.hasAttribute(name)) input.setAttribute(name, answered.getAttribute(name));
+        else input.removeAttribute(name);
+      }
+      field.querySelector(".problem")?.remove();
+      field.append(...answered.closest(".field").querySelectorAll(".problem"));
+    }
+  };
+
+  const showExport = (page) => {
+    const open = body.querySelector("details")?.open;
+    const top = body.querySelector("pre")?.scrollTop ?? 0;
+    body.replaceChildren(...page.getElementById("preview-body").children);
+    if (open) body.querySelector("details")?.setAttribute("open", "");
+    body.querySelector("pre")?.scrollTo(0, top);
+    said.replaceChildren(...page.getElementById("preview-said").children);
+  };
+
+  const refresh = async (signal) => {
+    const fields = new URLSearchParams(new FormData(form));
+    fields.set("live", "on");
+    body.setAttribute("aria-busy", "true");
+    try {
+      // Whoever is not signed in any more is sent elsewhere, where no script may follow.
+      const answer = await fetch(previewButton.formAction, { method: "POST", body: fields, redirect: "manual", signal });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (page.getElementById("preview-said")) {
+        showProblems(page);
+        showExport(page);
+        if (answer.ok) form.querySelector("[role=alert]")?.remove();
+      } else if (answer.status === 401 || answer.type === "opaqueredirect") {
+        say("You are not signed in any more: keep what you typed, load the page again, and sign in.");
+      } else {
+        say(page.querySelector("[data-detail]")?.textContent ?? `The app answered HTTP ${answer.status}.`);
+      }
+    } catch (error) {
+      if (!signal.aborted) say("The app did not answer.");
+    } finally {
+      if (!signal.aborted) body.removeAttribute("aria-busy");
+    }
+  };
+
+  form.addEventListener("input", () => {
+    // What was asked before is not wanted any more, so its answer can't come late and overwrite a newer one.
+    underWay?.abort();
+    underWay = new AbortController();
+    clearTimeout(pause);
+    pause = setTimeout(refresh, 400, underWay.signal);
+  });
+}
+
 // A form is sent once, however often its button is pressed.
 for (const form of document.querySelectorAll("form[data-once]")) {
   form.addEventListener("submit", () => {

@@ -1,0 +1,66 @@
+"""What waits on the queues, in words: which of it needs somebody, and what to do then."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from shared.domain.instants import MINUTE
+from shared.services.queue_ports import QueueCount, QueueKind
+
+_LATE = 10 * MINUTE
+"""As long as the rule slow-exports allows; what is delayed on purpose waits for less, unless settings say otherwise."""
+
+_UPSTREAMS = "Create it, or name another in the app setting PROFILE_CHANGES_QUEUE."
+_OWN = "Restart the app: it creates this queue when it starts."
+_WHEN_LATE = {
+    QueueKind.CHANGES: "See whether an upload or a backfill is on, and let more instances run. "
+    "Nothing is lost meanwhile.",
+    QueueKind.RETRIES: "Exports that failed are tried again from here: see which destination is down, "
+    "and whether retry_export runs.",
+    QueueKind.SLICES: "Parts of backfills, sweeps and uploads: BACKFILL_PER_SECOND is their pace on each instance, "
+    "so let more of them run.",
+    QueueKind.ALERTS: "Webhooks were not told of these alerts yet: see on the page of alerts what could not be "
+    "delivered, and whether deliver_alert runs.",
+}
+_TAKES_POISONED = {
+    QueueKind.CHANGES: "quarantine_poisoned_changes puts them in quarantine",
+    QueueKind.RETRIES: "bury_poisoned_retry marks their exports dead",
+    QueueKind.SLICES: "give_up_slice notes it, and run_backfill starts them again",
+    QueueKind.ALERTS: "give_up_alert notes that they were not told",
+}
+
+
+class Need(IntEnum):
+    """How much a queue needs somebody, the most first."""
+
+    POISONED = 0
+    MISSING = 1
+    LATE = 2
+    NONE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """One queue that is not empty, or missing; `what_to_do` is empty where there is nothing to do."""
+
+    count: QueueCount
+    need: Need
+    what_to_do: str
+
+
+def backlogs(counts: Iterable[QueueCount], now: int) -> list[Backlog]:
+    """Of queues where something waits, or should; those that need somebody first."""
+    found = [_backlog(each, now) for each in counts if each.messages or (each.messages is None and not each.poison)]
+    return sorted(found, key=lambda backlog: backlog.need)
+
+
+def _backlog(count: QueueCount, now: int) -> Backlog:
+    if count.messages is None:
+        return Backlog(count, Need.MISSING, _UPSTREAMS if count.kind is QueueKind.CHANGES else _OWN)
+    if count.poison:
+        what = f"{_TAKES_POISONED[count.kind]}: if they stay, its log says why."
+        return Backlog(count, Need.POISONED, f"They failed at every delivery. The function {what}")
+    front = count.front_inserted_at
+    if front is not None and now - front >= _LATE:
+        return Backlog(count, Need.LATE, _WHEN_LATE[count.kind])
+    return Backlog(count, Need.NONE, "")

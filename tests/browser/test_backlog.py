@@ -1,0 +1,115 @@
+"""The console while much waits: it stays readable, says how much and for how long, and what to do."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from shared.domain.instants import MINUTE
+from shared.services.queue_ports import QueueKind
+from tests.browser.checks import fits, is_accessible
+from tests.browser.in_process import URL, serve
+from tests.unit.builders import item, membership
+from tests.unit.world import World
+from tests.web.console import SAME_ORIGIN, Console
+
+UNDELIVERED = 320
+QUARANTINED = 230
+PATHS = ("", "/destinations/d", "/destinations/e", "/undelivered", "/undelivered/d/redrive", "/quarantine", "/alerts")
+
+
+@pytest.fixture
+async def console() -> AsyncIterator[Console]:
+    """Much waits on the queues, in quarantine and for `d`, which is down; of two backfills of `e` one runs."""
+    world = World()
+    for number in range(40):
+        memberships = {"ups": membership(1, audience="b")["ups"] | membership(1, audience="c")["ups"]}
+        await world.handle(item(f"member-{number}", 1, segmentMembership=memberships))
+    async with Console(world) as client:
+        await map_audience(client, "b")
+        await world.clock.sleep(120)
+        await world.worker.plan_backfills.run()
+        del world.slices.waiting[8:]
+        await world.work_slices()
+        await map_audience(client, "c")
+        world.break_down("d")
+        world.queues.put(QueueKind.CHANGES, messages=2_340)
+        world.queues.put(QueueKind.CHANGES, poison=True, messages=3)
+        world.queues.put(QueueKind.RETRIES, messages=412, visible=False)
+        for number in range(UNDELIVERED):
+            profile_id = f"profile-{number:03}-{'long-' * (number % 9)}id"
+            await world.handle(item(profile_id, 1, segmentMembership=membership(1)))
+        for number in range(QUARANTINED):
+            await world.handle({"profileId": f"bad-{number}"}, message_id=f"m{number:03}")
+        world.clock.now += 25 * MINUTE
+        yield client
+
+
+async def map_audience(console: Console, audience: str) -> None:
+    before = (await console.get("/api/dataflows/e")).json()
+    mapped = {"audiences": [*before["audiences"], {"id": audience}], "attributes": ["/x"]}
+    await console.expect(200, "PUT", "/api/dataflows/e", json=mapped, headers=SAME_ORIGIN)
+
+
+@pytest.fixture
+async def page(page: Page, console: Console) -> Page:
+    await serve(page.context, console)
+    return page
+
+
+async def says(page: Page, path: str, pattern: str) -> None:
+    await page.goto(f"{URL}{path}")
+    text = re.sub(r"\s+", " ", await page.inner_text("main"))
+    assert re.search(pattern, text), text
+
+
+async def test_every_page_says_how_much_and_for_how_long(page: Page) -> None:
+    await says(
+        page,
+        "",
+        r"1 down · 320 exports undelivered .*"
+        r"Queues Failed 3 messages wait in profile-changes-poison, the first for 25 min They failed .*"
+        r"Piling up 2,340 messages wait in profile-changes, the first for 25 min See .*"
+        r"Waiting 412 messages wait in export-retries, being handled or not due yet .*"
+        r"Undelivered 31\d parked, \d retrying",
+    )
+    await says(page, "/undelivered", r"31\d parked · \d retrying Down for 25 min\.")
+    await says(
+        page,
+        "/destinations/e",
+        r"Waiting 1 audience, asked for 25 min ago 0 % · 0 members.* due 2\d min ago .*"
+        r"Running 1 audience, asked for 27 min ago 50 % · "
+        r"\d+ members, \d+ exported, 0 undelivered · about \d+ min left",
+    )
+
+
+@pytest.mark.parametrize(("path", "rows"), [("/undelivered", UNDELIVERED), ("/quarantine", QUARANTINED)])
+async def test_a_long_list_is_read_page_by_page(page: Page, path: str, rows: int) -> None:
+    await page.goto(f"{URL}{path}")
+    pages, seen = 0, set()
+    while True:
+        shown = await page.locator("ul.rows > li").evaluate_all("rows => rows.map((row) => row.innerHTML)")
+        assert 0 < len(shown) <= 50
+        seen |= set(shown)
+        pages += 1
+        further = page.get_by_role("link", name="Next page")
+        if not await further.count():
+            break
+        async with page.expect_navigation():
+            await further.click()
+    assert (pages, len(seen)) == (-(-rows // 50), rows)
+
+
+async def test_everything_fits_and_is_accessible(browser: Browser, console: Console) -> None:
+    narrow = await browser.new_context(viewport={"width": 360, "height": 740})
+    checked = [
+        await browser.new_context(bypass_csp=True, viewport={"width": 1200, "height": 800}),
+        await browser.new_context(bypass_csp=True, viewport={"width": 360, "height": 800}, color_scheme="dark"),
+    ]
+    for context in (narrow, *checked):
+        await serve(context, console)
+    for path in PATHS:
+        await fits(await narrow.new_page(), f"{URL}{path}")
+        for context in checked:
+            await is_accessible(await context.new_page(), f"{URL}{path}")

@@ -1,0 +1,99 @@
+"""What waits on the queues: over the API, and on the console's first page."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from shared.domain.instants import MINUTE
+from shared.errors import StorageError
+from shared.services.queue_ports import QueueKind
+from tests.unit.world import World
+from tests.web.api import Api
+from tests.web.console import Console
+
+
+@pytest.fixture
+async def console(world: World) -> AsyncIterator[Console]:
+    async with Console(world) as client:
+        yield client
+
+
+async def test_they_are_counted(api: Api) -> None:
+    queues = api.world.queues
+    queues.put(QueueKind.CHANGES, messages=2_340)
+    queues.put(QueueKind.RETRIES, visible=False)
+    queues.put(QueueKind.SLICES, poison=True)
+    listed = (await api.expect(200, "GET", "/api/queues"))["queues"]
+    assert listed[0] == {
+        "name": "profile-changes",
+        "kind": "changes",
+        "poison": False,
+        "messages": 2_340,
+        "frontInsertedAt": "2026-01-11T22:00:00Z",
+    }
+    assert [(each["name"], each["messages"], each["frontInsertedAt"] is None) for each in listed[1:]] == [
+        ("profile-changes-poison", None, True),
+        ("export-retries", 1, True),
+        ("export-retries-poison", None, True),
+        ("backfill-slices", 0, True),
+        ("backfill-slices-poison", 1, False),
+        ("alert-deliveries", 0, True),
+        ("alert-deliveries-poison", None, True),
+    ]
+
+
+async def test_storage_that_does_not_count_is_said(api: Api) -> None:
+    api.world.queues.failure = StorageError("queue export-retries: could not count its messages: no answer")
+    problem = await api.expect(503, "GET", "/api/queues")
+    assert problem["detail"] == "queue export-retries: could not count its messages: no answer"
+
+
+async def test_the_console_is_calm_while_nothing_waits(console: Console) -> None:
+    page = await console.page("/console")
+    assert "0 exports undelivered · nothing waits on the queues" in page
+    assert "Queues" not in page
+
+
+async def test_the_console_says_how_much_waits_and_for_how_long(console: Console) -> None:
+    world = console.world
+    world.queues.put(QueueKind.CHANGES)
+    world.queues.put(QueueKind.RETRIES, messages=12, visible=False)
+    world.clock.now += 9 * MINUTE
+    page = await console.page("/console")
+    assert "nothing waits" not in page
+    assert (
+        "Queues Waiting 1 message waits in profile-changes , the first for 9 min "
+        "Waiting 12 messages wait in export-retries , being handled or not due yet D "
+    ) in page
+    world.queues.put(QueueKind.CHANGES, messages=2_339)
+    world.clock.now += MINUTE
+    assert (
+        "Piling up 2,340 messages wait in profile-changes , the first for 10 min "
+        "See whether an upload or a backfill is on, and let more instances run."
+    ) in await console.page("/console")
+
+
+@pytest.mark.parametrize("kind", QueueKind)
+async def test_what_failed_at_every_delivery_comes_first(console: Console, kind: QueueKind) -> None:
+    console.world.queues.put(QueueKind.CHANGES, messages=5)
+    console.world.queues.put(kind, poison=True, messages=2)
+    page = await console.page("/console")
+    assert "Queues Failed 2 messages wait in" in page
+    assert "-poison , the first for 0 s They failed at every delivery. The function " in page
+    assert "Waiting 5 messages wait in profile-changes" in page
+
+
+async def test_a_queue_that_is_missing_is_named(console: Console) -> None:
+    del console.world.queues.waiting[QueueKind.CHANGES, False]
+    del console.world.queues.waiting[QueueKind.SLICES, False]
+    page = await console.page("/console")
+    assert "Missing There is no queue profile-changes Create it, or name another in the app setting" in page
+    assert "Missing There is no queue backfill-slices Restart the app" in page
+
+
+async def test_the_page_is_there_though_nothing_could_be_counted(console: Console) -> None:
+    console.world.queues.failure = StorageError("queue export-retries: could not count its messages: no answer")
+    page = await console.page("/console")
+    assert "What waits could not be counted: Queue export-retries: could not count its messages: no answer." in page
+    assert "D Healthy Dataflow Active" in page
+    assert "nothing waits" not in page
