@@ -79,6 +79,7 @@ async def test_the_closed_console(browser: Browser) -> None:
         for context in await _checked(browser):
             await context.route("**/*", answer)
             page = await context.new_page()
+            await page.set_viewport_size({"width": 360, "height": 740})
             await fits(page, f"{BASE_URL}/console/undelivered")
             await is_accessible(await context.new_page(), f"{BASE_URL}/console/undelivered")
 
