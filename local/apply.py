@@ -87,7 +87,7 @@ async def apply(
     storage_connection_string: str, wanted: ConfigurationFile, *, prune: bool = False, dry_run: bool = False
 ) -> Plan:
     """Carry out (or only plan) what `wanted` says on the configuration in this account."""
-    async with tables.connect(Connection(RELAY_STORAGE, connection_string=storage_connection_string)) as account:
+    async with tables.Account(Connection(RELAY_STORAGE, connection_string=storage_connection_string)) as account:
         table = tables.Table(account, "Configuration")
         await table.create_if_missing()
         stores = TableConfiguration(table), TableHealth(table)

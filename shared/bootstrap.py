@@ -8,7 +8,6 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from shared.adapters import alert_queue, event_hubs, queues, retry_queue, slice_queue, tables
@@ -36,7 +35,7 @@ from shared.services.worker_ports import Ports
 from shared.settings import RELAY_STORAGE, Settings
 from shared.telemetry import metrics_and_traces
 
-Clients: TypeAlias = tuple[TableServiceClient | QueueClient | QueueServiceClient, ...]
+Clients: TypeAlias = tuple[tables.Account | QueueClient | QueueServiceClient, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
     settings = Settings.from_environment(environment)
     secrets = secret_store(settings)
     accounts = {
-        name: tables.connect(settings.tables(name))
+        name: tables.Account(settings.tables(name))
         for name in dict.fromkeys((RELAY_STORAGE, *settings.profile_accounts))
     }
     queue_names = {

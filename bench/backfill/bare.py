@@ -32,7 +32,7 @@ class Bare:
 
     def __init__(self, environment: Mapping[str, str], body_bytes: int) -> None:
         settings = Settings.from_environment(environment)
-        self._account = tables.connect(settings.tables())
+        self._account = tables.Account(settings.tables())
         self._profiles = Table(self._account, "Profiles")
         self._index = Table(self._account, INDEX)
         self._hub = connect(settings.event_hubs("EVENTHUBS"), HUB)

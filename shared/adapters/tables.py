@@ -15,10 +15,12 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.data.tables import TableEntity, UpdateMode
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableServiceClient
 
 from shared.adapters.continuation import decode_token, encode_token
+from shared.adapters.entity_requests import EntityRequests
 from shared.errors import BadContinuationError, ConflictError, RowTooLargeError, StorageError
 from shared.settings import Connection
 
@@ -37,22 +39,31 @@ class Row:
     written_at: datetime | None = None
 
 
-def connect(connection: Connection) -> TableServiceClient:
-    """A client for the account; no request is made yet."""
-    options: dict[str, Any] = {
-        # The SDK would read proxies and .netrc from the environment at every single request.
-        "use_env_settings": False,
-        "connection_timeout": 5,
-        "read_timeout": 10,
-        "retry_total": 3,
-        "retry_backoff_factor": 0.2,
-        "retry_backoff_max": 2,
-    }
-    if connection.connection_string:
-        return TableServiceClient.from_connection_string(connection.connection_string, **options)
-    from shared.adapters.identity import credential  # slow to import, and not needed with connection strings
+class Account:
+    """The connection to a storage account's tables, made at the first request."""
 
-    return TableServiceClient(connection.endpoint or "", credential=credential(connection.client_id), **options)
+    def __init__(self, connection: Connection) -> None:
+        # The SDK would read proxies and .netrc from the environment at every single request.
+        transport = AioHttpTransport(use_env_settings=False, connection_timeout=5, read_timeout=10)
+        retries: dict[str, Any] = {"retry_total": 3, "retry_backoff_factor": 0.2, "retry_backoff_max": 2}
+        options = {"transport": transport, **retries}
+        if connection.connection_string:
+            self.service = TableServiceClient.from_connection_string(connection.connection_string, **options)
+        else:
+            from shared.adapters.identity import credential  # slow to import, and not needed with connection strings
+
+            identity = credential(connection.client_id)
+            self.service = TableServiceClient(connection.endpoint or "", credential=identity, **options)
+        self.requests = EntityRequests(self.service, transport, retries)
+
+    async def close(self) -> None:
+        await self.service.close()
+
+    async def __aenter__(self) -> "Account":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
 
 class Table:
@@ -62,8 +73,9 @@ class Table:
     turn first, for a few large messages ask for thousands of rows at once.
     """
 
-    def __init__(self, service: TableServiceClient, name: str) -> None:
-        self._client = service.get_table_client(name)
+    def __init__(self, account: Account, name: str) -> None:
+        self._client = account.service.get_table_client(name)
+        self._requests = account.requests
         self.name = name
         self._turns = asyncio.Semaphore(CONCURRENT_REQUESTS)
 
@@ -77,30 +89,28 @@ class Table:
     async def get(self, partition_key: str, row_key: str) -> Row | None:
         async with self._translated("read"):
             try:
-                entity = await self._client.get_entity(partition_key, row_key)
+                properties, etag = await self._requests.get(self.name, partition_key, row_key)
             except ResourceNotFoundError as error:
                 if getattr(error, "error_code", None) == "TableNotFound":
                     raise
                 return None
-            return self._row(entity)
+            written_at = properties.pop("Timestamp", None)
+            return Row(properties, etag, written_at)
 
     async def insert(self, properties: Mapping[str, Any]) -> str:
         """Add a row and return its etag. Raises ConflictError if there is one."""
         async with self._translated("insert"):
-            return self._etag(await self._client.create_entity(properties))
+            return await self._requests.insert(self.name, properties)
 
     async def replace(self, properties: Mapping[str, Any], etag: str) -> str:
         """Replace the row read with `etag` and return its new one. Raises ConflictError if it is another by now."""
         async with self._translated("replace"):
-            metadata = await self._client.update_entity(
-                properties, UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
-            )
-            return self._etag(metadata)
+            return await self._requests.replace(self.name, properties, etag)
 
     async def put(self, properties: Mapping[str, Any]) -> None:
         """Insert or replace, whatever is there."""
         async with self._translated("upsert"):
-            await self._client.upsert_entity(properties, UpdateMode.REPLACE)
+            await self._requests.put(self.name, properties)
 
     async def delete(self, partition_key: str, row_key: str, etag: str | None = None) -> None:
         """Delete the row, if given an `etag` only the one read with it.

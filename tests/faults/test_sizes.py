@@ -52,7 +52,7 @@ async def test_a_profiles_row(stack: LocalStack, off: int, monkeypatch: pytest.M
         return sizes[-1]
 
     monkeypatch.setattr(table_profiles, "row_size", measured)
-    async with tables.connect(Connection("STORAGE", stack.storage_connection_string)) as account:
+    async with tables.Account(Connection("STORAGE", stack.storage_connection_string)) as account:
         table = tables.Table(account, f"Sizes{uuid.uuid4().hex}")
         await table.create_if_missing()
         store = TableProfiles([table] * PROFILE_BUCKETS)

@@ -69,7 +69,7 @@ class App:
 
     async def realized(self, profile_ids: list[str]) -> list[str]:
         """Those of the profiles that are members."""
-        async with tables.connect(Connection("STORAGE", self._storage)) as account:
+        async with tables.Account(Connection("STORAGE", self._storage)) as account:
             profiles = TableProfiles([tables.Table(account, "Profiles")] * PROFILE_BUCKETS)
             states = [(await profiles.load(profile_id)).state for profile_id in profile_ids]
         entries = [(state.profile_id, state.memberships.get(AUDIENCE)) for state in states]

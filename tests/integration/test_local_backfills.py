@@ -61,7 +61,7 @@ def objects(printed: str) -> list[dict[str, Any]]:
 async def ask_for_a_backfill(state: Path) -> None:
     """As if it had been asked for a minute ago: it is due."""
     storage = StateDirectory(state).settings().storage
-    async with tables.connect(Connection(RELAY_STORAGE, connection_string=storage)) as account:
+    async with tables.Account(Connection(RELAY_STORAGE, connection_string=storage)) as account:
         table = tables.Table(account, "Configuration")
         await table.create_if_missing()
         wanted = parse_configuration_file(CONFIGURATION)

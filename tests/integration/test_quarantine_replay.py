@@ -55,7 +55,7 @@ async def test_look_mend_replay(own_stack: LocalStack, capsys: pytest.CaptureFix
     await relay.start(lease_seconds=10)
     await relay.send(f'{{"changes":[{BAD.decode()}]}}', "!no base64!")
     await relay.handled()
-    async with tables.connect(Connection(RELAY_STORAGE, own_stack.storage_connection_string)) as account:
+    async with tables.Account(Connection(RELAY_STORAGE, own_stack.storage_connection_string)) as account:
         mended = json.dumps(item("mended", 1, segmentMembership=membership(1))).encode()
         await TableQuarantine(tables.Table(account, "Quarantine")).put(
             QuarantinedItem("old", 4, NOW, "item 4: mended since", mended, "mended")
@@ -88,7 +88,7 @@ async def test_look_mend_replay(own_stack: LocalStack, capsys: pytest.CaptureFix
 
 async def test_odd_bytes_come_back_byte_for_byte(own_stack: LocalStack, capsys: pytest.CaptureFixture[str]) -> None:
     odd = [bytes(range(256)), '{"a":"\uffff"}'.encode(), b"{}\r\n", b" <&> \n", b""]
-    async with tables.connect(Connection(RELAY_STORAGE, own_stack.storage_connection_string)) as account:
+    async with tables.Account(Connection(RELAY_STORAGE, own_stack.storage_connection_string)) as account:
         table = tables.Table(account, "Quarantine")
         await table.create_if_missing()
         for number, raw in enumerate([*odd, b"\xff" * 65_536]):

@@ -29,7 +29,7 @@ PROFILES = 5
 
 async def remember_an_old_export(stack: LocalStack) -> None:
     """As an instance leaves it that has ended."""
-    async with tables.connect(Connection(RELAY_STORAGE, stack.storage_connection_string)) as account:
+    async with tables.Account(Connection(RELAY_STORAGE, stack.storage_connection_string)) as account:
         table = tables.Table(account, "LastExports")
         await table.create_if_missing()
         await TableLastExports(table).put("crm", "ended", [sent("p")])

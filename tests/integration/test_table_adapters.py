@@ -5,10 +5,18 @@ import base64
 import os
 import uuid
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from azure.data.tables.aio import TableServiceClient
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.data.tables import (
+    AccountSasPermissions,
+    EdmType,
+    EntityProperty,
+    ResourceTypes,
+    generate_account_sas,
+)
 
 from local.stack import LocalStack
 from shared.adapters import table_last_exports, table_quarantine, table_runs, table_undelivered, tables
@@ -40,13 +48,13 @@ from tests.unit.builders import NOW
 
 
 @pytest.fixture
-async def account(stack: LocalStack) -> AsyncIterator[TableServiceClient]:
-    async with tables.connect(Connection("STORAGE", stack.storage_connection_string)) as client:
+async def account(stack: LocalStack) -> AsyncIterator[tables.Account]:
+    async with tables.Account(Connection("STORAGE", stack.storage_connection_string)) as client:
         yield client
 
 
 @pytest.fixture
-async def table(account: TableServiceClient) -> tables.Table:
+async def table(account: tables.Account) -> tables.Table:
     """An empty table of the test's own."""
     table = tables.Table(account, f"Test{uuid.uuid4().hex}")
     await asyncio.gather(table.create_if_missing(), table.create_if_missing())
@@ -155,7 +163,7 @@ class TestTableQuarantine(QuarantineContract):
         await quarantine.delete(row_id)
 
     async def test_rows_of_earlier_releases_are_behind_all_others(
-        self, quarantine: TableQuarantine, account: TableServiceClient, table: tables.Table
+        self, quarantine: TableQuarantine, account: tables.Account, table: tables.Table
     ) -> None:
         await quarantine.put(QuarantinedItem("new", 0, NOW, "r", b"new"))
         await quarantine.put(QuarantinedItem("old", 0, NOW + SECOND, "r", b"old"))
@@ -188,13 +196,13 @@ class TestTableQuarantine(QuarantineContract):
         assert (found, token) == ([[], [], ["m0"]], None)
 
 
-async def rows(account: TableServiceClient, table: tables.Table) -> list[Mapping[str, Any]]:
-    return [row async for row in account.get_table_client(table.name).list_entities()]
+async def rows(account: tables.Account, table: tables.Table) -> list[Mapping[str, Any]]:
+    return [row async for row in account.service.get_table_client(table.name).list_entities()]
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x00\xff", os.urandom(65_536)])
 async def test_what_is_quarantined_is_kept_whole_and_once(
-    account: TableServiceClient, table: tables.Table, raw: bytes
+    account: tables.Account, table: tables.Table, raw: bytes
 ) -> None:
     quarantine = TableQuarantine(table)
     item = QuarantinedItem("0f8fad5b-d9cb-469f-a165-70867728950e", 3, NOW, "item 3: /x: expected ü", raw, "p/1")
@@ -209,7 +217,7 @@ async def test_what_is_quarantined_is_kept_whole_and_once(
     assert whole["RowKey"].endswith("another-message")
 
 
-async def test_a_missing_table_is_named(account: TableServiceClient) -> None:
+async def test_a_missing_table_is_named(account: tables.Account) -> None:
     absent = tables.Table(account, "Absent")
     with pytest.raises(StorageError, match="table Absent: could not read: the table is missing"):
         await absent.get("p", "r")
@@ -217,16 +225,78 @@ async def test_a_missing_table_is_named(account: TableServiceClient) -> None:
         await absent.insert({"PartitionKey": "p", "RowKey": "r"})
 
 
-async def test_replacing_a_deleted_row_is_a_conflict(account: TableServiceClient, table: tables.Table) -> None:
+async def test_replacing_a_deleted_row_is_a_conflict(account: tables.Account, table: tables.Table) -> None:
     row = {"PartitionKey": "p", "RowKey": "r"}
     etag = await table.insert(row)
-    await account.get_table_client(table.name).delete_entity("p", "r")
+    await account.service.get_table_client(table.name).delete_entity("p", "r")
     with pytest.raises(ConflictError):
         await table.replace(row, etag)
 
 
 async def test_storage_that_does_not_answer_is_an_error_with_its_reason() -> None:
     connection = Connection("STORAGE", "AccountName=a;AccountKey=YQ==;TableEndpoint=http://127.0.0.1:1/a")
-    async with tables.connect(connection) as account:
+    async with tables.Account(connection) as account:
         with pytest.raises(StorageError, match=r"table Profiles: could not read: .*127\.0\.0\.1"):
+            await tables.Table(account, "Profiles").get("p", "r")
+
+
+@pytest.mark.parametrize(
+    "key", ["it's", "a b", "100%", "50%25", "ä€😀", "a+b&c=d", "x@y:z", "(1,2);!$*", "'", '"', "~_.-"]
+)
+async def test_odd_keys_are_those_that_the_sdk_means(account: tables.Account, table: tables.Table, key: str) -> None:
+    etag = await table.insert({"PartitionKey": key, "RowKey": key, "n": 1})
+    etag = await table.replace({"PartitionKey": key, "RowKey": key, "n": 2}, etag)
+    await table.put({"PartitionKey": key, "RowKey": key, "n": 3})
+    assert [(row["PartitionKey"], row["RowKey"], row["n"]) for row in await rows(account, table)] == [(key, key, 3)]
+    row = await table.get(key, key)
+    assert row is not None
+    assert row.properties == {"PartitionKey": key, "RowKey": key, "n": 3}
+    await table.delete(key, key, row.etag)
+    assert await table.get(key, key) is None
+
+
+async def test_every_type_is_written_and_read_as_the_sdk_does(account: tables.Account, table: tables.Table) -> None:
+    properties = {
+        "PartitionKey": "p",
+        "RowKey": "r",
+        "text": "a\nb\x00",
+        "bytes": bytes(range(256)),
+        "small": 1,
+        "negative": -1,
+        "yes": True,
+        "half": 0.5,
+        "long": EntityProperty(2**60, EdmType.INT64),
+        "typed": EntityProperty(7, EdmType.INT32),
+    }
+    await table.insert(properties)
+    row = await table.get("p", "r")
+    by_sdk = await account.service.get_table_client(table.name).get_entity("p", "r")
+    assert row is not None
+    assert row.properties == by_sdk == properties | {"typed": 7}
+    assert (row.etag, row.written_at) == (by_sdk.metadata["etag"], by_sdk.metadata["timestamp"])
+
+
+async def test_a_shared_access_signature_is_enough(stack: LocalStack, table: tables.Table) -> None:
+    settings = dict(part.split("=", 1) for part in stack.storage_connection_string.split(";") if part)
+    signature = generate_account_sas(
+        AzureNamedKeyCredential(settings["AccountName"], settings["AccountKey"]),
+        resource_types=ResourceTypes(service=True, object=True),
+        permission=AccountSasPermissions(read=True, add=True, update=True),
+        expiry=datetime.now(UTC) + timedelta(hours=1),
+    )
+    connection = f"TableEndpoint={settings['TableEndpoint']};SharedAccessSignature={signature}"
+    async with tables.Account(Connection("STORAGE", connection)) as account:
+        signed = tables.Table(account, table.name)
+        etag = await signed.insert({"PartitionKey": "p", "RowKey": "r"})
+        await signed.replace({"PartitionKey": "p", "RowKey": "r", "n": 1}, etag)
+        row = await signed.get("p", "r")
+    assert row is not None
+    assert row.properties["n"] == 1
+
+
+async def test_a_wrong_key_is_an_error_with_its_reason(stack: LocalStack) -> None:
+    settings = dict(part.split("=", 1) for part in stack.storage_connection_string.split(";") if part)
+    connection = ";".join(f"{name}={value}" for name, value in (settings | {"AccountKey": "d3Jvbmc="}).items())
+    async with tables.Account(Connection("STORAGE", connection)) as account:
+        with pytest.raises(StorageError, match="table Profiles: could not read: HTTP 403"):
             await tables.Table(account, "Profiles").get("p", "r")
