@@ -22,6 +22,8 @@ Mask: TypeAlias = "dict[str, Mask | None]"
 
 _ABSENT: Any = object()
 _NEVER = -(2**63)
+_PLAIN = (str, int, bool, type(None))
+"""Of these, two that are equal and of one type are the same as JSON; of numbers that are not whole, 0.0 and -0.0 are not."""
 
 
 class AttributeWrite(NamedTuple):
@@ -237,4 +239,8 @@ def _same(before: Any, after: Any) -> bool:
     """Equal as JSON: `1`, `1.0` and `true` are three values."""
     if before is _ABSENT or after is _ABSENT:
         return before is after
+    if type(before) is not type(after):
+        return False
+    if isinstance(before, _PLAIN):
+        return bool(before == after)
     return canonical_json(before) == canonical_json(after)
