@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from shared.adapters.chunks import ROW_LIMIT, from_chunks, row_size, to_chunks
 from shared.adapters.tables import Row, Table
+from shared.domain.jsonvalue import json_bytes
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.state import ProfileState
 from shared.errors import ProfileTooLargeError, RowTooLargeError, StorageError
@@ -17,7 +18,7 @@ SIZE_LIMIT = ROW_LIMIT - 1024  # room for what the service adds to a row
 
 def encode_state(state: ProfileState) -> bytes:
     """The state as its row holds it."""
-    return zlib.compress(json.dumps(state.to_document(), ensure_ascii=False, separators=(",", ":")).encode())
+    return zlib.compress(json_bytes(state.to_document(), sort_keys=False))
 
 
 def decode_state(encoded: bytes, profile_id: str = "") -> ProfileState:

@@ -23,7 +23,7 @@ Mask: TypeAlias = "dict[str, Mask | None]"
 _ABSENT: Any = object()
 _NEVER = -(2**63)
 _PLAIN = (str, int, bool, type(None))
-"""Of these, two that are equal and of one type are the same as JSON; of numbers that are not whole, 0.0 and -0.0 are not."""
+"""Of these types, equal values are the same as JSON (0.0 and -0.0, both doubles, are not)."""
 
 
 class AttributeWrite(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 from shared.domain.configuration import Audience, Destination
 from shared.domain.consent import consents
 from shared.domain.instants import format_instant
-from shared.domain.jsonvalue import canonical_json
+from shared.domain.jsonvalue import json_bytes
 from shared.domain.memberships import AudienceKey, Membership
 from shared.domain.state import ProfileState
 from shared.domain.targets import Target
@@ -83,7 +83,7 @@ def export_body(state: ProfileState, target: Target, catalog: dict[AudienceKey, 
     Of a profile without the consent that `target` asks for, it is the exit from everything: no attributes.
     """
     consented = consents(state, target)
-    attributes = canonical_json(state.attributes.cut(target.mask) if consented else {})
+    attributes = json_bytes(state.attributes.cut(target.mask) if consented else {})
     memberships: dict[str, dict[str, Any]] = {}
     for audience, entry in _membership_entries(state, target, catalog):
         if not consented:
@@ -93,8 +93,8 @@ def export_body(state: ProfileState, target: Target, catalog: dict[AudienceKey, 
         namespace: [{"id": identity} for identity in ids]
         for namespace, ids in (state.identities.ids.items() if state.identities else ())
     }
-    rest = f'"segmentMembership":{canonical_json(memberships)},"identityMap":{canonical_json(identities)}}}'
-    return (attributes[:-1] + ("," if attributes != "{}" else "") + rest).encode()
+    rest = b'"segmentMembership":%b,"identityMap":%b}' % (json_bytes(memberships), json_bytes(identities))
+    return attributes[:-1] + (b"," if attributes != b"{}" else b"") + rest
 
 
 def _membership_entries(

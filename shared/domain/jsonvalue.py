@@ -4,6 +4,8 @@ import json
 import math
 from typing import Any, NoReturn, TypeAlias
 
+import orjson
+
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
 
@@ -17,7 +19,7 @@ class InvalidJsonError(ValueError):
 def parse_json(text: str) -> Any:
     """The value of `text`. NaN, infinities, numbers beyond a double and too deep nesting raise InvalidJsonError."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite_float)
+        return _DECODER.decode(text)
     except RecursionError:
         raise InvalidJsonError(f"expected at most {MAX_DEPTH} levels of nesting") from None
     except InvalidJsonError:
@@ -31,6 +33,18 @@ def parse_json(text: str) -> Any:
 def canonical_json(value: object) -> str:
     """`value` with sorted keys and no white space: the same value always gives the same text."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def json_bytes(value: object, *, sort_keys: bool = True) -> bytes:
+    """`value` as UTF-8 without white space: the same value always gives the same bytes (sorted).
+
+    Some numbers read otherwise than in `canonical_json`, 1e16 for 1e+16, which has no part in any comparison.
+    Raises UnicodeEncodeError for text that is half of a surrogate pair.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else None)
+    except TypeError:  # orjson writes no integers beyond 64 bits
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys).encode()
 
 
 def deeper_than(value: JsonValue, levels: int) -> bool:
@@ -51,3 +65,6 @@ def _finite_float(text: str) -> float:
     if math.isinf(number):
         raise InvalidJsonError("expected numbers within the range of a double")
     return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_float)
