@@ -93,8 +93,7 @@ class AttributeNode:
             if child is None:
                 continue
             if wanted is None:
-                value = child._resolve(below)
-                if value is not _ABSENT:
+                if (value := child._resolve(below)) is not _ABSENT:
                     found[key] = value
             elif part := child._cut(wanted, below):
                 found[key] = part
@@ -106,8 +105,11 @@ class AttributeNode:
     def _resolve(self, floor: int) -> Any:
         if self._is_object(floor):
             below = max(floor, self.value_time)
-            resolved = ((key, child._resolve(below)) for key, child in self.children.items())
-            return {key: value for key, value in resolved if value is not _ABSENT}
+            return {
+                key: value
+                for key, child in self.children.items()
+                if (value := child._resolve(below)) is not _ABSENT
+            }
         if self.value is None or self.value_time < floor:
             return _ABSENT
         return self.value
@@ -174,12 +176,16 @@ class AttributeNode:
 
     def drop_spent(self, before_seconds: int) -> None:
         """Forget the registers that have had nothing to show since before `before_seconds` (design: 30 days)."""
-        for key, child in list(self.children.items()):
+        emptied = []
+        for key, child in self.children.items():
             if child.spent_since is not None and child.spent_since < before_seconds:
                 child.value_time, child.value, child.spent_since = _NEVER, None, None
-            child.drop_spent(before_seconds)
+            if child.children:
+                child.drop_spent(before_seconds)
             if child.value_time == child.object_time == _NEVER:
-                del self.children[key]
+                emptied.append(key)
+        for key in emptied:
+            del self.children[key]
 
     def drop_until(self, time: int) -> list[AttributeWrite]:
         """Forget every write at `time` or before it: what is left is what the later ones alone would have made.

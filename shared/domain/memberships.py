@@ -69,4 +69,6 @@ class Membership:
         return replace(self, left_at=now_seconds if before.realized else before.left_at)
 
     def beats(self, other: "Membership | None") -> bool:
-        return other is None or self.order > other.order
+        if other is None or self.time > other.time:
+            return True
+        return self.time == other.time and self.order > other.order
