@@ -209,6 +209,8 @@ class AttributeNode:
 
     def to_document(self) -> list[Any]:
         """A JSON form: [value time, value, object time, children, spent since], cut after the last that is set."""
+        if self.value is not None and self.object_time == _NEVER and not self.children:
+            return [self.value_time, self.value]  # what most nodes are
         parts: list[Any] = [
             None if self.value_time == _NEVER else self.value_time,
             self.value,
@@ -222,6 +224,8 @@ class AttributeNode:
 
     @classmethod
     def from_document(cls, document: list[Any]) -> "AttributeNode":
+        if len(document) == 2:
+            return cls(*document)
         value_time, value, object_time, children, spent_since = document + [None] * (5 - len(document))
         return cls(
             _NEVER if value_time is None else value_time,

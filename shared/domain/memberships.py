@@ -19,6 +19,10 @@ class Strength(IntEnum):
     EXPIRED = 2
 
 
+# Looked up once: an enumeration's members and values take longer than all else that is done with them.
+_REALIZED = Strength.REALIZED
+STRENGTHS = tuple(Strength)
+
 @dataclass(frozen=True)
 class Membership:
     """`last_qualification_time` and `valid_until` are kept as received, for they are exported as received.
@@ -43,11 +47,11 @@ class Membership:
 
     @property
     def realized(self) -> bool:
-        return self.strength == Strength.REALIZED
+        return self.strength is _REALIZED
 
     @property
     def status(self) -> str:
-        return "realized" if self.realized else "exited"
+        return "realized" if self.strength is _REALIZED else "exited"
 
     @cached_property
     def order(self) -> tuple[int, int, int, str, str]:
