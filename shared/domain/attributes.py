@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from shared.domain.jsonvalue import JsonObject, JsonValue, canonical_json
+from shared.domain.jsonvalue import JsonObject, JsonValue, canonical_json, same_json
 
 Path: TypeAlias = tuple[str, ...]
 Mask: TypeAlias = "dict[str, Mask | None]"
@@ -22,8 +22,6 @@ Mask: TypeAlias = "dict[str, Mask | None]"
 
 _ABSENT: Any = object()
 _NEVER = -(2**63)
-_PLAIN = (str, int, bool, type(None))
-"""Of these types, equal values are the same as JSON (0.0 and -0.0, both doubles, are not)."""
 
 
 class AttributeWrite(NamedTuple):
@@ -103,12 +101,10 @@ class AttributeNode:
         return self.object_time != _NEVER and self.object_time >= floor and self.object_time >= self.value_time
 
     def _resolve(self, floor: int) -> Any:
-        if self._is_object(floor):
+        if self.object_time != _NEVER and self._is_object(floor):
             below = max(floor, self.value_time)
             return {
-                key: value
-                for key, child in self.children.items()
-                if (value := child._resolve(below)) is not _ABSENT
+                key: value for key, child in self.children.items() if (value := child._resolve(below)) is not _ABSENT
             }
         if self.value is None or self.value_time < floor:
             return _ABSENT
@@ -153,13 +149,13 @@ class AttributeNode:
         self._drop_hidden(time)
         if self.object_time >= time:
             self.value, self.spent_since = None, now_seconds
-            changed = not _same(before, self._resolve(floor))
+            changed = not same_json(before, self._resolve(floor))
             writes.append(AttributeWrite(path, changed, covered=not changed))
             return
         self.value, self.object_time = value, _NEVER
         self.spent_since = now_seconds if value is None else None
         after = _ABSENT if value is None else value
-        writes.append(AttributeWrite(path, not _same(before, after)))
+        writes.append(AttributeWrite(path, not same_json(before, after)))
 
     def _drop_hidden(self, floor: int) -> None:
         """Forget what a value register at `floor` above hides: it can never count again."""
@@ -241,16 +237,5 @@ def _differing(before: Any, after: Any, path: Path = ()) -> Iterator[Path]:
     if isinstance(before, dict) and before and isinstance(after, dict):
         for key, value in before.items():
             yield from _differing(value, after.get(key, _ABSENT), (*path, key))
-    elif not _same(before, after):
+    elif not same_json(before, after):
         yield path
-
-
-def _same(before: Any, after: Any) -> bool:
-    """Equal as JSON: `1`, `1.0` and `true` are three values."""
-    if before is _ABSENT or after is _ABSENT:
-        return before is after
-    if type(before) is not type(after):
-        return False
-    if isinstance(before, _PLAIN):
-        return bool(before == after)
-    return canonical_json(before) == canonical_json(after)

@@ -47,6 +47,17 @@ def json_bytes(value: object, *, sort_keys: bool = True) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys).encode()
 
 
+def same_json(one: Any, other: Any) -> bool:
+    """Whether both are the same value: `1`, `1.0` and `true` are three, and so are `0.0` and `-0.0` two."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, (str, int)):
+        return bool(one == other)
+    return canonical_json(one) == canonical_json(other)
+
+
 def deeper_than(value: JsonValue, levels: int) -> bool:
     """Whether objects and arrays are nested more than `levels` deep in `value`."""
     if isinstance(value, dict):

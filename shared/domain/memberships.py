@@ -23,6 +23,7 @@ class Strength(IntEnum):
 _REALIZED = Strength.REALIZED
 STRENGTHS = tuple(Strength)
 
+
 @dataclass(frozen=True)
 class Membership:
     """`last_qualification_time` and `valid_until` are kept as received, for they are exported as received.

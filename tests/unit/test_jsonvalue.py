@@ -5,7 +5,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.domain.jsonvalue import (
@@ -16,6 +16,7 @@ from shared.domain.jsonvalue import (
     deeper_than,
     json_bytes,
     parse_json,
+    same_json,
 )
 
 TEXTS = st.text(st.sampled_from('aZ"\\/\n\x00\x7f\u2028é\U0001f600'), max_size=4)
@@ -112,6 +113,17 @@ def test_the_canonical_form_is_sorted_compact_and_unescaped() -> None:
 @pytest.mark.parametrize(("one", "other"), [(1, 1.0), (1, True), (0, False), (None, "null"), ({}, []), ("1", 1)])
 def test_values_that_are_not_the_same_json_have_other_canonical_forms(one: JsonValue, other: JsonValue) -> None:
     assert canonical_json(one) != canonical_json(other)
+
+
+@settings(max_examples=150, deadline=None)
+@given(VALUES, VALUES)
+@example(0.0, -0.0)
+@example(1, True)
+@example(10**5, 10**5)
+@example([1], [1.0])
+def test_two_values_are_the_same_json_if_their_canonical_forms_are(one: JsonValue, other: JsonValue) -> None:
+    assert same_json(one, other) == (canonical_json(one) == canonical_json(other))
+    assert same_json(one, parse_json(canonical_json(one)))
 
 
 WITHOUT_DOUBLES: st.SearchStrategy[Any] = st.recursive(
