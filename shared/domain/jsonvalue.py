@@ -60,10 +60,13 @@ def same_json(one: Any, other: Any) -> bool:
 
 def deeper_than(value: JsonValue, levels: int) -> bool:
     """Whether objects and arrays are nested more than `levels` deep in `value`."""
-    if isinstance(value, dict):
-        return levels == 0 or any(deeper_than(v, levels - 1) for v in value.values() if isinstance(v, (dict, list)))
-    if isinstance(value, list):
-        return levels == 0 or any(deeper_than(v, levels - 1) for v in value if isinstance(v, (dict, list)))
+    if not isinstance(value, (dict, list)):
+        return False
+    if levels == 0:
+        return True
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, (dict, list)) and deeper_than(inner, levels - 1):
+            return True
     return False
 
 
