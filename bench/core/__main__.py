@@ -12,8 +12,8 @@ import platform
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
+from bench.backfill.results import print_checks, rounded
 from bench.core.measure import CHANGES, ROUNDS, measure
 
 
@@ -24,23 +24,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds of {CHANGES} changes each ({ROUNDS})")
     args = parser.parse_args(arguments)
-    figures = measure(args.rounds)
+    figures, checks = measure(args.rounds)
     if args.json:
-        print(json.dumps(figures, indent=2))
+        print(json.dumps(rounded({"figures": figures, "checks": [check.to_json() for check in checks]}), indent=2))
     else:
-        print_table(figures)
-    return 0 if all(goal["holds"] for goal in figures["goals"]) else 1
-
-
-def print_table(figures: dict[str, Any]) -> None:
-    where = f"Python {platform.python_version()}, {platform.machine()}, {datetime.now(UTC):%Y-%m-%d}"
-    print(f"µs of CPU a change, medians of {figures['rounds']} rounds; {where}")
-    for name, microseconds in figures["microseconds"].items():
-        print(f"  {name:34} {microseconds:8.1f}")
-    for goal in figures["goals"]:
-        print(
-            f"{goal['what']:36} {goal['value']:8.2f}   (at most {goal['at_most']}){'' if goal['holds'] else '  MISSED'}"
-        )
+        where = f"Python {platform.python_version()}, {platform.machine()}, {datetime.now(UTC):%Y-%m-%d}"
+        print_checks(f"The core alone, medians of {args.rounds} rounds; {where}", checks, wide=sys.stdout.isatty())
+    return 0 if all(check.holds for check in checks) else 1
 
 
 if __name__ == "__main__":

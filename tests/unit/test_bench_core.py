@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from bench.core.measure import handle
+from bench.core import measure as timing
+from bench.core.measure import handle, measure
 from bench.core.workload import AUDIENCES, IDENTITIES, LEAVES, MEMBERSHIPS, body_of, changes, stored_profile, targets_of
 
 
@@ -34,3 +35,17 @@ def test_seven_in_ten_changes_write_attributes_two_an_audience_and_one_the_ident
         4,
         2,
     ]
+
+
+def test_every_ratio_of_the_goals_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "CHANGES", 10)
+    monkeypatch.setattr(timing, "DATAFLOWS", (1, 2))
+    figures, checks = measure(rounds=1)
+    assert len(figures["microseconds"]) == 2 * (1 + 2) + 2
+    assert all(value > 0 for value in figures["microseconds"].values())
+    assert {check.what: check.at_most for check in checks if check.bounded} == {
+        "core, one export, 1 dataflow, over bare JSON": 6,
+        "core, one export, 2 dataflows, over one dataflow": 1.3,
+        "core, no export, 1 dataflow, over bare JSON": 3,
+        "core, no export, 2 dataflows, over one dataflow": 1.3,
+    }
