@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.capacity.limits import INSTANCE_GIGABYTES, UNIT_BYTES, UNIT_EVENTS, USED
 from bench.capacity.measured import RESULTS, Measured, MissingResultsError, read_results
+from bench.markdown import markdown_table
 
 PRICES = Path("bench/prices.json")
 MILLION = 1_000_000
@@ -65,9 +66,10 @@ def cost_table(measured: Mapping[str, Measured], prices: Mapping[str, float]) ->
         for size, costs in costs_of(figures, prices).items()
     }
     names = list(next(iter(rows.values())))
-    lines = [f"| US dollars a million changes | {' | '.join(names)} |", f"| --- |{' ---: |' * len(names)}"]
-    lines += [f"| {row} | {' | '.join(f'{costs[name]:.2f}' for name in names)} |" for row, costs in rows.items()]
-    return "\n".join(lines)
+    return markdown_table(
+        ["US dollars a million changes", *names],
+        [[row, *(f"{costs[name]:.2f}" for name in names)] for row, costs in rows.items()],
+    )
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from bench.capacity.measured import RESULTS, Measured, MissingResultsError, read
 from bench.capacity.plan import DATAFLOW_CHANGES, Plan, ceiling, plan
 from bench.capacity.simulation import App, Simulated, at_share, simulate
 from bench.cost import cost_table, read_prices
+from bench.markdown import markdown_table
 
 RATES = (1_000.0, 10_000.0, 100_000.0, 1_000_000.0)
 SIZES = (10, 100)
@@ -69,46 +70,45 @@ def play(planned: Plan, measured: Measured, seconds: float) -> tuple[Simulated, 
 
 
 def plan_table(plans: Sequence[Plan]) -> str:
-    lines = [
-        "| changes/s | a message | cells | queues (apps) | accounts | instances | throughput units | namespaces "
-        "| $ a month | $ a million | but |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
-    ]
-    lines += [
-        f"| {each.rate:,.0f} | {each.changes_a_message} | {each.cells} | {each.queues} | {each.accounts} "
-        f"| {each.instances:,} | {each.throughput_units:,} | {each.namespaces} | {each.monthly:,.0f} "
-        f"| {each.a_million:.2f} | {'; '.join(each.remarks)} |"
-        for each in plans
-    ]
-    return "\n".join(lines)
+    heads = (
+        "changes/s, a message, cells, queues (apps), accounts, instances, dataflows, throughput units, namespaces, "
+        "$ a month, $ a million, But"
+    )
+    return markdown_table(
+        heads.split(", "),
+        [
+            [
+                *(f"{each.rate:,.0f}", str(each.changes_a_message), str(each.cells), str(each.queues)),
+                *(str(each.accounts), f"{each.instances:,}", str(each.dataflows), f"{each.throughput_units:,}"),
+                *(str(each.namespaces), f"{each.monthly:,.0f}", f"{each.a_million:.2f}", "; ".join(each.remarks)),
+            ]
+            for each in plans
+        ],
+    )
 
 
 def shares_table(planned: Plan, runs: Sequence[tuple[float, Simulated]]) -> str:
-    lines = [
-        f"| share of {planned.rate:,.0f}/s | p50 | p95 | p99 | waiting at the end | used most |",
-        "| ---: | ---: | ---: | ---: | ---: | --- |",
-    ]
-    lines += [
-        f"| {share:.0%} | {_seconds(run)} | {run.waiting:,} | {run.bottleneck} {run.used[run.bottleneck]:.0%} |"
-        for share, run in runs
-    ]
-    return "\n".join(lines)
+    return markdown_table(
+        [f"share of {planned.rate:,.0f}/s", "p50", "p95", "p99", "messages waiting at the end", "Used most"],
+        [
+            [f"{share:.0%}", *_seconds(run), f"{run.waiting:,}", f"{run.bottleneck} {run.used[run.bottleneck]:.0%}"]
+            for share, run in runs
+        ],
+    )
 
 
 def played_table(runs: Sequence[tuple[Plan, Simulated, Simulated]]) -> str:
-    lines = [
-        "| changes/s | a message | p50 | p95 | p99 | p50 from one instance on | p95 | p99 |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    lines += [
-        f"| {planned.rate:,.0f} | {planned.changes_a_message} | {_seconds(steady)} | {_seconds(scaled)} |"
-        for planned, steady, scaled in runs
-    ]
-    return "\n".join(lines)
+    return markdown_table(
+        ["changes/s", "a message", "p50", "p95", "p99", "from one instance on: p50", "p95", "p99"],
+        [
+            [f"{planned.rate:,.0f}", str(planned.changes_a_message), *_seconds(steady), *_seconds(scaled)]
+            for planned, steady, scaled in runs
+        ],
+    )
 
 
-def _seconds(run: Simulated) -> str:
-    return " | ".join(f"{run.percentile(share):.2f} s" for share in (0.5, 0.95, 0.99))
+def _seconds(run: Simulated) -> list[str]:
+    return [f"{run.percentile(share):.2f} s" for share in (0.5, 0.95, 0.99)]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -146,8 +146,10 @@ def _remarks(
         remarks.append("several function apps on the same tables")
     if instances > REGION_INSTANCES:
         remarks.append(f"over {REGION_INSTANCES} instances: the region's memory quota must be raised")
-    if units_of_one > min(NAMESPACE_UNITS, HUB_PARTITIONS):
-        remarks.append(f"{units_of_one} units for one hub: more than Standard has for it")
+    if units_of_one > HUB_PARTITIONS:
+        remarks.append(
+            f"{units_of_one} units for one hub, of which its {HUB_PARTITIONS} partitions can use {HUB_PARTITIONS}"
+        )
     if rate / cells * operations["profileRequests"] / PROFILE_BUCKETS > PARTITION_ENTITIES * USED:
         remarks.append("more than a profile bucket's partition takes: needs more buckets")
     if changes_a_message == 1 and rate > QUEUE_MESSAGES * USED:

@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
+from itertools import count
 from statistics import NormalDist
 from typing import Any
 
@@ -86,9 +87,9 @@ class App:
 
 @dataclass
 class Simulated:
-    """`seconds` from the queue to the hub, of each message that was put after the warm-up; `waiting` at the end.
+    """`seconds` from the queue to the hub, of each message put after the warm-up; of those not done, until the end.
 
-    `used`: how far each limit was used, as a share.
+    `waiting`: messages on the queue at the end. `used`: how far each limit was used, as a share.
     """
 
     seconds: list[float]
@@ -148,6 +149,7 @@ class _Run:
             "account": _Limit(self._environment, app.shared_limit),
             "throughput units": _Limit(self._environment, app.event_limit),
         }
+        self._put_at: dict[int, float] = {}
         self._seconds: list[float] = []
         self._instances = 0
         self._busy = 0.0
@@ -164,15 +166,16 @@ class _Run:
         environment.run(until)
         used = {name: limit.used(until) for name, limit in self._limits.items()}
         used["instances"] = self._busy / self._instance_seconds
-        # Whatever still waits has waited that long already.
-        waiting = [environment.now - put_at for put_at in self._queue.items if put_at >= self._warm_up]
-        return Simulated(self._seconds + waiting, len(self._queue.items), used)
+        # Whatever is not done yet has waited that long already.
+        unfinished = [environment.now - put_at for put_at in self._put_at.values() if put_at >= self._warm_up]
+        return Simulated(self._seconds + unfinished, len(self._queue.items), used)
 
     def _upstream(self) -> Generator[Any, Any, None]:
         a_second = self._app.rate / self._app.changes_a_message
-        while True:
+        for message in count():
             yield self._environment.timeout(self._chance.expovariate(a_second))
-            self._queue.put(self._environment.now)
+            self._put_at[message] = self._environment.now
+            self._queue.put(message)
 
     def _scale(self) -> Generator[Any, Any, None]:
         while True:
@@ -198,30 +201,31 @@ class _Run:
             taken = [(yield self._queue.get())]
             while self._queue.items and len(taken) < BATCH_SIZE:
                 taken.append((yield self._queue.get()))
-            at_work |= {self._environment.process(self._export(put_at, core)) for put_at in taken}
+            at_work |= {self._environment.process(self._export(message, core)) for message in taken}
             yield self._environment.timeout(READ)
             at_work = {each for each in at_work if each.is_alive}
             while len(at_work) > NEW_BATCH_THRESHOLD:
                 yield self._environment.any_of(at_work)
                 at_work = {each for each in at_work if each.is_alive}
 
-    def _export(self, put_at: float, core: simpy.Resource) -> Generator[Any, Any, None]:
-        app, limits, count = self._app, self._limits, self._app.changes_a_message
+    def _export(self, message: int, core: simpy.Resource) -> Generator[Any, Any, None]:
+        app, limits, changes = self._app, self._limits, self._app.changes_a_message
         yield limits["queue"].take(1)
-        yield limits["queues' accounts"].take(count * app.queue_requests)
+        yield limits["queues' accounts"].take(changes * app.queue_requests)
         with core.request() as turn:
             yield turn
-            yield self._environment.timeout(count * app.busy_seconds)
-            self._busy += count * app.busy_seconds
-        yield limits["profiles' accounts"].take(count * app.profile_requests)
-        yield limits["account"].take(count * app.shared_requests)
-        yield self._environment.timeout(self._slowest(READ, count) + self._slowest(WRITE, count))
-        yield limits["throughput units"].take(count * app.events)
+            yield self._environment.timeout(changes * app.busy_seconds)
+            self._busy += changes * app.busy_seconds
+        yield limits["profiles' accounts"].take(changes * app.profile_requests)
+        yield limits["account"].take(changes * app.shared_requests)
+        yield self._environment.timeout(self._slowest(READ, changes) + self._slowest(WRITE, changes))
+        yield limits["throughput units"].take(changes * app.events)
         yield self._environment.timeout(self._slowest(SEND, 1))
+        put_at = self._put_at.pop(message)
         if put_at >= self._warm_up:
             self._seconds.append(self._environment.now - put_at)
 
-    def _slowest(self, middle: float, count: int) -> float:
-        """Of `count` requests at a time."""
-        place = min(max(self._chance.random() ** (1 / count), 1e-9), 1 - 1e-9)
+    def _slowest(self, middle: float, requests: int) -> float:
+        """Of `requests` at a time."""
+        place = min(max(self._chance.random() ** (1 / requests), 1e-9), 1 - 1e-9)
         return middle * math.exp(_SPREAD * _NORMAL.inv_cdf(place))

@@ -38,7 +38,7 @@ def test_ten_thousand_a_second_by_hand() -> None:
     one = planned(10_000)
     assert (one.cells, one.queues, one.profile_accounts, one.queue_accounts, one.accounts) == (1, 1, 2, 1, 4)
     assert (one.instances, one.dataflows, one.throughput_units, one.namespaces) == (10, 1, 34, 1)
-    assert one.remarks == ("34 units for one hub: more than Standard has for it",)
+    assert one.remarks == ("34 units for one hub, of which its 32 partitions can use 32",)
 
 
 def test_smaller_messages_need_more_queues() -> None:
@@ -94,6 +94,7 @@ def test_a_plan_holds_its_rate_and_saturates_above_it() -> None:
     assert held.waiting < 10
     assert all(0 < held.used[name] < 0.65 for name in held.used)
     assert over.waiting > 500
+    assert len(over.seconds) == pytest.approx(250 * 20, rel=0.1)  # those that are not done, too
     assert over.used[over.bottleneck] > 0.95
 
 
