@@ -29,6 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     args = _parser().parse_args(arguments)
     try:
         measured = read_results(args.results)
+        if args.mix not in measured:
+            raise MissingResultsError(f"expected --mix to be one of those measured: {', '.join(measured)}")
         tables = "\n\n".join(_tables(measured, measured[args.mix], args.rate or RATES, args.profiles, args.seconds))
     except MissingResultsError as error:
         print(error, file=sys.stderr)

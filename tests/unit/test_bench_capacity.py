@@ -1,5 +1,6 @@
 """Plans by hand, and simulations that saturate where the arithmetic says."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from bench.capacity.measured import Measured
 from bench.capacity.plan import MONTH_SECONDS, Plan, ceiling, plan
 from bench.capacity.simulation import App, at_share, simulate
 from bench.cost import read_prices
+from tests.unit.test_bench_cost import RESULTS
 
 OPERATIONS = {
     "tableRequests": 2.25,
@@ -134,6 +136,13 @@ def test_scaled_from_one_instance_the_first_changes_wait_for_the_others() -> Non
 def test_without_results_the_command_says_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--results", str(tmp_path / "none.json")]) == 1
     assert "run python -m bench first" in capsys.readouterr().err
+
+
+def test_a_mix_that_was_not_measured_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(RESULTS))
+    assert main(["--results", str(file), "--mix", "warm"]) == 1
+    assert "one of those measured: cold" in capsys.readouterr().err
 
 
 def test_publishing_replaces_what_is_between_the_marks(tmp_path: Path) -> None:
