@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: help setup demo test check lint types imports unit faults faults-short isolation bench-startup bench-backfill bench-counting lock clean
+.PHONY: help setup demo test check lint types imports unit faults faults-short isolation bench-startup bench-backfill bench-counting bench-core capacity lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -60,6 +60,12 @@ bench-backfill: setup ## what backfills take, and what they cost live changes (a
 
 bench-counting: setup ## what counting costs the changes' way (at most 3 %)
 	@$(BIN)/python -m bench.counting
+
+bench-core: setup ## what the pure core takes for a change, against bare JSON (a minute)
+	@$(BIN)/python -m bench.core
+
+capacity: setup ## what rates of changes need and cost, from bench/results.json; puts it into docs/scale.md (two minutes)
+	@$(BIN)/python -m bench.capacity --publish
 
 lock: ## pin all packages anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml -o requirements.txt

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from shared.adapters.chunks import ROW_LIMIT, from_chunks, row_size, to_chunks
 from shared.adapters.tables import Row, Table
+from shared.domain.jsonvalue import json_bytes
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.domain.state import ProfileState
 from shared.errors import ProfileTooLargeError, RowTooLargeError, StorageError
@@ -13,6 +14,16 @@ from shared.services.profile_ports import StoredProfile
 
 FORMAT = 1
 SIZE_LIMIT = ROW_LIMIT - 1024  # room for what the service adds to a row
+
+
+def encode_state(state: ProfileState) -> bytes:
+    """The state as its row holds it."""
+    return zlib.compress(json_bytes(state.to_document(), sort_keys=False))
+
+
+def decode_state(encoded: bytes, profile_id: str = "") -> ProfileState:
+    """The state that `encode_state` wrote; `profile_id` is for tombstones, which do not know it."""
+    return ProfileState.from_document(json.loads(zlib.decompress(encoded)), profile_id)
 
 
 class TableProfiles:
@@ -42,12 +53,11 @@ class TableProfiles:
 
     def _properties(self, profile: StoredProfile) -> dict[str, str | bytes | int]:
         bucket = bucket_of_key(profile.key, self.buckets)
-        document = json.dumps(profile.state.to_document(), ensure_ascii=False, separators=(",", ":"))
         properties: dict[str, str | bytes | int] = {
             "PartitionKey": f"{bucket:04}",
             "RowKey": profile.key,
             "format": FORMAT,
-            **to_chunks("state", zlib.compress(document.encode())),
+            **to_chunks("state", encode_state(profile.state)),
         }
         if (size := row_size(properties)) > SIZE_LIMIT:
             raise ProfileTooLargeError(size)
@@ -76,5 +86,4 @@ def _from_row(row: Row, profile_id: str = "") -> StoredProfile:
             f"table Profiles, row {key}: expected format {FORMAT}, got {written_as}: "
             "a newer release wrote it, so update this app"
         )
-    document = json.loads(zlib.decompress(from_chunks("state", row.properties)))
-    return StoredProfile(ProfileState.from_document(document, profile_id), row.etag, key)
+    return StoredProfile(decode_state(from_chunks("state", row.properties), profile_id), row.etag, key)

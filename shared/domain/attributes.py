@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from shared.domain.jsonvalue import JsonObject, JsonValue, canonical_json
+from shared.domain.jsonvalue import JsonObject, JsonValue, canonical_json, same_json
 
 Path: TypeAlias = tuple[str, ...]
 Mask: TypeAlias = "dict[str, Mask | None]"
@@ -91,8 +91,7 @@ class AttributeNode:
             if child is None:
                 continue
             if wanted is None:
-                value = child._resolve(below)
-                if value is not _ABSENT:
+                if (value := child._resolve(below)) is not _ABSENT:
                     found[key] = value
             elif part := child._cut(wanted, below):
                 found[key] = part
@@ -102,10 +101,11 @@ class AttributeNode:
         return self.object_time != _NEVER and self.object_time >= floor and self.object_time >= self.value_time
 
     def _resolve(self, floor: int) -> Any:
-        if self._is_object(floor):
+        if self.object_time != _NEVER and self._is_object(floor):
             below = max(floor, self.value_time)
-            resolved = ((key, child._resolve(below)) for key, child in self.children.items())
-            return {key: value for key, value in resolved if value is not _ABSENT}
+            return {
+                key: value for key, child in self.children.items() if (value := child._resolve(below)) is not _ABSENT
+            }
         if self.value is None or self.value_time < floor:
             return _ABSENT
         return self.value
@@ -149,13 +149,13 @@ class AttributeNode:
         self._drop_hidden(time)
         if self.object_time >= time:
             self.value, self.spent_since = None, now_seconds
-            changed = not _same(before, self._resolve(floor))
+            changed = not same_json(before, self._resolve(floor))
             writes.append(AttributeWrite(path, changed, covered=not changed))
             return
         self.value, self.object_time = value, _NEVER
         self.spent_since = now_seconds if value is None else None
         after = _ABSENT if value is None else value
-        writes.append(AttributeWrite(path, not _same(before, after)))
+        writes.append(AttributeWrite(path, not same_json(before, after)))
 
     def _drop_hidden(self, floor: int) -> None:
         """Forget what a value register at `floor` above hides: it can never count again."""
@@ -172,12 +172,16 @@ class AttributeNode:
 
     def drop_spent(self, before_seconds: int) -> None:
         """Forget the registers that have had nothing to show since before `before_seconds` (design: 30 days)."""
-        for key, child in list(self.children.items()):
+        emptied = []
+        for key, child in self.children.items():
             if child.spent_since is not None and child.spent_since < before_seconds:
                 child.value_time, child.value, child.spent_since = _NEVER, None, None
-            child.drop_spent(before_seconds)
+            if child.children:
+                child.drop_spent(before_seconds)
             if child.value_time == child.object_time == _NEVER:
-                del self.children[key]
+                emptied.append(key)
+        for key in emptied:
+            del self.children[key]
 
     def drop_until(self, time: int) -> list[AttributeWrite]:
         """Forget every write at `time` or before it: what is left is what the later ones alone would have made.
@@ -201,6 +205,8 @@ class AttributeNode:
 
     def to_document(self) -> list[Any]:
         """A JSON form: [value time, value, object time, children, spent since], cut after the last that is set."""
+        if self.value is not None and self.object_time == _NEVER and not self.children:
+            return [self.value_time, self.value]  # what most nodes are
         parts: list[Any] = [
             None if self.value_time == _NEVER else self.value_time,
             self.value,
@@ -214,6 +220,8 @@ class AttributeNode:
 
     @classmethod
     def from_document(cls, document: list[Any]) -> "AttributeNode":
+        if len(document) == 2:
+            return cls(*document)
         value_time, value, object_time, children, spent_since = document + [None] * (5 - len(document))
         return cls(
             _NEVER if value_time is None else value_time,
@@ -229,12 +237,5 @@ def _differing(before: Any, after: Any, path: Path = ()) -> Iterator[Path]:
     if isinstance(before, dict) and before and isinstance(after, dict):
         for key, value in before.items():
             yield from _differing(value, after.get(key, _ABSENT), (*path, key))
-    elif not _same(before, after):
+    elif not same_json(before, after):
         yield path
-
-
-def _same(before: Any, after: Any) -> bool:
-    """Equal as JSON: `1`, `1.0` and `true` are three values."""
-    if before is _ABSENT or after is _ABSENT:
-        return before is after
-    return canonical_json(before) == canonical_json(after)

@@ -118,7 +118,7 @@ def _refusal(
         return TRIGGER_OFF
     if reason == AUDIENCE:
         return None
-    if not any(audience in target.mapped for audience in realized):
+    if target.mapped.keys().isdisjoint(realized):
         return NOT_REALIZED
     if reason == ATTRIBUTE and target.dataflow.skip_same_value_writes and not _changed(target, effects, targets):
         return SAME_VALUE

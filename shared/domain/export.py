@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from shared.domain.configuration import Audience, Destination
 from shared.domain.consent import consents
 from shared.domain.instants import format_instant
-from shared.domain.jsonvalue import canonical_json
-from shared.domain.memberships import AudienceKey, Membership
+from shared.domain.jsonvalue import json_bytes
+from shared.domain.memberships import AudienceKey
 from shared.domain.state import ProfileState
 from shared.domain.targets import Target
 
@@ -83,46 +83,39 @@ def export_body(state: ProfileState, target: Target, catalog: dict[AudienceKey, 
     Of a profile without the consent that `target` asks for, it is the exit from everything: no attributes.
     """
     consented = consents(state, target)
-    attributes = canonical_json(state.attributes.cut(target.mask) if consented else {})
+    attributes = json_bytes(state.attributes.cut(target.mask) if consented else {})
+    detailed = target.destination.include_segment_timestamps or target.destination.include_segment_names
     memberships: dict[str, dict[str, Any]] = {}
-    for audience, entry in _membership_entries(state, target, catalog):
-        if not consented:
-            entry["status"] = "exited"
-        memberships.setdefault(audience[0], {})[audience[1]] = entry
+    for key, membership in state.memberships.items():
+        audience = catalog.get(key)
+        # The mapped audiences and the others of the same merge policy, those that the profile left included.
+        if key in target.mapped or (audience is not None and audience.merge_policy_id in target.merge_policies):
+            entry: dict[str, Any] = {
+                "lastQualificationTime": membership.last_qualification_time,
+                "status": membership.status if consented else "exited",
+            }
+            if detailed:
+                entry |= _details(key, audience, target)
+            memberships.setdefault(key[0], {})[key[1]] = entry
     identities = {
         namespace: [{"id": identity} for identity in ids]
         for namespace, ids in (state.identities.ids.items() if state.identities else ())
     }
-    rest = f'"segmentMembership":{canonical_json(memberships)},"identityMap":{canonical_json(identities)}}}'
-    return (attributes[:-1] + ("," if attributes != "{}" else "") + rest).encode()
+    rest = b'"segmentMembership":%b,"identityMap":%b}' % (json_bytes(memberships), json_bytes(identities))
+    return attributes[:-1] + (b"," if attributes != b"{}" else b"") + rest
 
 
-def _membership_entries(
-    state: ProfileState, target: Target, catalog: dict[AudienceKey, Audience]
-) -> Iterator[tuple[AudienceKey, dict[str, Any]]]:
-    """The mapped audiences and the others of the same merge policy, those that the profile left included."""
-    for key, membership in state.memberships.items():
-        audience = catalog.get(key)
-        same_policy = audience is not None and audience.merge_policy_id in target.merge_policies
-        if key in target.mapped or same_policy:
-            yield key, _membership_entry(key, membership, audience, target)
-
-
-def _membership_entry(
-    key: AudienceKey, membership: Membership, audience: Audience | None, target: Target
-) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "lastQualificationTime": membership.last_qualification_time,
-        "status": membership.status,
-    }
+def _details(key: AudienceKey, audience: Audience | None, target: Target) -> dict[str, Any]:
+    """What the destination wants to know of an audience besides the membership."""
+    details: dict[str, Any] = {}
     if target.destination.include_segment_timestamps:
         if audience:
-            entry |= {"createdAt": audience.created_at, "updatedAt": audience.updated_at}
+            details |= {"createdAt": audience.created_at, "updatedAt": audience.updated_at}
         if mapping := target.mapped.get(key):
-            entry |= {
+            details |= {
                 "mappingCreatedAt": mapping.mapping_created_at,
                 "mappingUpdatedAt": mapping.mapping_updated_at,
             }
     if target.destination.include_segment_names and audience:
-        entry["name"] = audience.name
-    return entry
+        details["name"] = audience.name
+    return details

@@ -13,7 +13,9 @@ class IdentityRegister:
     ids: dict[str, list[str]] = field(default_factory=dict)
 
     def beats(self, other: "IdentityRegister | None") -> bool:
-        return other is None or (self.time, canonical_json(self.ids)) > (other.time, canonical_json(other.ids))
+        if other is None or self.time > other.time:
+            return True
+        return self.time == other.time and canonical_json(self.ids) > canonical_json(other.ids)
 
     def as_set(self) -> frozenset[tuple[str, str]]:
         return frozenset((namespace, identity) for namespace, ids in self.ids.items() for identity in ids)

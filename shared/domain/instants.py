@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 MILLISECOND = 1_000
 SECOND = 1_000_000
@@ -16,6 +17,7 @@ _SHAPE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:
 EXPECTED_INSTANT = "a date and time with a zone, such as 2026-01-11T21:24:39Z"
 
 
+@lru_cache(maxsize=64)  # a change names the same one more than once
 def parse_instant(text: str) -> int:
     """The instant that `text` names, in microseconds; digits past the sixth decimal are dropped.
 

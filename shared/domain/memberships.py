@@ -19,6 +19,11 @@ class Strength(IntEnum):
     EXPIRED = 2
 
 
+# Looked up once: an enumeration's members and values take longer than all else that is done with them.
+_REALIZED = Strength.REALIZED
+STRENGTHS = tuple(Strength)
+
+
 @dataclass(frozen=True)
 class Membership:
     """`last_qualification_time` and `valid_until` are kept as received, for they are exported as received.
@@ -43,11 +48,11 @@ class Membership:
 
     @property
     def realized(self) -> bool:
-        return self.strength == Strength.REALIZED
+        return self.strength is _REALIZED
 
     @property
     def status(self) -> str:
-        return "realized" if self.realized else "exited"
+        return "realized" if self.strength is _REALIZED else "exited"
 
     @cached_property
     def order(self) -> tuple[int, int, int, str, str]:
@@ -69,4 +74,6 @@ class Membership:
         return replace(self, left_at=now_seconds if before.realized else before.left_at)
 
     def beats(self, other: "Membership | None") -> bool:
-        return other is None or self.order > other.order
+        if other is None or self.time > other.time:
+            return True
+        return self.time == other.time and self.order > other.order

@@ -1,6 +1,7 @@
 """From the bytes of one queue message to profile changes and audience items, each item judged alone."""
 
 import base64
+import codecs
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -85,7 +86,7 @@ def _text_of(body: bytes) -> str:
 
 def _utf8(encoded: bytes) -> str:
     try:
-        return encoded.decode("utf-8-sig").strip()
+        return encoded.removeprefix(codecs.BOM_UTF8).decode().strip()
     except UnicodeDecodeError as error:
         raise InvalidJsonError(f"expected UTF-8, byte {error.start} is none") from None
 

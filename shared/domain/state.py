@@ -8,7 +8,7 @@ from shared.domain.change import ProfileChange
 from shared.domain.deletion import Deletion, DeletionPhase
 from shared.domain.identities import IdentityRegister
 from shared.domain.instants import DAY, SECOND
-from shared.domain.memberships import AudienceKey, Membership, Strength
+from shared.domain.memberships import STRENGTHS, AudienceKey, Membership
 
 SPENT_REGISTER_RETENTION = 30 * DAY
 DELETION_RETENTION = 30 * DAY
@@ -226,7 +226,7 @@ class ProfileState:
             attributes=AttributeNode.from_document(document["attributes"]),
             identities=IdentityRegister(*document["identities"]) if document["identities"] else None,
             memberships={
-                (namespace, audience_id): Membership(entry[0], Strength(entry[1]), *entry[2:])
+                (namespace, audience_id): Membership(entry[0], STRENGTHS[entry[1]], *entry[2:])
                 for namespace, audiences in document["memberships"].items()
                 for audience_id, entry in audiences.items()
             },

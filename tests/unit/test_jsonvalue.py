@@ -5,10 +5,19 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.domain.jsonvalue import MAX_DEPTH, InvalidJsonError, JsonValue, canonical_json, deeper_than, parse_json
+from shared.domain.jsonvalue import (
+    MAX_DEPTH,
+    InvalidJsonError,
+    JsonValue,
+    canonical_json,
+    deeper_than,
+    json_bytes,
+    parse_json,
+    same_json,
+)
 
 TEXTS = st.text(st.sampled_from('aZ"\\/\n\x00\x7f\u2028é\U0001f600'), max_size=4)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
@@ -104,6 +113,55 @@ def test_the_canonical_form_is_sorted_compact_and_unescaped() -> None:
 @pytest.mark.parametrize(("one", "other"), [(1, 1.0), (1, True), (0, False), (None, "null"), ({}, []), ("1", 1)])
 def test_values_that_are_not_the_same_json_have_other_canonical_forms(one: JsonValue, other: JsonValue) -> None:
     assert canonical_json(one) != canonical_json(other)
+
+
+@settings(max_examples=150, deadline=None)
+@given(VALUES, VALUES)
+@example(0.0, -0.0)
+@example(1, True)
+@example(10**5, 10**5)
+@example([1], [1.0])
+def test_two_values_are_the_same_json_if_their_canonical_forms_are(one: JsonValue, other: JsonValue) -> None:
+    assert same_json(one, other) == (canonical_json(one) == canonical_json(other))
+    assert same_json(one, parse_json(canonical_json(one)))
+
+
+WITHOUT_DOUBLES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.integers(2**63 - 2, 2**64 + 1) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(WITHOUT_DOUBLES)
+def test_the_bytes_are_the_canonical_form_but_for_doubles(value: JsonValue) -> None:
+    assert json_bytes(value) == canonical_json(value).encode()
+
+
+@settings(max_examples=80, deadline=None)
+@given(VALUES, st.integers(0, 99))
+def test_the_bytes_hold_the_same_value_whatever_the_order_of_keys(value: JsonValue, seed: int) -> None:
+    written = json_bytes(shuffled(value, random.Random(seed)))
+    assert written == json_bytes(value)
+    assert canonical_json(parse_json(written.decode())) == canonical_json(value)
+
+
+@pytest.mark.parametrize("number", [1e16, 1e-7, -0.0, 5e-324, 1.7976931348623157e308, 0.1, 2**64, -(10**400)])
+def test_no_number_is_changed_by_its_bytes(number: float) -> None:
+    parsed = parse_json(json_bytes([number]).decode())
+    assert (repr(parsed), type(parsed[0])) == (repr([number]), type(number))
+
+
+def test_keys_are_sorted_by_code_point_or_left_in_their_order() -> None:
+    assert json_bytes({"\U0001f600": 1, "\uffff": 2, "a": 3}) == '{"a":3,"\uffff":2,"\U0001f600":1}'.encode()
+    assert json_bytes({"b": 1, "a": 2**64}, sort_keys=False) == b'{"b":1,"a":18446744073709551616}'
+    assert json_bytes({"b": 1, "a": 2}, sort_keys=False) == b'{"b":1,"a":2}'
+
+
+def test_half_of_a_surrogate_pair_has_no_bytes() -> None:
+    with pytest.raises(UnicodeEncodeError):
+        json_bytes(["\ud83d"])
 
 
 @settings(max_examples=40, deadline=None)
