@@ -63,7 +63,8 @@ class Rotated(Connected):
 
 class ConnectDestinations:
     """`setting` gives the connection behind an app setting's name; `local` is the app on the local stack; `margin` is
-    after how many seconds every worker follows a change.
+    after how many seconds every worker follows a change; `egress_addresses` are those that hubs are reached from, where
+    they are known.
     """
 
     def __init__(
@@ -74,8 +75,10 @@ class ConnectDestinations:
         setting: Callable[[str], Connection],
         local: bool,
         margin: float,
+        egress_addresses: tuple[str, ...] = (),
     ) -> None:
         self.local = local
+        self.egress_addresses = egress_addresses
         self._secrets = secrets
         self._verifier = verifier
         self._setting = setting
