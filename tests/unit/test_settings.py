@@ -50,9 +50,11 @@ def test_egress_addresses_are_shown_as_they_are_given(text: str, addresses: tupl
     assert settings_of(EGRESS_ADDRESSES=text).egress_addresses == addresses
 
 
-@pytest.mark.parametrize("text", ["20.50.1", "20.50.1.0/33", "20.50.1.1/28", "relay.example.com", "20.50.1.0;", ",", " "])
+@pytest.mark.parametrize(
+    "text", ["20.50.1", "20.50.1.0/33", "20.50.1.1/28", "relay.example.com", "20.50.1.0;", ",", " "]
+)
 def test_what_is_no_egress_address_is_refused(text: str) -> None:
-    with pytest.raises(SettingError, match="^app setting EGRESS_ADDRESSES: expected IP addresses or ranges, such as "):
+    with pytest.raises(SettingError, match=r"^app setting EGRESS_ADDRESSES: expected IP addresses or ranges, such as "):
         settings_of(EGRESS_ADDRESSES=text)
 
 
