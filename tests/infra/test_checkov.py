@@ -11,7 +11,7 @@ CONFIGURATION = (INFRA / "checkov.yaml").read_text(encoding="utf-8")
 
 
 def test_checkov_finds_what_is_explained_and_nothing_else(checkov_python: Path) -> None:
-    options = "--framework bicep secrets --output json --skip-download --quiet".split()
+    options = ["--framework", "bicep", "secrets", "--output", "json", "--skip-download", "--quiet"]
     scan = subprocess.run(
         [str(checkov_python.with_name("checkov")), "--directory", str(INFRA), *options],
         stdout=subprocess.PIPE,
