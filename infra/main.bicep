@@ -37,7 +37,7 @@ param alertEmail string = ''
 @description('Spread instances over availability zones; not every region has them')
 param zoneRedundant bool = false
 
-@description('How many instances there may be at most, of all functions together')
+@description('How many instances each function may have at most beside those always ready; HTTP counts as one function')
 @minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 100
