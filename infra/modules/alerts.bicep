@@ -45,7 +45,7 @@ traces
     threshold: 1
     query: '''
 requests
-| where name == "watch_destinations" and success == true
+| where name == "watch_destinations" and tobool(success)
 '''
   }
   {

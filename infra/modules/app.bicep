@@ -67,7 +67,6 @@ var withStaticEgress = {
 var withSignIn = {
   OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: signInIdentity.properties.clientId
 }
-var settings = union(always, empty(eventHubsNamespace) ? {} : withHubs, empty(subnetId) ? {} : withStaticEgress, empty(authClientId) ? {} : withSignIn, extraSettings)
 
 resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
   name: 'plan-relay-${suffix}'
@@ -106,10 +105,6 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       minTlsVersion: '1.2'
       ftpsState: 'Disabled'
       http20Enabled: true
-      appSettings: [for setting in items(settings): {
-        name: setting.key
-        value: setting.value
-      }]
     }
     functionAppConfig: {
       runtime: {
@@ -133,6 +128,13 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       }
     }
   }
+}
+
+// A resource of its own: a list in siteConfig would be a loop over values that are known only while deploying.
+resource settings 'Microsoft.Web/sites/config@2024-11-01' = {
+  parent: app
+  name: 'appsettings'
+  properties: union(always, empty(eventHubsNamespace) ? {} : withHubs, empty(subnetId) ? {} : withStaticEgress, empty(authClientId) ? {} : withSignIn, extraSettings)
 }
 
 // Publishing goes by Entra ID alone.
@@ -190,6 +192,9 @@ resource signIn 'Microsoft.Web/sites/config@2024-11-01' = if (!empty(authClientI
       }
     }
   }
+  dependsOn: [
+    settings
+  ]
 }
 
 output name string = app.name
