@@ -19,13 +19,13 @@ resource hubsNamespace 'Microsoft.EventHub/namespaces@2024-01-01' existing = if 
   name: eventHubsNamespaceName
 }
 
-// A rule fires when its query has more rows than `most`, or fewer than `least` where it has one.
+// A rule fires when its query has more rows in the window than the threshold, or fewer.
 var rules = [
   {
     name: 'relay-alert'
     description: 'The app has opened an alert for a destination: docs/alerts.md says what each means and what to do'
     severity: 2
-    window: 'PT5M'
+    window: 'PT10M'
     operator: 'GreaterThan'
     threshold: 0
     query: '''
