@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from shared.errors import SettingError
@@ -43,6 +44,7 @@ class Settings:
     upload_url_seconds: float
     profile_accounts: tuple[str, ...]
     changes_queue: str
+    egress_addresses: tuple[str, ...]
     app_service_authentication: bool
     application_insights: str | None = field(repr=False)
 
@@ -58,6 +60,7 @@ class Settings:
             upload_url_seconds=_positive(environment, "UPLOAD_URL_SECONDS", 3_600.0),
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
             changes_queue=environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes",
+            egress_addresses=_addresses(environment.get("EGRESS_ADDRESSES", "")),
             app_service_authentication=app_service_authentication(environment),
             application_insights=environment.get("APPLICATIONINSIGHTS_CONNECTION_STRING") or None,
         )
@@ -177,6 +180,18 @@ def _retry_delays(text: str) -> tuple[float, ...]:
     if not delays or not all(0 <= delay <= _LONGEST_DELAY for delay in delays):
         raise SettingError("app setting RETRY_DELAYS: expected seconds, one for each retry, such as 15,30")
     return delays
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    addresses = tuple(part.strip() for part in text.split(",")) if text else ()
+    try:
+        for address in addresses:
+            ip_network(address)
+    except ValueError:
+        raise SettingError(
+            "app setting EGRESS_ADDRESSES: expected IP addresses or ranges, such as 20.50.1.0/28,20.50.2.7"
+        ) from None
+    return addresses
 
 
 def _positive(environment: Mapping[str, str], name: str, default: float) -> float:

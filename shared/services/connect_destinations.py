@@ -64,6 +64,7 @@ class Rotated(Connected):
 class ConnectDestinations:
     """`setting` gives the connection behind an app setting's name; `local` is the app on the local stack;
     `old_key_needed` is for how many seconds after a change of the configuration a worker may still use the key before.
+    `egress_addresses` are those that hubs are reached from, where they are known.
     """
 
     def __init__(
@@ -74,9 +75,11 @@ class ConnectDestinations:
         setting: Callable[[str], Connection],
         local: bool,
         old_key_needed: float,
+        egress_addresses: tuple[str, ...] = (),
     ) -> None:
         self.local = local
         self.old_key_needed = old_key_needed
+        self.egress_addresses = egress_addresses
         self._secrets = secrets
         self._verifier = verifier
         self._setting = setting

@@ -109,6 +109,7 @@ class Services:
             setting=settings.event_hubs,
             local=settings.is_local,
             old_key_needed=settings.backfill_delay,
+            egress_addresses=settings.egress_addresses,
         )
         self._make_the_services_of_failure()
         self._make_the_services_of_backfills()

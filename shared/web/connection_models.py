@@ -106,6 +106,12 @@ class ConnectionReportView(View):
         )
 
 
+class EgressAddressesView(View):
+    """Where the app connects to hubs from, as IP addresses and ranges; empty where its addresses are not static."""
+
+    addresses: list[str]
+
+
 class RotatedView(View):
     """The old key may be revoked at `oldKeyNeededUntil`: by then every worker has gone over to the new one."""
 

@@ -10,29 +10,21 @@ environment. After changing a version in requirements.txt, make requirements-con
 (the packages left out are those which requirements.txt has).
 """
 
-import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-REQUIREMENTS = (CHECKOUT / "requirements.txt", CHECKOUT / "requirements-conformance.txt")
-ENVIRONMENT = CHECKOUT / ".venv-conformance"
-INSTALL_TIMEOUT_SECONDS = 600.0
+from tests.environments import VirtualEnvironment
+
+ENVIRONMENT = VirtualEnvironment(".venv-conformance", ("requirements.txt", "requirements-conformance.txt"))
 
 
 class InterpreterMissingError(Exception):
     """This machine has no Python 3.13; the message says how to get one."""
-
-
-class InstallationError(Exception):
-    """The virtual environment could not be made; the message ends with what the installer said."""
 
 
 def find_interpreter(environ: Mapping[str, str] = os.environ) -> Path:
@@ -77,41 +69,3 @@ def _is_python_313(python: Path) -> bool:
     except (OSError, subprocess.SubprocessError):
         return False
     return version.stdout.startswith("Python 3.13.")
-
-
-def prepared_python(interpreter: Path) -> Path:
-    """The Python of the virtual environment, which is made first unless it is there and up to date."""
-    stamp = ENVIRONMENT / "made-from"
-    recipe = _fingerprint(interpreter)
-    python = ENVIRONMENT / "bin" / "python"
-    with _one_at_a_time():
-        if not stamp.exists() or stamp.read_text() != recipe:
-            _run([interpreter, "-m", "venv", "--clear", ENVIRONMENT])
-            requirements = [argument for path in REQUIREMENTS for argument in ("-r", path)]
-            _run([python, "-m", "pip", "--disable-pip-version-check", "install", "--require-hashes", *requirements])
-            stamp.write_text(recipe)
-    return python
-
-
-def _fingerprint(interpreter: Path) -> str:
-    content = b"\0".join(path.read_bytes() for path in REQUIREMENTS)
-    return f"{interpreter} {hashlib.sha256(content).hexdigest()}"
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    ENVIRONMENT.mkdir(exist_ok=True)
-    directory = os.open(ENVIRONMENT, os.O_RDONLY)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(directory)
-
-
-def _run(command: list[str | Path]) -> None:
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=INSTALL_TIMEOUT_SECONDS
-    )
-    if done.returncode != 0:
-        raise InstallationError(f"{ENVIRONMENT.name} could not be made:\n{done.stdout[-2000:]}")

@@ -3,20 +3,16 @@
 import base64
 import json
 import re
-import shutil
 from pathlib import Path
-
-import pytest
 
 from local.apply import apply
 from local.exports import read_exports
 from local.stack import LocalStack
 from shared.domain.configuration import parse_configuration_file
+from tests.environments import CHECKOUT
 from tests.unit.builders import destination, item, membership
 
 from .runner import Invocation, RunWorker
-
-CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def on_schedule(setting: str) -> dict[str, object]:
@@ -62,15 +58,6 @@ FUNCTIONS: dict[str, dict[str, object]] = {
     "deliver_alert": on_queue("pointer", "alert-deliveries"),
     "give_up_alert": on_queue("pointer", "alert-deliveries-poison"),
 }
-
-
-@pytest.fixture
-def deployed(tmp_path: Path) -> Path:
-    """A folder as Core Tools would publish it."""
-    for name in ("function_app.py", "host.json"):
-        shutil.copy(CHECKOUT / name, tmp_path)
-    shutil.copytree(CHECKOUT / "shared", tmp_path / "shared", ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
 
 
 def test_every_function_is_indexed_with_its_trigger(run_worker: RunWorker, deployed: Path) -> None:

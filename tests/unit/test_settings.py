@@ -39,6 +39,26 @@ def test_a_malformed_number_is_refused_by_name_with_one_that_would_do(text: str)
 
 
 @pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("", ()),
+        ("20.50.1.0/28", ("20.50.1.0/28",)),
+        (" 20.50.1.0/28 , 20.50.2.7,2603:1020::/64", ("20.50.1.0/28", "20.50.2.7", "2603:1020::/64")),
+    ],
+)
+def test_egress_addresses_are_shown_as_they_are_given(text: str, addresses: tuple[str, ...]) -> None:
+    assert settings_of(EGRESS_ADDRESSES=text).egress_addresses == addresses
+
+
+@pytest.mark.parametrize(
+    "text", ["20.50.1", "20.50.1.0/33", "20.50.1.1/28", "relay.example.com", "20.50.1.0;", ",", " "]
+)
+def test_what_is_no_egress_address_is_refused(text: str) -> None:
+    with pytest.raises(SettingError, match=r"^app setting EGRESS_ADDRESSES: expected IP addresses or ranges, such as "):
+        settings_of(EGRESS_ADDRESSES=text)
+
+
+@pytest.mark.parametrize(
     ("text", "first_buckets"),
     [
         ("0-1023:ONE", {"ONE": 0}),

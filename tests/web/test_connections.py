@@ -12,6 +12,7 @@ from shared.services.wiring import Services
 from shared.settings import Settings
 from tests.unit.world import World
 from tests.web.api import Api
+from tests.web.console import Console
 
 KEY = "c2VjcmV0LWtleS1vZi1hLW5hbWVzcGFjZS1vci1odWI="
 OTHER_KEY = "b3RoZXIta2V5LW9mLWEtbmFtZXNwYWNlLW9yLWh1Yg=="
@@ -36,6 +37,19 @@ def said(world: World) -> str:
 
 
 CHECKED = {"partitions": ["0", "1"], "hubs": ["analytics", "crm"], "hubsProblem": None, "problem": None}
+
+
+async def test_the_addresses_that_hubs_are_reached_from_are_told(api: Api, world: World) -> None:
+    """To programs, and to people on the page where a destination is connected."""
+    console = Console(world)
+    assert await api.expect(200, "GET", "/api/egress-addresses") == {"addresses": []}
+    assert "connects from" not in await console.page("/console/destinations/new")
+
+    world.worker = Services(world.ports, Settings.from_environment({"EGRESS_ADDRESSES": "20.50.1.0/28,20.50.2.7"}))
+
+    assert await api.expect(200, "GET", "/api/egress-addresses") == {"addresses": ["20.50.1.0/28", "20.50.2.7"]}
+    shown = await console.page("/console/destinations/new")
+    assert "list 20.50.1.0/28 , 20.50.2.7 : that is where this app connects from" in shown
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from shared.web.connection_models import (
     AppSetting,
     ConnectionCheck,
     ConnectionReportView,
+    EgressAddressesView,
     GivenConnection,
     NewDestination,
     NewKey,
@@ -38,6 +39,16 @@ async def check_connection(relay: Relay, given: ConnectionCheck) -> ConnectionRe
     """Whether events could be sent to the hub, and which hubs the namespace has. Nothing is sent, nothing is kept."""
     credentials, hub = credentials_of(given.connection, relay.connect_destinations, given.event_hub_name)
     return ConnectionReportView.of(await relay.connect_destinations.check(ConnectionRequest(credentials, hub)))
+
+
+@router.get(
+    "/egress-addresses",
+    summary="List the addresses that hubs are reached from",
+    openapi_extra=needs(Permission.MANAGE_DESTINATIONS),
+)
+async def list_egress_addresses(relay: Relay) -> EgressAddressesView:
+    """For the firewall of a destination's namespace. Without static egress there are none to allow."""
+    return EgressAddressesView(addresses=list(relay.connect_destinations.egress_addresses))
 
 
 @router.post(

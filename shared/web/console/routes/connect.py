@@ -78,5 +78,6 @@ def _form(
         problems=problems,
         report=report,
         keeps_keys=relay.connect_destinations.keeps_keys,
+        egress_addresses=relay.connect_destinations.egress_addresses,
         retyped=retyped(form),
     )

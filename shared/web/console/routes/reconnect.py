@@ -82,6 +82,7 @@ def _form(
         problems=problems,
         report=report,
         keeps_keys=relay.connect_destinations.keeps_keys,
+        egress_addresses=relay.connect_destinations.egress_addresses,
         retyped=retyped(form),
         old_key_needed=round(relay.connect_destinations.old_key_needed),
     )

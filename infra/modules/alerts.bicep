@@ -1,0 +1,228 @@
+// What Azure Monitor watches beside the app's own alerts (docs/alerts.md): above all, whether the app still runs.
+param location string
+param suffix string
+param tags object
+param insightsName string
+param storageAccountName string
+param eventHubsNamespaceName string
+param email string
+
+resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: insightsName
+}
+
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2025-01-01' existing = {
+  name: '${storageAccountName}/default'
+}
+
+resource hubsNamespace 'Microsoft.EventHub/namespaces@2024-01-01' existing = if (!empty(eventHubsNamespaceName)) {
+  name: eventHubsNamespaceName
+}
+
+// A rule fires when its query has more rows in the window than the threshold, or fewer.
+var rules = [
+  {
+    name: 'relay-alert'
+    description: 'The app has opened an alert for a destination: docs/alerts.md says what each means and what to do'
+    severity: 2
+    window: 'PT10M'
+    operator: 'GreaterThan'
+    threshold: 0
+    query: '''
+traces
+| where message startswith "alert {"
+| extend told = parse_json(substring(message, 6))
+| where told.event == "opened"
+| project timestamp, destination = tostring(told.destinationId), rule = tostring(told.rule)
+'''
+  }
+  {
+    name: 'not-running'
+    description: 'watch_destinations, which runs twice a minute, has not succeeded for a quarter of an hour: exports that failed wait, and nobody looks for alerts'
+    severity: 0
+    window: 'PT15M'
+    operator: 'LessThan'
+    threshold: 1
+    query: '''
+requests
+| where name == "watch_destinations" and tobool(success)
+'''
+  }
+  {
+    name: 'functions-fail'
+    description: 'Functions fail again and again: storage or a setting, as a rule. Messages come back, and go to a poison queue at the tenth time'
+    severity: 1
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 20
+    query: '''
+exceptions
+| where operation_Name in ("export_profile_changes", "retry_export", "backfill_slice", "deliver_alert", "watch_destinations", "run_backfill", "evaluate_alerts", "sweep_profiles")
+'''
+  }
+  {
+    name: 'poison-queue'
+    description: 'Messages failed at every delivery, and were taken from a poison queue: changes are in quarantine now, exports dead'
+    severity: 1
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+    query: '''
+requests
+| where name in ("quarantine_poisoned_changes", "bury_poisoned_retry", "give_up_slice", "give_up_alert")
+'''
+  }
+  {
+    name: 'dead-exports'
+    description: 'Exports were given up: GET /api/undelivered?state=dead has the reason of each'
+    severity: 2
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+    query: '''
+customMetrics
+| where name == "profile_relay.dead" and valueSum > 0
+| project timestamp, destination = tostring(customDimensions.destination), valueSum
+'''
+  }
+  {
+    name: 'slow-exports'
+    description: '95 of 100 exports take up to more than ten minutes from the queue to the hub: more instances, or a smaller BACKFILL_PER_SECOND'
+    severity: 2
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+    query: '''
+customMetrics
+| where name == "profile_relay.latency" and customDimensions.quantile == "p95" and valueMax > 600
+| project timestamp, destination = tostring(customDimensions.destination), valueMax
+'''
+  }
+]
+var actionGroupIds = empty(email) ? [] : [
+  people.id
+]
+
+resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) {
+  name: 'ag-relay-${suffix}'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'relay'
+    enabled: true
+    emailReceivers: [
+      {
+        name: 'operations'
+        emailAddress: email
+        useCommonAlertSchema: true
+      }
+    ]
+  }
+}
+
+resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
+  name: 'relay-${rule.name}-${suffix}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'Profile Relay: ${rule.name}'
+    description: rule.description
+    enabled: true
+    severity: rule.severity
+    scopes: [
+      insights.id
+    ]
+    evaluationFrequency: 'PT5M'
+    windowSize: rule.window
+    // Tables are there only once something has been written to them.
+    skipQueryValidation: true
+    autoMitigate: true
+    criteria: {
+      allOf: [
+        {
+          query: rule.query
+          timeAggregation: 'Count'
+          operator: rule.operator
+          threshold: rule.threshold
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: actionGroupIds
+    }
+  }
+}]
+
+// The account counts the messages of all its queues together, once an hour: this is for what grows unseen.
+resource backlog 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: 'relay-backlog-${suffix}'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'More than 100,000 messages wait on the queues: the app does not keep up, or does not run'
+    enabled: true
+    severity: 1
+    scopes: [
+      queueService.id
+    ]
+    evaluationFrequency: 'PT15M'
+    windowSize: 'PT1H'
+    autoMitigate: true
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          name: 'messages'
+          criterionType: 'StaticThresholdCriterion'
+          metricNamespace: 'Microsoft.Storage/storageAccounts/queueServices'
+          metricName: 'QueueMessageCount'
+          timeAggregation: 'Average'
+          operator: 'GreaterThan'
+          threshold: 100000
+        }
+      ]
+    }
+    actions: [for id in actionGroupIds: {
+      actionGroupId: id
+    }]
+  }
+}
+
+resource throttling 'Microsoft.Insights/metricAlerts@2018-03-01' = if (!empty(eventHubsNamespaceName)) {
+  name: 'relay-throttling-${suffix}'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'The namespace throttles: it is at its maximum of throughput units, or a consumer reads too much'
+    enabled: true
+    severity: 2
+    scopes: [
+      hubsNamespace.id
+    ]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    autoMitigate: true
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          name: 'throttled'
+          criterionType: 'StaticThresholdCriterion'
+          metricNamespace: 'Microsoft.EventHub/namespaces'
+          metricName: 'ThrottledRequests'
+          timeAggregation: 'Total'
+          operator: 'GreaterThan'
+          threshold: 100
+        }
+      ]
+    }
+    actions: [for id in actionGroupIds: {
+      actionGroupId: id
+    }]
+  }
+}

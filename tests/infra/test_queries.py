@@ -1,0 +1,38 @@
+"""The Kusto queries of the alert rules and the workbook, as Microsoft's language service reads them."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from .bicep import INFRA, BicepFile
+
+CHECKER = Path(__file__).with_name("queries.mjs")
+
+
+def problems(queries: Sequence[str]) -> list[list[str]]:
+    done = subprocess.run(
+        ["node", CHECKER], input=json.dumps(queries), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: list[list[str]] = json.loads(done.stdout)
+    return found
+
+
+def test_each_query_can_be_asked(bicep: dict[str, BicepFile]) -> None:
+    rules = [rule["query"] for rule in bicep["alerts"].variables["rules"]]
+    items = json.loads((INFRA / "modules/workbook.json").read_text(encoding="utf-8"))["items"]
+    charts = [item["content"]["query"].replace("{TimeRange:grain}", "5m") for item in items if item["type"] == 3]
+    assert (len(rules), len(charts)) == (6, 12)
+    queries = [*rules, *charts]
+    assert dict(zip(queries, problems(queries), strict=True)) == {query: [] for query in queries}
+
+
+def test_what_is_wrong_would_be_found() -> None:
+    wrong = [
+        "traces | where mesage == 'x'",
+        "request | count",
+        "traces | where (message == 'x'",
+        "traces | summarise count()",
+    ]
+    assert all(problems(wrong))
