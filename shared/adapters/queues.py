@@ -11,7 +11,16 @@ from shared.settings import Connection
 
 def connect(connection: Connection, name: str) -> QueueClient:
     """A client for the queue `name`; no request is made yet."""
-    options: dict[str, Any] = {
+    if connection.connection_string:
+        return QueueClient.from_connection_string(connection.connection_string, name, **options())
+    from shared.adapters.identity import credential  # slow to import, and not needed with connection strings
+
+    return QueueClient(connection.endpoint or "", name, credential=credential(connection.client_id), **options())
+
+
+def options(*, retries: int = 2) -> dict[str, Any]:
+    """What every queue client is made with. The first retry is after one second, each further one after two."""
+    return {
         "use_env_settings": False,
         "connection_timeout": 5,
         "read_timeout": 10,
@@ -19,13 +28,8 @@ def connect(connection: Connection, name: str) -> QueueClient:
         "initial_backoff": 1,
         "increment_base": 1,
         "random_jitter_range": 0,
-        "retry_total": 2,
+        "retry_total": retries,
     }
-    if connection.connection_string:
-        return QueueClient.from_connection_string(connection.connection_string, name, **options)
-    from shared.adapters.identity import credential  # slow to import, and not needed with connection strings
-
-    return QueueClient(connection.endpoint or "", name, credential=credential(connection.client_id), **options)
 
 
 class Queue:
