@@ -84,7 +84,9 @@ async def all_profiles(release: Release) -> dict[str, StoredProfile]:
     """Every row there is, by its key."""
     async with tables.connect(Connection(RELAY_STORAGE, release.stack.storage_connection_string)) as account:
         store = TableProfiles([tables.Table(account, "Profiles")] * PROFILE_BUCKETS)
-        return {found.key: found for bucket in range(PROFILE_BUCKETS) async for found in store.scan(bucket)}
+        rows = stored.lines(release.directory / "tables/Profiles.ndjson")
+        found = [await store.find(row["RowKey"]) for row in rows]
+    return {profile.key: profile for profile in found if profile}
 
 
 async def read_profiles_and_the_index(release: Release) -> None:
