@@ -62,7 +62,7 @@ def test_from_a_clone_to_ones_own_change(state_dir: Path, here: Path) -> None:
     printed = run(here, state_dir, SAMPLES)
     assert "+ dataflow" in printed
     assert "sent 655 changes" in printed
-    assert len(re.findall(r" v\d{16} *$", printed, re.MULTILINE)) == 20
+    assert len(re.findall(r" v\d{16} ", printed, re.MULTILINE)) == 20
     assert {"crm-1", "analytics-1"} <= set(re.findall(r"^(\w+-1) ", printed, re.MULTILINE))
     assert "nested too deeply" not in printed
     assert run(here, state_dir, OWN).splitlines()[-1].split().count("me") == 1
