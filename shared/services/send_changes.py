@@ -44,6 +44,7 @@ class SendChanges:
         self._checked = checked
         most = None if rate is None else max(1, int(rate / _BATCHES_PER_SECOND))
         self._batches = MessageBatches(batch_bytes=batch_bytes, as_base64=as_base64, most_changes=most)
+        self._next: Message | None = None
         self._on_their_way: dict[asyncio.Task[None], Message] = {}
         self._last_number = 0
         self._began: int | None = None
@@ -53,8 +54,8 @@ class SendChanges:
         """Take a change, an object or one as JSON; `number` is its place in the input, one more than the last unless
         given. Waits while enough messages are on their way.
 
-        Raises ChangeRefusedError, after which the others go on as if it had not been; StorageError, after which no more
-        is taken: nothing is on its way any more then.
+        Raises ChangeRefusedError, after which the others go on as if it had not been; StorageError, after which nothing
+        is on its way any more, and another SendChanges is needed.
         """
         self._last_number = self._last_number + 1 if number is None else number
         item = item_text(change)
@@ -77,14 +78,16 @@ class SendChanges:
     @property
     def unsure_from(self) -> int:
         """The number of the first change that is not on the queue for certain."""
-        waiting = [message.first_line for message in self._on_their_way.values()]
-        return min([*waiting, self._batches.first_line or self._last_number + 1])
+        unsure = [message.first_line for message in (self._next, *self._on_their_way.values()) if message]
+        return min([*unsure, self._batches.first_line or self._last_number + 1])
 
     async def _send(self, message: Message) -> None:
+        self._next = message
         while len(self._on_their_way) >= IN_FLIGHT:
             await self._collect()
         await self._wait_for_its_turn()
         self._begun_changes += message.changes
+        self._next = None
         self._on_their_way[asyncio.create_task(self._put(message))] = message
 
     async def _put(self, message: Message) -> None:

@@ -2,15 +2,21 @@
 
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure.storage.queue import QueueClient, QueueSasPermissions, generate_queue_sas
 
 from local.stack import LocalStack
+from shared.adapters import queues
+from shared.adapters.changes_queue import StorageChangesQueue
 from shared.errors import SettingError, StorageError
+from shared.services.ports import ChangesQueue
+from shared.settings import Connection
 from shared.upstream import open_queue, open_queue_of_account
 from tests.conftest import UniqueNames
+from tests.contracts.changes_queue import ChangesQueueContract
 
 CHANGE = {"profileId": "p", "occurredAt": "2026-01-11T21:00:00Z"}
 
@@ -29,7 +35,7 @@ def signed_url(stack: LocalStack, queue: str, **permissions: bool) -> str:
 
 def messages(stack: LocalStack, queue: str) -> list[str]:
     with QueueClient.from_connection_string(stack.storage_connection_string, queue) as client:
-        received = list(client.receive_messages())
+        received = list(client.receive_messages(messages_per_page=32))
     assert {message.expires_on.year for message in received if message.expires_on} <= {9999}
     return [message.content or "" for message in received]
 
@@ -37,6 +43,18 @@ def messages(stack: LocalStack, queue: str) -> list[str]:
 def create(stack: LocalStack, queue: str) -> None:
     with QueueClient.from_connection_string(stack.storage_connection_string, queue) as client:
         client.create_queue()
+
+
+class TestStorageChangesQueue(ChangesQueueContract):
+    @pytest.fixture
+    async def queue(self, stack: LocalStack, names: UniqueNames) -> AsyncIterator[StorageChangesQueue]:
+        self._stack, self._name = stack, names.queue
+        create(stack, names.queue)
+        async with queues.connect(Connection("STORAGE", stack.storage_connection_string), names.queue) as client:
+            yield StorageChangesQueue(client, names.queue)
+
+    async def bodies(self, _queue: ChangesQueue) -> list[bytes]:
+        return [text.encode() for text in messages(self._stack, self._name)]
 
 
 async def send_one(url: str) -> None:

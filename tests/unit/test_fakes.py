@@ -2,8 +2,10 @@
 
 import pytest
 
+from shared.services.ports import ChangesQueue
 from tests.contracts.alert_store import AlertStoreContract
 from tests.contracts.backfill_store import BackfillStoreContract
+from tests.contracts.changes_queue import ChangesQueueContract
 from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.member_index import MemberIndexContract
@@ -17,6 +19,7 @@ from tests.fakes import (
     ManualClock,
     MemoryAlerts,
     MemoryBackfills,
+    MemoryChangesQueue,
     MemoryConfiguration,
     MemoryHealth,
     MemoryMembers,
@@ -34,6 +37,16 @@ class TestMemoryAlerts(AlertStoreContract):
     @pytest.fixture
     def store(self) -> MemoryAlerts:
         return MemoryAlerts()
+
+
+class TestMemoryChangesQueue(ChangesQueueContract):
+    @pytest.fixture
+    def queue(self) -> MemoryChangesQueue:
+        return MemoryChangesQueue()
+
+    async def bodies(self, queue: ChangesQueue) -> list[bytes]:
+        assert isinstance(queue, MemoryChangesQueue)
+        return queue.bodies
 
 
 class TestMemoryProfiles(ProfileStoreContract):

@@ -123,3 +123,17 @@ async def test_to_the_rate() -> None:
     await send(SendChanges(queue, lambda: now, sleep=sleep, rate=100), changes_of(60))
     assert [len(decode_message(body, NOW).changes) for body in queue.bodies] == [10] * 6
     assert slept == pytest.approx([0.1] * 5, abs=0.001)
+
+
+async def test_who_is_stopped_while_it_waits_for_the_rate_is_told_of_what_waits() -> None:
+    async def stopped(seconds: float) -> None:
+        raise asyncio.CancelledError
+
+    queue, changes = MemoryChangesQueue(), changes_of(3)
+    sending = SendChanges(queue, lambda: NOW, sleep=stopped, rate=10)
+    await sending.add(changes[0])
+    await sending.finish()
+    await sending.add(changes[1])
+    with pytest.raises(asyncio.CancelledError):
+        await sending.add(changes[2])
+    assert (profile_ids(queue), sending.unsure_from) == (["p1"], 2)
