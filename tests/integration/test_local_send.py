@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -161,6 +163,19 @@ async def test_standard_input_is_sent_when_it_pauses(state: Path, queue: QueueCl
         assert command.wait() == 0
     assert [change["profileId"] for change in changes(queue)] == ["p1", "p2", "p3"]
     assert "sent 3 changes in 2 messages" in command.stdout
+
+
+async def test_an_interrupt_says_what_was_sent(state: Path, queue: QueueClient) -> None:
+    def messages() -> int | None:
+        return queue.get_queue_properties().approximate_message_count
+
+    with LocalCommand("send", "--state-dir", state, "-", stdin=subprocess.PIPE) as command:
+        assert command.process.stdin
+        command.process.stdin.write(f"{line_of('p1').decode()}\n")
+        assert await eventually(messages) == 1
+        command.send_signal(signal.SIGINT)
+        assert command.wait() == 130
+    assert re.fullmatch(r"interrupted: [01] changes .* --from-line [12], duplicates do no harm\n", command.stderr)
 
 
 def test_a_missing_queue_is_named_and_created_on_request(

@@ -2,12 +2,14 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from local import cli
 from local.schemas import documents
 from shared.domain.audience_item import parse_audience
 from shared.domain.change import InvalidChangeError, parse_change
@@ -131,6 +133,20 @@ def anchors(document: Path) -> set[str]:
 def test_every_document_is_listed() -> None:
     listed = set(re.findall(r"^- \[(\S+)\]\(\1\): ", (ROOT / "docs/README.md").read_text(), re.MULTILINE))
     assert listed == {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_shown_is_one(document: Path) -> None:
+    """With its options: argparse ends the test where there is no such thing."""
+    for line in re.findall(r"^(?:.*\| )?\.venv/bin/python -m local (.*)$", document.read_text(), re.MULTILINE):
+        words = shlex.split(line.partition(" | ")[0], comments=True)
+        cli.parser_of(words[:1]).parse_args(words)
+
+
+def test_every_command_named_is_one() -> None:
+    for document in DOCUMENTS:
+        named = re.findall(r"python -m local ([a-z-]+)", document.read_text())
+        assert set(named) <= set(cli.COMMANDS), document
 
 
 def test_every_make_target_named_is_there() -> None:
