@@ -15,8 +15,8 @@ from shared.errors import SettingError
 from shared.services.send_changes import SendChanges
 
 QUEUE_NAME = "profile-changes"
-_RETRIES = 5
-"""More than the app's: its messages come again by themselves."""
+_PATIENT = queues.PATIENT | {"retry_total": 5}
+"""More than the app's, whose messages come again by themselves."""
 
 
 @asynccontextmanager
@@ -39,7 +39,7 @@ async def open_queue(
             from azure.identity.aio import DefaultAzureCredential  # slow to import, and not always needed
 
             credential = await stack.enter_async_context(DefaultAzureCredential())
-        client = QueueClient.from_queue_url(url, credential, **queues.options(retries=_RETRIES))
+        client = QueueClient.from_queue_url(url, credential, **_PATIENT)
         yield await stack.enter_async_context(_sending(client, options))
 
 
@@ -52,7 +52,7 @@ async def open_queue_of_account(
     `options` are those of SendChanges. Raises SettingError.
     """
     try:
-        client = QueueClient.from_connection_string(connection_string, name, **queues.options(retries=_RETRIES))
+        client = QueueClient.from_connection_string(connection_string, name, **_PATIENT)
     except ValueError as error:
         raise SettingError(f"queue {name!r} of the storage connection string: {error}") from error
     async with _sending(client, options) as changes:
