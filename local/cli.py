@@ -47,9 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not wanted.startswith("-") and wanted not in COMMANDS:
         if wanted:
             print(f"there is no command {wanted!r}\n", file=sys.stderr)
-        _parser(COMMANDS).print_help(sys.stderr)
+        parser_of(COMMANDS).print_help(sys.stderr)
         return 2
-    args = _parser([wanted] if wanted in COMMANDS else COMMANDS).parse_args(arguments)
+    args = parser_of([wanted] if wanted in COMMANDS else COMMANDS).parse_args(arguments)
     # Else Python prints the SDKs' warnings between the lines of a command; what matters of them comes as errors.
     logging.getLogger("azure").addHandler(logging.NullHandler())
     try:
@@ -69,7 +69,8 @@ def _command(name: str) -> Command:
     return cast("Command", import_module(f"local.{name.replace('-', '_')}"))
 
 
-def _parser(names: Iterable[str]) -> argparse.ArgumentParser:
+def parser_of(names: Iterable[str]) -> argparse.ArgumentParser:
+    """Takes these commands and no others."""
     parser = argparse.ArgumentParser(
         prog="python -m local",
         description="The local stack: storage, Event Hubs and the functions host on this machine. Never deployed.",

@@ -1,146 +1,170 @@
 """`python -m local send`: put profile changes on the queue."""
 
 import argparse
-import contextlib
-import os
-import select
+import asyncio
 import sys
-import time
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
-from typing import Self
 
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError, ServiceRequestError
-from azure.storage.queue import LinearRetry, QueueClient
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError, ServiceRequestError
+from azure.storage.queue.aio import QueueClient
 
 from local import cli_types
-from local.batches import MESSAGE_LIMIT, Batcher, LineRefusedError, Message
 from local.errors import LocalError
+from local.lines import numbered_lines, opened
 from local.send_progress import SendProgress, progress_for
 from local.stack import CHANGES_QUEUE
 from local.state import PROFILE_CHANGES_QUEUE, StateDirectory
+from shared.adapters import queues
+from shared.domain.message_batches import MESSAGE_LIMIT
+from shared.errors import ChangeRefusedError, SettingError, StorageError
+from shared.upstream import SendChanges, open_queue, open_queue_of_account
 
 SUMMARY = "put profile changes on the queue"
 DESCRIPTION = """\
 Put profile changes on the queue, as an upstream system would. FILE has one change, a JSON object, a line; "-" reads
 standard input, and sends what has come whenever the input pauses. Changes go in batches of as many as fit a queue
-message. A line that cannot be sent is reported by its number and the rest is sent; the exit code is then 1.
+message. A line that the app would put in quarantine is not sent but reported by its number.
 """
-_IN_FLIGHT = 4
-_PAUSE = 0.2
-_BATCHES_PER_SECOND = 10
+EPILOG = """\
+Without --queue-url they go to the running local stack, or to the account of the environment variable RELAY_STORAGE, a
+connection string. Exit codes: 0 all is on the queue; 3 all but the lines that were refused; 1 sending stopped, and the
+error says from which line to go on; 2 wrong arguments; 130 interrupted. Sending a line twice does no harm.
+"""
+REFUSED = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EPILOG
     parser.add_argument("file", metavar="FILE", help="newline-delimited JSON, or - for standard input")
+    parser.add_argument(
+        "--queue-url",
+        metavar="URL",
+        help="send to this queue, such as https://contoso.queue.core.windows.net/profile-changes, as who is signed in "
+        "(az login, a managed identity, …); takes the role Storage Queue Data Message Sender",
+    )
     parser.add_argument("--queue", metavar="NAME", help=f"default: setting {PROFILE_CHANGES_QUEUE}, or {CHANGES_QUEUE}")
     parser.add_argument("--create-queue", action="store_true", help="create the queue if it is missing")
+    parser.add_argument("--from-line", type=cli_types.positive_int, default=1, metavar="N", help="skip what is before")
+    parser.add_argument(
+        "--refused", type=Path, metavar="FILE", help="keep lines that are refused, to mend and send them"
+    )
+    parser.add_argument("--unchecked", action="store_true", help="send what the app would put in quarantine, too")
     parser.add_argument(
         "--batch-bytes",
         type=cli_types.message_bytes,
-        default=49_152,
+        default=MESSAGE_LIMIT,
         metavar="N",
-        help=f"JSON bytes a message at most (default %(default)s, up to {MESSAGE_LIMIT})",
+        help="JSON bytes a message at most (default %(default)s, the most there can be)",
     )
     parser.add_argument("--rate", type=cli_types.rate, metavar="N/s", help="send at most N changes a second")
     parser.add_argument("--base64", action="store_true", help="encode messages, as older Azure SDKs do")
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = StateDirectory(args.state_dir).settings()
-    queue_name = args.queue or settings.find(PROFILE_CHANGES_QUEUE) or CHANGES_QUEUE
-    most = None if args.rate is None else max(1, int(args.rate / _BATCHES_PER_SECOND))
-    batcher = Batcher(batch_bytes=args.batch_bytes, as_base64=args.base64, most_changes=most)
-    with (
-        _opened(args.file) as descriptor,
-        progress_for(descriptor) as progress,
-        _queue(settings.storage, queue_name, create=args.create_queue) as queue,
-        _Sender(queue, progress, args.rate) as sender,
-    ):
+    with opened(args.file) as descriptor, progress_for(descriptor) as progress:
+        return asyncio.run(_Sending(args, descriptor, progress).run())
+
+
+class _Sending:
+    def __init__(self, args: argparse.Namespace, descriptor: int, progress: SendProgress) -> None:
+        self._args = args
+        self._descriptor = descriptor
+        self._progress = progress
+        self._refused = 0
+        self._told = 0
+
+    async def run(self) -> int:
         try:
-            refused = _send_lines(descriptor, batcher, sender, progress)
-            sender.finish()
-        except KeyboardInterrupt:
-            print(f"interrupted: {sender.sent:,} changes were sent", file=sys.stderr)
-            return 130
-    print(f"sent {sender.sent:,} changes in {sender.messages:,} messages to {queue_name}; {refused:,} lines refused")
-    return 1 if refused else 0
-
-
-def _send_lines(descriptor: int, batcher: Batcher, sender: "_Sender", progress: SendProgress) -> int:
-    """Batch and send every line; returns how many were refused."""
-    refused = 0
-    for number, line in _numbered_lines(descriptor):
-        message = None
-        if line is None:
-            message = batcher.flush()
-        elif line.strip():
-            try:
-                message = batcher.add(number, line)
-            except LineRefusedError as error:
-                refused += 1
-                progress.problem(f"line {number}: {error}")
-        if line is not None:
-            progress.read(len(line) + 1)
-        if message:
-            sender.send(message)
-    if rest := batcher.flush():
-        sender.send(rest)
-    return refused
-
-
-def _numbered_lines(descriptor: int) -> Iterator[tuple[int, bytes | None]]:
-    """The lines as they come; None in between, when nothing has come for a while."""
-    number = 0
-    pieces: list[bytes] = []
-    while True:
-        if not select.select([descriptor], [], [], _PAUSE)[0]:
-            yield number, None
-            continue
-        chunk = os.read(descriptor, 1 << 16)
-        pieces.append(chunk)
-        if b"\n" in chunk or not chunk:
-            *lines, last = b"".join(pieces).split(b"\n")
-            if not chunk and last:
-                lines.append(last)
-            pieces = [last]
-            for line in lines:
-                number += 1
-                yield number, line
-        if not chunk:
-            return
-
-
-@contextlib.contextmanager
-def _opened(file: str) -> Iterator[int]:
-    if file == "-":
-        yield sys.stdin.fileno()
-        return
-    try:
-        opened = Path(file).open("rb")  # noqa: SIM115 - closed below; only the opening may fail here
-    except OSError as error:
-        raise LocalError(f"{file} cannot be read: {error.strerror}") from error
-    with opened:
-        yield opened.fileno()
-
-
-@contextlib.contextmanager
-def _queue(connection_string: str, name: str, *, create: bool) -> Iterator[QueueClient]:
-    """A client of a queue that is known to be there: better one clear error now than retries for each message."""
-    retries = LinearRetry(backoff=1, retry_total=4, random_jitter_range=1)
-    try:
-        client = QueueClient.from_connection_string(
-            connection_string, name, retry_policy=retries, use_env_settings=False, connection_timeout=5
+            target, opening = await _queue(self._args)
+            async with opening as changes:
+                await self._send(changes)
+        except SettingError as error:
+            raise LocalError(str(error)) from error
+        print(
+            f"sent {changes.sent:,} changes in {changes.messages:,} messages to {target}; "
+            f"{self._refused:,} lines refused"
         )
+        return REFUSED if self._refused else 0
+
+    async def _send(self, changes: SendChanges) -> None:
+        try:
+            await self._send_lines(changes)
+            await changes.finish()
+        except StorageError as error:
+            raise LocalError(f"{error}; {_state(changes)}") from error
+        except asyncio.CancelledError:
+            print(f"interrupted: {_state(changes)}", file=sys.stderr)
+            raise
+
+    async def _send_lines(self, changes: SendChanges) -> None:
+        async for number, line in numbered_lines(self._descriptor):
+            if line is None:
+                await changes.flush()
+                continue
+            if line.strip() and number >= self._args.from_line:
+                try:
+                    await changes.add(line, number)
+                except ChangeRefusedError as error:
+                    self._refuse(number, line, error)
+            self._progress.read(len(line) + 1)
+            if changes.messages != self._told:
+                self._told = changes.messages
+                self._progress.sent(changes.sent, changes.messages)
+
+    def _refuse(self, number: int, line: bytes, error: ChangeRefusedError) -> None:
+        self._progress.problem(f"line {number}: {error}")
+        if self._args.refused:
+            _append(self._args.refused, line, anew=not self._refused)
+        self._refused += 1
+
+
+def _append(file: Path, line: bytes, *, anew: bool) -> None:
+    try:
+        with file.open("wb" if anew else "ab") as refused:
+            refused.write(line + b"\n")
+    except OSError as error:
+        raise LocalError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _state(changes: SendChanges) -> str:
+    return (
+        f"{changes.sent:,} changes were sent for certain: send again with --from-line {changes.unsure_from}, "
+        "duplicates do no harm"
+    )
+
+
+async def _queue(args: argparse.Namespace) -> tuple[str, AbstractAsyncContextManager[SendChanges]]:
+    """Where the changes go, and the way there."""
+    options = {
+        "batch_bytes": args.batch_bytes,
+        "as_base64": args.base64,
+        "rate": args.rate,
+        "checked": not args.unchecked,
+    }
+    if args.queue_url:
+        if args.queue or args.create_queue or "?" in args.queue_url:
+            raise LocalError("--queue-url names an existing queue without a key: nothing else goes with it")
+        return args.queue_url, open_queue(args.queue_url, **options)
+    settings = StateDirectory(args.state_dir).settings()
+    name = args.queue or settings.find(PROFILE_CHANGES_QUEUE) or CHANGES_QUEUE
+    opening = open_queue_of_account(settings.storage, name, **options)
+    await _require_queue(settings.storage, name, create=args.create_queue)
+    return name, opening
+
+
+async def _require_queue(connection_string: str, name: str, *, create: bool) -> None:
+    """Better one clear error now than retries for each message."""
+    try:
+        client = QueueClient.from_connection_string(connection_string, name, **queues.PATIENT | {"retry_total": 0})
     except ValueError as error:
         raise LocalError(f"queue {name!r} of the storage connection string: {error}") from error
-    with client:
+    async with client:
         try:
             if create:
-                with contextlib.suppress(ResourceExistsError):
-                    client.create_queue(retry_total=0)
-            client.get_queue_properties(retry_total=0)
+                with suppress(ResourceExistsError):
+                    await client.create_queue()
+            await client.get_queue_properties()
         except ResourceNotFoundError as error:
             raise LocalError(
                 f"there is no queue at {client.primary_endpoint}: check the name, or create it with --create-queue"
@@ -149,56 +173,3 @@ def _queue(connection_string: str, name: str, *, create: bool) -> Iterator[Queue
             raise LocalError(
                 f"no storage answers at {client.primary_endpoint}: start the local stack with python -m local up"
             ) from error
-        yield client
-
-
-class _Sender:
-    """Keeps a few messages on their way at once, and to the rate."""
-
-    def __init__(self, queue: QueueClient, progress: SendProgress, rate: float | None) -> None:
-        self.sent = 0
-        self.messages = 0
-        self._queue = queue
-        self._progress = progress
-        self._rate = rate
-        self._began = time.monotonic()
-        self._begun_changes = 0
-        self._pool = ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="send")
-        self._on_their_way: dict[Future[object], Message] = {}
-
-    def send(self, message: Message) -> None:
-        """Waits for its turn; raises `LocalError` when an earlier message could not be sent."""
-        if self._rate is not None:
-            due = self._began + self._begun_changes / self._rate
-            time.sleep(max(0.0, due - time.monotonic()))
-        while len(self._on_their_way) >= _IN_FLIGHT:
-            self._collect()
-        self._begun_changes += message.changes
-        self._on_their_way[self._pool.submit(self._queue.send_message, message.text)] = message
-
-    def finish(self) -> None:
-        """Wait until everything has arrived."""
-        while self._on_their_way:
-            self._collect()
-
-    def _collect(self) -> None:
-        for done in wait(self._on_their_way, return_when=FIRST_COMPLETED).done:
-            message = self._on_their_way.pop(done)
-            error = done.exception()
-            if isinstance(error, AzureError):
-                first = min(unsure.first_line for unsure in (message, *self._on_their_way.values()))
-                raise LocalError(
-                    f"the queue does not take messages any more ({error.message}); {self.sent:,} changes were sent "
-                    f"for certain: send again from line {first}, duplicates do no harm"
-                ) from error
-            if error is not None:
-                raise error
-            self.sent += message.changes
-            self.messages += 1
-            self._progress.sent(self.sent, self.messages)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._pool.shutdown()

@@ -31,6 +31,7 @@ _SHOWN_OF_AN_ID = 8
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line, with properties and whole body")
     parser.add_argument("--hub", action="append", metavar="NAME", help="read this hub; may be given more than once")
+    parser.add_argument("--profile", metavar="ID", help="only what tells of this profile")
     parser.add_argument(
         "--from",
         dest="start",
@@ -74,6 +75,8 @@ async def _print_exports(args: argparse.Namespace, settings: Settings) -> None:
         try:
             printed = 0
             async for export in reader:
+                if args.profile not in {None, export.properties.get("profileId")}:
+                    continue
                 print_export(export)
                 printed += 1
                 if printed == args.count:

@@ -4,6 +4,7 @@ RelayError
 ├── SettingError             an app setting is missing or malformed
 ├── ConfigurationError       the configuration (audiences, destinations, dataflows) cannot be accepted or read
 │   └── NotForUploadError    the audience's members are not uploaded: the catalog says so, or does not have it
+├── ChangeRefusedError       a profile change cannot be sent, or the app would put it in quarantine
 ├── ProfileTooLargeError     a profile would not fit one table entity
 ├── ConflictError            somebody else saved the row first
 ├── NotInQuarantineError     there is no such row in quarantine
@@ -39,6 +40,10 @@ class SettingError(RelayError):
 
 class ConfigurationError(RelayError):
     """The configuration cannot be accepted or read. The message names the path and what was expected."""
+
+
+class ChangeRefusedError(RelayError):
+    """A profile change cannot be sent, or the app would put it in quarantine. The message says what was expected."""
 
 
 class ProfileTooLargeError(RelayError):

@@ -11,11 +11,12 @@ from urllib.request import urlopen
 
 from azure.storage.queue.aio import QueueClient
 
-from local.batches import MESSAGE_LIMIT, Batcher
 from local.errors import LocalError
 from local.stack import CHANGES_QUEUE, LocalStack
 from shared.bootstrap import clock
 from shared.domain.instants import parse_instant
+from shared.domain.message_batches import MessageBatches
+from shared.domain.outgoing import item_text
 
 CHANGES_IN_A_MESSAGE = 10
 CHANGES_PER_SECOND = 100
@@ -41,9 +42,9 @@ class Changes:
         of the others is then the app's, and not that of its start.
         """
         lines = (await asyncio.to_thread(file.read_bytes)).splitlines()
-        batcher = Batcher(batch_bytes=MESSAGE_LIMIT, most_changes=CHANGES_IN_A_MESSAGE)
-        full = (batcher.add(number, line) for number, line in enumerate(lines, start=1))
-        for message in (*filter(None, full), batcher.flush()):
+        batches = MessageBatches(most_changes=CHANGES_IN_A_MESSAGE)
+        full = (batches.add(number, item_text(line)) for number, line in enumerate(lines, start=1))
+        for message in (*filter(None, full), batches.flush()):
             if message is None:
                 continue
             if self.messages == 1:

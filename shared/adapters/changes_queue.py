@@ -1,15 +1,15 @@
-"""The queue of profile changes, for putting back what was in quarantine."""
+"""The queue of profile changes, for putting messages on it."""
 
 import base64
 import re
 from xml.sax.saxutils import escape
 
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 from azure.storage.queue.aio import QueueClient
 
+from shared.domain.message_batches import MESSAGE_LIMIT
 from shared.errors import MessageTooLargeError, StorageError
 
-MESSAGE_LIMIT = 65_536
 _NEVER_EXPIRES = -1
 
 # Messages travel as XML, which has no other characters, and whose readers turn each carriage return into a line feed.
@@ -25,7 +25,7 @@ class StorageChangesQueue:
         """Raises MessageTooLargeError, StorageError."""
         text = message_text(body)
         try:
-            # The row in quarantine goes next: after the usual seven days of an app that is down nothing would be left.
+            # By default a message goes after seven days: of an app that is down for longer, changes would be lost.
             await self._client.send_message(text, time_to_live=_NEVER_EXPIRES)
         except ResourceNotFoundError as error:
             raise StorageError(
@@ -34,7 +34,10 @@ class StorageChangesQueue:
         except HttpResponseError as error:
             if error.status_code == 413 or "MessageTooLarge" in str(error):
                 raise _too_large(body) from error
-            raise StorageError(f"queue {self._name}: could not put a message: HTTP {error.status_code}") from error
+            reason = f"HTTP {error.status_code}" if error.status_code else error.message
+            if isinstance(error, ClientAuthenticationError) or error.status_code == 403:
+                reason += "; whoever puts messages needs the role Storage Queue Data Message Sender on the queue"
+            raise StorageError(f"queue {self._name}: could not put a message: {reason}") from error
         except AzureError as error:
             raise StorageError(f"queue {self._name}: could not put a message: {error}") from error
 

@@ -8,7 +8,7 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 from shared.errors import StorageError
 from shared.settings import Connection
 
-_PATIENT: dict[str, Any] = {
+PATIENT: dict[str, Any] = {
     "use_env_settings": False,
     "connection_timeout": 5,
     "read_timeout": 10,
@@ -24,10 +24,10 @@ _IMPATIENT: dict[str, Any] = {"use_env_settings": False, "connection_timeout": 2
 def connect(connection: Connection, name: str) -> QueueClient:
     """A client for the queue `name`; no request is made yet."""
     if connection.connection_string:
-        return QueueClient.from_connection_string(connection.connection_string, name, **_PATIENT)
+        return QueueClient.from_connection_string(connection.connection_string, name, **PATIENT)
     from shared.adapters.identity import credential  # slow to import, and not needed with connection strings
 
-    return QueueClient(connection.endpoint or "", name, credential=credential(connection.client_id), **_PATIENT)
+    return QueueClient(connection.endpoint or "", name, credential=credential(connection.client_id), **PATIENT)
 
 
 def connect_account(connection: Connection) -> QueueServiceClient:

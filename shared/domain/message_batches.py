@@ -3,16 +3,14 @@
 import base64
 from dataclasses import dataclass
 
+from shared.errors import ChangeRefusedError
+
 MESSAGE_LIMIT = 65_536
 """Bytes of a queue message. Azurite counts them as UTF-8; Azure's documentation says of the text "in a format that can
 be included in an XML request". Counting the escaped text is right by both readings."""
 
 _OPENING, _SEPARATOR, _CLOSING = '{"changes":[', ",", "]}"
 _XML_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-
-
-class ChangeTooLargeError(Exception):
-    """A change that no queue message can hold; the message says by how much."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +58,12 @@ class MessageBatches:
     def add(self, number: int, item: str) -> Message | None:
         """Take the change of line `number`, JSON text; the message that was full before it, if one was.
 
-        Raises ChangeTooLargeError, after which the batches go on as if it had not been.
+        Raises ChangeRefusedError, after which the batches go on as if it had not been.
         """
         size = _size(item)
         alone = self._size_in_queue(size)
         if alone > MESSAGE_LIMIT:
-            raise ChangeTooLargeError(
+            raise ChangeRefusedError(
                 f"too large: {alone:,} bytes in the queue, where a message has at most {MESSAGE_LIMIT:,}"
             )
         grown = self._total + size + (_size(_SEPARATOR) if self._items else _Size(0, 0))
@@ -77,6 +75,11 @@ class MessageBatches:
         self._total = grown
         self._last_line = number
         return full
+
+    @property
+    def first_line(self) -> int | None:
+        """Of what has gathered; None if that is nothing."""
+        return self._first_line if self._items else None
 
     def flush(self) -> Message | None:
         """What has gathered, as one message; None if that is nothing."""

@@ -113,6 +113,14 @@ def test_earliest_has_what_was_there_and_latest_follows_new_hubs(state: Path, br
     assert words(latest) == [["crm", "audience", "new", *audiences], ["sales", "audience", "newer", *audiences]]
 
 
+def test_of_one_profile_alone(state: Path, broker: EventHubsBroker) -> None:
+    put(broker.connection_string, "crm", "no JSON", profile_id="other")
+    put(broker.connection_string, "crm", profile_id="wanted")
+    with LocalCommand("tail", "--profile", "wanted", "--count", "1", "--state-dir", state) as tail:
+        assert tail.wait() == 0
+    assert [line.split()[3] for line in tail.stdout.splitlines()] == ["wanted"]
+
+
 def test_event_hubs_that_goes_away_is_noticed(state: Path, broker: EventHubsBroker) -> None:
     with LocalCommand("tail", "--state-dir", state) as tail:
         tail.wait_for("reading")

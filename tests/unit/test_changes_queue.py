@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.changes_queue import MESSAGE_LIMIT, message_text
+from shared.adapters.changes_queue import message_text
 from shared.domain.message import decode_message
+from shared.domain.message_batches import MESSAGE_LIMIT
 from shared.errors import MessageTooLargeError
 from tests.unit.builders import NOW, item
 

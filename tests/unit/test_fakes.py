@@ -2,9 +2,11 @@
 
 import pytest
 
+from shared.services.ports import ChangesQueue
 from shared.services.queue_ports import QueueKind
 from tests.contracts.alert_store import AlertStoreContract
 from tests.contracts.backfill_store import BackfillStoreContract
+from tests.contracts.changes_queue import ChangesQueueContract
 from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.last_exports_store import LastExportsStoreContract
@@ -21,6 +23,7 @@ from tests.fakes import (
     ManualClock,
     MemoryAlerts,
     MemoryBackfills,
+    MemoryChangesQueue,
     MemoryConfiguration,
     MemoryHealth,
     MemoryLastExports,
@@ -40,6 +43,16 @@ class TestMemoryAlerts(AlertStoreContract):
     @pytest.fixture
     def store(self) -> MemoryAlerts:
         return MemoryAlerts()
+
+
+class TestMemoryChangesQueue(ChangesQueueContract):
+    @pytest.fixture
+    def queue(self) -> MemoryChangesQueue:
+        return MemoryChangesQueue()
+
+    async def bodies(self, queue: ChangesQueue) -> list[bytes]:
+        assert isinstance(queue, MemoryChangesQueue)
+        return queue.bodies
 
 
 class TestMemoryProfiles(ProfileStoreContract):
