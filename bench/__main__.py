@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench.backfill.results import print_checks
+from bench.backfill.results import Check, print_checks
 from bench.relay.growth import measure_growth
 from bench.relay.latency import measure_latency
 from bench.relay.memory import measure_memory
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     sizes = SHORT if args.short else FULL
     directory = _DIRECTORY / ("short" if args.short else "full")
     file = args.output or (directory / "results.json" if args.short else _RESULTS)
-    checks = []
+    checks: list[Check] = []
     for name in args.only or [each for each in PARTS if args.short or each not in LONG]:
         began = time.monotonic()
         try:

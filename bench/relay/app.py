@@ -45,14 +45,16 @@ class App:
 
         await asyncio.gather(*(work() for _ in range(min(self._at_a_time, len(messages)))))
 
-    async def run_from_queue(self) -> None:
-        """Empty the queue: receive `batchSize` messages whenever no more than `newBatchThreshold` are being handled,
-        delete each one that was.
+    async def run_from_queue(self, messages: int) -> None:
+        """Handle the `messages` that are in the queue: receive `batchSize` of them whenever no more than
+        `newBatchThreshold` are being handled, delete each one that was.
         """
         settings = Settings.from_environment(self._environment)
         async with queues.connect(settings.queues(), settings.changes_queue) as queue:
             handling: set[asyncio.Task[None]] = set()
-            while received := await self._receive(queue):
+            while messages > 0:
+                received = await self._receive(queue)
+                messages -= len(received)
                 handling |= {asyncio.create_task(self._handle_and_delete(queue, message)) for message in received}
                 while len(handling) > self._options.new_batch_threshold:
                     done, handling = await asyncio.wait(handling, return_when=asyncio.FIRST_COMPLETED)
@@ -64,7 +66,8 @@ class App:
         pages = queue.receive_messages(
             max_messages=size, messages_per_page=size, visibility_timeout=LEASE_SECONDS
         ).by_page()
-        return [message async for message in await anext(pages)]
+        page = await anext(pages, None)
+        return [] if page is None else [message async for message in page]
 
     async def _handle_and_delete(self, queue: QueueClient, message: QueueMessage) -> None:
         await self._handle(message.id, str(message.content).encode())

@@ -15,7 +15,7 @@ from azure.storage.queue.aio import QueueClient
 from bench.backfill.results import Check
 from bench.relay.filling import fill
 from bench.relay.results import Part
-from bench.relay.scene import CHANGES_A_PROFILE, Batch, changes_of, messages_of
+from bench.relay.scene import CHANGES_A_PROFILE, COLD, DECK, Batch, changes_of, messages_of
 from bench.relay.sizes import Sizes
 from bench.relay.stacks import Run, Workers, started_stack
 from bench.relay.worker import APP
@@ -32,9 +32,10 @@ def measure_operations(sizes: Sizes, directory: Path) -> Part:
     runs: dict[str, dict[str, Run]] = {}
     with started_stack(directory) as stack:
         profiles = sum(sizes.counted_changes // each for each in CHANGES_A_PROFILE.values()) * len(BATCH_SIZES)
-        asyncio.run(fill(stack, profiles))
+        asyncio.run(fill(stack, DECK + profiles))
         with Workers(stack, [APP]) as workers:
-            first = 0
+            workers.run(APP, Batch(mix=COLD, first=0, changes=DECK, at=clock()))  # opens all connections
+            first = DECK
             for mix in CHANGES_A_PROFILE:
                 runs[mix], per_change[mix] = {}, {}
                 for size in BATCH_SIZES:
@@ -48,7 +49,7 @@ def measure_operations(sizes: Sizes, directory: Path) -> Part:
 def _run(stack: LocalStack, workers: Workers, batch: Batch, size: int) -> Run:
     messages = messages_of([json.dumps(change) for change in changes_of(batch)], size)
     asyncio.run(_put(stack, messages))
-    run = workers.run_from_queue()
+    run = workers.run_from_queue(len(messages))
     run["requests"][f"queue {CHANGES_QUEUE}: put"] = len(messages)
     if run["events"] != batch.changes:
         raise RuntimeError(f"{run['events']:,} events instead of {batch.changes:,}")

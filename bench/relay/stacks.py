@@ -19,6 +19,11 @@ Run: TypeAlias = dict[str, Any]
 """What a worker process answered, and of the hub `sends`, `events` and `eventBytes`."""
 
 _HUBS = {APP: app.HUB, TUTORIAL: tutorial.HUB, SDK_LIMIT: limit.HUB, BARE_LIMIT: limit.HUB}
+_READ = "Profiles: read"
+_SAVES = tuple(f"Profiles: {how}" for how in ("insert", "replace", "merge"))
+_INDEX_ROWS = tuple(f"AudienceMembers: {how}" for how in ("insert", "replace", "merge"))
+_LIMITED = frozenset({_READ, *_SAVES, *_INDEX_ROWS})
+_FROM_TIME_TO_TIME = ("Configuration: ", "Runs: ", "queue ")
 _SETTINGS = {"CONFIG_CACHE_SECONDS": "30"}  # as in Azure; the stack has 1
 
 
@@ -52,19 +57,23 @@ class Workers:
         self._running.close()
 
     def run(self, who: str, batch: Batch, operations: Operations | None = None) -> Run:
-        """One batch; raises RuntimeError where not each of its changes became an event."""
+        """One batch. Raises RuntimeError where not each of its changes became an event, or not all `operations` were
+        done that the limit was asked for.
+        """
         wanted: dict[str, Any] = {"batch": asdict(batch)}
-        if operations is not None:
-            wanted["operations"] = asdict(operations)
-        run = self._ask(who, wanted)
-        expected = batch.changes if operations is None else operations.events
-        if run["events"] != expected:
-            raise RuntimeError(f"{who}: {run['events']:,} events instead of {expected:,}")
+        if operations is None:
+            run = self._ask(who, wanted)
+            if run["events"] != batch.changes:
+                raise RuntimeError(f"{who}: {run['events']:,} events instead of {batch.changes:,}")
+            return run
+        run = self._ask(who, wanted | {"operations": asdict(operations)})
+        if (done := operations_of(run, operations.body_bytes)) != operations:
+            raise RuntimeError(f"{who}: asked for {operations}, got {done}")
         return run
 
-    def run_from_queue(self) -> Run:
-        """The app on all that is in the queue of changes."""
-        return self._ask(APP, {"fromQueue": True})
+    def run_from_queue(self, messages: int) -> Run:
+        """The app on the `messages` that are in the queue of changes."""
+        return self._ask(APP, {"fromQueue": messages})
 
     def _ask(self, who: str, wanted: dict[str, Any]) -> Run:
         before = self._stack.broker.stats().hubs[_HUBS[who]]
@@ -78,12 +87,17 @@ class Workers:
 
 
 def operations_of(run: Run, body_bytes: int) -> Operations:
-    """What the app asked for in `run` on the way of a change; not what it asks from time to time besides."""
-    requests = run["requests"]
+    """What the app asked for in `run` on the way of a change; not what it asks from time to time besides.
+
+    Raises RuntimeError for a request that the limit does not know: it would compare with less than the app does.
+    """
+    requests: dict[str, int] = run["requests"]
+    if unknown := [kind for kind in requests if kind not in _LIMITED and not kind.startswith(_FROM_TIME_TO_TIME)]:
+        raise RuntimeError(f"the limit does not know the requests {', '.join(unknown)}: teach it to bench.relay.limit")
     return Operations(
-        reads=requests["Profiles: read"],
-        saves=sum(requests.get(f"Profiles: {how}", 0) for how in ("insert", "replace", "merge")),
-        index_rows=requests.get("AudienceMembers: replace", 0),
+        reads=requests.get(_READ, 0),
+        saves=sum(requests.get(kind, 0) for kind in _SAVES),
+        index_rows=sum(requests.get(kind, 0) for kind in _INDEX_ROWS),
         sends=run["sends"],
         events=run["events"],
         body_bytes=body_bytes,

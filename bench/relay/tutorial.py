@@ -59,7 +59,7 @@ class Tutorial:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._table = TableClient.from_connection_string(environment["RELAY_STORAGE"], TABLE)
         self._producer = EventHubProducerClient.from_connection_string(environment["EVENTHUBS"], eventhub_name=HUB)
-        self._targets = _targets()
+        self._targets = targets()
 
     async def start(self) -> None:
         """Nothing to do: the first message connects."""
@@ -137,6 +137,6 @@ def _change_of(message: ProfileChangeMessage) -> ProfileChange:
     )
 
 
-def _targets() -> Targets:
+def targets() -> Targets:
     planned = plan(Configuration(), parse_configuration_file(configuration(HUB)), clock() // MILLISECOND)
     return Targets.of(planned.configuration)

@@ -36,8 +36,8 @@ def _new(who: str, environment: Mapping[str, str]) -> Measured:
 
 
 def _work_of(measured: Measured, wanted: dict[str, Any]) -> Awaitable[None]:
-    if wanted.get("fromQueue") and isinstance(measured, App):
-        return measured.run_from_queue()
+    if "fromQueue" in wanted and isinstance(measured, App):
+        return measured.run_from_queue(wanted["fromQueue"])
     batch = Batch(**wanted["batch"])
     if isinstance(measured, Limit):
         return measured.run(batch.profiles, Operations(**wanted["operations"]))
