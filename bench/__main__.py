@@ -15,7 +15,7 @@ from bench.relay.growth import measure_growth
 from bench.relay.latency import measure_latency
 from bench.relay.memory import measure_memory
 from bench.relay.operations import measure_operations
-from bench.relay.results import Part, publish, write_part
+from bench.relay.results import Part, environment, publish, write_part
 from bench.relay.sizes import FULL, SHORT, Sizes
 from bench.relay.speed import measure_speed
 from local.errors import LocalError
@@ -40,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     sizes = SHORT if args.short else FULL
     directory = _DIRECTORY / ("short" if args.short else "full")
     file = args.output or (directory / "results.json" if args.short else _RESULTS)
+    where = environment()
     checks: list[Check] = []
     for name in args.only or [each for each in PARTS if args.short or each not in LONG]:
         began = time.monotonic()
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
         except LocalError as error:
             print(error, file=sys.stderr)
             return 1
-        results = write_part(file, part, (time.monotonic() - began) / 60)
+        results = write_part(file, part, where, (time.monotonic() - began) / 60)
         checks += part.checks
         if file == _RESULTS:
             publish(results, _PAGE)

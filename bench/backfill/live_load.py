@@ -39,10 +39,13 @@ class LiveLoad:
         await asyncio.gather(*(send_in_turn() for _ in range(_SENDERS)))
 
     async def steady(self, rate: float, seconds: float) -> None:
-        """`rate` changes a second on a fixed schedule, whatever becomes of those before: nobody slows the sender."""
+        """`rate` changes a second on a fixed schedule, whatever becomes of those before: nobody slows the sender.
+
+        At least one message, however short the time is.
+        """
         begin, begin_wall = time.monotonic(), time.time()
         async with asyncio.TaskGroup() as sending:
-            for number in range(int(rate * seconds / _CHANGES_A_MESSAGE)):
+            for number in range(max(1, int(rate * seconds / _CHANGES_A_MESSAGE))):
                 due = number * _CHANGES_A_MESSAGE / rate
                 await asyncio.sleep(max(0.0, begin + due - time.monotonic()))
                 sending.create_task(self._send(begin_wall + due))

@@ -1,5 +1,6 @@
 """Whether two hubs were told the same: who sends less, or otherwise, is not compared with."""
 
+import asyncio
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -55,7 +56,7 @@ async def read_told(stack: LocalStack, hub: str) -> dict[str, Told]:
 
 async def require_same(stack: LocalStack, hubs: Iterable[str]) -> int:
     """How many profiles were told of. Raises RuntimeError unless all hubs were told the same of each."""
-    first, *others = [await read_told(stack, hub) for hub in hubs]
+    first, *others = await asyncio.gather(*(read_told(stack, hub) for hub in hubs))
     for other in others:
         if different := differences(first, other):
             raise RuntimeError(f"of {len(different):,} profiles the hubs were told otherwise, such as {different[0]}")

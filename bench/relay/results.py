@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -32,11 +32,11 @@ class Part:
     def met(self) -> bool:
         return all(check.holds for check in self.checks)
 
-    def to_json(self, minutes: float) -> dict[str, Any]:
+    def to_json(self, where: Mapping[str, Any], minutes: float) -> dict[str, Any]:
         return {
             "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
             "minutes": minutes,
-            "where": environment(),
+            "where": where,
             "met": self.met,
             "figures": self.figures,
             "checks": [check.to_json() for check in self.checks],
@@ -77,38 +77,44 @@ def _output(*command: str) -> str:
     return done.stdout.strip()
 
 
-def write_part(file: Path, part: Part, minutes: float) -> dict[str, Any]:
+def write_part(file: Path, part: Part, where: Mapping[str, Any], minutes: float) -> dict[str, Any]:
     """Put `part` into the results in `file`, beside those of other parts, and return all of them."""
     results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    results[part.name] = rounded(part.to_json(minutes))
+    results[part.name] = rounded(part.to_json(where, minutes))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return results
 
 
-def markdown(results: dict[str, Any]) -> str:
-    """A table for each part."""
-    return "\n".join(_part_as_markdown(name, part) for name, part in results.items())
+def markdown(results: Mapping[str, Any]) -> str:
+    """A table for each part, behind where it was measured."""
+    lines: list[str] = []
+    told = ""
+    for name, part in results.items():
+        where = _where(part["where"])
+        if where != told:
+            lines += [where, ""]
+            told = where
+        lines += [f"**{name}**, {part['at'][:10]}, commit {part['where']['commit']}", ""]
+        lines += ["| what | value | goal | | from |", "| --- | ---: | --- | --- | --- |"]
+        lines += [_row(check) for check in part["checks"]]
+        lines.append("")
+    return "\n".join(lines)
 
 
-def _part_as_markdown(name: str, part: dict[str, Any]) -> str:
-    where, versions = part["where"], part["where"]["versions"]
-    lines = [
-        f"**{name}**: {part['at'][:10]}, commit {where['commit']}, {where['machine']}, {where['cores']} cores; "
-        + ", ".join(f"{package} {number}" for package, number in versions.items()),
-        "",
-        "| what | value | goal | | from |",
-        "| --- | ---: | --- | --- | --- |",
-    ]
-    for check in part["checks"]:
-        verdict = {True: "met", False: "**not met**", None: ""}[check.get("holds")]
-        value = "-" if check["value"] is None else f"{check['value']:,.4g}"
-        lines.append(f"| {check['what']} | {value} | {check.get('bound', '')} | {verdict} | {check['of']} |")
-    return "\n".join(lines) + "\n"
+def _where(where: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items())
+    return f"{where['machine']}, {where['cores']} cores, {where['memoryGiB']} GiB; {versions}:"
+
+
+def _row(check: Mapping[str, Any]) -> str:
+    verdict = {True: "met", False: "**not met**", None: ""}[check.get("holds")]
+    value = "-" if check["value"] is None else f"{check['value']:,.4g}"
+    return f"| {check['what']} | {value} | {check.get('bound', '')} | {verdict} | {check['of']} |"
 
 
 def publish(results: dict[str, Any], page: Path) -> None:
     """Put the tables into `page`, between its two marks."""
     before, _, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
     after = rest.partition(_END)[2]
-    page.write_text(before + _BEGIN + "\n" + markdown(results) + "\n" + _END + after, encoding="utf-8")
+    page.write_text(before + _BEGIN + "\n" + markdown(results) + _END + after, encoding="utf-8")

@@ -48,7 +48,7 @@ def test_operations_are_counted(results: dict[str, Any]) -> None:
         assert by_size["1"]["queueRequests"] > 2  # put, delete and a share of a receive
         assert by_size["100"]["queueRequests"] < 0.1
         assert all(0 < each["sends"] <= 1 and each["eventBytes"] > 1_000 for each in by_size.values())
-    assert counted["cold"]["1"]["tableRequests"] <= pytest.approx(2.1)  # read, save, and a tenth is new to an audience
+    assert counted["cold"]["1"]["tableRequests"] < 2.11  # read, save, and a tenth is new to an audience
 
 
 def test_operations_do_not_grow_with_what_is_stored(results: dict[str, Any]) -> None:

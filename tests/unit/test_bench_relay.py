@@ -9,14 +9,14 @@ import pytest
 
 from bench.backfill.people import member_id, profile
 from bench.backfill.results import Check
-from bench.relay import results
 from bench.relay.comparing import Told, differences
 from bench.relay.limit import Operations
 from bench.relay.operations import operations_per_change
-from bench.relay.results import Part, publish, write_part
+from bench.relay.results import Part, markdown, publish, write_part
 from bench.relay.scene import CHANGES_A_PROFILE, DECK, Batch, changes_of, messages_of
 from bench.relay.stacks import operations_of
 from bench.relay.tutorial import targets
+from local.parts import PROJECT
 from shared.domain.change import parse_change
 from shared.domain.transition import transition
 from tests.unit.builders import NOW
@@ -151,27 +151,22 @@ def _part(name: str, value: float) -> Part:
     return Part(name, {"ratio": value}, [Check(what=f"{name} | ratio", value=value, of="a and b", at_least=2)])
 
 
-@pytest.fixture
-def known_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    where = {"machine": "Linux", "cores": 2, "commit": "abc", "versions": {"python": "3.13.1"}}
-    monkeypatch.setattr(results, "environment", lambda: where)
+WHERE = {"machine": "Linux", "cores": 2, "memoryGiB": 8, "commit": "abc", "versions": {"python": "3.13.1"}}
 
 
-@pytest.mark.usefixtures("known_environment")
 def test_a_part_replaces_its_own_results_alone(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     for part in (_part("speed", 1.0), _part("growth", 3.0), _part("speed", 2.5)):
-        written = write_part(file, part, 0.1)
+        written = write_part(file, part, WHERE, 0.1)
     assert {name: each["figures"]["ratio"] for name, each in written.items()} == {"speed": 2.5, "growth": 3.0}
     assert json.loads(file.read_text()) == written
 
 
-@pytest.mark.usefixtures("known_environment")
 def test_the_page_shows_which_goals_are_met_between_its_marks(tmp_path: Path) -> None:
     file, page = tmp_path / "results.json", tmp_path / "bench.md"
     page.write_text("# Before\n<!-- results: begin -->\nold\n<!-- results: end -->\nafter\n", encoding="utf-8")
     for value in (1.0, 2.5):
-        publish(write_part(file, _part("speed", value), 0.1), page)
+        publish(write_part(file, _part("speed", value), WHERE, 0.1), page)
         text = page.read_text(encoding="utf-8")
         assert text.startswith("# Before\n")
         assert text.endswith("<!-- results: end -->\nafter\n")
@@ -185,3 +180,8 @@ def test_the_configuration_maps_whatever_is_written() -> None:
     mapped = targets().by_audience
     changes = [parse_change(change, NOW) for batch in BATCHES for change in changes_of(batch)]
     assert {audience for change in changes for audience in change.memberships} <= mapped.keys()
+
+
+def test_the_page_shows_the_results_that_are_kept() -> None:
+    kept = json.loads((PROJECT / "bench" / "results.json").read_text(encoding="utf-8"))
+    assert markdown(kept) in (PROJECT / "docs" / "bench.md").read_text(encoding="utf-8")
