@@ -22,7 +22,7 @@ class Sizes:
 
 
 FULL = Sizes(
-    rounds=5,
+    rounds=7,
     changes=1_200,
     counted_changes=400,
     calibration_changes=4_000,

@@ -89,14 +89,18 @@ class Workers:
 def operations_of(run: Run, body_bytes: int) -> Operations:
     """What the app asked for in `run` on the way of a change; not what it asks from time to time besides.
 
-    Raises RuntimeError for a request that the limit does not know: it would compare with less than the app does.
+    Raises RuntimeError for a request that the limit does not know, and where none was seen: the limit would do less
+    than the app does.
     """
     requests: dict[str, int] = run["requests"]
     if unknown := [kind for kind in requests if kind not in _LIMITED and not kind.startswith(_FROM_TIME_TO_TIME)]:
         raise RuntimeError(f"the limit does not know the requests {', '.join(unknown)}: teach it to bench.relay.limit")
+    saves = sum(requests.get(kind, 0) for kind in _SAVES)
+    if run["events"] and not saves:
+        raise RuntimeError("no save was counted: bench.relay.traffic sees only what goes through aiohttp")
     return Operations(
         reads=requests.get(_READ, 0),
-        saves=sum(requests.get(kind, 0) for kind in _SAVES),
+        saves=saves,
         index_rows=sum(requests.get(kind, 0) for kind in _INDEX_ROWS),
         sends=run["sends"],
         events=run["events"],

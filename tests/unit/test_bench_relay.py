@@ -134,6 +134,11 @@ def test_a_request_that_the_limit_does_not_know_is_not_left_out() -> None:
         operations_of({**RUN, "requests": requests}, 1_700)
 
 
+def test_requests_that_were_not_seen_are_not_taken_for_none() -> None:
+    with pytest.raises(RuntimeError, match="aiohttp"):
+        operations_of({**RUN, "requests": {}}, 1_700)
+
+
 def test_operations_are_counted_for_one_change() -> None:
     assert operations_per_change(RUN, 40) == {
         "tableRequests": 2.1,
