@@ -13,7 +13,7 @@ from shared.domain.instants import SECOND, format_instant
 
 ATTRIBUTE = "liveChange"
 _CHANGES_A_MESSAGE = 10
-_PROFILES = 1_000
+PROFILES = 1_000
 _SENDERS = 8
 
 
@@ -23,8 +23,9 @@ class LiveLoad:
     At a steady rate that is the time when a change is due, so that a sender that is late makes nothing look faster.
     """
 
-    def __init__(self, queue: QueueClient, first: int) -> None:
+    def __init__(self, queue: QueueClient, first: int, profiles: int = PROFILES) -> None:
         self._queue = queue
+        self._profiles = profiles
         self.next = first
         self.sent_at: dict[int, float] = {}
 
@@ -54,14 +55,13 @@ class LiveLoad:
         numbers = range(self.next, self.next + _CHANGES_A_MESSAGE)
         self.next += _CHANGES_A_MESSAGE
         self.sent_at |= dict.fromkeys(numbers, at)
-        await self._queue.send_message(json.dumps(list(_changes(numbers, at))))
+        await self._queue.send_message(json.dumps(list(self._changes(numbers, at))))
 
-
-def _changes(numbers: range, at: float) -> Iterator[dict[str, Any]]:
-    """The profiles take turns, so that no two changes of a message are of one profile and share one export."""
-    for number in numbers:
-        yield {
-            "profileId": member_id(number % _PROFILES),
-            "occurredAt": format_instant(int(at * SECOND)),
-            "attributes": {ATTRIBUTE: number},
-        }
+    def _changes(self, numbers: range, at: float) -> Iterator[dict[str, Any]]:
+        """The profiles take turns, so that no two changes of a message are of one profile and share one export."""
+        for number in numbers:
+            yield {
+                "profileId": member_id(number % self._profiles),
+                "occurredAt": format_instant(int(at * SECOND)),
+                "attributes": {ATTRIBUTE: number},
+            }

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from bench.backfill.figures import percentile
 from bench.backfill.live_latencies import read_latencies
+from bench.backfill.live_load import PROFILES
 from bench.backfill.results import Check
 from bench.relay.filling import fill
-from bench.relay.live_host import PROFILES, LiveHost, live_host
+from bench.relay.live_host import LiveHost, live_host
 from bench.relay.results import Part
 from bench.relay.sizes import Sizes
 from bench.relay.stacks import started_stack
@@ -34,7 +35,7 @@ def measure_latency(sizes: Sizes, directory: Path) -> Part:
 
 async def _measure(sizes: Sizes, stack: LocalStack) -> Part:
     windows: dict[float, list[tuple[float, float]]] = {share: [] for share in SHARES}
-    async with live_host(stack) as live:
+    async with live_host(stack, PROFILES) as live:
         capacity = await live.capacity(sizes.calibration_changes)
         print(f"capacity: {capacity:,.0f} changes/s", file=sys.stderr, flush=True)
         for _ in range(sizes.latency_passes):

@@ -16,8 +16,6 @@ from local.host_part import FunctionsHost
 from local.stack import CHANGES_QUEUE, LocalStack
 from tests.eventually import eventually
 
-PROFILES = 1_000
-"""Whose changes `LiveLoad` sends."""
 _EMPTY_WITHIN = 180.0
 _SETTINGS = {"CONFIG_CACHE_SECONDS": "30", "BACKFILL_SCHEDULE": "0 * * * * *", "ALERT_SCHEDULE": "0 * * * * *"}
 """As in Azure; the stack looks more often."""
@@ -53,8 +51,8 @@ class LiveHost:
 
 
 @asynccontextmanager
-async def live_host(stack: LocalStack) -> AsyncIterator[LiveHost]:
-    """A host of its own on `stack`, which has profiles; it is killed at the end."""
+async def live_host(stack: LocalStack, profiles: int) -> AsyncIterator[LiveHost]:
+    """A host of its own on `stack`, which has that many profiles, all of which change; it is killed at the end."""
     number = next(_numbers)
     hub = f"live-{number}"
     stack.broker.create_hub(hub, PARTITIONS)
@@ -63,6 +61,6 @@ async def live_host(stack: LocalStack) -> AsyncIterator[LiveHost]:
     queue = QueueClient.from_connection_string(stack.storage_connection_string, CHANGES_QUEUE, use_env_settings=False)
     try:
         async with queue:
-            yield LiveHost(LiveLoad(queue, number * 10_000_000), hub, host, queue)
+            yield LiveHost(LiveLoad(queue, number * 10_000_000, profiles), hub, host, queue)
     finally:
         host.kill()  # what it still has to do says nothing any more

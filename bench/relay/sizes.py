@@ -17,6 +17,7 @@ class Sizes:
     stored: tuple[int, ...]
     growth_rounds: int
     growth_changes: int
+    memory_profiles: int
     memory_warm_up: float
     memory_seconds: float
 
@@ -32,6 +33,7 @@ FULL = Sizes(
     stored=(1_000, 10_000, 100_000),
     growth_rounds=6,
     growth_changes=160,
+    memory_profiles=20_000,
     memory_warm_up=60,
     memory_seconds=600,
 )
@@ -46,6 +48,7 @@ SHORT = Sizes(
     stored=(100, 300),
     growth_rounds=1,
     growth_changes=40,
+    memory_profiles=100,
     memory_warm_up=0,
     memory_seconds=1,
 )
