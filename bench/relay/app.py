@@ -14,7 +14,7 @@ from shared.services.export_changes import InboundMessage
 from shared.settings import Settings
 
 HUB = "relay"
-LEASE_SECONDS = 600
+_LEASE_SECONDS = 600
 
 
 class App:
@@ -64,7 +64,7 @@ class App:
     async def _receive(self, queue: QueueClient) -> list[QueueMessage]:
         size = self._options.batch_size
         pages = queue.receive_messages(
-            max_messages=size, messages_per_page=size, visibility_timeout=LEASE_SECONDS
+            max_messages=size, messages_per_page=size, visibility_timeout=_LEASE_SECONDS
         ).by_page()
         page = await anext(pages, None)
         return [] if page is None else [message async for message in page]

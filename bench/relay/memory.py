@@ -26,11 +26,13 @@ _LEAST_EXPORTED = 0.9  # a change that a later one of its profile overtook is no
 
 
 class NoMemoryFiguresError(LocalError):
-    """The system does not say how much memory a process takes; the message says where it does."""
+    """The system does not say how much memory a process takes."""
 
 
 def measure_memory(sizes: Sizes, directory: Path) -> Part:
     """Raises NoMemoryFiguresError."""
+    if not Path("/proc/self/status").exists():
+        raise NoMemoryFiguresError("memory is measured by /proc, which this system does not have: run it on Linux")
     with started_stack(directory) as stack:
         asyncio.run(fill(stack, sizes.memory_profiles))
         return asyncio.run(_measure(sizes, stack))
@@ -69,9 +71,6 @@ async def _measure(sizes: Sizes, stack: LocalStack) -> Part:
 
 def _resident(pid: int, what: str) -> float:
     """MiB: VmRSS is what there is now, VmHWM the most there ever was."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    except OSError as error:
-        raise NoMemoryFiguresError("memory is measured by /proc, which only Linux has: run it there") from error
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     line = next(line for line in status.splitlines() if line.startswith(f"{what}:"))
     return int(line.split()[1]) / 1024
