@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: help setup demo test check lint types imports unit faults faults-short isolation bench-startup bench-backfill bench-counting bench-core capacity lock clean
+.PHONY: help setup demo test check lint types imports unit faults faults-short isolation bench bench-memory bench-startup bench-backfill bench-counting bench-core capacity lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -51,6 +51,12 @@ faults-short: setup ## the load in short: calm, killed, one destination dead; in
 
 isolation: setup ## what one dead or stalled destination costs nine others (about half an hour)
 	@$(BIN)/python -m tests.faults.isolation
+
+bench: setup ## what the way of a change takes, against the SDKs' tutorials and against the limit (about 8 minutes)
+	@$(BIN)/python -m bench
+
+bench-memory: setup ## the memory of a worker over ten minutes
+	@$(BIN)/python -m bench --only memory
 
 bench-startup: setup ## what importing the app costs on top of azure.functions
 	@$(BIN)/python -m bench.startup

@@ -14,7 +14,9 @@ from bench.backfill.prepared_stack import HUB, People, prepared_stacks
 from bench.backfill.sizes import Sizes
 from bench.backfill.worker_process import WorkerProcess
 from local.stack import LocalStack
+from shared.domain.memberships import AudienceKey
 
+_WORKER = "bench.backfill.worker"
 FEW, MANY, CROWDED = "few", "many", "few-among-outsiders"
 _SETTINGS = {
     "CONFIG_CACHE_SECONDS": "30",  # as in Azure; the stack has 1
@@ -71,22 +73,29 @@ def measure_growth(sizes: Sizes, directory: Path) -> Growth:
     people = _people(sizes)
     with prepared_stacks(directory, people) as stacks, ExitStack() as running:
         workers = {
-            name: running.enter_context(WorkerProcess(stack.settings | _SETTINGS, directory / name / "worker.log"))
+            name: running.enter_context(
+                WorkerProcess(_WORKER, stack.settings | _SETTINGS, directory / name / "worker.log")
+            )
             for name, stack in stacks.items()
         }
         with ThreadPoolExecutor() as warming_up:
-            list(warming_up.map(lambda worker: worker.backfill(WARM_UP), workers.values()))
-        growth = Growth(workers[FEW].backfill(NOBODY), {name: [] for name in people}, {FEW: [], MANY: []})
+            list(warming_up.map(lambda worker: _backfill(worker, WARM_UP), workers.values()))
+        growth = Growth(_backfill(workers[FEW], NOBODY), {name: [] for name in people}, {FEW: [], MANY: []})
         size = _export_bytes(stacks[FEW])
         for name in _turns(sizes.repetitions):
-            run = workers[name].backfill(MEMBERS)
+            run = _backfill(workers[name], MEMBERS)
             _tell(name, f"{run['members']:,} members backfilled in {run['seconds']:.1f} s")
             growth.backfills[name].append(_complete(run, people[name].members))
             if name in growth.bare:
-                run = _complete(workers[name].bare(size), people[name].members)
+                run = _complete(workers[name].ask({"do": "bare", "bodyBytes": size}), people[name].members)
                 _tell(name, f"bare reads in {run['readSeconds']:.1f} s, sends in {run['sendSeconds']:.1f} s")
                 growth.bare[name].append(run)
     return growth
+
+
+def _backfill(worker: WorkerProcess, audience: AudienceKey) -> Run:
+    """See `Instance.backfill`."""
+    return worker.ask({"do": "backfill", "namespace": audience[0], "audience": audience[1]})
 
 
 def _turns(repetitions: int) -> Iterable[str]:

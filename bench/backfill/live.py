@@ -14,11 +14,11 @@ from azure.storage.queue.aio import QueueClient
 
 from bench.backfill.figures import percentile
 from bench.backfill.instance import requested_backfill
-from bench.backfill.live_load import ATTRIBUTE, LiveLoad
-from bench.backfill.people import MEMBERS
+from bench.backfill.live_latencies import read_latencies
+from bench.backfill.live_load import LiveLoad
+from bench.backfill.people import MEMBERS, configuration
 from bench.backfill.prepared_stack import PARTITIONS, People, configure, prepared_stacks
 from bench.backfill.sizes import Sizes
-from local.exports import read_exports
 from local.stack import CHANGES_QUEUE, LocalStack
 from shared.bootstrap import Relay, build
 from shared.services.backfill_ports import StoredBackfill
@@ -27,7 +27,6 @@ from tests.eventually import eventually
 _SHARE_OF_CAPACITY = 0.4
 """Of the rate that empties a deep queue, whose large batches cost less a change than those of a steady load."""
 _EMPTY_WITHIN = 180.0
-_READ_WITHIN = 180.0
 _FIRST_CHANGE = 1_000_000
 _CONFIG_CACHE_SECONDS = "30"  # as in Azure; the stack has 1
 _EVERY_SECOND = "* * * * * *"
@@ -107,7 +106,7 @@ class _Runs:
         if running is not None and not 0 < before < after:
             raise RuntimeError(f"the backfill stood still: {before:,} members before the window, {after:,} after it")
         sent_at = {number: at for number, at in load.sent_at.items() if at >= began}
-        latencies = sorted((await self._latencies(hub, sent_at)).values())
+        latencies = sorted((await read_latencies(self._stack, hub, sent_at)).values())
         return LiveRun(
             backfilled_per_second=None if running is None else (after - before) / self._sizes.live_seconds,
             p50=percentile(latencies, 0.5),
@@ -128,7 +127,7 @@ class _Runs:
     async def _host(self) -> AsyncIterator[tuple[LiveLoad, str]]:
         hub = f"live-{next(self._numbers)}"
         self._stack.broker.create_hub(hub, PARTITIONS)
-        await configure(self._stack, hub)
+        await configure(self._stack, configuration(hub))
         host = await asyncio.to_thread(self._stack.start_functions_host, settings=self._settings)
         try:
             async with self._queue() as queue:
@@ -159,22 +158,6 @@ class _Runs:
     def _queue(self) -> QueueClient:
         connection_string = self._stack.storage_connection_string
         return QueueClient.from_connection_string(connection_string, CHANGES_QUEUE, use_env_settings=False)
-
-    async def _latencies(self, hub: str, sent_at: dict[int, float]) -> dict[int, float]:
-        """By the number of the change; a second event of one counts for nothing."""
-        events = self._stack.broker.stats().hubs[hub].events
-        reading = read_exports(self._stack.event_hubs_connection_string, [hub], count=events, timeout=_READ_WITHIN)
-        read = [export async for export in reading]
-        if len(read) != events:
-            raise RuntimeError(f"only {len(read):,} of {events:,} events were read back within {_READ_WITHIN:g} s")
-        self._stack.broker.delete_hub(hub)
-        latencies: dict[int, float] = {}
-        for export in read:
-            number = export.body[ATTRIBUTE]
-            if "attribute" in export.properties["reason"].split(",") and number in sent_at:
-                latency = export.enqueued_time.timestamp() - sent_at[number]
-                latencies[number] = min(latency, latencies.get(number, latency))
-        return latencies
 
 
 async def _members(relay: Relay, running: StoredBackfill | None) -> int:

@@ -13,15 +13,19 @@ from shared.domain.instants import SECOND, format_instant
 
 ATTRIBUTE = "liveChange"
 _CHANGES_A_MESSAGE = 10
-_PROFILES = 1_000
+PROFILES = 1_000
 _SENDERS = 8
 
 
 class LiveLoad:
-    """Changes with a number each, which comes back in their exports; `sent_at` has their times by number."""
+    """Changes with a number each, which comes back in their exports; `sent_at` has their times by number.
 
-    def __init__(self, queue: QueueClient, first: int) -> None:
+    At a steady rate that is the time when a change is due, so that a sender that is late makes nothing look faster.
+    """
+
+    def __init__(self, queue: QueueClient, first: int, profiles: int = PROFILES) -> None:
         self._queue = queue
+        self._profiles = profiles
         self.next = first
         self.sent_at: dict[int, float] = {}
 
@@ -31,32 +35,33 @@ class LiveLoad:
 
         async def send_in_turn() -> None:
             for _ in messages:
-                await self._send()
+                await self._send(time.time())
 
         await asyncio.gather(*(send_in_turn() for _ in range(_SENDERS)))
 
     async def steady(self, rate: float, seconds: float) -> None:
-        """`rate` changes a second on a fixed schedule, whatever becomes of those before: nobody slows the sender."""
-        begin = time.monotonic()
-        async with asyncio.TaskGroup() as sending:
-            for number in range(int(rate * seconds / _CHANGES_A_MESSAGE)):
-                due = begin + number * _CHANGES_A_MESSAGE / rate
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-                sending.create_task(self._send())
+        """`rate` changes a second on a fixed schedule, whatever becomes of those before: nobody slows the sender.
 
-    async def _send(self) -> None:
-        now = time.time()
+        At least one message, however short the time is.
+        """
+        begin, begin_wall = time.monotonic(), time.time()
+        async with asyncio.TaskGroup() as sending:
+            for number in range(max(1, int(rate * seconds / _CHANGES_A_MESSAGE))):
+                due = number * _CHANGES_A_MESSAGE / rate
+                await asyncio.sleep(max(0.0, begin + due - time.monotonic()))
+                sending.create_task(self._send(begin_wall + due))
+
+    async def _send(self, at: float) -> None:
         numbers = range(self.next, self.next + _CHANGES_A_MESSAGE)
         self.next += _CHANGES_A_MESSAGE
-        self.sent_at |= dict.fromkeys(numbers, now)
-        await self._queue.send_message(json.dumps(list(_changes(numbers, now))))
+        self.sent_at |= dict.fromkeys(numbers, at)
+        await self._queue.send_message(json.dumps(list(self._changes(numbers, at))))
 
-
-def _changes(numbers: range, now: float) -> Iterator[dict[str, Any]]:
-    """The profiles take turns, so that no two changes of a message are of one profile and share one export."""
-    for number in numbers:
-        yield {
-            "profileId": member_id(number % _PROFILES),
-            "occurredAt": format_instant(int(now * SECOND)),
-            "attributes": {ATTRIBUTE: number},
-        }
+    def _changes(self, numbers: range, at: float) -> Iterator[dict[str, Any]]:
+        """The profiles take turns, so that no two changes of a message are of one profile and share one export."""
+        for number in numbers:
+            yield {
+                "profileId": member_id(number % self._profiles),
+                "occurredAt": format_instant(int(at * SECOND)),
+                "attributes": {ATTRIBUTE: number},
+            }

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.backfill.bare import HUB as BARE_HUB
 from bench.backfill.people import configuration
@@ -49,14 +50,14 @@ def prepared_stacks(directory: Path, people: Mapping[str, People]) -> Iterator[d
 
 def _start(stack: LocalStack) -> None:
     stack.start()
-    asyncio.run(configure(stack, HUB))
+    asyncio.run(configure(stack, configuration(HUB)))
 
 
-async def configure(stack: LocalStack, hub: str) -> None:
-    """Let exports go to `hub`, and forget the backfill that a new dataflow calls for: this one asks for its own."""
+async def configure(stack: LocalStack, document: dict[str, Any]) -> None:
+    """Apply `document`, and forget the backfill that a new dataflow calls for: whoever wants one asks for it."""
     relay = await build(stack.settings)
     try:
-        await apply(stack.storage_connection_string, parse_configuration_file(configuration(hub)))
+        await apply(stack.storage_connection_string, parse_configuration_file(document))
         stored = await relay.configuration.load()
         without = stored.configuration.model_copy(update={"requested_backfills": []})
         await relay.configuration.save(without, stored.etag)

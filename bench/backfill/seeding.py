@@ -30,7 +30,7 @@ _TOLD_EVERY = 100
 _LINES = 20
 
 
-class _CollectingTable(Table):
+class CollectingTable(Table):
     """Keeps the rows that an adapter wants to write."""
 
     def __init__(self, name: str) -> None:
@@ -50,7 +50,7 @@ class _Collector:
 
     def __init__(self, listed_in: frozenset[AudienceKey] | None) -> None:
         self._listed_in = listed_in
-        self._tables = [_CollectingTable("Profiles"), _CollectingTable("AudienceMembers")]
+        self._tables = [CollectingTable("Profiles"), CollectingTable("AudienceMembers")]
         self._profiles = TableProfiles([self._tables[0]] * PROFILE_BUCKETS)
         self._members = TableMembers(self._tables[1])
         self._waiting: defaultdict[tuple[str, str], list[Properties]] = defaultdict(list)

@@ -9,8 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from shared.domain.memberships import AudienceKey
-
 _PROJECT = Path(__file__).parents[2]
 
 
@@ -21,10 +19,12 @@ class WorkerFailedError(Exception):
 class WorkerProcess:
     """A context manager; the process is ready when it first answers.
 
-    `settings` are app settings; `log` gets what the process says besides its answers.
+    It runs `module`, which reads and answers a JSON line at a time. `settings` are app settings; `log` gets what the
+    process says besides its answers.
     """
 
-    def __init__(self, settings: Mapping[str, str], log: Path) -> None:
+    def __init__(self, module: str, settings: Mapping[str, str], log: Path) -> None:
+        self._module = module
         self._settings = settings
         self._log = log
 
@@ -32,7 +32,7 @@ class WorkerProcess:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bench.backfill.worker"],
+                [sys.executable, "-m", self._module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -56,15 +56,8 @@ class WorkerProcess:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
-    def backfill(self, audience: AudienceKey) -> dict[str, Any]:
-        """See `Instance.backfill`."""
-        return self._ask({"do": "backfill", "namespace": audience[0], "audience": audience[1]})
-
-    def bare(self, body_bytes: int) -> dict[str, Any]:
-        """See `Bare.measure`; the pages are those of the backfill before."""
-        return self._ask({"do": "bare", "bodyBytes": body_bytes})
-
-    def _ask(self, wanted: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Its answer to `wanted`. Raises WorkerFailedError where it ended instead."""
         stdin = self._process.stdin
         if stdin is None:  # never: the pipe is asked for above
             raise WorkerFailedError

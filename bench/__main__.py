@@ -1,0 +1,83 @@
+"""`python -m bench`: what the way of a change takes on the local stack. Run it: make bench. docs/bench.md explains it.
+
+Prints what came of it and writes it to bench/results.json, part by part, beside what is there of other parts; in full
+it puts the tables into docs/bench.md, too. Exits 0 also where a goal is not met: the tables say so.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from bench.backfill.results import Check, print_checks
+from bench.core.measure import measure
+from bench.relay.growth import measure_growth
+from bench.relay.latency import measure_latency
+from bench.relay.memory import measure_memory
+from bench.relay.operations import measure_operations
+from bench.relay.results import Part, environment, publish, write_part
+from bench.relay.sizes import FULL, SHORT, Sizes
+from bench.relay.speed import measure_speed
+from local.errors import LocalError
+from tests.faults.load.report import headline
+
+
+def measure_core(sizes: Sizes, _: Path) -> Part:
+    return Part("core", *measure(sizes.core_rounds))
+
+
+PARTS: Mapping[str, Callable[[Sizes, Path], Part]] = {
+    "speed": measure_speed,
+    "operations": measure_operations,
+    "latency": measure_latency,
+    "growth": measure_growth,
+    "core": measure_core,
+    "memory": measure_memory,
+}
+LONG = frozenset({"memory"})
+"""Parts that run only when they are named."""
+_RESULTS = Path("bench/results.json")
+_PAGE = Path("docs/bench.md")
+_DIRECTORY = Path(".local/bench")
+
+
+def main(arguments: Sequence[str]) -> int:
+    args = _parser().parse_args(arguments)
+    sizes = SHORT if args.short else FULL
+    directory = _DIRECTORY / ("short" if args.short else "full")
+    file = args.output or (directory / "results.json" if args.short else _RESULTS)
+    where = environment()
+    checks: list[Check] = []
+    for name in args.only or [each for each in PARTS if args.short or each not in LONG]:
+        began = time.monotonic()
+        try:
+            part = PARTS[name](sizes, directory / name)
+        except LocalError as error:
+            print(error, file=sys.stderr)
+            return 1
+        results = write_part(file, part, where, (time.monotonic() - began) / 60)
+        checks += part.checks
+        if file == _RESULTS:
+            publish(results, _PAGE)
+    print_checks(headline(" ".join(["python -m bench", *arguments])), checks, wide=sys.stdout.isatty())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure what the way of a change takes on the local stack."
+    )
+    parser.add_argument("--short", action="store_true", help="a little of every part, in a minute, for trying")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=PARTS,
+        help=f"a part; more than one may be named (all but {', '.join(sorted(LONG))})",
+    )
+    parser.add_argument("--output", type=Path, help=f"where the results go ({_RESULTS}, not with --short)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
