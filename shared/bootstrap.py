@@ -1,6 +1,7 @@
 """The composition root: what a worker process is made of, built once, when the first message comes."""
 
 import asyncio
+import gc
 import os
 import time
 import uuid
@@ -147,6 +148,16 @@ async def _all_or_close(creating: list[Coroutine[Any, Any, None]], clients: Clie
         raise failures[0]
 
 
+def spare_the_collector() -> None:
+    """Let Python's cyclic garbage collector look at less, and less often: it took a seventh of the CPU of a change.
+
+    What is there by now stays as long as the process; changes make few cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+
+
 _ENVIRONMENT = os.environ
 _relay: "asyncio.Task[Relay] | None" = None
 
@@ -155,8 +166,14 @@ async def relay() -> Relay:
     """The relay of this worker process, built by the first call; a failed build is tried anew by the next."""
     global _relay
     if _relay is None or (_relay.done() and (_relay.cancelled() or _relay.exception() is not None)):
-        _relay = asyncio.ensure_future(build(_ENVIRONMENT))
+        _relay = asyncio.ensure_future(_build_for_good())
     return await asyncio.shield(_relay)
+
+
+async def _build_for_good() -> Relay:
+    built = await build(_ENVIRONMENT)
+    spare_the_collector()
+    return built
 
 
 def settings() -> Settings:

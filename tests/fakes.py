@@ -106,6 +106,11 @@ class MemoryProfiles:
         document, etag = self.rows[key]
         return StoredProfile(ProfileState.from_document(json.loads(document), profile_id), etag, key)
 
+    def restore(self, profile_id: str, etag: str, saved_as: bytes) -> StoredProfile:
+        return StoredProfile(
+            ProfileState.from_document(json.loads(saved_as), profile_id), etag, profile_key(profile_id)
+        )
+
     def require_room(self, profile: StoredProfile) -> None:
         size = len(json.dumps(profile.state.to_document()))
         if size > self._size_limit:
@@ -121,6 +126,7 @@ class MemoryProfiles:
         if profile.etag != (current[1] if current else None):
             raise ConflictError("somebody else saved the profile first")
         profile.etag = f"etag-{next(self._etags)}"
+        profile.saved_as = document.encode()
         self.rows[profile.key] = (document, profile.etag)
         self.saves.append(ProfileState.from_document(json.loads(document), profile.state.profile_id))
 

@@ -9,7 +9,7 @@ from azure.storage.queue.aio import QueueClient
 from local.functions_host.host_json import read_host_json
 from local.parts import PROJECT
 from shared.adapters import queues
-from shared.bootstrap import Relay, build, clock
+from shared.bootstrap import Relay, build, clock, spare_the_collector
 from shared.services.export_changes import InboundMessage
 from shared.settings import Settings
 
@@ -30,6 +30,7 @@ class App:
 
     async def start(self) -> None:
         self._relay = await build(self._environment)
+        spare_the_collector()  # as a worker process does
 
     async def close(self) -> None:
         if self._relay is not None:

@@ -48,23 +48,27 @@ class TableProfiles:
         async for row in self._tables[bucket].partition(f"{bucket:04}", after=after):
             yield _from_row(row)
 
-    def require_room(self, profile: StoredProfile) -> None:
-        self._properties(profile)
+    def restore(self, profile_id: str, etag: str, saved_as: bytes) -> StoredProfile:
+        return StoredProfile(decode_state(saved_as, profile_id), etag, profile_key(profile_id))
 
-    def _properties(self, profile: StoredProfile) -> dict[str, str | bytes | int]:
+    def require_room(self, profile: StoredProfile) -> None:
+        self._properties(profile, encode_state(profile.state))
+
+    def _properties(self, profile: StoredProfile, state: bytes) -> dict[str, str | bytes | int]:
         bucket = bucket_of_key(profile.key, self.buckets)
         properties: dict[str, str | bytes | int] = {
             "PartitionKey": f"{bucket:04}",
             "RowKey": profile.key,
             "format": FORMAT,
-            **to_chunks("state", encode_state(profile.state)),
+            **to_chunks("state", state),
         }
         if (size := row_size(properties)) > SIZE_LIMIT:
             raise ProfileTooLargeError(size)
         return properties
 
     async def save(self, profile: StoredProfile) -> None:
-        properties = self._properties(profile)
+        state = encode_state(profile.state)
+        properties = self._properties(profile, state)
         table = self._tables[bucket_of_key(profile.key, self.buckets)]
         try:
             if profile.etag is None:
@@ -73,6 +77,7 @@ class TableProfiles:
                 profile.etag = await table.replace(properties, profile.etag)
         except RowTooLargeError as error:  # Azurite counts otherwise than Azure, and takes less
             raise ProfileTooLargeError(row_size(properties)) from error
+        profile.saved_as = state
 
     async def delete(self, profile: StoredProfile) -> None:
         bucket = bucket_of_key(profile.key, self.buckets)

@@ -1,7 +1,7 @@
 """What the services need to keep profiles."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.domain.state import ProfileState
@@ -9,11 +9,15 @@ from shared.domain.state import ProfileState
 
 @dataclass(slots=True)
 class StoredProfile:
-    """A profile as read or saved; `etag` is None where there is no row yet. `key` is the hash of its id."""
+    """A profile as read or saved; `etag` is None where there is no row yet. `key` is the hash of its id.
+
+    `saved_as` is the state as `save` last wrote it, for `restore`.
+    """
 
     state: ProfileState
     etag: str | None
     key: str
+    saved_as: bytes = field(default=b"", compare=False)
 
 
 class ProfileStore(Protocol):
@@ -37,6 +41,9 @@ class ProfileStore(Protocol):
 
         Raises ConflictError if it is not, ProfileTooLargeError before anything is sent, StorageError otherwise.
         """
+
+    def restore(self, profile_id: str, etag: str, saved_as: bytes) -> StoredProfile:
+        """The profile as it was saved then; somebody may have saved it since, which its next `save` says."""
 
     async def delete(self, profile: StoredProfile) -> None:
         """Delete the row if it is still the one read; none is no error. Raises ConflictError if it is another."""

@@ -18,6 +18,7 @@ from shared.services.configuration_cache import ConfigurationCache, Configuratio
 from shared.services.delivery import Delivered, Delivery
 from shared.services.ports import Clock, Sleep
 from shared.services.profile_ports import ProfileStore, StoredProfile
+from shared.services.recent_profiles import RecentProfiles
 from shared.services.tracing import Origin
 
 SAVE_ATTEMPTS = 10
@@ -65,6 +66,7 @@ class ProfileWriter:
         self._delivery = delivery
         self._clock = clock
         self._sleep = sleep
+        self._recent = RecentProfiles(profiles, clock)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def write(self, profile_id: str, act: Act, origin: Origin | None = None) -> Written:
@@ -87,29 +89,35 @@ class ProfileWriter:
 
         After a save of which nothing is known, reading again tells: what was saved is due by then.
         """
-        storage_failures = 0
+        key = profile_key(profile_id)
+        recalled = self._recent.recall(profile_id, key)
+        storage_failures, pause = 0, 0.0
         for attempt in range(SAVE_ATTEMPTS):
-            if attempt:
-                await self._sleep(_BACKOFF_SECONDS * attempt)
-            profile = await self._profiles.load(profile_id)
+            if pause:
+                await self._sleep(pause)
+            profile = recalled or await self._profiles.load(profile_id)
+            pause, recalled = 0.0 if recalled else _BACKOFF_SECONDS * (attempt + 1), None
             configuration = await self._configuration.current()
             now = self._clock()
             result = act(profile.state, configuration.targets, now)
             if not result.altered:
                 return profile, result, configuration
             profile.state.forget_outdated(now)
-            await self._list(profile_key(profile_id), result.entered)
+            await self._list(key, result.entered)
             if not self._configuration.is_fresh(configuration):
                 continue
             try:
                 await self._profiles.save(profile)
             except ConflictError:
+                self._recent.not_saved(key)
                 continue
             except StorageError:
+                self._recent.not_saved(key)
                 storage_failures += 1
                 if storage_failures == STORAGE_ATTEMPTS:
                     raise
                 continue
+            self._recent.saved(profile)
             return profile, result, configuration
         raise ConflictError(
             f"a profile was saved by others {SAVE_ATTEMPTS} times in a row: the message waits for its redelivery"
@@ -140,3 +148,4 @@ class ProfileWriter:
             await self._profiles.save(profile)
         except RelayError:
             return
+        self._recent.saved(profile)

@@ -52,6 +52,20 @@ class ProfileStoreContract:
             await store.save(profile)
         assert (await store.load("p")).state.version == 2
 
+    async def test_what_was_saved_is_restored_without_asking_and_saved_if_nobody_else_did(
+        self, store: ProfileStore
+    ) -> None:
+        profile = await store.load("p")
+        play(profile.state, targets_of({"id": "d", "audiences": ["a"]}), change(1, segmentMembership=membership(1)))
+        await store.save(profile)
+        assert profile.etag is not None
+        one, other = (store.restore("p", profile.etag, profile.saved_as) for _ in range(2))
+        assert (one.state, one.etag, one.key) == (profile.state, profile.etag, profile.key)
+        one.state.next_version(NOW)
+        await store.save(one)
+        with pytest.raises(ConflictError):
+            await store.save(other)
+
     async def test_only_one_of_two_creates(self, store: ProfileStore) -> None:
         one, other = await store.load("p"), await store.load("p")
         await store.save(one)

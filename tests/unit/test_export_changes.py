@@ -182,7 +182,7 @@ async def test_storage_trouble_with_one_profile_leaves_the_others_alone(world: W
 
 
 async def test_a_decision_by_an_outdated_configuration_is_not_saved(world: World) -> None:
-    await world.handle(item("p", 1, attributes={"x": 1}))
+    await world.handle(item("other", 1, attributes={"x": 1}))
     load = world.profiles.load
 
     async def slow(profile_id: str) -> StoredProfile:
