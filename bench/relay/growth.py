@@ -20,7 +20,7 @@ from bench.relay.results import Part
 from bench.relay.scene import COLD, DECK, Batch
 from bench.relay.sizes import Sizes
 from bench.relay.stacks import Run, Workers, operations_of, started_stack
-from bench.relay.worker import APP, SDK_LIMIT
+from bench.relay.worker import APP, BARE_LIMIT
 from shared.bootstrap import clock
 
 Round: TypeAlias = dict[str, Run]
@@ -41,7 +41,7 @@ def measure_growth(sizes: Sizes, directory: Path) -> Part:
         for stored in sizes.stored:
             stack = running.enter_context(started_stack(directory / str(stored)))
             asyncio.run(fill(stack, touched, others=stored - touched))
-            workers[stored] = running.enter_context(Workers(stack, (APP, SDK_LIMIT)))
+            workers[stored] = running.enter_context(Workers(stack, (APP, BARE_LIMIT)))
             print(f"{stored:,} profiles are stored", file=sys.stderr, flush=True)
             _round(workers[stored], Batch(mix=COLD, first=0, changes=DECK, at=clock()))
         for number in range(sizes.growth_rounds):
@@ -59,8 +59,8 @@ def _round(workers: Workers, batch: Batch) -> Round:
     reads = replace(operations, reads=_READS_EACH * operations.reads, saves=0, index_rows=0, sends=0, events=0)
     return {
         APP: own,
-        BARE: workers.run(SDK_LIMIT, batch, operations),
-        READS: workers.run(SDK_LIMIT, batch, reads),
+        BARE: workers.run(BARE_LIMIT, batch, operations),
+        READS: workers.run(BARE_LIMIT, batch, reads),
     }
 
 

@@ -11,7 +11,7 @@ from shared.domain.instants import MINUTE, within
 from shared.services.ports import Clock
 from shared.services.profile_ports import ProfileStore, StoredProfile
 
-MOST_BYTES = 16 * 1024 * 1024
+MOST_BYTES = 8 * 1024 * 1024
 READ_FOR = MINUTE
 _OVERHEAD = 400
 
