@@ -1,7 +1,8 @@
 """Whether a change costs the same whatever else is stored: on stacks with few and many profiles, in turns.
 
 Every round is of profiles that were not seen before. Times are compared with the growth of the same bare operations
-in the same run (`bench.relay.limit`, the SDK's client), for Azurite is slower where there is more in its tables.
+in the same run, for Azurite is slower where there is more in its tables: by bare HTTP (`bench.relay.limit`), since the
+SDK's client is so busy with itself that what the storage takes hardly shows.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """A local stack with the app's tables and configuration, and worker processes on it."""
 
 import asyncio
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -28,9 +29,10 @@ _SETTINGS = {"CONFIG_CACHE_SECONDS": "30"}  # as in Azure; the stack has 1
 
 
 @contextmanager
-def started_stack(directory: Path) -> Iterator[LocalStack]:
-    """The dataflow is there, and goes to the hub of the app."""
-    with LocalStack(directory, hubs=dict.fromkeys(_HUBS.values(), PARTITIONS)) as stack:
+def started_stack(directory: Path, *, in_memory: bool = True) -> Iterator[LocalStack]:
+    """The dataflow is there, and goes to the hub of the app. Nothing is left of what an earlier one stored."""
+    shutil.rmtree(directory, ignore_errors=True)
+    with LocalStack(directory, hubs=dict.fromkeys(_HUBS.values(), PARTITIONS), in_memory=in_memory) as stack:
         asyncio.run(configure(stack, configuration(app.HUB)))
         yield stack
 

@@ -26,7 +26,7 @@ from shared.errors import ExportTooLargeError, SendError, ThrottledError
 T = TypeVar("T")
 _THROTTLE_PAUSE = 1.0
 _GATHERING = 0.005
-"""Seconds that the first event of an idle lane waits for others: what a send costs hardly depends on how many it has."""
+"""Seconds that the first event of an idle lane waits for others: a send costs hardly more with many than with one."""
 _SLOW_AFTER = 2.5  # a connection that was lost is built anew within one to two
 
 

@@ -110,6 +110,18 @@ async def test_what_gathers_goes_in_one_batch(stack: LocalStack, hub: str, make_
     assert stats.transfers <= 2 * PARTITIONS
 
 
+async def test_the_first_event_of_an_idle_lane_waits_for_company(
+    stack: LocalStack, hub: str, make_sender: MakeSender
+) -> None:
+    sender = make_sender()
+    await acknowledged(sender.enqueue(export_to(hub)))
+    first = sender.enqueue(export_to(hub))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    await acknowledged(first, sender.enqueue(export_to(hub)))
+    assert stack.broker.stats().hubs[hub].transfers == 2
+
+
 async def test_an_event_too_large_fails_alone(stack: LocalStack, hub: str, make_sender: MakeSender) -> None:
     sender = make_sender()
     large, small = b'"' + b"x" * 1_048_576 + b'"', export_to(hub)

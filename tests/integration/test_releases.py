@@ -142,6 +142,8 @@ async def read_the_rest(release: Release) -> None:
         "crm", release.written_at - 60 * MINUTE, release.written_at + 60 * MINUTE
     )
     assert (counted.received, sum(counted.activated.values())) == (8, 8)
+    shown = [len(await services.last_exports.of(each)) for each in ("crm", "asks", "down")]
+    assert shown == [8, 2, 0]
     backfills = [each.backfill async for each in release.relay.backfills.all()]
     assert Counter((each.kind, each.state) for each in backfills) == {
         (BackfillKind.BACKFILL, BackfillState.DONE): 1,
