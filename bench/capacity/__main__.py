@@ -20,7 +20,7 @@ SIZES = (10, 100)
 SHARES = (0.25, 0.5, 0.8, 1.0, 1.4, 1.6, 1.8, 2.5)
 PLAYED_SIZE = SIZES[-1]
 PROFILES = 10_000_000
-_MIX = "published"
+_MIX = "cold"
 _PAGE = Path("docs/scale.md")
 _BEGIN, _END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
 
