@@ -1,6 +1,6 @@
 """For programs that send profile changes to the app: `open_queue`. docs/upstream.md shows how to use it.
 
-It needs azure-storage-queue, azure-identity, aiohttp and pydantic, and nothing of a running app.
+It needs azure-storage-queue, azure-identity, aiohttp, orjson and pydantic, and nothing of a running app.
 """
 
 from shared.errors import ChangeRefusedError, StorageError

@@ -1,13 +1,18 @@
 """The client for upstream programs, against a storage account."""
 
+import ast
+import json
+import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from azure.storage.queue import QueueClient, QueueSasPermissions, generate_queue_sas
 
+from local.parts import PROJECT
 from local.stack import LocalStack
 from shared.adapters import queues
 from shared.adapters.changes_queue import StorageChangesQueue
@@ -97,3 +102,28 @@ def test_it_needs_little() -> None:
     assert {"azure.functions", "azure.eventhub", "azure.data", "fastapi", "jinja2", "opentelemetry"}.isdisjoint(
         loaded.stdout.split()
     )
+
+
+def imported_by(path: Path) -> Iterator[str]:
+    """The modules that a source file imports when it is loaded, by their whole names."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def test_the_guide_names_every_package_that_the_client_imports() -> None:
+    guide = (PROJECT / "docs/upstream.md").read_text(encoding="utf-8")
+    named = re.search(r"and install (.*?)\. It checks", guide, re.DOTALL)
+    assert named is not None
+    packages = {each.replace("-", ".") for each in re.findall(r"`([\w-]+)`", named[1])} | {"azure.core"}
+    program = (
+        "import json, sys, shared.upstream;"
+        "print(json.dumps([each.__file__ for name, each in sys.modules.items() if name.startswith('shared')]))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, check=True).stdout
+    modules = {name for path in json.loads(loaded) for name in imported_by(Path(path))}
+    others = {name for name in modules if name.split(".")[0] not in sys.stdlib_module_names | {"shared"}}
+    assert "pydantic" in others
+    assert {name for name in others if not any(f"{name}.".startswith(f"{each}.") for each in packages)} == set()
