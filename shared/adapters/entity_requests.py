@@ -1,7 +1,7 @@
 """The requests of a change's way to Table Storage: one row read, inserted, replaced or put.
 
-The SDK's own client spends two thirds of its time on what none of these needs: general serializers and a dozen
-policies. These are sent by azure-core's pipeline, with its retries and its transport, which the SDK's client shares.
+The SDK's own client spends half of its time on what none of these needs: general serializers and a dozen policies.
+These are sent by azure-core's pipeline, with its retries and its transport, which the SDK's client shares.
 """
 
 import base64

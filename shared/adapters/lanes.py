@@ -1,8 +1,8 @@
 """Lanes to one Event Hub: what gathers while a batch is under way is sent with the next (group commit).
 
 A lane is one partition of one destination. Batches of one lane follow each other, lanes run side by side; the first
-event of an idle lane waits some milliseconds for company. An event
-that cannot be sent fails alone; a batch that cannot be sent fails whole, and the next one gets a new client.
+event of an idle lane waits some milliseconds for company. An event that cannot be sent fails alone; a batch that cannot
+be sent fails whole, and the next one gets a new client.
 
 Nobody waits for a slow hub: whoever waits holds a queue message, and with it one of the few that the host hands out at
 a time. So a lane that acknowledged before gets `_SLOW_AFTER`; then all who wait in it are told, though the send itself

@@ -93,6 +93,10 @@ def values_of(form: Form) -> dict[str, str]:
     return {name: "" if name in _SECRETS else form.text(name) for name in _TEXTS}
 
 
-def retyped(form: Form) -> bool:
-    """Whether a secret was typed, which is to be typed again."""
-    return any(form.raw(name) for name in _SECRETS)
+def surroundings_of(form: Form, service: ConnectDestinations) -> dict[str, Any]:
+    """What the templates need beside the fields; `retyped`: a secret was typed, which is to be typed again."""
+    return {
+        "keeps_keys": service.keeps_keys,
+        "egress_addresses": service.egress_addresses,
+        "retyped": any(form.raw(name) for name in _SECRETS),
+    }

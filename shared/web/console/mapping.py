@@ -114,3 +114,8 @@ def _typed(line: str) -> AudienceKey:
     """An id, which is in `ups`, or namespace/id."""
     namespace, slash, audience_id = line.partition("/")
     return (namespace.strip(), audience_id.strip()) if slash else ("ups", line)
+
+
+def dataflow_of(configuration: Configuration, destination_id: str) -> Dataflow | None:
+    """The destination's dataflow, if it has one."""
+    return next((each for each in configuration.dataflows if each.id == destination_id), None)

@@ -6,7 +6,15 @@ from pydantic import ValidationError
 from shared.errors import ConfigurationError
 from shared.services.wiring import Services
 from shared.web.connection_models import ConnectionReportView, NewDestination
-from shared.web.console.connection_form import REFUSED, WAYS, connection_of, problems_of, retyped, tested, values_of
+from shared.web.console.connection_form import (
+    REFUSED,
+    WAYS,
+    connection_of,
+    problems_of,
+    surroundings_of,
+    tested,
+    values_of,
+)
 from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
@@ -77,7 +85,5 @@ def _form(
         values=values | {name: form.checked(name) for name in _FLAGS},
         problems=problems,
         report=report,
-        keeps_keys=relay.connect_destinations.keeps_keys,
-        egress_addresses=relay.connect_destinations.egress_addresses,
-        retyped=retyped(form),
+        **surroundings_of(form, relay.connect_destinations),
     )

@@ -45,7 +45,7 @@ async def show_destination(
 ) -> Response:
     configuration = await relay.edit_configuration.load()
     find_destination(configuration, destination_id)
-    form = mapping.form_of(_dataflow(configuration, destination_id), destination_id)
+    form = mapping.form_of(mapping.dataflow_of(configuration, destination_id), destination_id)
     return await _show(relay, request, configuration, destination_id, form, span=span, follow=follow)
 
 
@@ -58,7 +58,7 @@ async def preview(relay: Relay, request: Request, destination_id: Id, submitted:
     """
     configuration = await relay.edit_configuration.load()
     find_destination(configuration, destination_id)
-    form, problems = mapping.parse(submitted, _dataflow(configuration, destination_id), destination_id)
+    form, problems = mapping.parse(submitted, mapping.dataflow_of(configuration, destination_id), destination_id)
     if len(form.profile_id) > MAX_PROFILE_ID_LENGTH:
         problems["profile_id"] = [f"expected at most {MAX_PROFILE_ID_LENGTH:,} characters"]
     if submitted.checked("live"):
@@ -71,7 +71,7 @@ async def preview(relay: Relay, request: Request, destination_id: Id, submitted:
 async def save(relay: Relay, request: Request, destination_id: Id, submitted: Submitted) -> Response:
     configuration = await relay.edit_configuration.load()
     find_destination(configuration, destination_id)
-    form, problems = mapping.parse(submitted, _dataflow(configuration, destination_id), destination_id)
+    form, problems = mapping.parse(submitted, mapping.dataflow_of(configuration, destination_id), destination_id)
     if problems:
         return await _show(relay, request, configuration, destination_id, form, problems)
 
@@ -156,7 +156,7 @@ async def _form_values(
             export = sample_export(with_form, destination_id, relay.clock())
     return {
         "destination_id": destination_id,
-        "dataflow": _dataflow(configuration, destination_id),
+        "dataflow": mapping.dataflow_of(configuration, destination_id),
         "form": form,
         "choices": mapping.choices(configuration, form.dataflow),
         "problems": problems,
@@ -164,7 +164,3 @@ async def _form_values(
         "why": why,
         "previewed": previewed,
     }
-
-
-def _dataflow(configuration: Configuration, destination_id: str) -> Dataflow | None:
-    return next((each for each in configuration.dataflows if each.id == destination_id), None)

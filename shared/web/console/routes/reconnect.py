@@ -7,7 +7,7 @@ from shared.domain.configuration import Destination, SasAuthentication
 from shared.errors import ConfigurationError
 from shared.services.wiring import Services
 from shared.web.connection_models import ConnectionReportView
-from shared.web.console.connection_form import REFUSED, given_in, problems_of, retyped, tested, values_of
+from shared.web.console.connection_form import REFUSED, given_in, problems_of, surroundings_of, tested, values_of
 from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
@@ -81,8 +81,6 @@ def _form(
         values=values_of(form) | {"event_hub_name": destination.event_hub_name, "etag": form.text("etag")},
         problems=problems,
         report=report,
-        keeps_keys=relay.connect_destinations.keeps_keys,
-        egress_addresses=relay.connect_destinations.egress_addresses,
-        retyped=retyped(form),
+        **surroundings_of(form, relay.connect_destinations),
         old_key_needed=round(relay.connect_destinations.old_key_needed),
     )

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from shared.domain.configuration import Configuration, Dataflow
+from shared.domain.configuration import Configuration
 from shared.services.connect_destinations import has_own_key
 from shared.services.undelivered_ports import UndeliveredCount
 from shared.services.wiring import Services
 from shared.web.console.forms import Submitted
+from shared.web.console.mapping import dataflow_of
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.context import Relay
 from shared.web.etags import etag_of, expect_tag
@@ -49,7 +50,7 @@ async def remove(relay: Relay, request: Request, destination_id: Id, form: Submi
 async def confirm_unmapping(relay: Relay, request: Request, destination_id: Id) -> Response:
     configuration = await relay.edit_configuration.load()
     destination = find_destination(configuration, destination_id)
-    dataflow = _dataflow(configuration, destination_id)
+    dataflow = dataflow_of(configuration, destination_id)
     if dataflow is None:
         raise ProblemError(404, f"{destination.name} has no dataflow: there is nothing to remove")
     return await _confirm(relay, request, configuration, destination_id, dataflow)
@@ -87,13 +88,9 @@ async def _confirm(
         "confirm_removal.html",
         destination=destination,
         alone=removed is not destination,
-        dataflow=_dataflow(configuration, destination_id),
+        dataflow=dataflow_of(configuration, destination_id),
         etag=etag_of(removed),
         waiting=counts.get(destination_id, UndeliveredCount({}, complete=True)),
         backfills=len(backfills),
         own_key=has_own_key(destination, others),
     )
-
-
-def _dataflow(configuration: Configuration, destination_id: str) -> Dataflow | None:
-    return next((each for each in configuration.dataflows if each.id == destination_id), None)
