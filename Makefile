@@ -59,13 +59,13 @@ bench-memory: setup ## the memory of a worker over ten minutes
 	@$(BIN)/python -m bench --only memory
 
 bench-startup: setup ## what importing the app costs on top of azure.functions
-	@$(BIN)/python -m bench.startup
+	@$(BIN)/python -m bench.core.startup
 
 bench-backfill: setup ## what backfills take, and what they cost live changes (about 20 minutes); writes bench/backfill.json
 	@$(BIN)/python -m bench.backfill
 
 bench-counting: setup ## what counting costs the changes' way (at most 3 %)
-	@$(BIN)/python -m bench.counting
+	@$(BIN)/python -m bench.core.counting
 
 bench-core: setup ## what the pure core takes for a change, against bare JSON (a minute)
 	@$(BIN)/python -m bench.core

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench.backfill.results import Check, print_checks
 from bench.core.measure import measure
+from bench.harness.checks import Check, print_checks
+from bench.harness.report import Part, environment, publish, write_part
 from bench.relay.growth import measure_growth
 from bench.relay.latency import measure_latency
 from bench.relay.memory import measure_memory
 from bench.relay.operations import measure_operations
-from bench.relay.results import Part, environment, publish, write_part
 from bench.relay.sizes import FULL, SHORT, Sizes
 from bench.relay.speed import measure_speed
 from local.errors import LocalError

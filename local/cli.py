@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(name: str) -> Command:
-    return cast("Command", import_module(f"local.{name.replace('-', '_')}"))
+    return cast("Command", import_module(f"local.commands.{name.replace('-', '_')}"))
 
 
 def parser_of(names: Iterable[str]) -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@ import argparse
 import math
 import re
 
-from shared.domain.message_batches import MESSAGE_LIMIT
+from shared.domain.messages.batches import MESSAGE_LIMIT
 
 
 def positive_int(text: str) -> int:

@@ -4,7 +4,14 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from local.state import CONFIG_CACHE_SECONDS, EVENTHUBS, PROFILE_CHANGES_QUEUE, RELAY_STORAGE, SECRETS_FILE, Settings
+from local.stack.state import (
+    CONFIG_CACHE_SECONDS,
+    EVENTHUBS,
+    PROFILE_CHANGES_QUEUE,
+    RELAY_STORAGE,
+    SECRETS_FILE,
+    Settings,
+)
 from shared.bootstrap import Relay, build
 
 

@@ -11,32 +11,35 @@ from typing import Any, TypeAlias
 
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-from shared.adapters import alert_queue, event_hubs, queues, retry_queue, slice_queue, tables
-from shared.adapters.changes_queue import StorageChangesQueue
-from shared.adapters.hub_connections import HubConnections
-from shared.adapters.hub_verifier import EventHubsVerifier
-from shared.adapters.queue_counter import StorageQueueCounter
-from shared.adapters.secret_stores import ClosableSecretStore, secret_store
-from shared.adapters.table_alerts import TableAlerts
-from shared.adapters.table_audit import TableAudit
-from shared.adapters.table_backfills import TableBackfills
-from shared.adapters.table_configuration import TableConfiguration
-from shared.adapters.table_health import TableHealth
-from shared.adapters.table_last_exports import TableLastExports
-from shared.adapters.table_members import TableMembers
-from shared.adapters.table_profiles import TableProfiles
-from shared.adapters.table_quarantine import TableQuarantine
-from shared.adapters.table_runs import TableRuns
-from shared.adapters.table_undelivered import TableUndelivered
+from shared.adapters.event_hubs.connections import HubConnections
+from shared.adapters.event_hubs.sender import EventHubsSender
+from shared.adapters.event_hubs.verifier import EventHubsVerifier
+from shared.adapters.queues import queue
+from shared.adapters.queues.changes import StorageChangesQueue
+from shared.adapters.queues.counter import StorageQueueCounter
+from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES, StoragePointerQueue
+from shared.adapters.secrets.stores import ClosableSecretStore, secret_store
+from shared.adapters.tables import table
+from shared.adapters.tables.alerts import TableAlerts
+from shared.adapters.tables.audit import TableAudit
+from shared.adapters.tables.backfills import TableBackfills
+from shared.adapters.tables.configuration import TableConfiguration
+from shared.adapters.tables.health import TableHealth
+from shared.adapters.tables.last_exports import TableLastExports
+from shared.adapters.tables.members import TableMembers
+from shared.adapters.tables.profiles import TableProfiles
+from shared.adapters.tables.quarantine import TableQuarantine
+from shared.adapters.tables.runs import TableRuns
+from shared.adapters.tables.undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.adapters.webhook_sender import HttpWebhookSender
-from shared.services.queue_ports import QueueKind
+from shared.ports.queues import QueueKind
+from shared.ports.worker import Ports
 from shared.services.wiring import Services
-from shared.services.worker_ports import Ports
 from shared.settings import RELAY_STORAGE, Settings
 from shared.telemetry import metrics_and_traces
 
-Clients: TypeAlias = tuple[tables.Account | QueueClient | QueueServiceClient, ...]
+Clients: TypeAlias = tuple[table.Account | QueueClient | QueueServiceClient, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Relay:
     undelivered: TableUndelivered
     backfills: TableBackfills
     _uploads: BlobUploadFiles
-    _sender: event_hubs.EventHubsSender
+    _sender: EventHubsSender
     _secrets: ClosableSecretStore
     _clients: Clients
 
@@ -70,20 +73,20 @@ async def build(environment: Mapping[str, str]) -> Relay:
     settings = Settings.from_environment(environment)
     secrets = secret_store(settings)
     accounts = {
-        name: tables.Account(settings.tables(name))
+        name: table.Account(settings.tables(name))
         for name in dict.fromkeys((RELAY_STORAGE, *settings.profile_accounts))
     }
     queue_names = {
         QueueKind.CHANGES: settings.changes_queue,
-        QueueKind.RETRIES: retry_queue.NAME,
-        QueueKind.SLICES: slice_queue.NAME,
-        QueueKind.ALERTS: alert_queue.NAME,
+        QueueKind.RETRIES: RETRIES.name,
+        QueueKind.SLICES: SLICES.name,
+        QueueKind.ALERTS: ALERT_DELIVERIES.name,
     }
-    changes_client, *own_clients = (queues.connect(settings.queues(), name) for name in queue_names.values())
-    queue_account = queues.connect_account(settings.queues())
+    changes_client, *own_clients = (queue.connect(settings.queues(), name) for name in queue_names.values())
+    queue_account = queue.connect_account(settings.queues())
     clients: Clients = (*accounts.values(), changes_client, *own_clients, queue_account)
     home = {
-        name: tables.Table(accounts[RELAY_STORAGE], name)
+        name: table.Table(accounts[RELAY_STORAGE], name)
         for name in (
             "Alerts",
             "AudienceMembers",
@@ -97,14 +100,14 @@ async def build(environment: Mapping[str, str]) -> Relay:
         )
     }
     profile_tables = {
-        name: tables.Table(accounts[name], "Profiles") for name in dict.fromkeys(settings.profile_accounts)
+        name: table.Table(accounts[name], "Profiles") for name in dict.fromkeys(settings.profile_accounts)
     }
-    retries, slices, deliveries = (queues.Queue(client) for client in own_clients)
-    needed: list[tables.Table | queues.Queue] = [retries, slices, deliveries, *home.values(), *profile_tables.values()]
+    retries, slices, deliveries = (queue.Queue(client) for client in own_clients)
+    needed: list[table.Table | queue.Queue] = [retries, slices, deliveries, *home.values(), *profile_tables.values()]
     await _all_or_close([each.create_if_missing() for each in needed], clients)
 
     connections = HubConnections(settings.event_hubs, secrets, local=settings.is_local)
-    sender = event_hubs.EventHubsSender(connections, settings.send_timeout)
+    sender = EventHubsSender(connections, settings.send_timeout)
     configuration = TableConfiguration(home["Configuration"])
     undelivered = TableUndelivered(home["Undelivered"])
     backfills = TableBackfills(home["Backfills"])
@@ -124,12 +127,12 @@ async def build(environment: Mapping[str, str]) -> Relay:
         metrics=metrics,
         tracing=tracing,
         changes=StorageChangesQueue(changes_client, settings.changes_queue),
-        retries=retry_queue.StorageRetryQueue(retries),
-        slices=slice_queue.StorageSliceQueue(slices),
+        retries=StoragePointerQueue(RETRIES, retries),
+        slices=StoragePointerQueue(SLICES, slices),
         queues=StorageQueueCounter(queue_account, queue_names),
         uploads=uploads,
         alerts=TableAlerts(home["Alerts"]),
-        alert_deliveries=alert_queue.StorageDeliveryQueue(deliveries),
+        alert_deliveries=StoragePointerQueue(ALERT_DELIVERIES, deliveries),
         webhooks=HttpWebhookSender(),
         sender=sender,
         secrets=secrets,

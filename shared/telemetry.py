@@ -4,13 +4,13 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from shared.services.tracing import PassOn
+from shared.ports.tracing import PassOn
 
 if TYPE_CHECKING:
-    from shared.domain.alert_state import Alert
+    from shared.domain.alerts.alert import Alert
     from shared.domain.runs import RunCounts
-    from shared.services.run_ports import MetricSink
-    from shared.services.tracing import Tracing
+    from shared.ports.runs import MetricSink
+    from shared.ports.tracing import Tracing
 
 _NAME = "profile-relay"
 _INSTRUMENTED = ("azure_sdk", "django", "fastapi", "flask", "httpx", "psycopg2", "requests", "urllib", "urllib3")
@@ -42,8 +42,8 @@ def metrics_and_traces(application_insights: str | None) -> "tuple[MetricSink, T
     from azure.monitor.opentelemetry import configure_azure_monitor
     from opentelemetry import metrics, trace
 
-    from shared.adapters.otel_metrics import OpenTelemetryMetrics
-    from shared.adapters.otel_tracing import OpenTelemetryTracing
+    from shared.adapters.telemetry.metrics import OpenTelemetryMetrics
+    from shared.adapters.telemetry.tracing import OpenTelemetryTracing
 
     configure_azure_monitor(
         connection_string=application_insights,

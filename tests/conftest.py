@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 
 
 @pytest.fixture(scope="session")

@@ -36,8 +36,8 @@ from typing import Any
 from bench.backfill.checks import check_growth, check_live
 from bench.backfill.growth import Growth, measure_growth
 from bench.backfill.live import measure_live
-from bench.backfill.results import print_checks, write_json
 from bench.backfill.sizes import FULL, SHORT
+from bench.harness.checks import print_checks, write_json
 from local.errors import LocalError
 from tests.faults.load.report import headline
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from azure.eventhub import EventData
 
-from bench.backfill.counting import INDEX, IndexPage
-from shared.adapters import tables
-from shared.adapters.hub_connections import connect
-from shared.adapters.tables import Table
+from bench.harness.storage_counts import INDEX, IndexPage
+from shared.adapters.event_hubs.connections import connect
+from shared.adapters.tables import table
+from shared.adapters.tables.table import Table
 from shared.domain.profile_key import bucket_of_key
-from shared.services.backfill_members import MEMBERS_A_STEP
-from shared.services.work_slices import STEPS_AT_A_TIME
+from shared.services.backfills.members import MEMBERS_A_STEP
+from shared.services.backfills.slices import STEPS_AT_A_TIME
 from shared.settings import PROFILE_BUCKETS, Settings
 
 HUB = "bare"
@@ -32,7 +32,7 @@ class Bare:
 
     def __init__(self, environment: Mapping[str, str], body_bytes: int) -> None:
         settings = Settings.from_environment(environment)
-        self._account = tables.Account(settings.tables())
+        self._account = table.Account(settings.tables())
         self._profiles = Table(self._account, "Profiles")
         self._index = Table(self._account, INDEX)
         self._hub = connect(settings.event_hubs("EVENTHUBS"), HUB)

@@ -6,13 +6,13 @@ from statistics import median
 
 from bench.backfill.growth import CROWDED, FEW, MANY, Growth
 from bench.backfill.live import LiveRun
-from bench.backfill.results import Check
 from bench.backfill.sizes import (
     COUNTS_EQUAL_WITHIN,
     MILLION,
     SECONDS_FOR_A_MILLION,
     Sizes,
 )
+from bench.harness.checks import Check
 from shared.settings import Settings
 
 

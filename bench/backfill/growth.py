@@ -9,12 +9,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.backfill.people import MEMBERS, NOBODY, WARM_UP
 from bench.backfill.prepared_stack import HUB, People, prepared_stacks
 from bench.backfill.sizes import Sizes
-from bench.backfill.worker_process import WorkerProcess
-from local.stack import LocalStack
-from shared.domain.memberships import AudienceKey
+from bench.harness.people import MEMBERS, NOBODY, WARM_UP
+from bench.harness.worker_process import WorkerProcess
+from local.stack.local_stack import LocalStack
+from shared.domain.profile.memberships import AudienceKey
 
 _WORKER = "bench.backfill.worker"
 FEW, MANY, CROWDED = "few", "many", "few-among-outsiders"

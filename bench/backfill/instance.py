@@ -10,14 +10,16 @@ from typing import Any
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
-from bench.backfill.counting import Counts
-from bench.backfill.people import DESTINATION, MEMBERS
-from shared.adapters import queues, slice_queue
+from bench.harness.people import DESTINATION, MEMBERS
+from bench.harness.storage_counts import Counts
+from shared.adapters.queues import queue as queues
+from shared.adapters.queues.pointers import SLICES
 from shared.bootstrap import Relay, build, clock
-from shared.domain.backfill import INDEX_BUCKETS, Backfill, BackfillKind, BackfillState
-from shared.domain.memberships import AudienceKey
-from shared.services.backfill_ports import StoredBackfill
-from shared.services.work_slices import SliceOutcome
+from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState
+from shared.domain.profile.memberships import AudienceKey
+from shared.domain.profile_key import INDEX_BUCKETS
+from shared.ports.backfills import StoredBackfill
+from shared.services.backfills.slices import SliceOutcome
 from shared.settings import Settings
 
 _BATCH_SIZE = 16  # as in host.json
@@ -50,7 +52,7 @@ class Instance:
     @classmethod
     async def start(cls, environment: Mapping[str, str], counts: Counts) -> "Instance":
         settings = Settings.from_environment(environment)
-        return cls(await build(environment), queues.connect(settings.queues(), slice_queue.NAME), counts)
+        return cls(await build(environment), queues.connect(settings.queues(), SLICES.name), counts)
 
     async def close(self) -> None:
         await self._queue.close()
@@ -85,7 +87,7 @@ class Instance:
         async with asyncio.TaskGroup() as working:
 
             async def work(message: QueueMessage) -> None:
-                pointer = slice_queue.decode_pointer(str(message.content).encode())
+                pointer = SLICES.decode(str(message.content).encode())
                 if pointer.backfill_id != backfill_id:
                     raise RuntimeError(f"backfill {pointer.backfill_id} runs, too: nothing can be measured")
                 outcomes[await self._relay.services.work_slices.work(pointer)] += 1

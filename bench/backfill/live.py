@@ -12,17 +12,18 @@ from pathlib import Path
 
 from azure.storage.queue.aio import QueueClient
 
-from bench.backfill.figures import percentile
 from bench.backfill.instance import requested_backfill
-from bench.backfill.live_latencies import read_latencies
-from bench.backfill.live_load import LiveLoad
-from bench.backfill.people import MEMBERS, configuration
-from bench.backfill.prepared_stack import PARTITIONS, People, configure, prepared_stacks
+from bench.backfill.prepared_stack import People, prepared_stacks
 from bench.backfill.sizes import Sizes
-from local.stack import CHANGES_QUEUE, LocalStack
+from bench.harness.configured import PARTITIONS, configure
+from bench.harness.figures import percentile
+from bench.harness.live_latencies import read_latencies
+from bench.harness.live_load import LiveLoad
+from bench.harness.people import MEMBERS, configuration
+from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from shared.bootstrap import Relay, build
-from shared.services.backfill_ports import StoredBackfill
-from tests.eventually import eventually
+from shared.ports.backfills import StoredBackfill
+from tests.kit.eventually import eventually
 
 _SHARE_OF_CAPACITY = 0.4
 """Of the rate that empties a deep queue, whose large batches cost less a change than those of a steady load."""

@@ -6,19 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.backfill.bare import HUB as BARE_HUB
-from bench.backfill.people import configuration
-from bench.backfill.seeding import Population, seed
-from local.apply import apply
-from local.stack import LocalStack
-from shared.bootstrap import build
-from shared.domain.configuration import parse_configuration_file
-from shared.domain.memberships import AudienceKey
+from bench.harness.configured import PARTITIONS, configure
+from bench.harness.people import configuration
+from bench.harness.seeding import Population, seed
+from local.stack.local_stack import LocalStack
+from shared.domain.profile.memberships import AudienceKey
 
 HUB = "crm"
-PARTITIONS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +47,3 @@ def prepared_stacks(directory: Path, people: Mapping[str, People]) -> Iterator[d
 def _start(stack: LocalStack) -> None:
     stack.start()
     asyncio.run(configure(stack, configuration(HUB)))
-
-
-async def configure(stack: LocalStack, document: dict[str, Any]) -> None:
-    """Apply `document`, and forget the backfill that a new dataflow calls for: whoever wants one asks for it."""
-    relay = await build(stack.settings)
-    try:
-        await apply(stack.storage_connection_string, parse_configuration_file(document))
-        stored = await relay.configuration.load()
-        without = stored.configuration.model_copy(update={"requested_backfills": []})
-        await relay.configuration.save(without, stored.etag)
-    finally:
-        await relay.close()

@@ -10,8 +10,8 @@ import sys
 from typing import Any
 
 from bench.backfill.bare import Bare
-from bench.backfill.counting import IndexPage, count_storage
 from bench.backfill.instance import Instance
+from bench.harness.storage_counts import IndexPage, count_storage
 
 
 async def main() -> None:

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from bench.capacity.cost import cost_table, read_prices
 from bench.capacity.measured import RESULTS, Measured, MissingResultsError, read_results
 from bench.capacity.plan import DATAFLOW_CHANGES, Plan, ceiling, plan
 from bench.capacity.simulation import App, Simulated, at_share, simulate
-from bench.cost import cost_table, read_prices
-from bench.markdown import markdown_table
+from bench.harness.markdown import markdown_table
 
 RATES = (1_000.0, 10_000.0, 100_000.0, 1_000_000.0)
 SIZES = (10, 100)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bench.capacity.cost import TOTAL, cost_per_million
 from bench.capacity.limits import (
     ACCOUNT_REQUESTS,
     APP_INSTANCES,
@@ -22,7 +23,6 @@ from bench.capacity.limits import (
     USED,
 )
 from bench.capacity.measured import Measured
-from bench.cost import TOTAL, cost_per_million
 from shared.settings import PROFILE_BUCKETS
 
 DATAFLOW_CHANGES = 10_000

@@ -16,7 +16,6 @@ from typing import Any
 
 import simpy
 
-from bench.backfill.figures import percentile
 from bench.capacity.limits import (
     ACCOUNT_REQUESTS,
     INSTANCES_AT_A_TIME,
@@ -27,6 +26,7 @@ from bench.capacity.limits import (
 )
 from bench.capacity.measured import Measured
 from bench.capacity.plan import Plan
+from bench.harness.figures import percentile
 
 READ, WRITE, SEND = 0.006, 0.010, 0.015
 """Median seconds of a request to a table and of a send to a hub; one in a hundred takes four times as long."""

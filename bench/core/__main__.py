@@ -13,8 +13,8 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bench.backfill.results import print_checks, rounded
 from bench.core.measure import CHANGES, ROUNDS, measure
+from bench.harness.checks import print_checks, rounded
 
 
 def main(arguments: Sequence[str]) -> int:

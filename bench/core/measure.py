@@ -8,13 +8,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-from bench.backfill.results import Check
 from bench.core.workload import NOW, Work, body_of, changes, stored_profile, targets_of
-from shared.adapters.table_profiles import decode_state, encode_state
-from shared.domain.message import decode_message
-from shared.domain.state import ProfileState
-from shared.domain.targets import Targets
-from shared.domain.transition import transition
+from bench.harness.checks import Check
+from shared.adapters.tables.profiles import decode_state, encode_state
+from shared.domain.configuration.targets import Targets
+from shared.domain.exports.transition import transition
+from shared.domain.messages.message import decode_message
+from shared.domain.profile.state import ProfileState
 
 ROUNDS = 40
 CHANGES = 500

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from shared.domain.change import parse_change
-from shared.domain.configuration import Configuration, parse_configuration_file
-from shared.domain.export import export_body
+from shared.domain.configuration.model import Configuration, parse_configuration_file
+from shared.domain.configuration.plan import plan
+from shared.domain.configuration.targets import Targets
+from shared.domain.exports.export import export_body
+from shared.domain.exports.transition import transition
 from shared.domain.instants import SECOND, format_instant, parse_instant
-from shared.domain.plan import plan
-from shared.domain.state import ProfileState
-from shared.domain.targets import Targets
-from shared.domain.transition import transition
+from shared.domain.profile.change import parse_change
+from shared.domain.profile.state import ProfileState
 
 ATTRIBUTES, AUDIENCES = 50, 250
 LEAVES, MEMBERSHIPS, IDENTITIES = 20, 10, 3

@@ -7,10 +7,10 @@ from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
 from local.functions_host.host_json import read_host_json
-from local.parts import PROJECT
-from shared.adapters import queues
+from local.stack.part import PROJECT
+from shared.adapters.queues import queue as queues
 from shared.bootstrap import Relay, build, clock, spare_the_collector
-from shared.services.export_changes import InboundMessage
+from shared.services.changes.export import InboundMessage
 from shared.settings import Settings
 
 HUB = "relay"

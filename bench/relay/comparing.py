@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.exports import read_exports
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 
 _READ_WITHIN = 180.0
 

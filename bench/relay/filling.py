@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from azure.data.tables.aio import TableServiceClient
 
-from bench.backfill.batches import MOST_ROWS, Batches, Properties
-from bench.backfill.people import member_id, outsider_id, profile
-from bench.backfill.seeding import CollectingTable
+from bench.harness.batches import MOST_ROWS, Batches, Properties
+from bench.harness.people import member_id, outsider_id, profile
+from bench.harness.seeding import CollectingTable
 from bench.relay import tutorial
-from local.stack import LocalStack
-from shared.adapters.table_profiles import TableProfiles
+from local.stack.local_stack import LocalStack
+from shared.adapters.tables.profiles import TableProfiles
 from shared.bootstrap import clock
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.settings import PROFILE_BUCKETS

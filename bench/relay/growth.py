@@ -14,10 +14,10 @@ from pathlib import Path
 from statistics import median
 from typing import TypeAlias
 
-from bench.backfill.results import Check
+from bench.harness.checks import Check
+from bench.harness.report import Part
 from bench.relay.filling import fill
 from bench.relay.operations import operations_per_change
-from bench.relay.results import Part
 from bench.relay.scene import COLD, DECK, Batch
 from bench.relay.sizes import Sizes
 from bench.relay.stacks import Run, Workers, operations_of, started_stack

@@ -12,16 +12,16 @@ import sys
 import time
 from pathlib import Path
 
-from bench.backfill.figures import percentile
-from bench.backfill.live_latencies import read_latencies
-from bench.backfill.live_load import PROFILES
-from bench.backfill.results import Check
+from bench.harness.checks import Check
+from bench.harness.figures import percentile
+from bench.harness.live_latencies import read_latencies
+from bench.harness.live_load import PROFILES
+from bench.harness.report import Part
 from bench.relay.filling import fill
 from bench.relay.live_host import LiveHost, live_host
-from bench.relay.results import Part
 from bench.relay.sizes import Sizes
 from bench.relay.stacks import started_stack
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 
 SHARES = (0.25, 0.5, 0.8)
 _PERCENTILES = (50, 95, 99)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from azure.eventhub.aio import EventHubProducerClient
 
-from bench.backfill.people import DESTINATION, member_id
+from bench.harness.people import DESTINATION, member_id
 from bench.relay.events import event
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.settings import PROFILE_BUCKETS

@@ -8,14 +8,14 @@ import asyncio
 from pathlib import Path
 from statistics import median
 
-from bench.backfill.results import Check
+from bench.harness.checks import Check
+from bench.harness.report import Part
 from bench.relay.filling import fill
 from bench.relay.live_host import live_host
-from bench.relay.results import Part
 from bench.relay.sizes import Sizes
 from bench.relay.stacks import started_stack
 from local.errors import LocalError
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 
 _SHARE_OF_CAPACITY = 0.5
 _SAMPLES = 60

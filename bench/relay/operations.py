@@ -12,14 +12,14 @@ from typing import Any
 
 from azure.storage.queue.aio import QueueClient
 
-from bench.backfill.results import Check
+from bench.harness.checks import Check
+from bench.harness.report import Part
 from bench.relay.filling import fill
-from bench.relay.results import Part
 from bench.relay.scene import CHANGES_A_PROFILE, COLD, DECK, Batch, changes_of, messages_of
 from bench.relay.sizes import Sizes
 from bench.relay.stacks import Run, Workers, started_stack
 from bench.relay.worker import APP
-from local.stack import CHANGES_QUEUE, LocalStack
+from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from shared.bootstrap import clock
 
 BATCH_SIZES = (1, 10, 100)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.backfill import people
+from bench.harness import people
 from shared.domain.instants import MINUTE, SECOND, format_instant
-from shared.domain.message_batches import MessageBatches
+from shared.domain.messages.batches import MessageBatches
 
 COLD, PUBLISHED = "cold", "published"
 CHANGES_A_PROFILE = {COLD: 1, PUBLISHED: 4}

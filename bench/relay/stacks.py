@@ -8,13 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bench.backfill.prepared_stack import PARTITIONS, configure
-from bench.backfill.worker_process import WorkerProcess
+from bench.harness.configured import PARTITIONS, configure
+from bench.harness.worker_process import WorkerProcess
 from bench.relay import app, limit, tutorial
 from bench.relay.limit import Operations
 from bench.relay.scene import Batch, configuration
 from bench.relay.worker import APP, BARE_LIMIT, SDK_LIMIT, TUTORIAL, WHO
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 
 Run: TypeAlias = dict[str, Any]
 """What a worker process answered, and of the hub `sends`, `events` and `eventBytes`."""

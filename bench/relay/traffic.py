@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import ClientResponse, ClientSession
 
-from bench.backfill.counting import kind_of
+from bench.harness.storage_counts import kind_of
 
 
 class _Request(NamedTuple):

@@ -6,8 +6,8 @@ one event. Clients are made once in the process, with their defaults, as the tut
 memory. A lost race on the ETag is tried anew at once.
 
 What it shares with the app, so that both export the same: the rules by which changes converge and are decided on
-(`shared.domain.transition`), with what is due saved before it is sent, and an acknowledgement by the hub before the
-message would be. What it spares, which the app does besides: rows of the member index, quarantine, metrics, circuit
+(`shared.domain.exports.transition`), with what is due saved before it is sent, and an acknowledgement by the hub before
+the message would be. What it spares, which the app does besides: rows of the member index, quarantine, metrics, circuit
 breakers, undelivered exports, a size guard and compression. The state is a JSON text in one property.
 """
 
@@ -24,16 +24,16 @@ from azure.eventhub.aio import EventHubProducerClient
 from bench.relay.events import event
 from bench.relay.scene import configuration
 from shared.bootstrap import clock
-from shared.domain.change import ProfileChange, ProfileChangeMessage
-from shared.domain.configuration import Configuration, parse_configuration_file
-from shared.domain.export import Export
+from shared.domain.configuration.model import Configuration, parse_configuration_file
+from shared.domain.configuration.plan import plan
+from shared.domain.configuration.targets import Targets
+from shared.domain.exports.export import Export
+from shared.domain.exports.transition import transition
 from shared.domain.instants import MILLISECOND, parse_instant
-from shared.domain.memberships import Membership
-from shared.domain.plan import plan
+from shared.domain.profile.change import ProfileChange, ProfileChangeMessage
+from shared.domain.profile.memberships import Membership
+from shared.domain.profile.state import ProfileState
 from shared.domain.profile_key import profile_key
-from shared.domain.state import ProfileState
-from shared.domain.targets import Targets
-from shared.domain.transition import transition
 
 HUB = "tutorial"
 TABLE = "TutorialProfiles"

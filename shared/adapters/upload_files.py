@@ -19,7 +19,7 @@ from azure.core.exceptions import (
 
 from shared.domain.instants import SECOND
 from shared.errors import SettingError, StorageError, UploadFileChangedError
-from shared.services.upload_ports import StoredFile, WriteAccess
+from shared.ports.uploads import StoredFile, WriteAccess
 from shared.settings import Connection
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ import socket
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from shared.domain.webhooks import is_public_address
-from shared.services.alert_ports import WebhookAnswer
+from shared.domain.alerts.webhooks import is_public_address
+from shared.ports.alerts import WebhookAnswer
 
 TIMEOUT = 10.0
 

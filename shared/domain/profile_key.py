@@ -2,6 +2,9 @@
 
 import hashlib
 
+INDEX_BUCKETS = 16
+"""Over how many partitions the members of an audience are spread; a backfill has as many slices."""
+
 
 def profile_key(profile_id: str) -> str:
     """64 hexadecimal digits: legal in every table key, whatever characters the profile id has."""

@@ -5,6 +5,8 @@ import logging
 
 import azure.functions as func
 
+from shared.triggers.inbound import pointer_or_none
+
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -14,7 +16,7 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 async def evaluate_alerts(timer: func.TimerRequest) -> None:
     """Open and resolve alerts; each is a line of the log, too, whoever has subscribed."""
     from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
-    from shared.services.evaluate_alerts import AlertRun
+    from shared.services.alerts.evaluate import AlertRun
 
     outcome = AlertRun()
     try:
@@ -28,10 +30,10 @@ async def evaluate_alerts(timer: func.TimerRequest) -> None:
 @blueprint.queue_trigger(arg_name="pointer", queue_name="alert-deliveries", connection="RELAY_STORAGE")
 async def deliver_alert(pointer: func.QueueMessage) -> None:
     """Send an event to a webhook. A failure of storage is raised, so that the queue brings the pointer again."""
-    from shared.adapters.alert_queue import decode_pointer
+    from shared.adapters.queues.pointers import ALERT_DELIVERIES
     from shared.bootstrap import relay
 
-    decoded = decode_pointer(pointer.get_body())
+    decoded = ALERT_DELIVERIES.decode(pointer.get_body())
     outcome = await (await relay()).services.deliver_alerts.handle(decoded)
     what = {"event": decoded.event_id, "subscription": decoded.subscription_id, "outcome": outcome}
     logger.info("delivered %s", json.dumps(what))
@@ -41,13 +43,10 @@ async def deliver_alert(pointer: func.QueueMessage) -> None:
 @blueprint.queue_trigger(arg_name="pointer", queue_name="alert-deliveries-poison", connection="RELAY_STORAGE")
 async def give_up_alert(pointer: func.QueueMessage) -> None:
     """Note that an event could not be worked on at any delivery of its pointer."""
-    from shared.adapters.alert_queue import decode_pointer
+    from shared.adapters.queues.pointers import ALERT_DELIVERIES
     from shared.bootstrap import relay
 
-    try:
-        decoded = decode_pointer(pointer.get_body())
-    except ValueError as error:
-        logger.warning("%s: the message %s is dropped", error, pointer.id)
+    if (decoded := pointer_or_none(ALERT_DELIVERIES, pointer)) is None:
         return
     await (await relay()).services.deliver_alerts.give_up(decoded)
     logger.warning("event %s for subscription %s is given up", decoded.event_id, decoded.subscription_id)

@@ -5,6 +5,8 @@ import logging
 
 import azure.functions as func
 
+from shared.triggers.inbound import pointer_or_none
+
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -23,10 +25,10 @@ async def run_backfill(timer: func.TimerRequest) -> None:
 @blueprint.queue_trigger(arg_name="pointer", queue_name="backfill-slices", connection="RELAY_STORAGE")
 async def backfill_slice(pointer: func.QueueMessage) -> None:
     """Work on a slice for at most a minute. A failure of storage is raised, so that the queue brings it again."""
-    from shared.adapters.slice_queue import decode_pointer
+    from shared.adapters.queues.pointers import SLICES
     from shared.bootstrap import relay
 
-    decoded = decode_pointer(pointer.get_body())
+    decoded = SLICES.decode(pointer.get_body())
     outcome = await (await relay()).services.work_slices.work(decoded)
     what = {"backfill": decoded.backfill_id, "slice": decoded.bucket, "outcome": outcome}
     logger.info("backfilled %s", json.dumps(what))
@@ -47,13 +49,10 @@ async def sweep_profiles(timer: func.TimerRequest) -> None:
 @blueprint.queue_trigger(arg_name="pointer", queue_name="backfill-slices-poison", connection="RELAY_STORAGE")
 async def give_up_slice(pointer: func.QueueMessage) -> None:
     """Note that a slice failed at every delivery; `run_backfill` starts it again once it has stalled for a while."""
-    from shared.adapters.slice_queue import decode_pointer
+    from shared.adapters.queues.pointers import SLICES
     from shared.bootstrap import relay
 
-    try:
-        decoded = decode_pointer(pointer.get_body())
-    except ValueError as error:
-        logger.warning("%s: the message %s is dropped", error, pointer.id)
+    if (decoded := pointer_or_none(SLICES, pointer)) is None:
         return
     await (await relay()).services.work_slices.failed(decoded)
     logger.warning("slice %s of backfill %s failed at every delivery", decoded.bucket, decoded.backfill_id)

@@ -5,7 +5,7 @@ import logging
 
 import azure.functions as func
 
-from shared.triggers.inbound import inbound_message
+from shared.triggers.inbound import inbound_message, pointer_or_none
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -15,10 +15,10 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 @blueprint.queue_trigger(arg_name="pointer", queue_name="export-retries", connection="RELAY_STORAGE")
 async def retry_export(pointer: func.QueueMessage) -> None:
     """Try an undelivered export again. A failure of storage is raised, so that the queue brings the pointer again."""
-    from shared.adapters.retry_queue import decode_pointer  # here, so that indexing does not load the SDKs
+    from shared.adapters.queues.pointers import RETRIES  # here, so that indexing does not load the SDKs
     from shared.bootstrap import relay
 
-    decoded = decode_pointer(pointer.get_body())
+    decoded = RETRIES.decode(pointer.get_body())
     attempt = await (await relay()).services.retry_export.handle(decoded)
     logger.info("retried %s", json.dumps({"destination": decoded.destination_id, "attempt": attempt}))
 
@@ -52,12 +52,9 @@ async def quarantine_poisoned_changes(message: func.QueueMessage) -> None:
 @blueprint.queue_trigger(arg_name="pointer", queue_name="export-retries-poison", connection="RELAY_STORAGE")
 async def bury_poisoned_retry(pointer: func.QueueMessage) -> None:
     """Mark an export dead whose retry failed at every delivery."""
-    from shared.adapters.retry_queue import decode_pointer
+    from shared.adapters.queues.pointers import RETRIES
     from shared.bootstrap import relay
 
-    try:
-        decoded = decode_pointer(pointer.get_body())
-    except ValueError as error:
-        logger.warning("%s: the message %s is dropped", error, pointer.id)
+    if (decoded := pointer_or_none(RETRIES, pointer)) is None:
         return
     await (await relay()).services.poisoned.pointer(decoded)

@@ -1,16 +1,29 @@
 """From the host's queue message to the services' own."""
 
+import logging
 from typing import TYPE_CHECKING
 
 import azure.functions as func
 
 if TYPE_CHECKING:
-    from shared.services.export_changes import InboundMessage
+    from shared.adapters.queues.pointers import Pointer, PointerKind
+    from shared.services.changes.export import InboundMessage
+
+logger = logging.getLogger(__name__)
 
 
 def inbound_message(message: func.QueueMessage) -> "InboundMessage":
-    from shared.services.export_changes import InboundMessage  # here, so that indexing does not load pydantic
+    from shared.services.changes.export import InboundMessage  # here, so that indexing does not load pydantic
 
     inserted = message.insertion_time
     received_at = int(inserted.timestamp() * 1_000_000) if inserted else 0
     return InboundMessage(message.id or "", message.get_body(), received_at)
+
+
+def pointer_or_none(kind: "PointerKind[Pointer]", message: func.QueueMessage) -> "Pointer | None":
+    """The pointer that failed at every delivery; what is none is dropped with a warning, for it stands for nothing."""
+    try:
+        return kind.decode(message.get_body())
+    except ValueError as error:
+        logger.warning("%s: the message %s is dropped", error, message.id)
+        return None

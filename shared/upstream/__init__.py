@@ -4,7 +4,7 @@ It needs azure-storage-queue, azure-identity, aiohttp, orjson and pydantic, and 
 """
 
 from shared.errors import ChangeRefusedError, StorageError
-from shared.services.send_changes import SendChanges
+from shared.services.changes.send import SendChanges
 from shared.upstream.queue import open_queue, open_queue_of_account
 
 __all__ = ["ChangeRefusedError", "SendChanges", "StorageError", "open_queue", "open_queue_of_account"]

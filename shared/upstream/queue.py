@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.storage.queue.aio import QueueClient
 
-from shared.adapters import queues
-from shared.adapters.changes_queue import StorageChangesQueue
+from shared.adapters.queues import queue
+from shared.adapters.queues.changes import StorageChangesQueue
 from shared.errors import SettingError
-from shared.services.send_changes import SendChanges
+from shared.services.changes.send import SendChanges
 
 QUEUE_NAME = "profile-changes"
-_PATIENT = queues.PATIENT | {"retry_total": 5}
+_PATIENT = queue.PATIENT | {"retry_total": 5}
 """More than the app's, whose messages come again by themselves."""
 
 

@@ -13,16 +13,8 @@ from starlette.exceptions import HTTPException
 from shared.bootstrap import relay, settings
 from shared.errors import RelayError
 from shared.services.wiring import Services
-from shared.web.console import pages
-from shared.web.console.routes import alerts as alert_pages
-from shared.web.console.routes import connect, dataflow, details, reconnect, removal, why
-from shared.web.console.routes import destinations as destination_pages
-from shared.web.console.routes import quarantine as quarantine_pages
-from shared.web.console.routes import undelivered as undelivered_pages
-from shared.web.context import WebContext
-from shared.web.openapi import describe, openapi_of
-from shared.web.problems import ProblemError, answer
-from shared.web.routes import (
+from shared.web.api.openapi import describe, openapi_of
+from shared.web.api.routes import (
     alerts,
     audiences,
     audit,
@@ -39,6 +31,14 @@ from shared.web.routes import (
     undelivered,
     uploads,
 )
+from shared.web.console import pages
+from shared.web.console.routes import alerts as alert_pages
+from shared.web.console.routes import connect, dataflow, details, reconnect, removal, why
+from shared.web.console.routes import destinations as destination_pages
+from shared.web.console.routes import quarantine as quarantine_pages
+from shared.web.console.routes import undelivered as undelivered_pages
+from shared.web.context import WebContext
+from shared.web.problems import ProblemError, answer
 
 ROUTERS = (
     configuration.router,

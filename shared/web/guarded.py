@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from shared.domain.jsonvalue import MAX_DEPTH, InvalidJsonError, canonical_json, deeper_than, parse_json
-from shared.services.audit import AuditEntry
+from shared.ports.audit import AuditEntry
 from shared.web.context import context_of
 from shared.web.permissions import Permission, Principal, principal_of
 from shared.web.problems import ProblemError, answer, problem_of

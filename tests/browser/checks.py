@@ -2,7 +2,7 @@
 
 from playwright.async_api import Page
 
-from local.parts import PROJECT
+from local.stack.part import PROJECT
 
 AXE = (PROJECT / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
 

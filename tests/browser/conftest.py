@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
-from local.parts import PROJECT
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
+from local.stack.part import PROJECT
 from tests.browser.console import AlertHook
 from tests.integration.relay import IMPATIENT
-from tests.webhook import listening
+from tests.kit.webhook import listening
 
 _UNPACK = 'import chromium from "@sparticuz/chromium"; console.log(await chromium.executablePath())'
 _MISSING = "no browser: @sparticuz/chromium could not be unpacked and run; run `npm ci` on a Linux that can run it"

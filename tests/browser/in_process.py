@@ -5,8 +5,8 @@ from contextlib import suppress
 
 from playwright.async_api import BrowserContext, Error, Request, Route
 
-from tests.web.api import BASE_URL
-from tests.web.console import SAME_ORIGIN, Console
+from tests.kit.api import BASE_URL
+from tests.kit.console import SAME_ORIGIN, Console
 
 URL = f"{BASE_URL}/console"
 Before = Callable[[Request], Awaitable[None]]

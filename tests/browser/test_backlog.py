@@ -7,12 +7,12 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from shared.domain.instants import MINUTE
-from shared.services.queue_ports import QueueKind
+from shared.ports.queues import QueueKind
 from tests.browser.checks import fits, is_accessible
 from tests.browser.in_process import URL, serve
-from tests.unit.builders import item, membership
-from tests.unit.world import World
-from tests.web.console import SAME_ORIGIN, Console
+from tests.kit.builders import item, membership
+from tests.kit.console import SAME_ORIGIN, Console
+from tests.kit.world import World
 
 UNDELIVERED = 320
 QUARANTINED = 230

@@ -4,7 +4,7 @@ from playwright.async_api import Page, expect
 
 from local.broker.control import DEFAULT_KEY, DEFAULT_KEY_NAME
 from local.exports import read_exports
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 from tests.browser.console import call, change, connect, send, shows
 
 

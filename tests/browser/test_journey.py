@@ -4,9 +4,9 @@ from playwright.async_api import Page, expect
 
 from local.broker.control import DEFAULT_KEY, DEFAULT_KEY_NAME, Fault
 from local.exports import read_exports
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 from tests.browser.console import AlertHook, call, change, send, shows
-from tests.eventually import eventually
+from tests.kit.eventually import eventually
 
 
 async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, webhook: AlertHook) -> None:

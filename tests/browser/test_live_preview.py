@@ -7,11 +7,11 @@ import pytest
 from playwright.async_api import Browser, Page, Request, Route, expect
 
 from shared.errors import StorageError
-from shared.services.ports import StoredConfiguration
+from shared.ports.configuration import StoredConfiguration
 from tests.browser.in_process import URL, serve
-from tests.unit.builders import item, membership
-from tests.unit.world import World
-from tests.web.console import Console
+from tests.kit.builders import item, membership
+from tests.kit.console import Console
+from tests.kit.world import World
 
 DESTINATION = f"{URL}/destinations/d"
 

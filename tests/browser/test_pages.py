@@ -6,12 +6,12 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from local.broker.control import Fault
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 from local.storage_faults.rules import StorageFault
 from tests.browser.checks import fits, is_accessible
 from tests.browser.console import SCRIPT, call, change, connect, send, shows
-from tests.unit.world import World
-from tests.web.api import BASE_URL, Api
+from tests.kit.api import BASE_URL, Api
+from tests.kit.world import World
 
 PATHS = (
     "",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.environments import CHECKOUT
+from tests.kit.environments import CHECKOUT
 
 from .interpreter import ENVIRONMENT, interpreter_for_tests
 from .package import deployed_files

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.environments import VirtualEnvironment
+from tests.kit.environments import VirtualEnvironment
 
 ENVIRONMENT = VirtualEnvironment(".venv-conformance", ("requirements.txt", "requirements-conformance.txt"))
 

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from tests.environments import CHECKOUT
+from tests.kit.environments import CHECKOUT
 
 
 def deployed_files() -> list[str]:

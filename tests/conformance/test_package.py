@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from tests.environments import CHECKOUT
+from tests.kit.environments import CHECKOUT
 
 from .package import deployed_files
 

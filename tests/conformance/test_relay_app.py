@@ -5,12 +5,12 @@ import json
 import re
 from pathlib import Path
 
-from local.apply import apply
+from local.commands.apply import apply
 from local.exports import read_exports
-from local.stack import LocalStack
-from shared.domain.configuration import parse_configuration_file
-from tests.environments import CHECKOUT
-from tests.unit.builders import destination, item, membership
+from local.stack.local_stack import LocalStack
+from shared.domain.configuration.model import parse_configuration_file
+from tests.kit.builders import destination, item, membership
+from tests.kit.environments import CHECKOUT
 
 from .runner import Invocation, RunWorker
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from shared.domain.alert_delivery import AlertDelivery, DeliveryState
-from shared.domain.alert_state import Alert, AlertEvent
-from shared.domain.alert_subscriptions import AlertSubscription
+from shared.domain.alerts.alert import Alert, AlertEvent
+from shared.domain.alerts.delivery import AlertDelivery, DeliveryState
+from shared.domain.alerts.subscription import AlertSubscription
 from shared.errors import ConflictError
-from shared.services.alert_ports import AlertStore, Stored
-from tests.unit.builders import NOW
+from shared.ports.alerts import AlertStore, Stored
+from tests.kit.builders import NOW
 
 ALERT = Alert(
     id="1", destination_id="d", rule="activation-skipped", threshold=0.01, value=1 / 3, opened_at=NOW, resolved_at=0

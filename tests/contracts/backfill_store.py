@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.backfill import Backfill, BackfillKind, BackfillState, Slice
-from shared.domain.upload import UploadOrder
+from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Slice
+from shared.domain.backfills.upload import UploadOrder
 from shared.errors import ConflictError
-from shared.services.backfill_ports import BackfillStore, StoredBackfill, StoredSlice
-from tests.unit.builders import NOW
+from shared.ports.backfills import BackfillStore, StoredBackfill, StoredSlice
+from tests.kit.builders import NOW
 
 BACKFILL = Backfill(
     id="d-1",

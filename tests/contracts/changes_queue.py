@@ -3,7 +3,7 @@
 import pytest
 
 from shared.errors import MessageTooLargeError
-from shared.services.ports import ChangesQueue
+from shared.ports.queues import ChangesQueue
 
 LIMIT = 65_536
 

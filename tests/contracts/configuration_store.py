@@ -3,8 +3,8 @@
 import pytest
 
 from shared.errors import ConflictError
-from shared.services.ports import ConfigurationStore
-from tests.unit.builders import configuration, destination
+from shared.ports.configuration import ConfigurationStore
+from tests.kit.builders import configuration, destination
 
 DOCUMENT = {
     "audiences": [{"id": "a", "name": "Ä", "mergePolicyId": "m"}],

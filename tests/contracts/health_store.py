@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from shared.errors import ConflictError
-from shared.services.health_ports import DestinationTrouble, HealthStore, RedriveRequest
-from tests.unit.builders import NOW
+from shared.ports.health import DestinationTrouble, HealthStore, RedriveRequest
+from tests.kit.builders import NOW
 
 
 class HealthStoreContract:

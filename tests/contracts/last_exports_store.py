@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from shared.domain.exports.sent_export import SentExport
 from shared.domain.instants import SECOND
 from shared.domain.profile_key import profile_key
-from shared.domain.sent_export import SentExport
 from shared.errors import ConflictError
-from shared.services.last_exports_ports import InstanceExports, LastExportsStore
-from tests.unit.builders import NOW
+from shared.ports.last_exports import InstanceExports, LastExportsStore
+from tests.kit.builders import NOW
 
 
 def sent(profile_id: str, second: int = 0) -> SentExport:

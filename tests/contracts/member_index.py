@@ -2,11 +2,10 @@
 
 import pytest
 
-from shared.domain.backfill import INDEX_BUCKETS
-from shared.domain.memberships import AudienceKey
-from shared.domain.profile_key import bucket_of_key, profile_key
+from shared.domain.profile.memberships import AudienceKey
+from shared.domain.profile_key import INDEX_BUCKETS, bucket_of_key, profile_key
 from shared.errors import ConflictError
-from shared.services.backfill_ports import MemberIndex
+from shared.ports.members import MemberIndex
 
 AUDIENCE = ("ups", "a/b\\c#d?e ü 'x'")
 KEYS = sorted(profile_key(f"p{number}") for number in range(60))

@@ -4,12 +4,12 @@ from random import Random
 
 import pytest
 
-from shared.domain.deletion import Deletion, DeletionPhase
 from shared.domain.instants import SECOND
+from shared.domain.profile.deletion import Deletion, DeletionPhase
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.errors import ConflictError, ProfileTooLargeError
-from shared.services.profile_ports import ProfileStore
-from tests.unit.builders import NOW, change, ids, membership, play, targets_of
+from shared.ports.profiles import ProfileStore
+from tests.kit.builders import NOW, change, ids, membership, play, targets_of
 
 
 class ProfileStoreContract:

@@ -7,8 +7,8 @@ import pytest
 from shared.domain.instants import SECOND
 from shared.domain.profile_key import profile_key
 from shared.errors import BadContinuationError
-from shared.services.quarantine_ports import Quarantine, QuarantinedEntry, QuarantinedItem, StoredQuarantinedItem
-from tests.unit.builders import NOW
+from shared.ports.quarantine import Quarantine, QuarantinedEntry, QuarantinedItem, StoredQuarantinedItem
+from tests.kit.builders import NOW
 
 
 async def all_of(quarantine: Quarantine) -> list[StoredQuarantinedItem]:

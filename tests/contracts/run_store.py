@@ -4,7 +4,7 @@ import pytest
 
 from shared.domain.instants import DAY, SECOND, parse_instant
 from shared.domain.runs import NO_DESTINATION, SLOT, RunCounts, RunSlot
-from shared.services.run_ports import RunStore
+from shared.ports.runs import RunStore
 
 MIDNIGHT = parse_instant("2026-01-12T00:00:00Z")
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from shared.errors import SecretError
-from shared.services.connection_ports import SecretStore
+from shared.ports.connections import SecretStore
 
 NAME = "profile-relay-crm"
 KEY = "c2VjcmV0LWtleS1vZi1hLW5hbWVzcGFjZQ=="

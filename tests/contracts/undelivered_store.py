@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.profile_key import profile_key
-from shared.domain.undelivered import Undelivered, UndeliveredState
 from shared.errors import BadContinuationError, ConflictError
-from shared.services.undelivered_ports import StoredUndelivered, UndeliveredCount, UndeliveredStore
-from tests.unit.builders import NOW
+from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredStore
+from tests.kit.builders import NOW
 
 ROW = Undelivered(
     destination_id="d",

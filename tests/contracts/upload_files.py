@@ -7,7 +7,7 @@ from typing import TypeAlias
 import pytest
 
 from shared.errors import UploadFileChangedError
-from shared.services.upload_ports import UploadFiles, WriteAccess
+from shared.ports.uploads import UploadFiles, WriteAccess
 
 Put: TypeAlias = Callable[[WriteAccess, bytes], Awaitable[None]]
 TOMORROW = 4_102_444_800_000_000  # far enough for any clock: 2100-01-01

@@ -7,19 +7,19 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
-from shared.domain.configuration import Configuration, parse_configuration_file
-from shared.domain.consent import consents
-from shared.domain.export import Export, export_of
+from shared.domain.configuration.model import Configuration, parse_configuration_file
+from shared.domain.configuration.targets import Targets
+from shared.domain.exports.consent import consents
+from shared.domain.exports.export import Export, export_of
+from shared.domain.profile.state import ProfileState
 from shared.domain.profile_key import profile_key
-from shared.domain.state import ProfileState
-from shared.domain.targets import Targets
-from shared.services.apply_configuration import apply_configuration
-from shared.services.backfill_ports import SlicePointer
-from shared.services.export_changes import InboundMessage
-from shared.services.undelivered_ports import RetryPointer
-from shared.services.worker_ports import Ports
-from tests.unit.builders import NOW, configuration
-from tests.unit.world import DOCUMENT, World
+from shared.ports.backfills import SlicePointer
+from shared.ports.undelivered import RetryPointer
+from shared.ports.worker import Ports
+from shared.services.changes.export import InboundMessage
+from shared.services.configuration.apply import apply_configuration
+from tests.kit.builders import NOW, configuration
+from tests.kit.world import DOCUMENT, World
 
 _NO_PLACE_TO_DIE = {"clock", "sleep", "new_id", "runs", "last_exports", "metrics", "tracing", "queues"}
 """Counting is none because nothing hangs on it: what it costs to die there is said in `record_runs`. The last exports

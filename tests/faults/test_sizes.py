@@ -10,18 +10,20 @@ from azure.core.exceptions import HttpResponseError
 from azure.eventhub import EventDataBatch
 from azure.storage.queue.aio import QueueClient
 
-from local.stack import LocalStack
-from shared.adapters import lanes, table_profiles, tables
-from shared.adapters.chunks import row_size
-from shared.adapters.event_hubs import EventHubsSender
-from shared.adapters.hub_connections import HubConnections
-from shared.adapters.secret_stores import NoSecrets
-from shared.adapters.table_profiles import TableProfiles
-from shared.domain.configuration import Destination
-from shared.domain.export import Export
+from local.stack.local_stack import LocalStack
+from shared.adapters.event_hubs import lanes
+from shared.adapters.event_hubs.connections import HubConnections
+from shared.adapters.event_hubs.sender import EventHubsSender
+from shared.adapters.secrets.stores import NoSecrets
+from shared.adapters.tables import profiles
+from shared.adapters.tables import table as tables
+from shared.adapters.tables.chunks import row_size
+from shared.adapters.tables.profiles import TableProfiles
+from shared.domain.configuration.model import Destination
+from shared.domain.exports.export import Export
 from shared.errors import ExportTooLargeError, ProfileTooLargeError
 from shared.settings import PROFILE_BUCKETS, Connection
-from tests.unit.builders import NOW
+from tests.kit.builders import NOW
 
 AROUND = pytest.mark.parametrize("off", [-1, 0, 1])
 EVENT_LIMIT = 1_048_576
@@ -51,7 +53,7 @@ async def test_a_profiles_row(stack: LocalStack, off: int, monkeypatch: pytest.M
         sizes.append(row_size(row))
         return sizes[-1]
 
-    monkeypatch.setattr(table_profiles, "row_size", measured)
+    monkeypatch.setattr(profiles, "row_size", measured)
     async with tables.Account(Connection("STORAGE", stack.storage_connection_string)) as account:
         table = tables.Table(account, f"Sizes{uuid.uuid4().hex}")
         await table.create_if_missing()
@@ -59,7 +61,7 @@ async def test_a_profiles_row(stack: LocalStack, off: int, monkeypatch: pytest.M
         profile = await store.load("p")
         profile.state.attributes.merge({"x": base64.b64encode(os.urandom(300_000)).decode()}, NOW, 0)
         await store.save(profile)
-        monkeypatch.setattr(table_profiles, "SIZE_LIMIT", sizes[0] - off)
+        monkeypatch.setattr(profiles, "SIZE_LIMIT", sizes[0] - off)
         if off == 1:
             with pytest.raises(ProfileTooLargeError):
                 await store.save(profile)

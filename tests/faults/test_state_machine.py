@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from shared.domain.profile_key import profile_key
 from shared.errors import ExportTooLargeError, SendError, ThrottledError
 from tests.faults.simulation import Simulation
-from tests.unit.builders import ids, item, membership
+from tests.kit.builders import ids, item, membership
 
 PROFILES = st.sampled_from(["p", "q"])
 DESTINATIONS = st.sampled_from(["d", "e"])

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from shared.domain.instants import MINUTE
-from shared.services.export_changes import InboundMessage
+from shared.services.changes.export import InboundMessage
 from tests.faults.simulation import Simulation
-from tests.unit.builders import NOW, item, membership
+from tests.kit.builders import NOW, item, membership
 
 QUALIFIES = {"segmentMembership": membership(1)}
 STEPS = 8

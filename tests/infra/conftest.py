@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.environments import VirtualEnvironment
+from tests.kit.environments import VirtualEnvironment
 
 from .bicep import BicepFile, parse_all
 

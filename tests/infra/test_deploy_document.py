@@ -4,7 +4,7 @@ import json
 import re
 
 from shared.web.permissions import Permission
-from tests.environments import CHECKOUT
+from tests.kit.environments import CHECKOUT
 
 from .bicep import INFRA, BicepFile
 from .test_bicep import ROLES

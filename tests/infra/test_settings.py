@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from shared.adapters import alert_queue, retry_queue, slice_queue
+from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES
 from shared.adapters.upload_files import CONTAINER
 from shared.settings import Connection, Settings
-from tests.environments import CHECKOUT
-from tests.unit.test_settings_documented import APP, PLATFORM, everything_of
+from tests.kit.environments import CHECKOUT
+from tests.unit.house.test_settings_documented import APP, PLATFORM, everything_of
 
 from .bicep import BicepFile
 
@@ -50,7 +50,7 @@ def test_a_deployment_makes_the_queues_and_the_container_that_the_code_uses(bice
     variables = bicep["storage"].variables
     queues = [variables.get(name, name) for name in variables["queueNames"]]
     changes = Settings.from_environment({}).changes_queue
-    assert queues == [changes, retry_queue.NAME, slice_queue.NAME, alert_queue.NAME]
+    assert queues == [changes, RETRIES.name, SLICES.name, ALERT_DELIVERIES.name]
     triggers = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "shared/triggers").glob("*.py"))
     read = {name.replace("%PROFILE_CHANGES_QUEUE%", changes) for name in re.findall(r'queue_name="([^"]+)"', triggers)}
     assert read == {*queues, *(f"{name}-poison" for name in queues)}

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from local.parts import PROJECT
+from local.stack.part import PROJECT
 
 PATIENCE = 30.0
 

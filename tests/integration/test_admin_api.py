@@ -16,8 +16,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from local.parts import PROJECT
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
+from local.stack.part import PROJECT
 from shared.web.app import openapi_document
 from tests.integration.relay import IMPATIENT
 

@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 from shared.bootstrap import clock
 from shared.domain.instants import format_instant
-from tests.eventually import eventually
 from tests.integration.relay import Relay
-from tests.unit.builders import destination, membership
-from tests.webhook import Webhook, listening
+from tests.kit.builders import destination, membership
+from tests.kit.eventually import eventually
+from tests.kit.webhook import Webhook, listening
 
 CONFIGURATION: dict[str, Any] = {
     "audiences": [{"id": "a", "name": "A"}],

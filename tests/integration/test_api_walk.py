@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.processes import ServiceProcess
+from local.stack.process import ServiceProcess
 
 ROOT = Path(__file__).parents[2]
 WALK = re.findall(r"```sh\n(.*?)```", (ROOT / "docs/api.md").read_text().split("## From nothing")[1], re.DOTALL)[0]

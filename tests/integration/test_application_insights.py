@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from local.parts import PROJECT
+from local.stack.part import PROJECT
 
 WITHOUT = """
 import sys
@@ -26,7 +26,7 @@ print([name for name in sys.modules if name.startswith(("opentelemetry", "azure.
 WITH = """
 import sys
 from opentelemetry import metrics, trace
-from shared.domain.alert_state import Alert
+from shared.domain.alerts.alert import Alert
 from shared.domain.runs import RunCounts
 from shared.telemetry import metrics_and_traces
 sink, tracing = metrics_and_traces(sys.argv[1])

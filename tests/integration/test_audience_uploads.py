@@ -11,24 +11,24 @@ from azure.storage.blob.aio import ContainerClient
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
-from local.apply import apply
-from local.stack import CHANGES_QUEUE, LocalStack
-from shared.adapters import tables
-from shared.adapters.changes_queue import StorageChangesQueue
-from shared.adapters.slice_queue import NAME, decode_pointer
-from shared.adapters.table_profiles import TableProfiles
+from local.commands.apply import apply
+from local.stack.local_stack import CHANGES_QUEUE, LocalStack
+from shared.adapters.queues.changes import StorageChangesQueue
+from shared.adapters.queues.pointers import SLICES
+from shared.adapters.tables import table
+from shared.adapters.tables.profiles import TableProfiles
 from shared.adapters.upload_files import CONTAINER
 from shared.bootstrap import Relay, build, clock
-from shared.domain.backfill import BackfillState
-from shared.domain.configuration import parse_configuration_file
-from shared.domain.upload_view import Upload
-from shared.services.audience_uploads import CreatedUpload
-from shared.services.export_changes import InboundMessage
-from shared.services.work_slices import SliceOutcome
+from shared.domain.backfills.backfill import BackfillState
+from shared.domain.backfills.upload_view import Upload
+from shared.domain.configuration.model import parse_configuration_file
+from shared.services.backfills.slices import SliceOutcome
+from shared.services.backfills.uploads import CreatedUpload
+from shared.services.changes.export import InboundMessage
 from shared.settings import PROFILE_BUCKETS, Connection
-from tests.eventually import eventually
 from tests.integration import relay as whole_app
-from tests.unit.builders import destination, item, membership
+from tests.kit.builders import destination, item, membership
+from tests.kit.eventually import eventually
 
 AUDIENCE = ("ups", "list")
 CONFIGURATION: dict[str, Any] = {
@@ -61,7 +61,7 @@ class App:
 
     async def work_slices(self) -> list[SliceOutcome]:
         """Once what is on the queue now."""
-        pointers = [decode_pointer(message.content.encode()) for message in await self.taken(NAME)]
+        pointers = [SLICES.decode(message.content.encode()) for message in await self.taken(SLICES.name)]
         return [await self.relay.services.work_slices.work(pointer) for pointer in pointers]
 
     async def handle(self, message_id: str, body: str) -> None:
@@ -69,8 +69,8 @@ class App:
 
     async def realized(self, profile_ids: list[str]) -> list[str]:
         """Those of the profiles that are members."""
-        async with tables.Account(Connection("STORAGE", self._storage)) as account:
-            profiles = TableProfiles([tables.Table(account, "Profiles")] * PROFILE_BUCKETS)
+        async with table.Account(Connection("STORAGE", self._storage)) as account:
+            profiles = TableProfiles([table.Table(account, "Profiles")] * PROFILE_BUCKETS)
             states = [(await profiles.load(profile_id)).state for profile_id in profile_ids]
         entries = [(state.profile_id, state.memberships.get(AUDIENCE)) for state in states]
         return [profile_id for profile_id, entry in entries if entry and entry.realized]
@@ -121,7 +121,7 @@ async def test_a_large_file_is_worked_in_slices_by_workers_that_die(app: App, mo
     upload = await app.uploads.commit(created.upload.id)
     assert (upload.state, upload.order.size) == (BackfillState.RUNNING, len(file))
 
-    monkeypatch.setattr("shared.services.work_slices.BUDGET_SECONDS", 0.02)
+    monkeypatch.setattr("shared.services.backfills.slices.BUDGET_SECONDS", 0.02)
     outcomes = await app.work_slices() + await app.work_slices()
     assert outcomes == [SliceOutcome.PASSED_ON] * 2
     await dies_after_two_messages(app, monkeypatch)
@@ -141,7 +141,7 @@ async def test_a_large_file_is_worked_in_slices_by_workers_that_die(app: App, mo
     for message in relevant:
         await app.handle(message.id, message.content)
 
-    monkeypatch.setattr("shared.services.upload_members.SETTLES_IN", 0)
+    monkeypatch.setattr("shared.services.backfills.upload_members.SETTLES_IN", 0)
     done = await until_done(app, upload)
     exits = await app.taken(CHANGES_QUEUE)
     leaving = {change["profileId"] for change in changes_in(exits)}
@@ -166,14 +166,14 @@ async def dies_after_two_messages(app: App, monkeypatch: pytest.MonkeyPatch) -> 
 
     with monkeypatch.context() as patch:
         patch.setattr(StorageChangesQueue, "put", put_or_die)
-        patch.setattr("shared.services.work_slices.BUDGET_SECONDS", 60.0)
+        patch.setattr("shared.services.backfills.slices.BUDGET_SECONDS", 60.0)
         with pytest.raises(Killed):
             await app.work_slices()
 
 
 async def restart_what_stalled(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("shared.services.plan_backfills.STALLED_AFTER", -1)
+        patch.setattr("shared.services.backfills.plan.STALLED_AFTER", -1)
         assert set((await app.relay.services.plan_backfills.run()).values()) == {"1 slices started again"}
 
 

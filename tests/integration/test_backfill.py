@@ -12,12 +12,12 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from local.broker.control import Fault
 from local.exports import Export
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 from shared.domain.instants import DAY, format_instant
 from shared.domain.profile_key import profile_key
-from tests.eventually import eventually
 from tests.integration.relay import Relay
-from tests.unit.builders import NOW, destination, ids, item, membership
+from tests.kit.builders import NOW, destination, ids, item, membership
+from tests.kit.eventually import eventually
 
 HUBS = ("mapping", "pausing", "forgetting", "uploading")
 CONFIGURATION: dict[str, Any] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.parts import PROJECT
+from local.stack.part import PROJECT
 
 
 @pytest.fixture(scope="module")

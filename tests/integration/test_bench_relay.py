@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.__main__ import PARTS
-from local.parts import PROJECT
+from local.stack.part import PROJECT
 
 
 @pytest.fixture(scope="module")

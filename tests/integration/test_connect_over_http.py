@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 from tests.integration.relay import Relay
-from tests.unit.builders import item, membership
+from tests.kit.builders import item, membership
 
 OLD_KEY, NEW_KEY, MISTYPED = "the-old-key-of-the-hub", "the-new-key-of-the-hub", "a-key-that-was-mistyped"
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from azure.eventhub import EventData, EventHubProducerClient
 
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 from tests.conftest import UniqueNames
 
 ROOT = Path(__file__).parents[2]

@@ -9,16 +9,16 @@ import pytest
 
 from local.broker.control import Fault
 from local.exports import read_exports
-from local.stack import LocalStack
-from shared.adapters.event_hubs import EventHubsSender
-from shared.adapters.hub_connections import HubConnections
-from shared.adapters.secret_stores import NoSecrets
-from shared.domain.configuration import Destination
-from shared.domain.export import Export
+from local.stack.local_stack import LocalStack
+from shared.adapters.event_hubs.connections import HubConnections
+from shared.adapters.event_hubs.sender import EventHubsSender
+from shared.adapters.secrets.stores import NoSecrets
+from shared.domain.configuration.model import Destination
+from shared.domain.exports.export import Export
 from shared.errors import ExportTooLargeError, SendError, SettingError, ThrottledError
 from shared.settings import Connection
-from tests.eventually import eventually
-from tests.unit.builders import NOW
+from tests.kit.builders import NOW
+from tests.kit.eventually import eventually
 
 PARTITIONS = 4
 

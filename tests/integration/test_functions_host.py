@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import pytest
 from azure.storage.queue import QueueClient, QueueServiceClient
 
-from local.processes import ServiceProcess
+from local.stack.process import ServiceProcess
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]

@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 from azure.eventhub.aio import EventHubProducerClient
 
-from local.stack import LocalStack
-from shared.adapters.event_hubs import EventHubsSender
-from shared.adapters.hub_connections import HubConnections, client_of
-from shared.domain.configuration import Destination, IdentityAuthentication, SasAuthentication, SecretReference
-from shared.domain.credentials import IdentityCredentials
-from shared.domain.export import Export
+from local.stack.local_stack import LocalStack
+from shared.adapters.event_hubs.connections import HubConnections, client_of
+from shared.adapters.event_hubs.sender import EventHubsSender
+from shared.domain.configuration.credentials import IdentityCredentials
+from shared.domain.configuration.model import Destination, IdentityAuthentication, SasAuthentication, SecretReference
+from shared.domain.exports.export import Export
 from shared.errors import SecretError, SendError
 from shared.settings import Connection
 from tests.conftest import UniqueNames
-from tests.eventually import eventually
-from tests.fakes import MemorySecrets
-from tests.unit.builders import NOW
+from tests.kit.builders import NOW
+from tests.kit.eventually import eventually
+from tests.kit.fakes import MemorySecrets
 
 SECRET = "profile-relay-crm"
 

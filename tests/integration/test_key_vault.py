@@ -13,8 +13,8 @@ from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOpt
 from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline.transport import AioHttpTransport
 
-from shared.adapters import key_vault
-from shared.adapters.key_vault import KeyVaultSecrets
+from shared.adapters.secrets import key_vault
+from shared.adapters.secrets.key_vault import KeyVaultSecrets
 from shared.errors import SecretError
 from shared.settings import Connection
 from tests.contracts.secret_store import KEY, NAME, SecretStoreContract

@@ -16,22 +16,22 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from local import cli
-from local.backfills import NONE
-from local.parts import PROJECT
+from local.commands.backfills import NONE
 from local.relay import opened_relay
-from local.stack import LocalStack
-from local.state import RELAY_STORAGE, StateDirectory, write_settings
-from shared.adapters import tables
-from shared.adapters.slice_queue import decode_pointer
-from shared.adapters.table_configuration import TableConfiguration
-from shared.adapters.table_health import TableHealth
+from local.stack.local_stack import LocalStack
+from local.stack.part import PROJECT
+from local.stack.state import RELAY_STORAGE, StateDirectory, write_settings
+from shared.adapters.queues.pointers import SLICES
+from shared.adapters.tables import table as tables
+from shared.adapters.tables.configuration import TableConfiguration
+from shared.adapters.tables.health import TableHealth
 from shared.bootstrap import Relay, clock
-from shared.domain.configuration import parse_configuration_file
+from shared.domain.configuration.model import parse_configuration_file
 from shared.domain.instants import MINUTE
-from shared.services.apply_configuration import apply_configuration
+from shared.services.configuration.apply import apply_configuration
 from shared.settings import Connection
 from tests.integration.local_command import PATIENCE, LocalCommand
-from tests.unit.builders import destination
+from tests.kit.builders import destination
 
 CONFIGURATION = {
     "audiences": [{"id": "a", "name": "Buyers"}],
@@ -83,7 +83,7 @@ async def run_timer(state: Path) -> None:
 async def work_slices(state: Path) -> None:
     storage = StateDirectory(state).settings().storage
     with QueueClient.from_connection_string(storage, "backfill-slices") as queue:
-        pointers = [decode_pointer(str(message.content).encode()) for message in queue.receive_messages()]
+        pointers = [SLICES.decode(str(message.content).encode()) for message in queue.receive_messages()]
     async with app(state) as relay:
         await asyncio.gather(*(relay.services.work_slices.work(pointer) for pointer in pointers))
 

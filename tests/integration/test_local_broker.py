@@ -35,7 +35,7 @@ from azure.eventhub.exceptions import (
 )
 
 from local.broker.control import BrokerControl, BrokerControlError, Fault, FaultKind, HubStats, connection_string
-from local.processes import ServiceProcess
+from local.stack.process import ServiceProcess
 
 SERVER = Path(__file__).parents[2] / "local" / "broker" / "server.js"
 READY = r'^\{"event":"listening","amqpPort":(\d+),"controlPort":(\d+)\}$'

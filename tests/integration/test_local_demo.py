@@ -9,16 +9,16 @@ import httpx
 import pytest
 from azure.data.tables import TableServiceClient
 
-from local.demo import forgetting
-from local.demo.forgetting import wait_until_forgotten
-from local.demo.traces import TOMBSTONE, Search, Trace, counted
+from local.commands.demo import forgetting
+from local.commands.demo.forgetting import wait_until_forgotten
+from local.commands.demo.traces import TOMBSTONE, Search, Trace, counted
 from local.errors import LocalError
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 from shared.bootstrap import build
 from shared.domain.profile_key import profile_key
-from shared.services.export_changes import InboundMessage
+from shared.services.changes.export import InboundMessage
 from tests.integration.local_command import LocalCommand
-from tests.unit.builders import ids, item, membership
+from tests.kit.builders import ids, item, membership
 
 DEMO_SECONDS = 180
 

@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 from azure.data.tables import TableServiceClient
 
-from local import cli, rebuild_index
+from local import cli
+from local.commands import rebuild_index
 from local.relay import opened_relay
-from local.stack import LocalStack
-from local.state import StateDirectory, write_settings
+from local.stack.local_stack import LocalStack
+from local.stack.state import StateDirectory, write_settings
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.errors import StorageError
-from shared.services.export_changes import InboundMessage
-from shared.services.rebuild_index import RebuildIndex, Rebuilt
+from shared.services.backfills.rebuild_index import RebuildIndex, Rebuilt
+from shared.services.changes.export import InboundMessage
 from shared.settings import PROFILE_BUCKETS
-from tests.unit.builders import item, membership
+from tests.kit.builders import item, membership
 
 PROFILES = [f"p{number}" for number in range(20)]
 KEYS = {profile_key(profile_id) for profile_id in PROFILES}

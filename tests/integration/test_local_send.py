@@ -14,16 +14,16 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from local import cli
-from local.emulators import storage_connection_string
 from local.ports import Ports
-from local.stack import LocalStack
-from local.state import write_settings
-from shared.adapters.changes_queue import StorageChangesQueue
-from shared.domain.message_batches import MESSAGE_LIMIT
+from local.stack.emulators import storage_connection_string
+from local.stack.local_stack import LocalStack
+from local.stack.state import write_settings
+from shared.adapters.queues.changes import StorageChangesQueue
+from shared.domain.messages.batches import MESSAGE_LIMIT
 from shared.errors import StorageError
 from tests.conftest import UniqueNames
-from tests.eventually import eventually
 from tests.integration.local_command import LocalCommand
+from tests.kit.eventually import eventually
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ import pytest
 from azure.eventhub import EventData, EventHubProducerClient
 
 from local import cli
-from local.emulators import EventHubsBroker
+from local.commands.tail import readable_line
 from local.exports import Export, read_exports
-from local.parts import PROJECT
 from local.ports import AUTOMATIC_PORTS
-from local.stack import LocalStack
-from local.state import write_settings
-from local.tail import readable_line
+from local.stack.emulators import EventHubsBroker
+from local.stack.local_stack import LocalStack
+from local.stack.part import PROJECT
+from local.stack.state import write_settings
 from tests.conftest import UniqueNames
 from tests.integration.local_command import PATIENCE, LocalCommand
 

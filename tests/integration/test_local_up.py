@@ -14,7 +14,7 @@ from azure.storage.queue import QueueServiceClient
 from local.broker.control import BrokerControl
 from local.errors import PartFailedError, PortsTakenError
 from local.ports import Ports, require_free
-from local.stack import QUEUES, LocalStack
+from local.stack.local_stack import QUEUES, LocalStack
 from tests.conftest import UniqueNames
 from tests.integration.local_command import LocalCommand, still_running
 

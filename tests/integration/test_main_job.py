@@ -16,11 +16,11 @@ from json_merge_patch import merge
 
 from local.broker.control import Fault
 from local.exports import Export
-from local.parts import PROJECT
-from local.stack import LocalStack
-from tests.eventually import eventually
+from local.stack.local_stack import LocalStack
+from local.stack.part import PROJECT
 from tests.integration.relay import Relay
-from tests.unit.builders import at, destination, ids, item, membership
+from tests.kit.builders import at, destination, ids, item, membership
+from tests.kit.eventually import eventually
 
 CONFIGURATION = {
     "audiences": [{"id": "a", "mergePolicyId": "m"}, {"id": "b", "mergePolicyId": "m"}],

@@ -11,17 +11,18 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from local import cli
-from local.stack import CHANGES_QUEUE, LocalStack
-from local.state import RELAY_STORAGE, write_settings
-from shared.adapters import queues, tables
-from shared.adapters.changes_queue import StorageChangesQueue
-from shared.adapters.table_quarantine import TableQuarantine
+from local.stack.local_stack import CHANGES_QUEUE, LocalStack
+from local.stack.state import RELAY_STORAGE, write_settings
+from shared.adapters.queues import queue as queues
+from shared.adapters.queues.changes import StorageChangesQueue
+from shared.adapters.tables import table as tables
+from shared.adapters.tables.quarantine import TableQuarantine
 from shared.errors import MessageTooLargeError, StorageError
-from shared.services.quarantine_ports import QuarantinedItem
+from shared.ports.quarantine import QuarantinedItem
 from shared.settings import Connection
 from tests.conftest import UniqueNames
 from tests.integration.relay import Relay
-from tests.unit.builders import NOW, destination, item, membership
+from tests.kit.builders import NOW, destination, item, membership
 
 CONFIGURATION = {
     "audiences": [{"id": "a", "mergePolicyId": "m"}],

@@ -7,11 +7,11 @@ import pytest
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue.aio import QueueServiceClient
 
-from local.stack import LocalStack
-from shared.adapters import queues
-from shared.adapters.queue_counter import StorageQueueCounter
+from local.stack.local_stack import LocalStack
+from shared.adapters.queues import queue as queues
+from shared.adapters.queues.counter import StorageQueueCounter
 from shared.errors import StorageError
-from shared.services.queue_ports import QueueKind
+from shared.ports.queues import QueueKind
 from shared.settings import Connection
 from tests.conftest import UniqueNames
 from tests.contracts.queue_counter import Put, QueueCounterContract

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from azure.storage.queue import QueueClient, QueueSasPermissions, generate_queue_sas
 
-from local.processes import ServiceProcess
-from local.stack import CHANGES_QUEUE
+from local.stack.local_stack import CHANGES_QUEUE
+from local.stack.process import ServiceProcess
 
 ROOT = Path(__file__).parents[2]
 QUICKSTART = (ROOT / "docs/quickstart.md").read_text().split("## On this machine")[1].split("## More of")[0]

@@ -1,4 +1,4 @@
-"""What earlier releases stored and sent, today's app reads and works on: tests/make_fixtures.py wrote it, then."""
+"""What earlier releases stored and sent, today's app reads and works on: tests/kit/make_fixtures.py wrote it, then."""
 
 import json
 import time
@@ -9,23 +9,24 @@ from pathlib import Path
 import pytest
 
 from local.exports import Export, read_exports
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 from shared import bootstrap
-from shared.adapters import alert_queue, retry_queue, slice_queue, tables
-from shared.adapters.table_members import TableMembers
-from shared.adapters.table_profiles import TableProfiles
+from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES
+from shared.adapters.tables import table as tables
+from shared.adapters.tables.members import TableMembers
+from shared.adapters.tables.profiles import TableProfiles
 from shared.bootstrap import Relay, build
-from shared.domain.backfill import INDEX_BUCKETS, BackfillKind, BackfillState
+from shared.domain.backfills.backfill import BackfillKind, BackfillState
 from shared.domain.instants import MINUTE, SECOND, parse_instant
-from shared.domain.profile_key import profile_key
-from shared.services.deliver_alerts import Delivered
-from shared.services.export_changes import InboundMessage
-from shared.services.profile_ports import StoredProfile
-from shared.services.work_slices import SliceOutcome
+from shared.domain.profile_key import INDEX_BUCKETS, profile_key
+from shared.ports.profiles import StoredProfile
+from shared.services.alerts.deliver import Delivered
+from shared.services.backfills.slices import SliceOutcome
+from shared.services.changes.export import InboundMessage
 from shared.settings import PROFILE_BUCKETS, RELAY_STORAGE, Connection
-from tests import stored
-from tests.eventually import eventually
-from tests.make_fixtures import CONFIGURATION, SETTINGS
+from tests.kit import stored
+from tests.kit.eventually import eventually
+from tests.kit.make_fixtures import CONFIGURATION, SETTINGS
 
 RELEASES = sorted((Path(__file__).parents[1] / "fixtures").glob("release-*"))
 LOYAL = ("ups", "loyal")
@@ -183,7 +184,7 @@ async def test_work_that_was_begun_then_is_finished_now(release: Release) -> Non
     outcomes = Counter(
         [
             await services.work_slices.work(pointer)
-            for pointer in map(slice_queue.decode_pointer, release.messages("backfill-slices"))
+            for pointer in map(SLICES.decode, release.messages("backfill-slices"))
             if not pointer.backfill_id.startswith("upload-")  # whose file is not kept
         ]
     )
@@ -195,13 +196,13 @@ async def test_work_that_was_begun_then_is_finished_now(release: Release) -> Non
     assert backfill.backfill.state == BackfillState.DONE
     assert {each.properties["reason"] for each in await release.exports()} == {"backfill"}
 
-    pointers = list(map(alert_queue.decode_pointer, release.messages("alert-deliveries")))
+    pointers = list(map(ALERT_DELIVERIES.decode, release.messages("alert-deliveries")))
     assert {await services.deliver_alerts.handle(pointer) for pointer in pointers} <= {
         Delivered.RETRYING,
         Delivered.FAILED,
     }
 
-    for pointer in map(retry_queue.decode_pointer, release.messages("export-retries")):
+    for pointer in map(RETRIES.decode, release.messages("export-retries")):
         await services.retry_export.handle(pointer)
 
     async def nothing_undelivered() -> bool:

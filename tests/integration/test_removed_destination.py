@@ -3,15 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
-from local.apply import apply
-from local.stack import LocalStack
+from local.commands.apply import apply
+from local.stack.local_stack import LocalStack
 from shared.bootstrap import build
-from shared.domain.configuration import parse_configuration_file
-from shared.domain.undelivered import UndeliveredState
-from shared.services.undelivered_ports import StoredUndelivered
+from shared.domain.configuration.model import parse_configuration_file
+from shared.domain.exports.undelivered import UndeliveredState
+from shared.ports.undelivered import StoredUndelivered
 from tests.contracts.undelivered_store import ROW
-from tests.eventually import eventually
-from tests.unit.builders import destination
+from tests.kit.builders import destination
+from tests.kit.eventually import eventually
 
 CONFIGURATION = {
     "destinations": [destination("removed"), destination("kept")],

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from local.stack import LocalStack
-from shared.adapters.hub_verifier import EventHubsVerifier
-from shared.adapters.secret_stores import secret_store
-from shared.domain.configuration import Authentication, parse_configuration_file
-from shared.domain.credentials import SasCredentials
+from local.stack.local_stack import LocalStack
+from shared.adapters.event_hubs.verifier import EventHubsVerifier
+from shared.adapters.secrets.stores import secret_store
+from shared.domain.configuration.credentials import SasCredentials
+from shared.domain.configuration.model import Authentication, parse_configuration_file
 from shared.errors import ConnectionFailedError
-from shared.services.connect_destinations import ConnectDestinations
+from shared.services.destinations.connect import ConnectDestinations
 from shared.settings import Settings
 from tests.integration.relay import Relay
-from tests.unit.builders import destination, item, membership
+from tests.kit.builders import destination, item, membership
 
 QUALIFIES = {"segmentMembership": membership(1)}
 IMPATIENT = {"CONFIG_CACHE_SECONDS": "0.5", "SEND_TIMEOUT": "4"}

@@ -5,17 +5,17 @@ from typing import Any
 import httpx
 import pytest
 
-from local.stack import LocalStack
-from local.state import RELAY_STORAGE
-from shared.adapters import tables
-from shared.adapters.table_last_exports import TableLastExports
+from local.stack.local_stack import LocalStack
+from local.stack.state import RELAY_STORAGE
+from shared.adapters.tables import table as tables
+from shared.adapters.tables.last_exports import TableLastExports
 from shared.domain.jsonvalue import canonical_json
 from shared.settings import Connection
 from tests.contracts.last_exports_store import sent
-from tests.eventually import eventually
 from tests.integration.relay import Relay
-from tests.unit.builders import destination, item, membership
-from tests.unit.test_tracing import TRACEPARENT
+from tests.kit.builders import destination, item, membership
+from tests.kit.eventually import eventually
+from tests.unit.changes.test_tracing import TRACEPARENT
 
 CONFIGURATION = {
     "destinations": [destination("crm"), destination("analytics")],

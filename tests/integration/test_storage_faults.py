@@ -23,7 +23,7 @@ from azure.data.tables import TableClient, UpdateMode
 from azure.data.tables.aio import TableClient as AsyncTableClient
 from azure.storage.queue import QueueClient
 
-from local.stack import CHANGES_QUEUE, LocalStack
+from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from local.storage_faults.control import StorageFaults
 from local.storage_faults.rules import ArmedFaults, ErrorStatus, FaultKind, StorageFault
 from tests.conftest import UniqueNames

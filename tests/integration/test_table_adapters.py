@@ -18,21 +18,27 @@ from azure.data.tables import (
     generate_account_sas,
 )
 
-from local.stack import LocalStack
-from shared.adapters import table_last_exports, table_quarantine, table_runs, table_undelivered, tables
-from shared.adapters.table_alerts import TableAlerts
-from shared.adapters.table_backfills import TableBackfills
-from shared.adapters.table_configuration import TableConfiguration
-from shared.adapters.table_health import TableHealth
-from shared.adapters.table_last_exports import TableLastExports
-from shared.adapters.table_members import TableMembers
-from shared.adapters.table_profiles import TableProfiles
-from shared.adapters.table_quarantine import TableQuarantine
-from shared.adapters.table_runs import TableRuns
-from shared.adapters.table_undelivered import TableUndelivered
+from local.stack.local_stack import LocalStack
+from shared.adapters.tables import last_exports, runs, undelivered
+from shared.adapters.tables import (
+    quarantine as table_quarantine,
+)
+from shared.adapters.tables import (
+    table as tables,
+)
+from shared.adapters.tables.alerts import TableAlerts
+from shared.adapters.tables.backfills import TableBackfills
+from shared.adapters.tables.configuration import TableConfiguration
+from shared.adapters.tables.health import TableHealth
+from shared.adapters.tables.last_exports import TableLastExports
+from shared.adapters.tables.members import TableMembers
+from shared.adapters.tables.profiles import TableProfiles
+from shared.adapters.tables.quarantine import TableQuarantine
+from shared.adapters.tables.runs import TableRuns
+from shared.adapters.tables.undelivered import TableUndelivered
 from shared.domain.instants import DAY, SECOND, format_instant
 from shared.errors import ConflictError, StorageError
-from shared.services.quarantine_ports import QuarantinedItem
+from shared.ports.quarantine import QuarantinedItem
 from shared.settings import PROFILE_BUCKETS, Connection
 from tests.contracts.alert_store import AlertStoreContract
 from tests.contracts.backfill_store import BackfillStoreContract
@@ -44,7 +50,7 @@ from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.run_store import MIDNIGHT, RunStoreContract, counted
 from tests.contracts.undelivered_store import UndeliveredStoreContract
-from tests.unit.builders import NOW
+from tests.kit.builders import NOW
 
 
 @pytest.fixture
@@ -94,8 +100,8 @@ class TestTableUndelivered(UndeliveredStoreContract):
     async def test_counting_ends(
         self, store: TableUndelivered, monkeypatch: pytest.MonkeyPatch, page: int, requests: int, counted: int
     ) -> None:
-        monkeypatch.setattr(table_undelivered, "_PAGE", page)
-        monkeypatch.setattr(table_undelivered, "_REQUESTS_TO_COUNT", requests)
+        monkeypatch.setattr(undelivered, "_PAGE", page)
+        monkeypatch.setattr(undelivered, "_REQUESTS_TO_COUNT", requests)
         await self.fill(store)
         count = await store.count("d", 4)
         assert (sum(count.by_state.values()), count.complete) == (counted, False)
@@ -107,8 +113,8 @@ class TestTableRuns(RunStoreContract):
         return TableRuns(table)
 
     async def test_forgetting_is_bounded_and_goes_on(self, store: TableRuns, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(table_runs, "_PAGE", 3)
-        monkeypatch.setattr(table_runs, "_PAGES_TO_FORGET", 2)
+        monkeypatch.setattr(runs, "_PAGE", 3)
+        monkeypatch.setattr(runs, "_PAGES_TO_FORGET", 2)
         monkeypatch.setattr(tables, "_MOST_IN_A_BATCH", 2)
         for number in range(4):
             for destination_id in ("d", "e"):
@@ -122,7 +128,7 @@ class TestTableLastExports(LastExportsStoreContract):
         return TableLastExports(table)
 
     async def test_all_pages_are_looked_through(self, store: TableLastExports, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(table_last_exports, "_PAGE", 2)
+        monkeypatch.setattr(last_exports, "_PAGE", 2)
         for number in range(5):
             await store.put("d", f"i{number}", [sent("p", number)])
         assert len(await store.with_older(NOW + DAY)) == 5

@@ -14,10 +14,10 @@ import httpx
 import pytest
 from azure.storage.blob import UserDelegationKey
 
-from local.stack import LocalStack
+from local.stack.local_stack import LocalStack
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.errors import SettingError, StorageError
-from shared.services.upload_ports import WriteAccess
+from shared.ports.uploads import WriteAccess
 from shared.settings import Connection, Settings
 from tests.contracts.upload_files import TOMORROW, Put, UploadFilesContract
 

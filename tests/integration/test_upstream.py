@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from azure.storage.queue import QueueClient, QueueSasPermissions, generate_queue_sas
 
-from local.parts import PROJECT
-from local.stack import LocalStack
-from shared.adapters import queues
-from shared.adapters.changes_queue import StorageChangesQueue
+from local.stack.local_stack import LocalStack
+from local.stack.part import PROJECT
+from shared.adapters.queues import queue as queues
+from shared.adapters.queues.changes import StorageChangesQueue
 from shared.errors import SettingError, StorageError
-from shared.services.ports import ChangesQueue
+from shared.ports.queues import ChangesQueue
 from shared.settings import Connection
 from shared.upstream import open_queue, open_queue_of_account
 from tests.conftest import UniqueNames

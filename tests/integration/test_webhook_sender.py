@@ -16,11 +16,11 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from shared.adapters import webhook_sender
 from shared.adapters.webhook_sender import HttpWebhookSender
-from shared.domain.alert_subscriptions import SubscriptionDetails
+from shared.domain.alerts.subscription import SubscriptionDetails
 from shared.errors import ConfigurationError
 from shared.services.wiring import Services
 from shared.settings import Settings
-from tests.unit.world import World
+from tests.kit.world import World
 
 LOCAL = Settings.from_environment({"RELAY_STORAGE": "UseDevelopmentStorage=true"})
 

@@ -2,8 +2,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.unit.world import World
-from tests.web.api import Api
+from tests.kit.api import Api
+from tests.kit.world import World
 
 
 @pytest.fixture

@@ -2,15 +2,15 @@
 
 import pytest
 
-from shared.domain.alerts import RULES
+from shared.domain.alerts.rules import RULES
 from shared.errors import SecretError
-from shared.services.alert_ports import WebhookAnswer
-from shared.services.alert_subscriptions import MOST
-from shared.services.evaluate_alerts import AlertRun
-from shared.services.health_ports import DestinationTrouble
-from tests.unit.builders import NOW
-from tests.unit.world import World
-from tests.web.api import Api
+from shared.ports.alerts import WebhookAnswer
+from shared.ports.health import DestinationTrouble
+from shared.services.alerts.evaluate import AlertRun
+from shared.services.alerts.subscriptions import MOST
+from tests.kit.api import Api
+from tests.kit.builders import NOW
+from tests.kit.world import World
 
 PATH = "/api/alert-subscriptions"
 URL = "https://hooks.example.com/secret-path"

@@ -10,9 +10,9 @@ from shared.settings import Settings
 from shared.web import app
 from shared.web.console.pages import TAGS
 from shared.web.permissions import Permission
-from tests.unit.world import World
-from tests.web.api import BASE_URL, Api, signed_in
-from tests.web.console import SAME_ORIGIN, page_routes, text_of
+from tests.kit.api import BASE_URL, Api, signed_in
+from tests.kit.console import SAME_ORIGIN, page_routes, text_of
+from tests.kit.world import World
 from tests.web.test_console import some
 
 PATHS = [(method, some(path)) for method, path, _ in page_routes()]

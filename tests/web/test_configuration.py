@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.web.api import Api
+from tests.kit.api import Api
 
 AUDIENCE = "/api/audiences/a"
 

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from shared.domain.configuration import SasAuthentication
-from shared.domain.credentials import SasCredentials
+from shared.domain.configuration.credentials import SasCredentials
+from shared.domain.configuration.model import SasAuthentication
 from shared.errors import NoSecretStoreError, SecretError
-from shared.services.connection_ports import ConnectionProblem, Verified
+from shared.ports.connections import ConnectionProblem, Verified
 from shared.services.wiring import Services
 from shared.settings import Settings
-from tests.unit.world import World
-from tests.web.api import Api
-from tests.web.console import Console
+from tests.kit.api import Api
+from tests.kit.console import Console
+from tests.kit.world import World
 
 KEY = "c2VjcmV0LWtleS1vZi1hLW5hbWVzcGFjZS1vci1odWI="
 OTHER_KEY = "b3RoZXIta2V5LW9mLWEtbmFtZXNwYWNlLW9yLWh1Yg=="

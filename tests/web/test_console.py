@@ -10,23 +10,23 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from shared.domain.alerts import RULES
+from shared.domain.alerts.rules import RULES
 from shared.domain.instants import DAY, MINUTE, SECOND
 from shared.errors import StorageError
-from shared.services.alert_ports import WebhookAnswer
-from shared.services.connection_ports import Verified
-from shared.services.evaluate_alerts import AlertRun
-from shared.services.export_changes import InboundMessage
-from shared.services.health_ports import DestinationTrouble
-from shared.services.last_exports import KEPT
-from shared.services.ports import StoredConfiguration
+from shared.ports.alerts import WebhookAnswer
+from shared.ports.configuration import StoredConfiguration
+from shared.ports.connections import Verified
+from shared.ports.health import DestinationTrouble
+from shared.services.alerts.evaluate import AlertRun
+from shared.services.changes.export import InboundMessage
+from shared.services.runs.last_exports import KEPT
+from shared.web.api.models.last_exports import LARGEST_BODY
 from shared.web.console.pages import TAGS
 from shared.web.guarded import PERMISSIONS
-from shared.web.last_export_models import LARGEST_BODY
 from shared.web.permissions import Permission
-from tests.unit.builders import NOW, configuration, item, membership
-from tests.unit.world import DOCUMENT, World
-from tests.web.console import SAME_ORIGIN, Console, page_routes, text_of
+from tests.kit.builders import NOW, configuration, item, membership
+from tests.kit.console import SAME_ORIGIN, Console, page_routes, text_of
+from tests.kit.world import DOCUMENT, World
 
 ROUTES = page_routes()
 DATAFLOW = "/console/destinations/d"

@@ -1,6 +1,6 @@
 """Dataflows over the API: mapped, replaced, paused, resumed, removed."""
 
-from tests.web.api import Api
+from tests.kit.api import Api
 
 PATH = "/api/dataflows/d"
 

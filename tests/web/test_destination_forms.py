@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator, Set
 
 import pytest
 
-from shared.domain.configuration import Destination, IdentityAuthentication, SasAuthentication
+from shared.domain.configuration.model import Destination, IdentityAuthentication, SasAuthentication
 from shared.errors import SecretError
-from shared.services.connection_ports import ConnectionProblem, Verified
+from shared.ports.connections import ConnectionProblem, Verified
 from shared.web.permissions import Permission
-from tests.unit.builders import item, membership
-from tests.unit.world import World
-from tests.web.api import routes
-from tests.web.console import Console, fields_of, page_routes, text_of
+from tests.kit.api import routes
+from tests.kit.builders import item, membership
+from tests.kit.console import Console, fields_of, page_routes, text_of
+from tests.kit.world import World
 from tests.web.test_permissions import required
 
 PAGES = "/console/destinations/{destination_id}"

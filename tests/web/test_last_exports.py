@@ -3,11 +3,11 @@
 import pytest
 
 from shared.domain.profile_key import profile_key
-from shared.web.last_export_models import LARGEST_BODY, mask
+from shared.web.api.models.last_exports import LARGEST_BODY, mask
 from shared.web.permissions import Permission
-from tests.unit.builders import NOW, at, item, membership
-from tests.unit.world import World
-from tests.web.api import Api
+from tests.kit.api import Api
+from tests.kit.builders import NOW, at, item, membership
+from tests.kit.world import World
 
 PATH = "/api/destinations/d/last-exports"
 

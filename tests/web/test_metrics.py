@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.unit.builders import NOW, START, item, membership
-from tests.unit.world import World
-from tests.web.api import Api
+from tests.kit.api import Api
+from tests.kit.builders import NOW, START, item, membership
+from tests.kit.world import World
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
+from shared.web.api.openapi import PATH as OPENAPI_PATH
 from shared.web.guarded import PERMISSIONS, GuardedRoute
-from shared.web.openapi import PATH as OPENAPI_PATH
 from shared.web.permissions import KEY_HOLDER, Permission, principal_of
 from shared.web.problems import ProblemError
-from tests.unit.world import World
-from tests.web.api import Api, routes, signed_in
+from tests.kit.api import Api, routes, signed_in
+from tests.kit.world import World
 
 ROOT = Path(__file__).parents[2]
 ROUTES = routes()

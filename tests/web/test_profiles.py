@@ -5,8 +5,8 @@ import json
 import pytest
 
 from shared.domain.profile_key import profile_key
-from tests.unit.builders import at, item, membership
-from tests.web.api import Api
+from tests.kit.api import Api
+from tests.kit.builders import at, item, membership
 
 ODD_ID = "a/b?c#d%2F' or '1 ü😀"
 

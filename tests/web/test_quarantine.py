@@ -4,10 +4,10 @@ import base64
 
 import pytest
 
-from shared.services.quarantine_ports import QuarantinedItem
-from tests.unit.builders import NOW
-from tests.unit.world import World
-from tests.web.api import Api
+from shared.ports.quarantine import QuarantinedItem
+from tests.kit.api import Api
+from tests.kit.builders import NOW
+from tests.kit.world import World
 
 PATH = "/api/quarantine"
 BODIES = [b'{"profileId": "p"}', b"\xff<script>", b"x" * 70_000]

@@ -6,10 +6,10 @@ import pytest
 
 from shared.domain.instants import MINUTE
 from shared.errors import StorageError
-from shared.services.queue_ports import QueueKind
-from tests.unit.world import World
-from tests.web.api import Api
-from tests.web.console import Console
+from shared.ports.queues import QueueKind
+from tests.kit.api import Api
+from tests.kit.console import Console
+from tests.kit.world import World
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import pytest
 
 from shared.errors import ConflictError, StorageError
-from shared.services.ports import StoredConfiguration
-from tests.unit.world import World
-from tests.web.api import BASE_URL, Api
+from shared.ports.configuration import StoredConfiguration
+from tests.kit.api import BASE_URL, Api
+from tests.kit.world import World
 
 PATH = "/api/dataflows/d"
 JSON = {"content-type": "application/json"}

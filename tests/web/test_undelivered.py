@@ -5,9 +5,9 @@ import pytest
 from shared.domain.instants import format_instant
 from shared.domain.profile_key import profile_key
 from shared.errors import ExportTooLargeError
-from tests.unit.builders import item, membership
-from tests.unit.world import World
-from tests.web.api import Api
+from tests.kit.api import Api
+from tests.kit.builders import item, membership
+from tests.kit.world import World
 
 PATH = "/api/undelivered"
 ROW = f"{PATH}/d/{profile_key('p0')}"

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.domain.csv_records import RECORD_LIMIT
+from shared.domain.backfills.csv_records import RECORD_LIMIT
 from shared.domain.instants import MINUTE, format_instant
-from tests.unit.builders import NOW
-from tests.unit.world import World
-from tests.web.api import Api
+from tests.kit.api import Api
+from tests.kit.builders import NOW
+from tests.kit.world import World
 
 AUDIENCE = "/api/audiences/list"
 UPLOADS = f"{AUDIENCE}/uploads"

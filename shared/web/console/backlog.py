@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from shared.domain.instants import MINUTE
-from shared.services.queue_ports import QueueCount, QueueKind
+from shared.ports.queues import QueueCount, QueueKind
 
 _LATE = 10 * MINUTE
 """As long as the rule slow-exports allows; what is delayed on purpose waits for less, unless settings say otherwise."""

@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from shared.domain.problems import describe_problems
 from shared.errors import ConfigurationError, ConnectionFailedError, SecretError
-from shared.services.connect_destinations import ConnectDestinations, ConnectionRequest
-from shared.web.connection_models import ConnectionCheck, ConnectionReportView, credentials_of
+from shared.services.destinations.connect import ConnectDestinations, ConnectionRequest
+from shared.web.api.models.connections import ConnectionCheck, ConnectionReportView, credentials_of
 from shared.web.console.forms import Form
 from shared.web.console.problems_by_field import Problems, by_field
 

@@ -5,9 +5,9 @@ from urllib.parse import quote, unquote
 
 from pydantic import ValidationError
 
-from shared.domain.configuration import Configuration, Dataflow, MappedAudience
-from shared.domain.memberships import AudienceKey
+from shared.domain.configuration.model import Configuration, Dataflow, MappedAudience
 from shared.domain.problems import describe_problems
+from shared.domain.profile.memberships import AudienceKey
 from shared.web.console.forms import Form
 from shared.web.console.problems_by_field import Problems, by_field
 from shared.web.etags import etag_of

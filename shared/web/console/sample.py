@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from shared.domain.backfill import BACKFILL
-from shared.domain.change import parse_change
-from shared.domain.configuration import Configuration
-from shared.domain.export import Export, export_of
+from shared.domain.configuration.model import Configuration
+from shared.domain.configuration.paths import parse_path
+from shared.domain.configuration.targets import Targets
+from shared.domain.exports.decision import BACKFILL
+from shared.domain.exports.export import Export, export_of
 from shared.domain.instants import SECOND, format_instant
-from shared.domain.paths import parse_path
-from shared.domain.state import ProfileState
-from shared.domain.targets import Targets
+from shared.domain.profile.change import parse_change
+from shared.domain.profile.state import ProfileState
 
 PROFILE_ID = "sample-profile"
 

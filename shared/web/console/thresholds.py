@@ -2,7 +2,7 @@
 
 from decimal import Decimal, InvalidOperation
 
-from shared.domain.alerts import RULES, Rule
+from shared.domain.alerts.rules import RULES, Rule
 from shared.web.console.forms import Form
 from shared.web.console.problems_by_field import Problems
 

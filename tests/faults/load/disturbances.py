@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from urllib.request import urlopen
 
 from local.broker.control import Fault
-from local.host_part import FunctionsHost
-from local.stack import LocalStack
+from local.stack.functions_host import FunctionsHost
+from local.stack.local_stack import LocalStack
 from local.storage_faults.rules import ErrorStatus, FaultKind, StorageFault
 from tests.faults.load.configuration import PARTITIONS
 from tests.faults.load.outage_writes import OutageWrites

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from local.apply import apply
-from shared.domain.configuration import parse_configuration_file
+from local.commands.apply import apply
+from shared.domain.configuration.model import parse_configuration_file
 from tests.faults.load.configuration import DESTINATIONS, before_mapping, configuration
 from tests.faults.load.disturbances import Disturbances
 

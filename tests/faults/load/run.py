@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from local.apply import apply
+from local.commands.apply import apply
 from local.exports import Export, read_exports
-from local.stack import LocalStack
-from shared.domain.configuration import parse_configuration_file
+from local.stack.local_stack import LocalStack
+from shared.domain.configuration.model import parse_configuration_file
 from tests.faults.load.changes import GeneratedChanges, generate
 from tests.faults.load.configuration import DESTINATIONS, PARTITIONS, before_mapping, configuration
 from tests.faults.load.disturbances import Disturbances

@@ -8,7 +8,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
-from local.stack import CHANGES_QUEUE, QUEUES
+from local.stack.local_stack import CHANGES_QUEUE, QUEUES
 from tests.faults.load.messages import Message
 from tests.faults.load.model import Pair
 from tests.faults.load.progress import Progress

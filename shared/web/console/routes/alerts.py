@@ -5,13 +5,15 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from shared.domain.alert_delivery import DeliveryState
-from shared.domain.alert_subscriptions import SubscriptionDetails
-from shared.domain.alerts import RULES
+from shared.domain.alerts.delivery import DeliveryState
+from shared.domain.alerts.rules import RULES
+from shared.domain.alerts.subscription import SubscriptionDetails
 from shared.domain.problems import describe_problems
 from shared.errors import ConfigurationError
 from shared.services.wiring import Services
-from shared.web.alert_models import TestedView
+from shared.web.api.models.alerts import TestedView
+from shared.web.api.routes import alerts as api
+from shared.web.api.routes.alerts import Id
 from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems, by_field
@@ -19,8 +21,6 @@ from shared.web.console.thresholds import field_name, parse_thresholds, unit_of
 from shared.web.context import Relay
 from shared.web.guarded import note
 from shared.web.permissions import Permission
-from shared.web.routes import alerts as api
-from shared.web.routes.alerts import Id
 
 PATH = f"{PREFIX}/alerts"
 router = APIRouter(prefix=PATH, route_class=PageRoute)

@@ -5,7 +5,8 @@ from pydantic import ValidationError
 
 from shared.errors import ConfigurationError
 from shared.services.wiring import Services
-from shared.web.connection_models import ConnectionReportView, NewDestination
+from shared.web.api.models.connections import ConnectionReportView, NewDestination
+from shared.web.api.routes.connections import connect_destination
 from shared.web.console.connection_form import (
     REFUSED,
     WAYS,
@@ -21,7 +22,6 @@ from shared.web.console.problems_by_field import Problems
 from shared.web.context import Relay
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
-from shared.web.routes.connections import connect_destination
 
 router = APIRouter(prefix=f"{PREFIX}/destinations", route_class=PageRoute)
 

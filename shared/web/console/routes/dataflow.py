@@ -4,10 +4,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from shared.domain.change import MAX_PROFILE_ID_LENGTH
-from shared.domain.configuration import Configuration, Dataflow
-from shared.services.undelivered_ports import UndeliveredCount
+from shared.domain.configuration.model import Configuration, Dataflow
+from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH
+from shared.ports.undelivered import UndeliveredCount
 from shared.services.wiring import Services
+from shared.web.api.resources import put_entry
+from shared.web.api.routes import backfills as backfills_api
+from shared.web.api.routes import dataflows as api
+from shared.web.api.routes.destinations import Id, destination_resource, find_destination
+from shared.web.api.routes.last_exports import last_exports
 from shared.web.console import mapping
 from shared.web.console.forms import Submitted
 from shared.web.console.history import SPANS, charts_of
@@ -20,11 +25,6 @@ from shared.web.context import Relay
 from shared.web.etags import etag_of
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
-from shared.web.resources import put_entry
-from shared.web.routes import backfills as backfills_api
-from shared.web.routes import dataflows as api
-from shared.web.routes.destinations import Id, destination_resource, find_destination
-from shared.web.routes.last_exports import last_exports
 
 PATH = f"{PREFIX}/destinations"
 router = APIRouter(prefix=PREFIX, route_class=PageRoute)

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from shared.domain.configuration import Dataflow
+from shared.domain.configuration.model import Dataflow
 from shared.errors import StorageError
-from shared.services.undelivered_ports import UndeliveredCount
+from shared.ports.undelivered import UndeliveredCount
 from shared.services.wiring import Services
+from shared.web.api.models.views import DestinationResource
+from shared.web.api.routes.destinations import destination_resource
 from shared.web.console.backlog import Backlog, backlogs
 from shared.web.console.pages import PREFIX, PageRoute, page, render
 from shared.web.console.routes.alerts import open_alerts
 from shared.web.context import Relay
-from shared.web.models import DestinationResource
 from shared.web.permissions import Permission
-from shared.web.routes.destinations import destination_resource
 
 router = APIRouter(prefix=PREFIX, route_class=PageRoute)
 

@@ -6,16 +6,16 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from shared.domain.configuration import Destination
+from shared.domain.configuration.model import Destination
+from shared.web.api.models.views import DestinationResource
+from shared.web.api.routes.destinations import Id, find_destination, put_destination
 from shared.web.console.connection_form import problems_of
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
 from shared.web.context import Relay
 from shared.web.etags import etag_of, expect_tag
-from shared.web.models import DestinationResource
 from shared.web.permissions import Permission
-from shared.web.routes.destinations import Id, find_destination, put_destination
 
 router = APIRouter(prefix=f"{PREFIX}/destinations/{{destination_id}}/edit", route_class=PageRoute)
 

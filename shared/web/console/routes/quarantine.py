@@ -6,15 +6,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from shared.errors import NotInQuarantineError
+from shared.web.api.models.profiles import QuarantinedView
+from shared.web.api.routes import quarantine
+from shared.web.api.routes.quarantine import RowId
+from shared.web.api.routes.undelivered import Token
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.context import Relay
 from shared.web.guarded import note
 from shared.web.permissions import Permission
-from shared.web.profile_models import QuarantinedView
-from shared.web.routes import quarantine as api
-from shared.web.routes.quarantine import RowId
-from shared.web.routes.undelivered import Token
 
 PATH = f"{PREFIX}/quarantine"
 router = APIRouter(prefix=PATH, route_class=PageRoute)
@@ -82,7 +82,7 @@ async def show_quarantined(relay: Relay, request: Request, row_id: RowId) -> Res
 
 @router.post("/{row_id}/replay", **_CHANGE)
 async def replay(relay: Relay, request: Request, row_id: RowId) -> Response:
-    await api.replay_quarantined(relay, request, row_id)
+    await quarantine.replay_quarantined(relay, request, row_id)
     return redirect(PATH, "replayed")
 
 
@@ -92,5 +92,5 @@ async def drop(relay: Relay, request: Request, row_id: RowId, form: Submitted) -
     if not form.checked("confirmed"):
         await relay.replay_quarantined.get(row_id)
         return render(request, "confirm_quarantine.html", row_ids=[row_id], action="drop")
-    await api.drop_quarantined(relay, request, row_id)
+    await quarantine.drop_quarantined(relay, request, row_id)
     return redirect(PATH, "dropped")

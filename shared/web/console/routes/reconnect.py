@@ -3,10 +3,12 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from shared.domain.configuration import Destination, SasAuthentication
+from shared.domain.configuration.model import Destination, SasAuthentication
 from shared.errors import ConfigurationError
 from shared.services.wiring import Services
-from shared.web.connection_models import ConnectionReportView
+from shared.web.api.models.connections import ConnectionReportView
+from shared.web.api.routes.connections import put_connection
+from shared.web.api.routes.destinations import Id, find_destination
 from shared.web.console.connection_form import REFUSED, given_in, problems_of, surroundings_of, tested, values_of
 from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
@@ -15,8 +17,6 @@ from shared.web.console.routes.details import page_of
 from shared.web.context import Relay
 from shared.web.etags import etag_of, expect_tag
 from shared.web.permissions import Permission
-from shared.web.routes.connections import put_connection
-from shared.web.routes.destinations import Id, find_destination
 
 router = APIRouter(prefix=f"{PREFIX}/destinations/{{destination_id}}/connection", route_class=PageRoute)
 

@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from shared.domain.configuration import Configuration
-from shared.services.connect_destinations import has_own_key
-from shared.services.undelivered_ports import UndeliveredCount
+from shared.domain.configuration.model import Configuration
+from shared.ports.undelivered import UndeliveredCount
+from shared.services.destinations.connect import has_own_key
 from shared.services.wiring import Services
+from shared.web.api.routes.dataflows import delete_dataflow
+from shared.web.api.routes.destinations import Id, find_destination, remove_destination
 from shared.web.console.forms import Submitted
 from shared.web.console.mapping import dataflow_of
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
@@ -17,8 +19,6 @@ from shared.web.context import Relay
 from shared.web.etags import etag_of, expect_tag
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
-from shared.web.routes.dataflows import delete_dataflow
-from shared.web.routes.destinations import Id, find_destination, remove_destination
 
 PATH = f"{PREFIX}/destinations"
 router = APIRouter(prefix=f"{PATH}/{{destination_id}}", route_class=PageRoute)

@@ -4,15 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from shared.domain.undelivered import UndeliveredState
+from shared.domain.exports.undelivered import UndeliveredState
+from shared.web.api.routes import undelivered
+from shared.web.api.routes.destinations import Id, find_destination
+from shared.web.api.routes.undelivered import ProfileKey, Token
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.context import Relay
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
-from shared.web.routes import undelivered as api
-from shared.web.routes.destinations import Id, find_destination
-from shared.web.routes.undelivered import ProfileKey, Token
 
 PATH = f"{PREFIX}/undelivered"
 router = APIRouter(prefix=PATH, route_class=PageRoute)
@@ -50,7 +50,7 @@ async def show_undelivered(
 
 @router.post("/{destination_id}/{profile_key}/redrive", **_SEE)
 async def redrive_one(relay: Relay, request: Request, destination_id: Id, profile_key: ProfileKey) -> Response:
-    done = await api.redrive_one(relay, request, destination_id, profile_key)
+    done = await undelivered.redrive_one(relay, request, destination_id, profile_key)
     return redirect(PATH, done.outcome)
 
 
@@ -72,7 +72,7 @@ async def confirm_redrive(relay: Relay, request: Request, destination_id: Id) ->
 
 @router.post("/{destination_id}/redrive", **page(Permission.MANAGE_DESTINATIONS))
 async def redrive_all(relay: Relay, request: Request, destination_id: Id, _form: Submitted) -> Response:
-    await api.redrive_all(relay, destination_id)
+    await undelivered.redrive_all(relay, destination_id)
     principal = request.state.principal
     rows = Permission.VIEW_PROFILES in principal.permissions
     return redirect(f"{PATH}?destination={destination_id}" if rows else PREFIX, "redriving")

@@ -4,9 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from shared.domain.change import MAX_PROFILE_ID_LENGTH, InvalidChangeError
 from shared.domain.jsonvalue import MAX_DEPTH, InvalidJsonError, deeper_than, parse_json
-from shared.domain.message import refuse_lone_surrogates
+from shared.domain.messages.message import refuse_lone_surrogates
+from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH, InvalidChangeError
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, render
 from shared.web.console.problems_by_field import Problems

@@ -1,0 +1,131 @@
+"""`python -m local apply`: make the configuration what a declarative file says."""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from local.broker.control import BrokerControl
+from local.errors import LocalError
+from local.relay import app_environment
+from local.stack.state import CONFIG_CACHE_SECONDS, Settings, StateDirectory
+from local.terminal import console, duration
+from shared.adapters.tables import table as tables
+from shared.adapters.tables.configuration import TableConfiguration
+from shared.adapters.tables.health import TableHealth
+from shared.bootstrap import clock
+from shared.domain.configuration.model import ConfigurationFile, RequestedBackfill, parse_configuration_file
+from shared.domain.configuration.plan import Plan
+from shared.domain.instants import MILLISECOND, SECOND, format_instant
+from shared.errors import RelayError
+from shared.services.configuration.apply import apply_configuration
+from shared.settings import RELAY_STORAGE, Connection
+from shared.settings import Settings as AppSettings
+
+SUMMARY = "register audiences, destinations and dataflows from a file"
+DESCRIPTION = """\
+Make the configuration what FILE says (its JSON Schema: schemas/configuration.schema.json). Applying it again changes
+nothing. What FILE does not name is kept, unless --prune. Hubs that the local stack lacks are created. Prints what
+changes, and the backfills that follow: python -m local backfills shows how far they are. On the local stack the
+command returns when the running app follows; elsewhere that takes up to CONFIG_CACHE_SECONDS (30).
+"""
+HUB_PARTITIONS = 4
+_MARKS = {
+    "created": ("+", "green"),
+    "changed": ("~", "yellow"),
+    "unchanged": ("=", "dim"),
+    "removed": ("-", "red"),
+    "kept, not in the file": (" ", "dim"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the declarative file, or - for standard input")
+    parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
+    parser.add_argument("--prune", action="store_true", help="remove what FILE does not name")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        wanted = read_configuration_file(args.file)
+        settings = StateDirectory(args.state_dir).settings()
+        app_settings = AppSettings.from_environment(app_environment(settings))
+        planned = asyncio.run(apply(settings.storage, wanted, prune=args.prune, dry_run=args.dry_run))
+        if not args.dry_run:
+            create_hubs(settings, wanted)
+    except RelayError as error:
+        raise LocalError(f"{args.file}: {error}") from error
+    print_plan(planned, app_settings.backfill_delay)
+    if planned.changes_something and not args.dry_run and settings.local_control_port is not None:
+        # What was sent earlier could still be decided by the configuration before this one.
+        time.sleep(float(settings.find(CONFIG_CACHE_SECONDS) or 0))
+    if args.dry_run and planned.changes_something:
+        print("nothing was changed: this was a dry run")
+    return 0
+
+
+def read_configuration_file(file: str) -> ConfigurationFile:
+    """Raises LocalError where it cannot be read or is no JSON, ConfigurationError for what it says."""
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        document: Any = json.loads(text)
+    except OSError as error:
+        raise LocalError(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise LocalError(f"{file}: expected UTF-8, byte {error.start} is none") from error
+    except json.JSONDecodeError as error:
+        raise LocalError(f"{file}:{error.lineno}:{error.colno}: expected JSON: {error.msg}") from error
+    return parse_configuration_file(document)
+
+
+async def apply(
+    storage_connection_string: str, wanted: ConfigurationFile, *, prune: bool = False, dry_run: bool = False
+) -> Plan:
+    """Carry out (or only plan) what `wanted` says on the configuration in this account."""
+    async with tables.Account(Connection(RELAY_STORAGE, connection_string=storage_connection_string)) as account:
+        table = tables.Table(account, "Configuration")
+        await table.create_if_missing()
+        stores = TableConfiguration(table), TableHealth(table)
+        return await apply_configuration(*stores, wanted, clock, prune=prune, dry_run=dry_run)
+
+
+def create_hubs(settings: Settings, wanted: ConfigurationFile) -> None:
+    """Create the hubs of `wanted` that the local stack lacks; in Azure they are their owner's to create."""
+    if settings.local_control_port is None:
+        return
+    broker = BrokerControl(settings.local_control_port)
+    for hub in {destination.event_hub_name for destination in wanted.destinations} - broker.hubs().keys():
+        broker.create_hub(hub, HUB_PARTITIONS)
+
+
+def print_plan(planned: Plan, backfill_delay: float) -> None:
+    """A line for each entry, then the backfills, which are due after so many seconds, then the warnings."""
+    out = console()
+    for change in planned.changes:
+        mark, style = _MARKS[change.action]
+        out.print(f"[{style}]{mark} {change.kind:<12}{escape(change.id):<50}{change.action}[/{style}]")
+    for backfill in planned.backfills:
+        what = f"{_backfilled(backfill, planned)}, due in about {duration(backfill_delay)}"
+        out.print(f"[green]+ {'backfill':<12}{escape(backfill.destination):<50}{what}[/green]")
+    for warning in planned.warnings:
+        out.print(f"[yellow]! {escape(warning)}[/yellow]")
+
+
+def _backfilled(backfill: RequestedBackfill, planned: Plan) -> str:
+    """Whom the backfill exports."""
+    if backfill.audiences is not None:
+        return _members(len(backfill.audiences))
+    if backfill.since is None:
+        (dataflow,) = (each for each in planned.configuration.dataflows if each.id == backfill.destination)
+        return _members(len(dataflow.audiences))
+    changed = f"what changed since {format_instant(backfill.since * MILLISECOND // SECOND * SECOND)}"
+    return f"{changed}, {_members(len(backfill.new))} mapped since" if backfill.new else changed
+
+
+def _members(audiences: int) -> str:
+    return f"members of {audiences} audience{'' if audiences == 1 else 's'}"

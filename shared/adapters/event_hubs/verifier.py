@@ -1,0 +1,110 @@
+"""The HubVerifier on Event Hubs: opens a hub for sending without sending anything, and lists a namespace's hubs."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import ClientAuthenticationError
+from azure.eventhub.aio import EventHubProducerClient, EventHubSharedKeyCredential
+
+from shared.adapters.event_hubs import listing
+from shared.adapters.event_hubs.client import HubClient, NoAnswerError
+from shared.adapters.event_hubs.connections import client_of, credential_of
+from shared.adapters.event_hubs.problems import problem_of, unknown_host, unreachable
+from shared.domain.configuration.credentials import Credentials, IdentityCredentials
+from shared.domain.namespaces import is_local
+from shared.errors import SendError
+from shared.ports.connections import ConnectionProblem, Verified
+
+_AMQPS = 5671
+_SCOPE = "https://eventhubs.azure.net/.default"
+
+
+async def resolve(host: str) -> Any:
+    """Ask DNS. Raises OSError."""
+    return await asyncio.get_running_loop().getaddrinfo(host, _AMQPS, type=socket.SOCK_STREAM)
+
+
+class EventHubsVerifier:
+    """`local_control_port` is where the local stack lists its hubs; `timeout` in seconds."""
+
+    def __init__(
+        self,
+        local_control_port: int | None = None,
+        timeout: float = 15.0,
+        resolve: Callable[[str], Awaitable[Any]] = resolve,
+        identity: Callable[[IdentityCredentials], AsyncTokenCredential] = credential_of,
+    ) -> None:
+        self._local_control_port = local_control_port
+        self._timeout = timeout
+        self._resolve = resolve
+        self._identity = identity
+
+    async def verify(self, credentials: Credentials, event_hub_name: str) -> Verified | ConnectionProblem:
+        problem = await self._unknown_host(credentials.namespace)
+        if problem is None and isinstance(credentials, IdentityCredentials):
+            token = await self._token(credentials)
+            problem = token if isinstance(token, ConnectionProblem) else None
+        return problem or await self._opened(credentials, event_hub_name)
+
+    async def list_hubs(self, credentials: Credentials) -> tuple[str, ...] | ConnectionProblem:
+        namespace = credentials.namespace
+        if is_local(namespace):
+            if self._local_control_port is None:
+                return ConnectionProblem("other", f"{namespace} cannot list its hubs: name the hub")
+            base = f"http://127.0.0.1:{self._local_control_port}"
+        else:
+            base = f"https://{namespace}"
+        if isinstance(credentials, IdentityCredentials):
+            token = await self._token(credentials)
+            if isinstance(token, ConnectionProblem):
+                return token
+            authorization = f"Bearer {token}"
+        else:
+            key = EventHubSharedKeyCredential(credentials.key_name, credentials.key)
+            authorization = (await key.get_token(f"https://{namespace}/")).token
+        return await listing.list_hubs(credentials, base, authorization, self._timeout)
+
+    async def _opened(self, credentials: Credentials, event_hub_name: str) -> Verified | ConnectionProblem:
+        async def new_client() -> EventHubProducerClient:
+            return client_of(credentials, event_hub_name, self._identity, retry_total=0)
+
+        hub = HubClient(event_hub_name, new_client, self._timeout)
+        try:
+            return Verified(tuple(await hub.request(_open_for_sending)))
+        except NoAnswerError:
+            return unreachable(credentials.namespace, f"no answer within {self._timeout:g} s")
+        except SendError as error:
+            cause = error.__cause__
+            return problem_of(cause if isinstance(cause, Exception) else error, credentials, event_hub_name)
+        finally:
+            await hub.close()
+
+    async def _unknown_host(self, namespace: str) -> ConnectionProblem | None:
+        if is_local(namespace):
+            return None
+        try:
+            async with asyncio.timeout(self._timeout):
+                # Where it leads is not looked at: a private endpoint is a private address. The suffix of the name is
+                # what keeps the app from connecting just anywhere.
+                await self._resolve(namespace)
+        except (OSError, UnicodeError):  # TimeoutError is an OSError
+            return unknown_host(namespace)
+        return None
+
+    async def _token(self, identity: IdentityCredentials) -> str | ConnectionProblem:
+        which = f"managed identity {identity.client_id}" if identity.client_id else "managed identity of its own"
+        try:
+            async with asyncio.timeout(self._timeout):
+                return (await self._identity(identity).get_token(_SCOPE)).token
+        except (ClientAuthenticationError, TimeoutError):
+            return ConnectionProblem("no-identity", f"the app has no {which}: assign it to the Function App")
+
+
+async def _open_for_sending(client: EventHubProducerClient) -> list[str]:
+    """The ids of the hub's partitions. Making a batch opens the link, to learn how much it takes."""
+    partitions: list[str] = (await client.get_eventhub_properties())["partition_ids"]
+    await client.create_batch(partition_id=partitions[0])
+    return partitions

@@ -1,0 +1,42 @@
+"""How much waits on the app's queues, as Storage says."""
+
+import asyncio
+
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.storage.queue.aio import QueueServiceClient
+
+from shared.errors import StorageError
+from shared.ports.queues import QueueCount, QueueKind
+
+
+class StorageQueueCounter:
+    """`names` are those of the queues, their `-poison` queues apart. Whoever asks waits for a page, so the client of
+    the account has to give up soon.
+    """
+
+    def __init__(self, account: QueueServiceClient, names: dict[QueueKind, str]) -> None:
+        self._account = account
+        self._names = names
+
+    async def counts(self) -> list[QueueCount]:
+        return await asyncio.gather(
+            *(
+                self._count(kind, f"{name}-poison" if poison else name, poison=poison)
+                for kind, name in self._names.items()
+                for poison in (False, True)
+            )
+        )
+
+    async def _count(self, kind: QueueKind, name: str, *, poison: bool) -> QueueCount:
+        queue = self._account.get_queue_client(name)
+        messages, front = None, None
+        try:
+            messages = (await queue.get_queue_properties()).approximate_message_count or 0
+            if messages:
+                front = next((message.inserted_on for message in await queue.peek_messages(1)), None)
+        except ResourceNotFoundError:
+            pass
+        except AzureError as error:
+            reason = f"HTTP {error.status_code}" if isinstance(error, HttpResponseError) else error
+            raise StorageError(f"queue {name}: could not count its messages: {reason}") from error
+        return QueueCount(kind, name, poison, messages, int(front.timestamp() * 1_000_000) if front else None)

@@ -1,0 +1,53 @@
+"""The app's own queues: each message points to what is stored, so no personal data lies in a queue."""
+
+import json
+from dataclasses import dataclass, fields
+from typing import Any, Generic, TypeVar
+
+from shared.adapters.queues.queue import Queue
+from shared.ports.alerts import DeliveryPointer
+from shared.ports.backfills import SlicePointer
+from shared.ports.undelivered import RetryPointer
+
+Pointer = TypeVar("Pointer", RetryPointer, SlicePointer, DeliveryPointer)
+
+
+@dataclass(frozen=True)
+class PointerKind(Generic[Pointer]):
+    """The pointers of the queue `name`: a JSON object with the fields of `pointer_type`, in camel case."""
+
+    name: str
+    pointer_type: type[Pointer]
+
+    def encode(self, pointer: Pointer) -> str:
+        return json.dumps({_camel(each.name): getattr(pointer, each.name) for each in fields(pointer)})
+
+    def decode(self, body: bytes) -> Pointer:
+        """Raises ValueError for what is no pointer."""
+        expected = fields(self.pointer_type)
+        try:
+            document: dict[str, Any] = json.loads(body)
+            return self.pointer_type(*(each.type(document[_camel(each.name)]) for each in expected))  # type: ignore[operator]
+        except (KeyError, TypeError, ValueError) as error:
+            names = [_camel(each.name) for each in expected]
+            raise ValueError(f"queue {self.name}: expected {', '.join(names[:-1])} and {names[-1]}") from error
+
+
+RETRIES = PointerKind("export-retries", RetryPointer)
+SLICES = PointerKind("backfill-slices", SlicePointer)
+ALERT_DELIVERIES = PointerKind("alert-deliveries", DeliveryPointer)
+
+
+@dataclass(frozen=True)
+class StoragePointerQueue(Generic[Pointer]):
+    kind: PointerKind[Pointer]
+    queue: Queue
+
+    async def put(self, pointer: Pointer, delay: float = 0) -> None:
+        """Put a pointer that can be taken after `delay` seconds. Raises StorageError."""
+        await self.queue.put(self.kind.encode(pointer), delay)
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))

@@ -1,0 +1,53 @@
+"""The Alerts table: a partition for subscriptions, one for alerts, one for deliveries; each row is one document."""
+
+from typing import Generic
+from urllib.parse import quote
+
+from shared.adapters.tables.table import Row, Table
+from shared.domain.alerts.alert import Alert
+from shared.domain.alerts.delivery import AlertDelivery
+from shared.domain.alerts.subscription import AlertSubscription
+from shared.ports.alerts import Item, Stored
+
+
+class TableAlertRows(Generic[Item]):
+    def __init__(self, table: Table, partition: str, kind: type[Item]) -> None:
+        self._table = table
+        self._partition = partition
+        self._kind: type[Item] = kind
+
+    async def all(self) -> list[Stored[Item]]:
+        return [self._stored(row) async for row in self._table.partition(self._partition)]
+
+    async def load(self, key: str) -> Stored[Item] | None:
+        row = await self._table.get(self._partition, _row_key(key))
+        return self._stored(row) if row else None
+
+    async def save(self, stored: Stored[Item]) -> None:
+        properties = {
+            "PartitionKey": self._partition,
+            "RowKey": _row_key(stored.item.key),
+            "document": stored.item.model_dump_json(by_alias=True),
+        }
+        if stored.etag is None:
+            stored.etag = await self._table.insert(properties)
+        else:
+            stored.etag = await self._table.replace(properties, stored.etag)
+
+    async def delete(self, stored: Stored[Item]) -> None:
+        await self._table.delete(self._partition, _row_key(stored.item.key), stored.etag)
+
+    def _stored(self, row: Row) -> Stored[Item]:
+        return Stored(self._kind.model_validate_json(row.properties["document"]), row.etag)
+
+
+class TableAlerts:
+    def __init__(self, table: Table) -> None:
+        self.subscriptions = TableAlertRows(table, "subscriptions", AlertSubscription)
+        self.alerts = TableAlertRows(table, "alerts", Alert)
+        self.deliveries = TableAlertRows(table, "deliveries", AlertDelivery)
+
+
+def _row_key(key: str) -> str:
+    """Whatever the key holds; a slash, say, breaks a row's address."""
+    return quote(key, safe="").replace("%", "~")

@@ -1,0 +1,62 @@
+"""The Runs table: what each instance counted for a destination in a slot of ten minutes.
+
+A partition is a day of a destination, the day first, so that what is outdated lies together.
+"""
+
+import asyncio
+import json
+from itertools import groupby
+
+from shared.adapters.tables.table import Row, Table
+from shared.domain.instants import DAY, format_instant, parse_instant
+from shared.domain.runs import RunCounts, RunSlot
+
+_DAY = slice(0, 10)
+_TIME = slice(11, 16)
+_PAGE = 1_000
+_PAGES_TO_FORGET = 100
+
+
+class TableRuns:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    async def put(self, destination_id: str, slot: RunSlot, instance: str) -> None:
+        text = format_instant(slot.start)
+        await self._table.put(
+            {
+                "PartitionKey": f"{text[_DAY]}-{destination_id}",
+                "RowKey": f"{text[_TIME]}-{instance}",
+                "counts": json.dumps(slot.counts.to_document(), separators=(",", ":")),
+            }
+        )
+
+    async def read(self, destination_id: str, since: int, until: int) -> list[RunSlot]:
+        days = range(since - since % DAY, until, DAY)
+        of_days = await asyncio.gather(*(self._of_day(destination_id, day, since) for day in days))
+        return [slot for slots in of_days for slot in slots if since <= slot.start < until]
+
+    async def _of_day(self, destination_id: str, day: int, since: int) -> list[RunSlot]:
+        partition_key = f"{format_instant(day)[_DAY]}-{destination_id}"
+        after = format_instant(since)[_TIME] if since > day else ""
+        return [_slot(row) async for row in self._table.partition(partition_key, after=after)]
+
+    async def forget(self, before: int) -> int:
+        today = format_instant(before)[_DAY]
+        gone = 0
+        for _ in range(_PAGES_TO_FORGET):
+            rows, _following = await self._table.page(
+                "PartitionKey lt @today", {"today": today}, most=_PAGE, select=["PartitionKey", "RowKey"]
+            )
+            if not rows:
+                break
+            for partition_key, of_partition in groupby(rows, lambda row: str(row.properties["PartitionKey"])):
+                await self._table.delete_all(partition_key, [str(row.properties["RowKey"]) for row in of_partition])
+            gone += len(rows)
+        return gone
+
+
+def _slot(row: Row) -> RunSlot:
+    properties = row.properties
+    start = parse_instant(f"{properties['PartitionKey'][_DAY]}T{properties['RowKey'][:5]}:00Z")
+    return RunSlot(start, RunCounts.from_document(json.loads(properties["counts"])))

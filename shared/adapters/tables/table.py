@@ -1,0 +1,226 @@
+"""Table Storage through the Azure SDK. Its exceptions become ConflictError or StorageError here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.data.tables import TableEntity
+from azure.data.tables.aio import TableServiceClient
+
+from shared.adapters.tables.continuation import decode_token, encode_token
+from shared.adapters.tables.entity_requests import EntityRequests
+from shared.errors import BadContinuationError, ConflictError, RowTooLargeError, StorageError
+from shared.settings import Connection
+
+REQUEST_TIMEOUT = 15.0
+CONCURRENT_REQUESTS = 64
+_MOST_IN_A_BATCH = 100
+_CONTINUATION = ("PartitionKey", "RowKey")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`written_at` is the service's own time, None where the query selected other columns alone."""
+
+    properties: Mapping[str, Any]
+    etag: str
+    written_at: datetime | None = None
+
+
+class Account:
+    """The connection to a storage account's tables, made at the first request."""
+
+    def __init__(self, connection: Connection) -> None:
+        # The SDK would read proxies and .netrc from the environment at every single request.
+        transport = AioHttpTransport(use_env_settings=False, connection_timeout=5, read_timeout=10)
+        retries: dict[str, Any] = {"retry_total": 3, "retry_backoff_factor": 0.2, "retry_backoff_max": 2}
+        options = {"transport": transport, **retries}
+        if connection.connection_string:
+            self.service = TableServiceClient.from_connection_string(connection.connection_string, **options)
+        else:
+            from shared.adapters.identity import credential  # slow to import, and not needed with connection strings
+
+            identity = credential(connection.client_id)
+            self.service = TableServiceClient(connection.endpoint or "", credential=identity, **options)
+        self.requests = EntityRequests(self.service, transport, retries)
+
+    async def close(self) -> None:
+        await self.service.close()
+
+    async def __aenter__(self) -> "Account":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+class Table:
+    """One table of one account.
+
+    Every request ends within REQUEST_TIMEOUT seconds, retries included; more than CONCURRENT_REQUESTS wait for their
+    turn first, for a few large messages ask for thousands of rows at once.
+    """
+
+    def __init__(self, account: Account, name: str) -> None:
+        self._client = account.service.get_table_client(name)
+        self._requests = account.requests
+        self.name = name
+        self._turns = asyncio.Semaphore(CONCURRENT_REQUESTS)
+
+    async def create_if_missing(self) -> None:
+        async with self._translated("create the table"):
+            try:
+                await self._client.create_table()
+            except ResourceExistsError:
+                return
+
+    async def get(self, partition_key: str, row_key: str) -> Row | None:
+        async with self._translated("read"):
+            try:
+                properties, etag = await self._requests.get(self.name, partition_key, row_key)
+            except ResourceNotFoundError as error:
+                if getattr(error, "error_code", None) == "TableNotFound":
+                    raise
+                return None
+            written_at = properties.pop("Timestamp", None)
+            return Row(properties, etag, written_at)
+
+    async def insert(self, properties: Mapping[str, Any]) -> str:
+        """Add a row and return its etag. Raises ConflictError if there is one."""
+        async with self._translated("insert"):
+            return await self._requests.insert(self.name, properties)
+
+    async def replace(self, properties: Mapping[str, Any], etag: str) -> str:
+        """Replace the row read with `etag` and return its new one. Raises ConflictError if it is another by now."""
+        async with self._translated("replace"):
+            return await self._requests.replace(self.name, properties, etag)
+
+    async def put(self, properties: Mapping[str, Any]) -> None:
+        """Insert or replace, whatever is there."""
+        async with self._translated("upsert"):
+            await self._requests.put(self.name, properties)
+
+    async def delete(self, partition_key: str, row_key: str, etag: str | None = None) -> None:
+        """Delete the row, if given an `etag` only the one read with it.
+
+        None there is no error. Raises ConflictError if it is another by now.
+        """
+        condition = MatchConditions.IfNotModified if etag else MatchConditions.Unconditionally
+        async with self._translated("delete"):
+            try:
+                await self._client.delete_entity(partition_key, row_key, etag=etag, match_condition=condition)
+            except ResourceNotFoundError:
+                return
+
+    async def delete_all(self, partition_key: str, row_keys: Sequence[str]) -> None:
+        """Delete these rows, a hundred a request, whatever is in them. Raises StorageError if one is missing."""
+        for first in range(0, len(row_keys), _MOST_IN_A_BATCH):
+            batch = row_keys[first : first + _MOST_IN_A_BATCH]
+            async with self._translated("delete"):
+                await self._client.submit_transaction(
+                    [("delete", {"PartitionKey": partition_key, "RowKey": row_key}) for row_key in batch]
+                )
+
+    async def partition(
+        self,
+        partition_key: str,
+        select: list[str] | None = None,
+        *,
+        after: str = "",
+        most: int | None = None,
+        equal: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Row]:
+        """The rows of a partition by row key, page by page, from behind the key `after` on; those with `equal` values.
+
+        With the properties in `select`, or all; `most` rows in a page, or a thousand.
+        """
+        parameters = {"PartitionKey": partition_key, **(equal or {})}
+        query = " and ".join(f"{name} eq @{name}" for name in parameters)
+        if after:
+            query, parameters = f"{query} and RowKey gt @after", parameters | {"after": after}
+        pages = self._client.query_entities(
+            query, parameters=parameters, select=select, results_per_page=most
+        ).by_page()
+        while True:
+            async with self._translated("query"):
+                page = await anext(pages, None)
+                rows = [] if page is None else [self._row(entity) async for entity in page]
+            if page is None:
+                return
+            for row in rows:
+                yield row
+
+    async def page(
+        self,
+        query: str,
+        parameters: Mapping[str, str],
+        *,
+        most: int,
+        token: str | None = None,
+        select: list[str] | None = None,
+    ) -> tuple[list[Row], str | None]:
+        """What one request finds of the rows that match `query`, and the token with which the next one goes on.
+
+        At most `most` rows, up to a thousand; perhaps fewer, even none, though there are more: the service stops at
+        partitions and after five seconds. Raises BadContinuationError.
+        """
+        start: Any = None  # the SDK's types say a str, and it wants a dict
+        if token is not None:
+            start = dict(zip(_CONTINUATION, decode_token(token, 2), strict=True))
+        found = self._client.query_entities(query, parameters=dict(parameters), select=select, results_per_page=most)
+        pages: Any = found.by_page(continuation_token=start)
+        async with self._translated("query"):
+            try:
+                rows = [self._row(entity) async for entity in await anext(pages)]
+            except HttpResponseError as error:
+                if token is not None and error.status_code == 400:
+                    raise BadContinuationError from error
+                raise
+        following = pages.continuation_token
+        if not following:
+            return rows, None
+        return rows, encode_token(*(following[part] for part in _CONTINUATION))
+
+    @classmethod
+    def _row(cls, entity: TableEntity) -> Row:
+        return Row(entity, cls._etag(entity.metadata), entity.metadata.get("timestamp"))
+
+    @staticmethod
+    def _etag(metadata: Mapping[str, Any]) -> str:
+        return str(metadata["etag"])
+
+    @asynccontextmanager
+    async def _translated(self, operation: str) -> AsyncIterator[None]:
+        try:
+            async with self._turns, asyncio.timeout(REQUEST_TIMEOUT):
+                yield
+        except (ResourceExistsError, ResourceModifiedError) as error:
+            raise ConflictError(f"table {self.name}: somebody else saved the row first") from error
+        except ResourceNotFoundError as error:
+            if operation == "replace" and getattr(error, "error_code", None) != "TableNotFound":
+                raise ConflictError(f"table {self.name}: somebody else deleted the row") from error
+            raise self._storage_error(operation, "the table is missing; it is made when the app starts") from error
+        except HttpResponseError as error:
+            code = getattr(error.response, "headers", {}).get("x-ms-error-code")
+            if code == "EntityTooLarge":
+                raise RowTooLargeError(f"table {self.name}: could not {operation}: the row is too large") from error
+            raise self._storage_error(operation, f"HTTP {error.status_code} {code or error.reason}") from error
+        except TimeoutError as error:
+            raise self._storage_error(operation, f"no answer within {REQUEST_TIMEOUT:g} s") from error
+        except AzureError as error:
+            raise self._storage_error(operation, str(error)) from error
+
+    def _storage_error(self, operation: str, why: str) -> StorageError:
+        return StorageError(f"table {self.name}: could not {operation}: {why}")

@@ -1,0 +1,117 @@
+"""The Undelivered table: one row for each destination and profile, spread over 16 partitions a destination."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+from azure.data.tables import EdmType, EntityProperty
+
+from shared.adapters.tables.table import Row, Table
+from shared.domain.exports.undelivered import Undelivered, UndeliveredState
+from shared.domain.profile_key import bucket_of_key, profile_key
+from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredPage
+
+BUCKETS = 16
+_PAGE = 1_000
+_REQUESTS_TO_COUNT = 32
+_ERROR_LENGTH = 1_000
+
+
+class TableUndelivered:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    async def load(self, destination_id: str, profile_key: str) -> StoredUndelivered | None:
+        row = await self._table.get(_partition_key(destination_id, profile_key), profile_key)
+        return _from_row(row) if row else None
+
+    async def save(self, undelivered: StoredUndelivered) -> None:
+        properties = _to_properties(undelivered.row)
+        if undelivered.etag is None:
+            undelivered.etag = await self._table.insert(properties)
+        else:
+            undelivered.etag = await self._table.replace(properties, undelivered.etag)
+
+    async def delete(self, undelivered: StoredUndelivered) -> None:
+        key = profile_key(undelivered.row.profile_id)
+        await self._table.delete(_partition_key(undelivered.row.destination_id, key), key, undelivered.etag)
+
+    async def of(self, destination_id: str) -> AsyncIterator[StoredUndelivered]:
+        for bucket in range(BUCKETS):
+            async for row in self._table.partition(f"{destination_id}-{bucket:02}"):
+                yield _from_row(row)
+
+    async def page(
+        self, destination_id: str | None, state: UndeliveredState | None, token: str | None, most: int
+    ) -> UndeliveredPage:
+        query, parameters = _query(destination_id, state)
+        rows, following = await self._table.page(query, parameters, most=most, token=token)
+        return UndeliveredPage([_from_row(row).row for row in rows], following)
+
+    async def count(self, destination_id: str, most: int) -> UndeliveredCount:
+        query, parameters = _query(destination_id, None)
+        counts: Counter[str] = Counter()
+        token = None
+        for _ in range(_REQUESTS_TO_COUNT):
+            rows, token = await self._table.page(query, parameters, most=_PAGE, token=token, select=["state"])
+            counts.update(row.properties["state"] for row in rows)
+            if token is None or counts.total() >= most:
+                break
+        return UndeliveredCount(dict(counts), complete=token is None)
+
+
+def _query(destination_id: str | None, state: UndeliveredState | None) -> tuple[str, dict[str, str]]:
+    """One range of partitions, for a request each would be many; partitions of other destinations may lie in it."""
+    conditions, parameters = ["PartitionKey ge @first"], {"first": ""}
+    if destination_id is not None:
+        conditions += ["PartitionKey le @last", "destinationId eq @destination"]
+        parameters |= {
+            "first": f"{destination_id}-00",
+            "last": f"{destination_id}-{BUCKETS - 1:02}",
+            "destination": destination_id,
+        }
+    if state is not None:
+        conditions.append("state eq @state")
+        parameters["state"] = str(state)
+    return " and ".join(conditions), parameters
+
+
+def _partition_key(destination_id: str, key: str) -> str:
+    return f"{destination_id}-{bucket_of_key(key, BUCKETS):02}"
+
+
+def _to_properties(row: Undelivered) -> dict[str, Any]:
+    key = profile_key(row.profile_id)
+    return {
+        "PartitionKey": _partition_key(row.destination_id, key),
+        "RowKey": key,
+        "destinationId": row.destination_id,
+        "profileId": row.profile_id,
+        "state": str(row.state),
+        "profileVersion": EntityProperty(row.version, EdmType.INT64),
+        "reasons": ",".join(row.reasons),
+        "occurredAt": EntityProperty(row.occurred_at, EdmType.INT64),
+        "attempts": row.attempts,
+        "firstFailedAt": EntityProperty(row.first_failed_at, EdmType.INT64),
+        "lastFailedAt": EntityProperty(row.last_failed_at, EdmType.INT64),
+        "lastError": row.last_error[:_ERROR_LENGTH],
+        "permanent": row.permanent,
+    }
+
+
+def _from_row(row: Row) -> StoredUndelivered:
+    properties = row.properties
+    undelivered = Undelivered(
+        destination_id=properties["destinationId"],
+        profile_id=properties["profileId"],
+        state=UndeliveredState(properties["state"]),
+        version=properties["profileVersion"].value,
+        reasons=tuple(properties["reasons"].split(",")),
+        occurred_at=properties["occurredAt"].value,
+        attempts=properties["attempts"],
+        first_failed_at=properties["firstFailedAt"].value,
+        last_failed_at=properties["lastFailedAt"].value,
+        last_error=properties["lastError"],
+        permanent=properties["permanent"],
+    )
+    return StoredUndelivered(undelivered, row.etag)

@@ -1,0 +1,86 @@
+"""An alert from its opening to its end. What is to be told of it is noted in it, so that nobody is told twice."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.domain.alerts.rules import RULES, Verdict
+from shared.domain.instants import DAY, format_instant, within
+
+KEPT = 30 * DAY
+"""How long resolved alerts can be seen."""
+
+
+class AlertEvent(StrEnum):
+    OPENED = "opened"
+    RESOLVED = "resolved"
+
+
+class Alert(BaseModel):
+    """The latest alert of one rule for one destination by one threshold. Times are microseconds, 0 where not yet.
+
+    `value` is the last that was found. `announced`: of which events the deliveries are stored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    destination_id: str
+    rule: str
+    threshold: float
+    value: float
+    opened_at: int
+    resolved_at: int = 0
+    announced: AlertEvent | None = None
+
+    @property
+    def key(self) -> str:
+        return alert_key(self.destination_id, self.rule, self.threshold)
+
+    @property
+    def unannounced(self) -> AlertEvent | None:
+        """What is to be told next. That it opened is told first, also where it is over by then."""
+        if self.announced is None:
+            return AlertEvent.OPENED
+        return AlertEvent.RESOLVED if self.resolved_at and self.announced == AlertEvent.OPENED else None
+
+    def event_id(self, event: AlertEvent) -> str:
+        """The same whenever the event is told of."""
+        return f"{self.id}-{event}"
+
+    def to_json(self) -> dict[str, Any]:
+        """For people and receivers; times are ISO 8601."""
+        rule = RULES.get(self.rule)
+        return {
+            "id": self.id,
+            "state": "resolved" if self.resolved_at else "open",
+            "destinationId": self.destination_id,
+            "rule": self.rule,
+            "description": rule.description if rule else "",
+            "value": round(self.value, 6),
+            "threshold": self.threshold,
+            "unit": rule.unit if rule else "",
+            "openedAt": format_instant(self.opened_at),
+            "resolvedAt": format_instant(self.resolved_at) if self.resolved_at else None,
+        }
+
+
+def alert_key(destination_id: str, rule: str, threshold: float) -> str:
+    """There is one alert at a time for each of them, however many subscriptions ask for it."""
+    return f"{destination_id}|{rule}|{float(threshold)!r}"
+
+
+def next_state(current: Alert, verdict: Verdict, value: float | None, now: int) -> Alert | None:
+    """What becomes of an alert that is open; None where that is nothing new."""
+    if current.resolved_at or verdict == Verdict.UNKNOWN:
+        return None
+    changed = {} if value is None or value == current.value else {"value": value}
+    if verdict == Verdict.CLEAR:
+        return current.model_copy(update=changed | {"resolved_at": now})
+    return current.model_copy(update=changed) if changed else None
+
+
+def outdated(alert: Alert, now: int) -> bool:
+    """Whether nobody needs to see it any more."""
+    return bool(alert.resolved_at) and alert.unannounced is None and not within(now - alert.resolved_at, KEPT)

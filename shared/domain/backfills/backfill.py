@@ -1,0 +1,170 @@
+"""A backfill: who is exported by it, how it is cut into slices, and how far it is."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from shared.domain.backfills.upload import UploadOrder
+from shared.domain.configuration.model import RequestedBackfill
+from shared.domain.configuration.targets import Target
+from shared.domain.exports.consent import consents
+from shared.domain.instants import MILLISECOND, SECOND
+from shared.domain.profile.memberships import AudienceKey
+from shared.domain.profile.state import ProfileState
+from shared.domain.profile_key import INDEX_BUCKETS
+
+
+class BackfillKind(StrEnum):
+    """`backfill` exports members of audiences to a destination; `sweep` does what time has come for to all profiles;
+    `upload` puts the members of an audience, as a file lists them, on the queue of profile changes.
+    """
+
+    BACKFILL = "backfill"
+    SWEEP = "sweep"
+    UPLOAD = "upload"
+
+    @property
+    def slices(self) -> int:
+        """Into how many slices it is cut; a file is read from its beginning to its end."""
+        return 1 if self == BackfillKind.UPLOAD else INDEX_BUCKETS
+
+
+class BackfillState(StrEnum):
+    """`created`: an upload that was not committed yet. `waiting` until it is due or its dataflow is resumed."""
+
+    CREATED = "created"
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """Times are microseconds, 0 where something has not happened.
+
+    `audiences`: each with the time since which a profile must have been saved, or None for all members. `revision`:
+    the configuration's that it came with; whoever works on it must know that one or a later one. `due_at`: for an
+    upload that is `created`, when it is given up.
+    """
+
+    id: str
+    kind: BackfillKind
+    state: BackfillState
+    requested_at: int
+    due_at: int
+    destination_id: str = ""
+    audiences: tuple[tuple[AudienceKey, int | None], ...] = ()
+    revision: int = 0
+    started_at: int = 0
+    finished_at: int = 0
+    note: str = ""
+    upload: UploadOrder | None = None
+
+    @classmethod
+    def of(cls, request: RequestedBackfill, mapped: Iterable[AudienceKey], delay: int) -> "Backfill":
+        """What `request` asks for, due after `delay`; `mapped` are the audiences that its dataflow maps."""
+        since = None if request.since is None else request.since * MILLISECOND
+        new = {audience.key for audience in request.new}
+        keys = mapped if request.audiences is None else [audience.key for audience in request.audiences]
+        requested_at = request.requested_at * MILLISECOND
+        return cls(
+            id=request.id,
+            kind=BackfillKind.BACKFILL,
+            state=BackfillState.WAITING,
+            requested_at=requested_at,
+            due_at=requested_at + delay,
+            destination_id=request.destination,
+            audiences=tuple((key, None if key in new else since) for key in keys),
+            revision=request.revision,
+        )
+
+    @property
+    def finished(self) -> bool:
+        return self.state in {BackfillState.DONE, BackfillState.FAILED, BackfillState.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The part of a backfill that lies in one bucket. `cursor` says what was dealt with last, `share` how much of the
+    slice lies behind it, from 0 to 1.
+
+    Only the pointer with the current `sequence` may work on it: one that was replaced, for it seemed lost, is outdated.
+    `note`: what keeps it from going on, or, of one that is `done`, why it failed. `tally`: what its kind of work counts
+    besides.
+    """
+
+    backfill_id: str
+    bucket: int
+    sequence: int = 1
+    cursor: str = ""
+    share: float = 0.0
+    done: bool = False
+    members: int = 0
+    exported: int = 0
+    undelivered: int = 0
+    updated_at: int = 0
+    note: str = ""
+    tally: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`share` is from 0 to 1, `rate` in members a second, `seconds_left` None where there is nothing to go by."""
+
+    members: int
+    exported: int
+    undelivered: int
+    share: float
+    rate: float
+    seconds_left: float | None
+
+    @classmethod
+    def of(cls, backfill: Backfill, slices: Sequence[Slice], now: int) -> "Progress":
+        members = sum(part.members for part in slices)
+        share = (
+            sum(part.share for part in slices) / len(slices) if slices else float(backfill.state == BackfillState.DONE)
+        )
+        end = backfill.finished_at or now
+        seconds = (end - backfill.started_at) / SECOND if backfill.started_at else 0.0
+        return cls(
+            members=members,
+            exported=sum(part.exported for part in slices),
+            undelivered=sum(part.undelivered for part in slices),
+            share=share,
+            rate=members / seconds if seconds > 0 else 0.0,
+            seconds_left=seconds * (1 - share) / share if share > 0 and not backfill.finished else None,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "members": self.members,
+            "exported": self.exported,
+            "undelivered": self.undelivered,
+            "share": round(self.share, 3),
+            "membersPerSecond": round(self.rate, 1),
+            "secondsLeft": None if self.seconds_left is None else round(self.seconds_left),
+        }
+
+
+def calls_for(backfill: Backfill, state: ProfileState, target: Target) -> bool:
+    """Whether the backfill must export the profile: once, in however many of its audiences it is.
+
+    A member of a newly mapped audience is exported if it is in the audience still. Of an audience that was exported
+    before the pause, whoever was saved since then is: those in it, and those that left it since. Nobody without the
+    consent that the dataflow asks for: who withdrew it during a pause is among what is undelivered.
+    """
+    if not consents(state, target):
+        return False
+    for audience, since in backfill.audiences:
+        membership = state.memberships.get(audience)
+        if membership is None or audience not in target.mapped:
+            continue
+        if since is None:
+            if membership.realized:
+                return True
+        elif state.version >= since and (membership.realized or (membership.left_at + 1) * SECOND > since):
+            return True
+    return False

@@ -1,0 +1,162 @@
+"""An upload of an audience's members: what was asked for, what a line of its file means, and how far it is."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from shared.domain.backfills.csv_records import RECORD_LIMIT, CsvReader, CsvRecord, Place
+from shared.domain.instants import format_instant, parse_instant
+from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH
+from shared.domain.profile.memberships import AudienceKey
+from shared.errors import UploadRefusedError
+
+PROFILE_ID, VALID_UNTIL = "profileId", "validUntil"
+COLUMNS = (PROFILE_ID, VALID_UNTIL)
+BAD_LINES_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class UploadOrder:
+    """What was asked for. Times are microseconds; `time`, `size` (bytes) and `etag` of the file come with the commit.
+
+    `time` is that of all its changes: whoever is listed is realized then, whoever must go exited a microsecond before.
+    `writable_until`: until then somebody may have an address that lets them write the file. `cleared`: it was deleted
+    after that for good.
+    """
+
+    replace: bool
+    force: bool
+    writable_until: int
+    time: int = 0
+    size: int = 0
+    etag: str = ""
+    cleared: bool = False
+
+    def exits_called_for(self, tally: "UploadTally") -> bool:
+        """Whether those leave who are not listed, once all lines are read."""
+        return self.replace and (self.force or not tally.bad)
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadTally:
+    """What has become of the lines read so far; empty ones and the header are none.
+
+    `last_key` is of the profile that was accepted last.
+    """
+
+    accepted: int = 0
+    bad: int = 0
+    exits: int = 0
+    bad_lines: tuple[BadLine, ...] = field(default=())
+    last_key: str = ""
+
+    @property
+    def lines(self) -> int:
+        return self.accepted + self.bad
+
+    def with_bad(self, line: int, reason: str) -> "UploadTally":
+        kept = self.bad_lines
+        if len(kept) < BAD_LINES_KEPT:
+            kept = (*kept, BadLine(line, reason))
+        return replace(self, bad=self.bad + 1, bad_lines=kept)
+
+    def to_text(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_text(cls, text: str) -> "UploadTally":
+        if not text:
+            return cls()
+        document = json.loads(text)
+        bad_lines = tuple(BadLine(**each) for each in document.pop("bad_lines"))
+        return cls(**document, bad_lines=bad_lines)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadHeader:
+    """The columns of a file, and where what follows them begins."""
+
+    columns: tuple[str, ...]
+    end: Place
+
+    @classmethod
+    def read(cls, beginning: bytes, *, complete: bool) -> "UploadHeader":
+        """From the beginning of a file: more than RECORD_LIMIT bytes, or `complete`. Raises UploadRefusedError."""
+        reader = CsvReader(Place())
+        first = next(reader.read(beginning, complete=complete), None)
+        if first is None:
+            raise UploadRefusedError(f"the file is empty: {_EXPECTED_HEADER}")
+        if first.problem:
+            raise UploadRefusedError(f"line {first.line}: {first.problem}: {_EXPECTED_HEADER}")
+        columns = tuple(name.strip() for name in first.fields)
+        for number, name in enumerate(columns, start=1):
+            if name not in COLUMNS:
+                # Without a header this is somebody's profile id, which must not be repeated.
+                raise UploadRefusedError(f"line {first.line}: column {number} has another name: {_EXPECTED_HEADER}")
+            if name in columns[: number - 1]:
+                raise UploadRefusedError(f"line {first.line}: the column {name} is there twice: {_EXPECTED_HEADER}")
+        if PROFILE_ID not in columns:
+            raise UploadRefusedError(f"line {first.line}: the column {PROFILE_ID} is missing: {_EXPECTED_HEADER}")
+        return cls(columns, reader.place)
+
+
+_EXPECTED_HEADER = (
+    f"expected a header of {PROFILE_ID} and, if wanted, {VALID_UNTIL}, separated by a comma, within the first "
+    f"{RECORD_LIMIT:,} bytes"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLine:
+    """A line that can be taken; `valid_until` is as it was written."""
+
+    profile_id: str
+    valid_until: str | None
+
+    @classmethod
+    def of(cls, record: CsvRecord, columns: Sequence[str]) -> "UploadLine":
+        """Raises ValueError, whose text holds no value."""
+        if record.problem:
+            raise ValueError(record.problem)
+        if len(record.fields) != len(columns):
+            raise ValueError(f"expected {len(columns)} fields as in the header, got {len(record.fields)}")
+        values = dict(zip(columns, record.fields, strict=True))
+        profile_id, valid_until = values[PROFILE_ID], values.get(VALID_UNTIL, "").strip() or None
+        if not profile_id.strip():
+            raise ValueError(f"{PROFILE_ID}: it is empty")
+        if len(profile_id) > MAX_PROFILE_ID_LENGTH:
+            raise ValueError(f"{PROFILE_ID}: expected at most {MAX_PROFILE_ID_LENGTH:,} characters")
+        if valid_until is not None:
+            try:
+                parse_instant(valid_until)
+            except ValueError as error:
+                raise ValueError(f"{VALID_UNTIL}: {error}") from None
+        return cls(profile_id, valid_until)
+
+    def change(self, audience: AudienceKey, time: int) -> str:
+        """The profile change that it stands for, as JSON."""
+        until = {} if self.valid_until is None else {"validUntil": self.valid_until}
+        return _change(self.profile_id, audience, time, "realized", until)
+
+
+def exit_of(profile_id: str, audience: AudienceKey, time: int) -> str:
+    """The change, as JSON, by which a profile leaves an audience that an upload of this time replaces.
+
+    It is a microsecond older than the upload's lines, so that these win in any order.
+    """
+    return _change(profile_id, audience, time - 1, "exited", {})
+
+
+def _change(profile_id: str, audience: AudienceKey, time: int, status: str, more: dict[str, Any]) -> str:
+    namespace, audience_id = audience
+    when = format_instant(time)
+    entry = {"status": status, "lastQualificationTime": when, **more}
+    change = {"profileId": profile_id, "occurredAt": when, "segmentMembership": {namespace: {audience_id: entry}}}
+    return json.dumps(change, separators=(",", ":"))

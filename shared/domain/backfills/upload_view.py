@@ -1,0 +1,78 @@
+"""An upload as its owner sees it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from shared.domain.backfills.backfill import Backfill, BackfillState, Slice
+from shared.domain.backfills.upload import UploadOrder, UploadTally
+from shared.domain.instants import format_instant
+from shared.domain.profile.memberships import AudienceKey
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Times are microseconds, 0 where something has not happened. `share` is how much is done, from 0 to 1.
+
+    `note`: why it ended as it did, or what keeps it from going on.
+    """
+
+    id: str
+    audience: AudienceKey
+    state: BackfillState
+    order: UploadOrder
+    tally: UploadTally
+    share: float
+    created_at: int
+    started_at: int
+    finished_at: int
+    note: str
+
+    @classmethod
+    def of(cls, backfill: Backfill, part: Slice | None = None) -> "Upload":
+        """Of a backfill that is an upload, and of its slice once there is one."""
+        order = backfill.upload or UploadOrder(replace=False, force=False, writable_until=0)
+        tally = UploadTally.from_text(part.tally if part else "")
+        note = backfill.note or (part.note if part else "")
+        if backfill.state == BackfillState.DONE and order.replace and not order.exits_called_for(tally):
+            note = (
+                "nobody left the audience, for there are bad lines: correct them and upload the file again, or force it"
+            )
+        return cls(
+            id=backfill.id,
+            audience=backfill.audiences[0][0],
+            state=backfill.state,
+            order=order,
+            tally=tally,
+            share=part.share if part else 0.0,
+            created_at=backfill.requested_at,
+            started_at=backfill.started_at,
+            finished_at=backfill.finished_at,
+            note=note,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Times as ISO 8601; `committedAt` is also the time of its changes."""
+        namespace, audience_id = self.audience
+        order, tally = self.order, self.tally
+        times = {
+            "createdAt": self.created_at,
+            "committedAt": order.time,
+            "startedAt": self.started_at,
+            "finishedAt": self.finished_at,
+        }
+        return {
+            "id": self.id,
+            "audience": {"namespace": namespace, "id": audience_id},
+            "state": str(self.state),
+            "replace": order.replace,
+            "force": order.force,
+            "bytes": order.size,
+            "lines": tally.lines,
+            "accepted": tally.accepted,
+            "bad": tally.bad,
+            "badLines": [{"line": each.line, "reason": each.reason} for each in tally.bad_lines],
+            "exits": tally.exits,
+            "share": round(self.share, 3),
+            **{name: format_instant(at) if at else None for name, at in times.items()},
+            "note": self.note or None,
+        }

@@ -1,0 +1,233 @@
+"""What people configure: audiences, destinations and what is activated to each. One declarative file describes it."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from shared.domain.configuration.paths import format_path, parse_path
+from shared.domain.instants import parse_instant
+from shared.domain.namespaces import parse_namespace
+from shared.domain.problems import describe_problems
+from shared.domain.profile.memberships import AudienceKey
+from shared.errors import ConfigurationError
+
+AUDIENCES_PER_DATAFLOW = 250
+ATTRIBUTES_PER_DATAFLOW = 50
+DESTINATIONS = 100
+
+
+def _epoch_milliseconds(value: Any) -> Any:
+    return parse_instant(value) // 1_000 if isinstance(value, str) else value
+
+
+def _mapped_audience(value: Any) -> Any:
+    return {"id": value} if isinstance(value, str) else value
+
+
+EpochMilliseconds = Annotated[int, BeforeValidator(_epoch_milliseconds, json_schema_input_type=int | str)]
+AttributePath = Annotated[str, AfterValidator(lambda text: format_path(parse_path(text)))]
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+SettingName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,126}$")]
+Text = Annotated[str, Field(min_length=1, max_length=512)]
+# Whether a local one may be used shows where it is used: a configuration does not know where it is read.
+Namespace = Annotated[str, AfterValidator(lambda text: parse_namespace(text, local_allowed=True))]
+# So that whoever may manage destinations cannot have the app read other secrets of the vault.
+SecretName = Annotated[str, Field(pattern=r"^profile-relay-[a-z0-9-]{1,100}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", populate_by_name=True, strict=True)
+
+
+class Audience(_Model):
+    """An entry of the catalog. Times are exported in epoch milliseconds and may be written as ISO 8601, too."""
+
+    id: Text
+    namespace: Text = "ups"
+    name: str = ""
+    merge_policy_id: str | None = None
+    origin: Literal["segmentation", "custom-upload"] = "segmentation"
+    created_at: EpochMilliseconds | None = None
+    updated_at: EpochMilliseconds | None = None
+
+    @property
+    def key(self) -> AudienceKey:
+        return self.namespace, self.id
+
+
+class SecretReference(_Model):
+    """A secret where the app keeps them; no `version` means whichever is the newest."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: SecretName
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,64}$")] | None = None
+
+
+class SasAuthentication(_Model):
+    """A shared access key, which is kept as a secret. Hint (last four characters) and fingerprint tell keys apart."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["sas"]
+    namespace: Namespace
+    key_name: Text
+    secret: SecretReference
+    key_hint: Annotated[str, Field(max_length=4)] = ""
+    key_fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")] | None = None
+
+
+class IdentityAuthentication(_Model):
+    """The app's own identity; `client_id` names a user-assigned one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["managed-identity"]
+    namespace: Namespace
+    client_id: Annotated[str, Field(pattern=r"^[0-9A-Fa-f-]{1,64}$")] | None = None
+
+
+Authentication = SasAuthentication | IdentityAuthentication
+
+
+class Destination(_Model):
+    """An Event Hub and how its exports look.
+
+    `connection` names the app setting that holds the connection string, or whose `__fullyQualifiedNamespace`
+    variant names the namespace to be reached with the app's identity; `authentication` goes before it where it is
+    given. Secrets are never part of the configuration.
+    """
+
+    id: Identifier
+    name: Text
+    description: str = ""
+    connection: SettingName = "EVENTHUBS"
+    authentication: Annotated[Authentication, Field(discriminator="type")] | None = None
+    event_hub_name: Text
+    include_segment_names: bool = False
+    include_segment_timestamps: bool = False
+
+
+class MappedAudience(_Model):
+    id: Text
+    namespace: Text = "ups"
+    mapping_created_at: EpochMilliseconds | None = None
+    mapping_updated_at: EpochMilliseconds | None = None
+
+    @property
+    def key(self) -> AudienceKey:
+        return self.namespace, self.id
+
+
+class Triggers(_Model):
+    """Which changes are exported (specification: what determines an export)."""
+
+    audience: bool = True
+    attribute: bool = True
+    identity: bool = True
+
+
+class Dataflow(_Model):
+    """What is activated to the destination of the same id. Attributes are JSON Pointers or dotted paths.
+
+    `consent`: the attribute that must be `true`, "y" or "yes" for a profile to be exported, if set.
+    """
+
+    id: Identifier
+    audiences: list[
+        Annotated[MappedAudience, BeforeValidator(_mapped_audience, json_schema_input_type=MappedAudience | str)]
+    ] = Field(default_factory=list)
+    attributes: list[AttributePath] = Field(default_factory=list)
+    consent: AttributePath | None = None
+    triggers: Triggers = Field(default_factory=Triggers)
+    skip_same_value_writes: bool = False
+    enabled: bool = True
+
+
+class ConfigurationFile(_Model):
+    """The declarative file of `python -m local apply`."""
+
+    model_config = ConfigDict(title="Profile Relay configuration")
+
+    schema_: str | None = Field(default=None, alias="$schema", description="For editors; not read")
+    audiences: list[Audience] = Field(default_factory=list)
+    destinations: list[Destination] = Field(default_factory=list)
+    dataflows: list[Dataflow] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _refuse_duplicates(self) -> "ConfigurationFile":
+        _unique("audiences", [audience.key for audience in self.audiences])
+        _unique("destinations", [destination.id for destination in self.destinations])
+        _unique("dataflows", [dataflow.id for dataflow in self.dataflows])
+        for index, dataflow in enumerate(self.dataflows):
+            _unique(f"dataflows/{index}/audiences", [audience.key for audience in dataflow.audiences])
+            _unique(f"dataflows/{index}/attributes", dataflow.attributes)
+        return self
+
+
+class AudienceReference(_Model):
+    id: Text
+    namespace: Text = "ups"
+
+    @property
+    def key(self) -> AudienceKey:
+        return self.namespace, self.id
+
+
+class RequestedBackfill(_Model):
+    """A backfill that a change of the configuration calls for, until `run_backfill` has taken note of it.
+
+    It stands in the same document as that change, so that neither is ever saved without the other; `revision` is the
+    document's with which it came. `audiences` None means all that the dataflow maps. With `since`, only profiles that
+    were saved since then count, except in audiences that are `new` to the dataflow since then.
+    """
+
+    id: Text
+    destination: Identifier
+    requested_at: EpochMilliseconds
+    revision: int
+    audiences: list[AudienceReference] | None = None
+    since: EpochMilliseconds | None = None
+    new: list[AudienceReference] = Field(default_factory=list)
+
+
+class Pause(_Model):
+    """Since when a dataflow is paused, and what was mapped meanwhile."""
+
+    since: EpochMilliseconds
+    new: list[AudienceReference] = Field(default_factory=list)
+
+
+class Configuration(_Model):
+    """All that is configured, as it is stored: one document, so that every reader sees one moment of it.
+
+    `revision` grows with each change of the document; `revisions` holds, for each destination, the revision at
+    which its exports last changed their look or their choice (the `configRevision` of its exports).
+    """
+
+    revision: int = 0
+    audiences: list[Audience] = Field(default_factory=list)
+    destinations: list[Destination] = Field(default_factory=list)
+    dataflows: list[Dataflow] = Field(default_factory=list)
+    revisions: dict[str, int] = Field(default_factory=dict)
+    pauses: dict[str, Pause] = Field(default_factory=dict)
+    requested_backfills: list[RequestedBackfill] = Field(default_factory=list)
+
+
+def parse_configuration_file(document: Any) -> ConfigurationFile:
+    """Check a declarative file. Raises ConfigurationError, a line for each problem with the path of its place."""
+    try:
+        return ConfigurationFile.model_validate(document)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(describe_problems(error))) from None
+
+
+def _unique(path: str, keys: Sequence[str | AudienceKey]) -> None:
+    seen: set[str | AudienceKey] = set()
+    for index, key in enumerate(keys):
+        if key in seen:
+            name = "/".join(key) if isinstance(key, tuple) else key
+            raise ValueError(f"expected each entry once, but /{path}/{index} repeats {name}")
+        seen.add(key)

@@ -1,0 +1,76 @@
+"""The configuration made ready for the hot path: who cares for which audience and which attribute."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from shared.domain.configuration.model import Audience, Configuration, Dataflow, Destination, MappedAudience
+from shared.domain.configuration.paths import PathIndex, mask_of, parse_path
+from shared.domain.profile.attributes import Mask, Path
+from shared.domain.profile.memberships import AudienceKey
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """A destination with its dataflow. `revision` is the configRevision of its exports."""
+
+    destination: Destination
+    dataflow: Dataflow
+    revision: int
+    mapped: dict[AudienceKey, MappedAudience]
+    merge_policies: frozenset[str]
+    mask: Mask
+    consent: Path | None
+
+    @property
+    def id(self) -> str:
+        return self.destination.id
+
+
+@dataclass(slots=True)
+class Targets:
+    """Every destination with a dataflow, indexed by what it maps and by the consent it asks for.
+
+    `inactive` are the ids of the destinations without one.
+    """
+
+    catalog: dict[AudienceKey, Audience] = field(default_factory=dict)
+    by_id: dict[str, Target] = field(default_factory=dict)
+    by_audience: dict[AudienceKey, list[Target]] = field(default_factory=dict)
+    by_attribute: PathIndex[Target] = field(default_factory=PathIndex)
+    by_consent: PathIndex[Target] = field(default_factory=PathIndex)
+    inactive: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> "Targets":
+        targets = cls(catalog={audience.key: audience for audience in configuration.audiences})
+        destinations = {destination.id: destination for destination in configuration.destinations}
+        for dataflow in configuration.dataflows:
+            if dataflow.id in destinations:
+                targets._add(destinations[dataflow.id], dataflow, configuration.revisions.get(dataflow.id, 0))
+        targets.inactive = [destination_id for destination_id in destinations if destination_id not in targets.by_id]
+        return targets
+
+    def _add(self, destination: Destination, dataflow: Dataflow, revision: int) -> None:
+        mapped = {audience.key: audience for audience in dataflow.audiences}
+        policies = (self.catalog[key].merge_policy_id for key in mapped if key in self.catalog)
+        paths = [parse_path(attribute) for attribute in dataflow.attributes]
+        target = Target(
+            destination=destination,
+            dataflow=dataflow,
+            revision=revision,
+            mapped=mapped,
+            merge_policies=frozenset(policy for policy in policies if policy),
+            mask=mask_of(paths),
+            consent=parse_path(dataflow.consent) if dataflow.consent is not None else None,
+        )
+        self.by_id[target.id] = target
+        for key in mapped:
+            self.by_audience.setdefault(key, []).append(target)
+        for path in paths:
+            self.by_attribute.add(path, target)
+        if target.consent is not None:
+            self.by_consent.add(target.consent, target)
+
+    def mapping_any(self, audiences: Iterable[AudienceKey]) -> dict[str, Target]:
+        """The targets that map at least one of `audiences`, by id."""
+        return {target.id: target for key in audiences for target in self.by_audience.get(key, ())}

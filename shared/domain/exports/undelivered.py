@@ -1,0 +1,151 @@
+"""Exports that could not be sent: what is remembered of them, and what is tried next (design: failure)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from shared.domain.exports.export import Export
+from shared.domain.instants import SECOND, format_instant, within
+from shared.domain.profile_key import profile_key
+
+
+class UndeliveredState(StrEnum):
+    """`retrying`: a pointer on the retry queue brings the next attempt. `parked`: its destination is down or paused.
+
+    `dead`: every attempt failed, or no further one can succeed.
+    """
+
+    RETRYING = "retrying"
+    PARKED = "parked"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt failed. `permanent`: sending the same again is in vain."""
+
+    error: str
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """What one destination has not heard of one profile. Times are microseconds.
+
+    There is one for a destination and a profile, however many exports failed: an attempt sends the profile as it is
+    by then. `version` is the greatest that failed; only a send of that version or a later one settles it.
+    """
+
+    destination_id: str
+    profile_id: str
+    state: UndeliveredState
+    version: int
+    reasons: tuple[str, ...]
+    occurred_at: int
+    attempts: int
+    first_failed_at: int
+    last_failed_at: int
+    last_error: str
+    permanent: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """For people; `profileKey` names the row together with `destinationId`. Times are ISO 8601."""
+        return {
+            "destinationId": self.destination_id,
+            "profileKey": profile_key(self.profile_id),
+            "profileId": self.profile_id,
+            "state": str(self.state),
+            "profileVersion": self.version,
+            "reasons": list(self.reasons),
+            "occurredAt": format_instant(self.occurred_at),
+            "attempts": self.attempts,
+            "firstFailedAt": format_instant(self.first_failed_at),
+            "lastFailedAt": format_instant(self.last_failed_at),
+            "lastError": self.last_error,
+            "permanent": self.permanent,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NextAttempt:
+    """The row to save, and after how many seconds a new pointer is to bring the next attempt, if one is."""
+
+    row: Undelivered
+    pointer_delay: float | None = None
+
+
+def after_failed_send(
+    current: Undelivered | None, export: Export, failure: Failure, now: int, delays: Sequence[float]
+) -> NextAttempt:
+    """What follows when the first attempt to send `export` failed; `current` is what is undelivered already.
+
+    A row that waits for its retry or its redrive only learns of the newer export: one pointer for each row is enough.
+    """
+    if current is None or (current.permanent and not failure.permanent):
+        return _first_failure(export, failure, now, delays)
+    row = _with_export(current, export, failure, now)
+    if failure.permanent:
+        row = replace(row, state=UndeliveredState.DEAD, permanent=True)
+    return NextAttempt(row)
+
+
+def _first_failure(export: Export, failure: Failure, now: int, delays: Sequence[float]) -> NextAttempt:
+    retry = bool(delays) and not failure.permanent
+    row = Undelivered(
+        destination_id=export.destination.id,
+        profile_id=export.profile_id,
+        state=UndeliveredState.RETRYING if retry else UndeliveredState.DEAD,
+        version=export.version,
+        reasons=export.reasons,
+        occurred_at=export.occurred_at,
+        attempts=1,
+        first_failed_at=now,
+        last_failed_at=now,
+        last_error=failure.error,
+        permanent=failure.permanent,
+    )
+    return NextAttempt(row, delays[0] if retry else None)
+
+
+def _with_export(current: Undelivered, export: Export, failure: Failure, now: int) -> Undelivered:
+    return replace(
+        current,
+        version=max(current.version, export.version),
+        reasons=tuple(dict.fromkeys((*current.reasons, *export.reasons))),
+        occurred_at=max(current.occurred_at, export.occurred_at),
+        last_failed_at=now,
+        last_error=failure.error,
+    )
+
+
+def after_failed_retry(current: Undelivered, failure: Failure, now: int, delays: Sequence[float]) -> NextAttempt:
+    """What follows when a retry failed: the next delay, or none once all of `delays` are used up."""
+    attempts = current.attempts + 1
+    retry = attempts <= len(delays) and not failure.permanent
+    row = replace(
+        current,
+        state=UndeliveredState.RETRYING if retry else UndeliveredState.DEAD,
+        attempts=attempts,
+        last_failed_at=now,
+        last_error=failure.error,
+        permanent=failure.permanent,
+    )
+    return NextAttempt(row, delays[attempts - 1] if retry else None)
+
+
+def parked(current: Undelivered | None, export: Export, why: str, now: int) -> Undelivered:
+    """The row of an export that is not tried: its destination is down, or its dataflow paused."""
+    row = replace(_first_failure(export, Failure(why), now, ()).row, attempts=0) if current is None else current
+    return replace(_with_export(row, export, Failure(why), now), state=UndeliveredState.PARKED, permanent=False)
+
+
+def retry_delay(row: Undelivered, delays: Sequence[float]) -> float:
+    """After how many seconds the attempt that `row` waits for comes."""
+    return delays[min(row.attempts, len(delays)) - 1] if delays else 0.0
+
+
+def overdue(row: Undelivered, now: int, delays: Sequence[float], patience: float) -> bool:
+    """Whether a retry should have come `patience` seconds ago: its pointer is lost and a new one is needed."""
+    expected = int((retry_delay(row, delays) + patience) * SECOND)
+    return row.state == UndeliveredState.RETRYING and not within(now - row.last_failed_at, expected)

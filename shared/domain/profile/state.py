@@ -1,0 +1,235 @@
+"""What is remembered of a profile, and how a change alters it: any order of the same changes gives the same state."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from shared.domain.instants import DAY, SECOND
+from shared.domain.profile.attributes import AttributeNode, AttributeWrite
+from shared.domain.profile.change import ProfileChange
+from shared.domain.profile.deletion import Deletion, DeletionPhase
+from shared.domain.profile.identities import IdentityRegister
+from shared.domain.profile.memberships import STRENGTHS, AudienceKey, Membership
+
+SPENT_REGISTER_RETENTION = 30 * DAY
+DELETION_RETENTION = 30 * DAY
+DUE_RETENTION = DAY
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """An audience membership that reads otherwise than before; `before` is None where there was none."""
+
+    audience: AudienceKey
+    before: str | None
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What a change did. `altered`: some register moved, so the state must be saved.
+
+    `entered`: audiences that the state had no membership in before, whatever its status now. `consents`: destination
+    id -> whether the profile consents to it now, where that is otherwise than before.
+    """
+
+    altered: bool
+    attribute_writes: list[AttributeWrite] = field(default_factory=list)
+    status_changes: list[StatusChange] = field(default_factory=list)
+    identities_changed: bool = False
+    entered: list[AudienceKey] = field(default_factory=list)
+    consents: dict[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DueExports:
+    """The exports that one applied change calls for: destination id -> reasons. `saved_at` is in seconds."""
+
+    saved_at: int
+    version: int
+    reasons: dict[str, list[str]]
+
+
+@dataclass(slots=True)
+class ProfileState:
+    """`due` is the outbox: (queue message id and item) -> the exports that its redelivery must send once more."""
+
+    profile_id: str
+    version: int = 0
+    attributes: AttributeNode = field(default_factory=AttributeNode)
+    identities: IdentityRegister | None = None
+    memberships: dict[AudienceKey, Membership] = field(default_factory=dict)
+    due: dict[str, DueExports] = field(default_factory=dict)
+    deletion: Deletion | None = None
+
+    def apply(self, change: ProfileChange, now: int) -> Effects:
+        """Write `change` into the registers; what is stale or a duplicate does nothing. `version` stays."""
+        if self.deletion is not None and change.occurred_at <= self.deletion.at:
+            return Effects(altered=False)
+        if change.deleted:
+            return self._delete(change.occurred_at, now)
+        identities_dropped = self._begin_anew()
+        writes: list[AttributeWrite] = []
+        if change.attributes:
+            writes = self.attributes.merge(change.attributes, change.occurred_at, now // SECOND)
+        status_changes, entered, moved = self._apply_memberships(change, now)
+        identities_moved, identities_changed = self._apply_identities(change)
+        return Effects(
+            altered=bool(writes) or moved or identities_moved or identities_dropped,
+            attribute_writes=[write for write in writes if not write.covered],
+            status_changes=status_changes,
+            identities_changed=identities_changed or identities_dropped,
+            entered=entered,
+        )
+
+    def _delete(self, at: int, now: int) -> Effects:
+        """Forget what was written until `at`, but for what the last exports need (design: profile state converges).
+
+        Whoever heard of the profile as a member hears of its end, also if it had left before: what they keep of it may
+        go, and an exit may still wait for a dataflow to be resumed. Where later writes have made the profile anew
+        already, it changes for who knows it.
+        """
+        earlier = self.deletion.audiences if self.deletion else ()
+        owed = self.deletion.owed if self.deletion else ()
+        self.deletion = Deletion(at, now // SECOND, DeletionPhase.LEAVING, owed, earlier)
+        attribute_writes = self.attributes.drop_until(at)
+        identities_changed = self._begin_anew() if self._lives_on else False
+        ended = []
+        for audience in self.leftovers:
+            membership = self.memberships[audience]
+            if membership.realized:
+                self.memberships[audience] = membership.ended(now // SECOND)
+            if membership.realized or membership.left_at:
+                ended.append(StatusChange(audience, membership.status, "exited"))
+        return Effects(
+            altered=True,
+            attribute_writes=attribute_writes,
+            status_changes=ended,
+            identities_changed=identities_changed,
+        )
+
+    @property
+    def _lives_on(self) -> bool:
+        """Whether anything was written after the deletion."""
+        return self.attributes.written or len(self.leftovers) < len(self.memberships)
+
+    @property
+    def leftovers(self) -> list[AudienceKey]:
+        """Memberships that a deletion ended and that are kept until every destination has heard of it."""
+        if self.deletion is None:
+            return []
+        return [audience for audience, membership in self.memberships.items() if membership.time <= self.deletion.at]
+
+    def _begin_anew(self) -> bool:
+        """Whoever comes after a deletion is somebody else: the identities from before are not theirs.
+
+        Whether there were any.
+        """
+        if self.deletion is None or self.identities is None or self.identities.time > self.deletion.at:
+            return False
+        had_some = bool(self.identities.as_set())
+        self.identities = None
+        return had_some
+
+    def drop_leftovers(self) -> None:
+        """Forget what a deletion left for the last exports. The state needs a new version then."""
+        if self.deletion is None or self.deletion.phase != DeletionPhase.LEAVING:
+            return
+        audiences = tuple(dict.fromkeys((*self.deletion.audiences, *self.leftovers)))
+        for audience in self.leftovers:
+            del self.memberships[audience]
+        self._begin_anew()
+        self.deletion = replace(self.deletion, phase=DeletionPhase.CLEANING, owed=(), audiences=audiences)
+        if self.empty:
+            self.due = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is known of the profile, besides perhaps that it was deleted."""
+        return not self.memberships and self.identities is None and not self.attributes.written
+
+    def _apply_memberships(self, change: ProfileChange, now: int) -> tuple[list[StatusChange], list[AudienceKey], bool]:
+        status_changes, entered, moved = [], [], False
+        for audience, written in change.memberships.items():
+            current = self.memberships.get(audience)
+            if not written.beats(current):
+                continue
+            moved = True
+            self.memberships[audience] = written.after(current, now // SECOND)
+            if current is None:
+                entered.append(audience)
+            before = current.status if current else None
+            if before != written.status:
+                status_changes.append(StatusChange(audience, before, written.status))
+        return status_changes, entered, moved
+
+    def _apply_identities(self, change: ProfileChange) -> tuple[bool, bool]:
+        if change.identities is None:
+            return False, False
+        written = IdentityRegister(change.occurred_at, change.identities)
+        if not written.beats(self.identities):
+            return False, False
+        before = self.identities.as_set() if self.identities else frozenset()
+        self.identities = written
+        return True, before != written.as_set()
+
+    def next_version(self, now: int) -> int:
+        """Take the version of the state as it is now: greater than every earlier one, even across a deletion."""
+        self.version = max(self.version + 1, now)
+        return self.version
+
+    def forget_outdated(self, now: int) -> None:
+        """Drop what no redelivery or reordering within the promised times can ask for any more."""
+        self.attributes.drop_spent((now - SPENT_REGISTER_RETENTION) // SECOND)
+        oldest = (now - DUE_RETENTION) // SECOND
+        self.due = {item: due for item, due in self.due.items() if due.saved_at >= oldest}
+        if self.deletion_outdated(now):
+            self.deletion = None
+
+    def deletion_outdated(self, now: int) -> bool:
+        """Whether no write from before the deletion can arrive any more within the promised times."""
+        if self.deletion is None or self.deletion.phase != DeletionPhase.DONE:
+            return False
+        return max(self.deletion.at, self.deletion.saved_at * SECOND) < now - DELETION_RETENTION
+
+    def to_document(self) -> dict[str, Any]:
+        """A JSON form of the state; `from_document` reads it, and those of all earlier releases.
+
+        A tombstone, all that is left of a profile that was deleted, does not even have the profile's id.
+        """
+        deletion = {"deletion": self.deletion.to_document()} if self.deletion else {}
+        if deletion and self.empty:
+            return {"version": self.version, **deletion}
+        memberships: dict[str, dict[str, list[Any]]] = {}
+        for (namespace, audience_id), m in self.memberships.items():
+            entry = [m.time, m.strength, m.last_qualification_time, m.valid_until, m.left_at or None]
+            while entry[-1] is None:
+                entry.pop()
+            memberships.setdefault(namespace, {})[audience_id] = entry
+        return deletion | {
+            "profileId": self.profile_id,
+            "version": self.version,
+            "attributes": self.attributes.to_document(),
+            "identities": [self.identities.time, self.identities.ids] if self.identities else None,
+            "memberships": memberships,
+            "due": {item: [due.saved_at, due.version, due.reasons] for item, due in self.due.items()},
+        }
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any], profile_id: str = "") -> "ProfileState":
+        """`profile_id` is for tombstones, which do not know it; it stays empty where the caller does not either."""
+        deletion = Deletion.from_document(document["deletion"]) if "deletion" in document else None
+        if "profileId" not in document:
+            return cls(profile_id, document["version"], deletion=deletion)
+        return cls(
+            profile_id=document["profileId"],
+            version=document["version"],
+            attributes=AttributeNode.from_document(document["attributes"]),
+            identities=IdentityRegister(*document["identities"]) if document["identities"] else None,
+            memberships={
+                (namespace, audience_id): Membership(entry[0], STRENGTHS[entry[1]], *entry[2:])
+                for namespace, audiences in document["memberships"].items()
+                for audience_id, entry in audiences.items()
+            },
+            due={item: DueExports(*due) for item, due in document["due"].items()},
+            deletion=deletion,
+        )

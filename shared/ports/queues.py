@@ -1,0 +1,38 @@
+"""The queue of changes, and how much waits on each of the app's queues."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class QueueKind(StrEnum):
+    """What a queue brings; each has a `-poison` queue beside it, for messages that failed at every delivery."""
+
+    CHANGES = "changes"
+    RETRIES = "retries"
+    SLICES = "slices"
+    ALERTS = "alerts"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCount:
+    """`messages` is approximate and counts those, too, that are being handled or wait for their delay; it is None where
+    there is no such queue. `front_inserted_at` is when the first of those was put there that can be taken now, in
+    microseconds; None where there is none.
+    """
+
+    kind: QueueKind
+    name: str
+    poison: bool
+    messages: int | None
+    front_inserted_at: int | None
+
+
+class QueueCounter(Protocol):
+    async def counts(self) -> list[QueueCount]:
+        """Of every queue, each behind it its `-poison` queue, within a few seconds. Raises StorageError."""
+
+
+class ChangesQueue(Protocol):
+    async def put(self, body: bytes) -> None:
+        """Put a message for the app to read as `body`. Raises MessageTooLargeError, StorageError."""

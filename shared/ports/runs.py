@@ -1,0 +1,34 @@
+"""What counting needs of the outside."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from shared.domain.alerts.alert import Alert
+from shared.domain.runs import RunCounts, RunSlot
+
+
+class RunStore(Protocol):
+    """Counts by destination, slot and instance: an instance writes its own alone, so nobody waits for another."""
+
+    async def put(self, destination_id: str, slot: RunSlot, instance: str) -> None:
+        """Let `slot` be what `instance` has counted in it, whatever was there. Raises StorageError."""
+
+    async def read(self, destination_id: str, since: int, until: int) -> list[RunSlot]:
+        """What each instance counted in the slots that start from `since` until before `until` (microseconds).
+
+        In no particular order. Raises StorageError.
+        """
+
+    async def forget(self, before: int) -> int:
+        """Delete what was counted on the days that were over by then; how many rows went.
+
+        In a bounded number of requests: there may be more. Raises StorageError.
+        """
+
+
+class MetricSink(Protocol):
+    def publish(self, destination_id: str, counts: RunCounts) -> None:
+        """Pass on what was counted since the last time, without waiting."""
+
+    def publish_alerts(self, alerts: Iterable[Alert]) -> None:
+        """Pass on which of them are open and which are over, as just judged, without waiting."""

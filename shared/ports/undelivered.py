@@ -1,0 +1,73 @@
+"""What the services need to keep exports that could not be sent, and to try them again."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from shared.domain.exports.undelivered import Undelivered, UndeliveredState
+
+
+@dataclass(slots=True)
+class StoredUndelivered:
+    """A row as read or saved; `etag` is None where there is none yet."""
+
+    row: Undelivered
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UndeliveredPage:
+    """`next` is the token of the page after it; None at the end. There may be a next one even to an empty page."""
+
+    rows: list[Undelivered]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UndeliveredCount:
+    """How many rows are in each state; at least so many where the count is not `complete`."""
+
+    by_state: dict[str, int]
+    complete: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {"states": self.by_state, "total": sum(self.by_state.values()), "complete": self.complete}
+
+
+class UndeliveredStore(Protocol):
+    async def load(self, destination_id: str, profile_key: str) -> StoredUndelivered | None:
+        """The row of a destination and a profile, if there is one. Raises StorageError."""
+
+    async def save(self, undelivered: StoredUndelivered) -> None:
+        """Save the row if it is still the one read, and take its new etag. Raises ConflictError if it is not."""
+
+    async def delete(self, undelivered: StoredUndelivered) -> None:
+        """Delete the row if it is still the one read; none is no error. Raises ConflictError if it is another."""
+
+    def of(self, destination_id: str) -> AsyncIterator[StoredUndelivered]:
+        """All rows of a destination, in no particular order."""
+
+    async def page(
+        self, destination_id: str | None, state: UndeliveredState | None, token: str | None, most: int
+    ) -> UndeliveredPage:
+        """What one request finds of the rows of a destination, or of all; of one state, or of all.
+
+        `token` is the `next` of the page before. Raises BadContinuationError, StorageError.
+        """
+
+    async def count(self, destination_id: str, most: int) -> UndeliveredCount:
+        """How many rows a destination has, counted up to about `most`. Raises StorageError."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPointer:
+    """Says which row to try again, and nothing of the profile; one whose `attempt` is not the row's is outdated."""
+
+    destination_id: str
+    profile_key: str
+    attempt: int
+
+
+class RetryQueue(Protocol):
+    async def put(self, pointer: RetryPointer, delay: float) -> None:
+        """Bring `pointer` back in `delay` seconds. Raises StorageError."""

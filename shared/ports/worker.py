@@ -1,0 +1,52 @@
+"""Everything that a worker process needs of the outside, as the composition root fills it in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.ports.alerts import AlertStore, DeliveryQueue, WebhookSender
+from shared.ports.audit import AuditLog
+from shared.ports.backfills import BackfillStore, SliceQueue
+from shared.ports.configuration import ConfigurationStore
+from shared.ports.connections import HubVerifier, SecretStore
+from shared.ports.exports import ExportSender
+from shared.ports.health import HealthStore
+from shared.ports.last_exports import LastExportsStore
+from shared.ports.members import MemberIndex
+from shared.ports.profiles import ProfileStore
+from shared.ports.quarantine import Quarantine
+from shared.ports.queues import ChangesQueue, QueueCounter
+from shared.ports.runs import MetricSink, RunStore
+from shared.ports.time import Clock, Sleep
+from shared.ports.tracing import Tracing
+from shared.ports.undelivered import RetryQueue, UndeliveredStore
+from shared.ports.uploads import UploadFiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    profiles: ProfileStore
+    members: MemberIndex
+    configuration: ConfigurationStore
+    health: HealthStore
+    quarantine: Quarantine
+    undelivered: UndeliveredStore
+    backfills: BackfillStore
+    audit: AuditLog
+    runs: RunStore
+    last_exports: LastExportsStore
+    metrics: MetricSink
+    tracing: Tracing
+    changes: ChangesQueue
+    retries: RetryQueue
+    slices: SliceQueue
+    queues: QueueCounter
+    uploads: UploadFiles
+    alerts: AlertStore
+    alert_deliveries: DeliveryQueue
+    webhooks: WebhookSender
+    sender: ExportSender
+    secrets: SecretStore
+    verifier: HubVerifier
+    clock: Clock
+    sleep: Sleep
+    new_id: Callable[[], str]

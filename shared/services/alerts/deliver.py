@@ -1,0 +1,89 @@
+"""Sends events to those who subscribed: each attempt is claimed, made, and noted."""
+
+from contextlib import suppress
+from enum import StrEnum
+
+from shared.domain.alerts.delivery import AlertDelivery, after_attempt, claimed, delivery_key, given_up
+from shared.domain.alerts.delivery import DeliveryState as State
+from shared.domain.alerts.subscription import AlertSubscription, secret_name
+from shared.domain.alerts.webhooks import check_webhook_url, signed_headers
+from shared.errors import ConflictError, SecretError
+from shared.ports.alerts import AlertStore, DeliveryPointer, DeliveryQueue, Stored, WebhookAnswer, WebhookSender
+from shared.ports.connections import SecretStore
+from shared.ports.time import Clock
+
+
+class Delivered(StrEnum):
+    """What came of a pointer. `outdated`: the attempt was made already, or somebody else makes it."""
+
+    DELIVERED = "delivered"
+    RETRYING = "retrying"
+    FAILED = "failed"
+    OUTDATED = "outdated"
+
+
+class DeliverAlerts:
+    """`local` is the app on the local stack, which may call what runs beside it."""
+
+    def __init__(
+        self,
+        *,
+        store: AlertStore,
+        queue: DeliveryQueue,
+        secrets: SecretStore,
+        webhooks: WebhookSender,
+        clock: Clock,
+        local: bool,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._secrets = secrets
+        self._webhooks = webhooks
+        self._clock = clock
+        self._local = local
+
+    async def handle(self, pointer: DeliveryPointer) -> Delivered:
+        """Make the attempt that `pointer` brings, if it is its turn. Raises StorageError."""
+        stored = await self._store.deliveries.load(delivery_key(pointer.event_id, pointer.subscription_id))
+        if stored is None:
+            return Delivered.OUTDATED
+        attempt = claimed(stored.item, pointer.attempt, self._clock())
+        if attempt is None:
+            return Delivered.OUTDATED
+        stored.item = attempt
+        try:
+            await self._store.deliveries.save(stored)
+        except ConflictError:
+            return Delivered.OUTDATED
+        subscription = await self._store.subscriptions.load(pointer.subscription_id)
+        if subscription is None:
+            return await self._note(stored, given_up(attempt, "the subscription is gone"))
+        answer = await self.send(subscription.item, attempt.event_id, attempt.body)
+        after, delay = after_attempt(attempt, answer.problem, self._clock())
+        outcome = await self._note(stored, after)
+        if delay is not None:
+            following = DeliveryPointer(pointer.event_id, pointer.subscription_id, after.attempts + 1)
+            await self._queue.put(following, delay)
+        return outcome
+
+    async def send(self, subscription: AlertSubscription, event_id: str, body: str) -> WebhookAnswer:
+        """Post the event once, signed as of now."""
+        try:
+            url = check_webhook_url(subscription.url, local_allowed=self._local)
+            secret = await self._secrets.read(secret_name(subscription.id))
+            headers = signed_headers(secret, event_id, body.encode(), self._clock())
+        except (SecretError, ValueError) as error:
+            return WebhookAnswer(None, str(error))
+        return await self._webhooks.post(url, headers, body.encode())
+
+    async def give_up(self, pointer: DeliveryPointer) -> None:
+        """Note that a pointer failed at every delivery of the queue. Raises StorageError."""
+        stored = await self._store.deliveries.load(delivery_key(pointer.event_id, pointer.subscription_id))
+        if stored is not None and stored.item.state == State.PENDING:
+            await self._note(stored, given_up(stored.item, "it could not be worked on: the app's log says why"))
+
+    async def _note(self, stored: Stored[AlertDelivery], after: AlertDelivery) -> Delivered:
+        stored.item = after
+        with suppress(ConflictError):  # taken for lost meanwhile, and attempted again
+            await self._store.deliveries.save(stored)
+        return Delivered.RETRYING if after.state == State.PENDING else Delivered(str(after.state))

@@ -1,0 +1,182 @@
+"""Opens and resolves alerts, and lets those who subscribed hear of it.
+
+An event is told of in three steps, each of which may be repeated: the alert's row says what is to be told, a row for
+each delivery is added, the alert's row says that it was. A run that ends in between is finished by the next.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from shared.domain.alerts import alert as alert_state
+from shared.domain.alerts import delivery as alert_delivery
+from shared.domain.alerts.alert import Alert, AlertEvent, alert_key, next_state
+from shared.domain.alerts.delivery import AlertDelivery, exhausted, given_up, overdue
+from shared.domain.alerts.rules import RULES, Facts, Verdict
+from shared.domain.alerts.subscription import AlertSubscription
+from shared.domain.alerts.webhooks import cloud_event
+from shared.errors import ConflictError
+from shared.ports.alerts import AlertStore, DeliveryPointer, DeliveryQueue, Stored
+from shared.ports.runs import MetricSink
+from shared.ports.time import Clock
+from shared.services.alerts.facts import AlertFacts
+from shared.services.configuration.cache import ConfigurationCache
+
+
+@dataclass(slots=True)
+class AlertRun:
+    """What one run told of, as plain JSON: each event at least once, however often runs end early."""
+
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+
+class _Wanted(NamedTuple):
+    destination_id: str
+    rule_id: str
+    threshold: float
+
+
+class EvaluateAlerts:
+    def __init__(
+        self,
+        *,
+        configuration: ConfigurationCache,
+        facts: AlertFacts,
+        store: AlertStore,
+        queue: DeliveryQueue,
+        metrics: MetricSink,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._configuration = configuration
+        self._facts = facts
+        self._store = store
+        self._queue = queue
+        self._metrics = metrics
+        self._clock = clock
+        self._new_id = new_id
+
+    async def run(self, outcome: AlertRun) -> None:
+        """Judge every destination, and note in `outcome` what was told of. Raises StorageError."""
+        destinations = sorted((await self._configuration.current()).targets.by_id)
+        subscriptions = [stored.item for stored in await self._store.subscriptions.all()]
+        alerts = {stored.item.key: stored for stored in await self._store.alerts.all()}
+        for left in alerts.values():
+            await self._tell(left, subscriptions, outcome)  # what a run before this one left
+        facts = await self._facts.of(destinations)
+        wanted = {alert_key(*each): each for each in _wanted(destinations, subscriptions)}
+        for key in dict.fromkeys((*wanted, *alerts)):
+            stored = alerts.get(key)
+            after = self._judged(stored.item if stored else None, wanted.get(key), facts)
+            if after is None:
+                await self._forget(stored)
+            elif (saved := await self._saved(Stored(after, stored.etag if stored else None))) is not None:
+                alerts[key] = saved
+                await self._tell(saved, subscriptions, outcome)
+        self._metrics.publish_alerts(stored.item for stored in alerts.values())
+        await self._look_after_deliveries()
+
+    async def alerts(self) -> list[Alert]:
+        """The latest alert of each kind: those that are open first, then the latest resolved. Raises StorageError."""
+        found = [stored.item for stored in await self._store.alerts.all()]
+        return sorted(found, key=lambda alert: (alert.resolved_at > 0, -alert.resolved_at, -alert.opened_at))
+
+    async def deliveries(self) -> list[AlertDelivery]:
+        """The latest first. Raises StorageError."""
+        found = [stored.item for stored in await self._store.deliveries.all()]
+        return sorted(found, key=lambda delivery: -delivery.created_at)
+
+    def _judged(self, current: Alert | None, wanted: _Wanted | None, facts: Mapping[str, Facts]) -> Alert | None:
+        """What becomes of the alert; None where that is nothing new.
+
+        One that is not wanted any more, for its destination or the threshold is gone, is over.
+        """
+        value, verdict, now = None, Verdict.CLEAR, self._clock()
+        if wanted is not None:
+            rule, known = RULES[wanted.rule_id], facts[wanted.destination_id]
+            value, verdict = rule.measure(known), rule.evaluate(known, wanted.threshold)
+        if current is not None and not current.resolved_at:
+            return next_state(current, verdict, value, now)
+        if wanted is None or value is None or verdict != Verdict.FIRING:
+            return None
+        return Alert(
+            id=self._new_id(),
+            destination_id=wanted.destination_id,
+            rule=wanted.rule_id,
+            threshold=wanted.threshold,
+            value=value,
+            opened_at=now,
+        )
+
+    async def _saved(self, stored: Stored[Alert]) -> Stored[Alert] | None:
+        try:
+            await self._store.alerts.save(stored)
+        except ConflictError:  # another run was faster, and tells of it
+            return None
+        return stored
+
+    async def _forget(self, stored: Stored[Alert] | None) -> None:
+        if stored is not None and alert_state.outdated(stored.item, self._clock()):
+            with suppress(ConflictError):
+                await self._store.alerts.delete(stored)
+
+    async def _tell(self, stored: Stored[Alert], subscriptions: list[AlertSubscription], outcome: AlertRun) -> None:
+        while (event := stored.item.unannounced) is not None:
+            alert = stored.item
+            outcome.told.append({"event": str(event), **alert.to_json()})
+            body = _body(alert, event)
+            for subscription in subscriptions:
+                if subscription.wants(alert):
+                    await self._deliver(alert.event_id(event), subscription.id, body)
+            stored.item = alert.model_copy(update={"announced": event})
+            try:
+                await self._store.alerts.save(stored)
+            except ConflictError:  # another run tells of it, too, by the same rows
+                return
+
+    async def _deliver(self, event_id: str, subscription_id: str, body: str) -> None:
+        """Row first, then its pointer: a pointer that is never put is missed by a later run."""
+        now = self._clock()
+        delivery = AlertDelivery(
+            event_id=event_id, subscription_id=subscription_id, body=body, created_at=now, due_at=now
+        )
+        with suppress(ConflictError):  # a run before this one, or beside it
+            await self._store.deliveries.save(Stored(delivery, None))
+            await self._queue.put(DeliveryPointer(event_id, subscription_id, 1), 0)
+
+    async def _look_after_deliveries(self) -> None:
+        now = self._clock()
+        for stored in await self._store.deliveries.all():
+            delivery = stored.item
+            with suppress(ConflictError):
+                if alert_delivery.outdated(delivery, now):
+                    await self._store.deliveries.delete(stored)
+                elif overdue(delivery, now) and exhausted(delivery):
+                    stored.item = given_up(delivery, "the last attempt was cut off")
+                    await self._store.deliveries.save(stored)
+                elif overdue(delivery, now):
+                    next_attempt = delivery.attempts + 1
+                    stored.item = delivery.model_copy(update={"due_at": now})
+                    await self._store.deliveries.save(stored)
+                    await self._queue.put(DeliveryPointer(delivery.event_id, delivery.subscription_id, next_attempt), 0)
+
+
+def _wanted(destinations: Iterable[str], subscriptions: Iterable[AlertSubscription]) -> Iterable[_Wanted]:
+    """Each alert that there may be: by the usual thresholds, and by those subscribed to."""
+    thresholds: Mapping[str, set[float]] = defaultdict(set)
+    for subscription in subscriptions:
+        for rule_id in subscription.events:
+            thresholds[rule_id].add(subscription.threshold(rule_id))
+    for destination_id in destinations:
+        for rule in RULES.values():
+            for threshold in sorted({float(rule.threshold)} | thresholds[rule.id]):
+                yield _Wanted(destination_id, rule.id, threshold)
+
+
+def _body(alert: Alert, event: AlertEvent) -> str:
+    """As the alert was when it opened, also where it is over by then: the same text whenever it is told."""
+    at = alert.opened_at if event == AlertEvent.OPENED else alert.resolved_at
+    told = alert.model_copy(update={"resolved_at": 0}) if event == AlertEvent.OPENED else alert
+    return cloud_event(alert.event_id(event), str(event), alert.destination_id, at, told.to_json())

@@ -1,0 +1,89 @@
+"""What is known of a destination, as the rules of alerts need it."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import TypeVar
+
+from shared.domain.alerts.rules import WINDOW, Facts
+from shared.domain.backfills.backfill import BackfillKind, BackfillState
+from shared.domain.exports.undelivered import UndeliveredState
+from shared.domain.instants import SECOND
+from shared.errors import StorageError
+from shared.ports.backfills import BackfillStore
+from shared.ports.health import DestinationTrouble, HealthStore
+from shared.ports.time import Clock
+from shared.ports.undelivered import UndeliveredStore
+from shared.services.runs.history import RunHistory
+
+COUNTED = 10_000
+_AT_ONCE = 8
+Found = TypeVar("Found")
+
+
+class AlertFacts:
+    """What cannot be read is unknown; the rest is judged all the same."""
+
+    def __init__(
+        self,
+        *,
+        health: HealthStore,
+        undelivered: UndeliveredStore,
+        backfills: BackfillStore,
+        history: RunHistory,
+        clock: Clock,
+    ) -> None:
+        self._health = health
+        self._undelivered = undelivered
+        self._backfills = backfills
+        self._history = history
+        self._clock = clock
+
+    async def of(self, destination_ids: list[str]) -> dict[str, Facts]:
+        """The facts of each of these destinations."""
+        now = self._clock()
+        troubles, running = await asyncio.gather(_known(self._health.load()), _known(self._oldest_backfills()))
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def facts_of(destination_id: str) -> Facts:
+            async with turns:
+                return Facts(
+                    down_seconds=None if troubles is None else _down(troubles.get(destination_id), now),
+                    dead_rows=await _known(self._dead_rows(destination_id)),
+                    exports=await _known(self._history.totals(destination_id, now - WINDOW, now)),
+                    backfill_seconds=None if running is None else _since(running.get(destination_id), now),
+                )
+
+        found = await asyncio.gather(*(facts_of(each) for each in destination_ids))
+        return dict(zip(destination_ids, found, strict=True))
+
+    async def _oldest_backfills(self) -> Mapping[str, int]:
+        """When the oldest backfill that runs was started, by destination."""
+        started: dict[str, int] = {}
+        async for stored in self._backfills.all():
+            backfill = stored.backfill
+            if backfill.kind == BackfillKind.BACKFILL and backfill.state == BackfillState.RUNNING:
+                oldest = started.get(backfill.destination_id, backfill.started_at)
+                started[backfill.destination_id] = min(oldest, backfill.started_at)
+        return started
+
+    async def _dead_rows(self, destination_id: str) -> int | None:
+        """At least so many; None where there may be some behind those that were counted."""
+        count = await self._undelivered.count(destination_id, COUNTED)
+        dead = count.by_state.get(UndeliveredState.DEAD, 0)
+        return dead if dead or count.complete else None
+
+
+async def _known(finding: Awaitable[Found]) -> Found | None:
+    try:
+        return await finding
+    except StorageError:
+        return None
+
+
+def _down(trouble: DestinationTrouble | None, now: int) -> float:
+    return 0.0 if trouble is None or trouble.recovering else _since(trouble.since, now)
+
+
+def _since(began: int | None, now: int) -> float:
+    """At least a second since something began: clocks differ. 0 where nothing did."""
+    return 0.0 if began is None else max(1.0, (now - began) / SECOND)

@@ -1,0 +1,102 @@
+"""Answers what is known of a profile, and what a change of it would export and why; nothing is saved or sent."""
+
+import asyncio
+
+from shared.domain.configuration.model import Configuration
+from shared.domain.configuration.targets import Targets
+from shared.domain.exports.dry_run import DryRun, Surroundings, Verdict, dry_run, standing
+from shared.domain.exports.profile_view import ProfileView
+from shared.domain.exports.undelivered import Undelivered
+from shared.domain.messages.message import refuse_lone_surrogates
+from shared.domain.profile.change import InvalidChangeError, parse_change
+from shared.domain.profile_key import profile_key
+from shared.errors import ProfileTooLargeError
+from shared.ports.profiles import ProfileStore
+from shared.ports.time import Clock
+from shared.ports.undelivered import UndeliveredStore
+from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
+from shared.services.delivery.deliver import Delivery
+
+
+class ExplainProfile:
+    def __init__(
+        self,
+        *,
+        profiles: ProfileStore,
+        undelivered: UndeliveredStore,
+        configuration: ConfigurationCache,
+        delivery: Delivery,
+        clock: Clock,
+    ) -> None:
+        self._profiles = profiles
+        self._undelivered = undelivered
+        self._configuration = configuration
+        self._delivery = delivery
+        self._clock = clock
+
+    async def look_up(self, profile_id: str) -> ProfileView | None:
+        """All that is remembered of the profile; None if nothing is. Reads one row, and one for each destination.
+
+        Raises StorageError.
+        """
+        profile = await self._profiles.load(profile_id)
+        rows = await self._rows(profile_id, await self._configuration.current())
+        if profile.etag is None and not rows:
+            return None
+        return ProfileView(profile.key, profile.state, [rows[destination_id] for destination_id in sorted(rows)])
+
+    async def dry_run(self, change: object | None, profile_id: str) -> DryRun:
+        """What `change`, an item as in a message, would export now, and why or why not, for every destination.
+
+        The change may leave out its profileId. Without a change: what each destination would hear if it were told
+        again. Raises StorageError.
+        """
+        profile = await self._profiles.load(profile_id)
+        snapshot = await self._configuration.current()
+        rows = await self._rows(profile_id, snapshot)
+        now = self._clock()
+        around = Surroundings(
+            snapshot.targets, lambda destination_id: self._delivery.held_back(destination_id, snapshot), rows, now
+        )
+        if change is None:
+            return standing(profile.state, around)
+        version = profile.state.version
+        try:
+            parsed = parse_change(_of_profile(change, profile_id), now)
+        except InvalidChangeError as error:
+            return DryRun(profile_id, now, version, problems=error.problems)
+        foreseen = dry_run(profile.state, parsed, around)
+        profile.state.forget_outdated(now)
+        try:
+            self._profiles.require_room(profile)
+        except ProfileTooLargeError as error:
+            return DryRun(profile_id, now, version, problems=[str(error)])
+        return foreseen
+
+    async def preview(self, profile_id: str, destination_id: str, configuration: Configuration) -> Verdict:
+        """What the destination would hear of the profile as it is, were the configuration this one.
+
+        The destination must have a dataflow in it. Raises StorageError.
+        """
+        profile = await self._profiles.load(profile_id)
+        around = Surroundings(Targets.of(configuration), lambda _: None, {}, self._clock())
+        verdicts = standing(profile.state, around).verdicts
+        return next(verdict for verdict in verdicts if verdict.destination_id == destination_id)
+
+    async def _rows(self, profile_id: str, snapshot: ConfigurationSnapshot) -> dict[str, Undelivered]:
+        """What destinations have not heard of the profile, by their ids."""
+        key = profile_key(profile_id)
+        destinations = [*snapshot.targets.by_id, *snapshot.targets.inactive]
+        found = await asyncio.gather(*(self._undelivered.load(each, key) for each in destinations))
+        return {stored.row.destination_id: stored.row for stored in found if stored is not None}
+
+
+def _of_profile(change: object, profile_id: str) -> object:
+    """`change` with the id of the profile, if it is one that could have it. Raises InvalidChangeError."""
+    refuse_lone_surrogates(change)
+    if not isinstance(change, dict):
+        return change
+    named = change.get("profileId", profile_id)
+    if isinstance(named, str) and named != profile_id:
+        raise InvalidChangeError(["/profileId: expected the profile that is asked about, or no such field"])
+    return {"profileId": profile_id, **change}

@@ -1,0 +1,86 @@
+"""What the host gave up on: changes go to quarantine, and what was still to be sent is stored as undelivered."""
+
+from dataclasses import replace
+
+from shared.domain.exports.export import export_of
+from shared.domain.exports.undelivered import Failure, UndeliveredState
+from shared.domain.messages.message import decode_message
+from shared.errors import ConflictError
+from shared.ports.profiles import ProfileStore
+from shared.ports.quarantine import Quarantine, QuarantinedItem
+from shared.ports.time import Clock
+from shared.ports.undelivered import RetryPointer, StoredUndelivered, UndeliveredStore
+from shared.services.changes.export import InboundMessage
+from shared.services.configuration.cache import ConfigurationCache
+from shared.services.delivery.deliver import Delivery
+from shared.services.runs.record import RecordRuns
+
+_GAVE_UP = "the message failed at every delivery: mend the cause that the log names, then replay it"
+
+
+class Poisoned:
+    """Handlers of the `-poison` queues."""
+
+    def __init__(
+        self,
+        *,
+        profiles: ProfileStore,
+        configuration: ConfigurationCache,
+        quarantine: Quarantine,
+        delivery: Delivery,
+        undelivered: UndeliveredStore,
+        runs: RecordRuns,
+        clock: Clock,
+    ) -> None:
+        self._profiles = profiles
+        self._configuration = configuration
+        self._quarantine = quarantine
+        self._delivery = delivery
+        self._undelivered = undelivered
+        self._runs = runs
+        self._clock = clock
+
+    async def changes(self, message: InboundMessage) -> None:
+        """Keep the message in quarantine, each item by itself, so that a profile can be forgotten. Raises StorageError.
+
+        Some of it may have been applied, and its exports be due; the copy on the poison queue has another id, so all
+        that is due for its profiles is stored as undelivered. That may send twice, and loses nothing.
+        """
+        decoded = decode_message(message.body, self._clock())
+        for profile_id in {change.profile_id for _, change in decoded.changes}:
+            await self._store_what_is_due(profile_id)
+        items = [
+            QuarantinedItem(message.id, index, message.received_at, _GAVE_UP, decoded.source(index), change.profile_id)
+            for index, change in decoded.changes
+        ]
+        items += [
+            QuarantinedItem(message.id, index, message.received_at, _GAVE_UP, decoded.source(index))
+            for index, _ in decoded.audiences
+        ]
+        items += [
+            QuarantinedItem(message.id, item.index, message.received_at, item.reason, item.raw, item.profile_id)
+            for item in decoded.rejected
+        ]
+        for item in items:
+            await self._quarantine.put(item)
+
+    async def _store_what_is_due(self, profile_id: str) -> None:
+        targets = (await self._configuration.current()).targets
+        profile = await self._profiles.load(profile_id)
+        for due in profile.state.due.values():
+            for target_id, reasons in due.reasons.items():
+                if target := targets.by_id.get(target_id):
+                    export = export_of(profile.state, target, targets.catalog, reasons, self._clock())
+                    await self._delivery.store(export, Failure("its message failed at every delivery"))
+
+    async def pointer(self, pointer: RetryPointer) -> None:
+        """Mark the row dead that the pointer could not bring further. Raises StorageError."""
+        stored = await self._undelivered.load(pointer.destination_id, pointer.profile_key)
+        if stored is None or stored.row.state != UndeliveredState.RETRYING:
+            return
+        row = replace(stored.row, state=UndeliveredState.DEAD, last_error="its retry failed at every delivery")
+        try:
+            await self._undelivered.save(StoredUndelivered(row, stored.etag))
+        except ConflictError:
+            return  # a newer export failed meanwhile; watch_destinations finds the row overdue
+        self._runs.dead(row.destination_id)

@@ -1,0 +1,72 @@
+"""What is in quarantine: shown, and put back on the queue once the cause is mended."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+
+from shared.errors import MessageTooLargeError, NotInQuarantineError
+from shared.ports.quarantine import Quarantine, QuarantinePage, StoredQuarantinedItem
+from shared.ports.queues import ChangesQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One row's outcome: `problem` says why it stays in quarantine, None that it is on the queue."""
+
+    row_id: str
+    problem: str | None = None
+
+
+class ReplayQuarantined:
+    """An item comes back as a message of its own; if it cannot be taken still, it is quarantined under a new id."""
+
+    def __init__(self, *, quarantine: Quarantine, changes: ChangesQueue) -> None:
+        self._quarantine = quarantine
+        self._changes = changes
+
+    async def quarantined(self, reason: str | None = None) -> AsyncIterator[StoredQuarantinedItem]:
+        """What is in quarantine now, newest first; only what has `reason` within its reason. Raises StorageError."""
+        async for stored in self._quarantine.newest_first():
+            if reason is None or reason in stored.reason:
+                yield stored
+
+    async def page(self, reason: str | None = None, token: str | None = None, most: int = 100) -> QuarantinePage:
+        """The same page by page, without the bytes; a page may be short, even empty, though there is a next one.
+
+        Raises BadContinuationError, StorageError.
+        """
+        return await self._quarantine.page(reason, token, most)
+
+    async def get(self, row_id: str) -> StoredQuarantinedItem:
+        """Raises NotInQuarantineError, StorageError."""
+        stored = await self._quarantine.get(row_id)
+        if stored is None:
+            raise NotInQuarantineError(row_id)
+        return stored
+
+    async def drop(self, row_id: str) -> None:
+        """Forget the item for good. Raises NotInQuarantineError, StorageError."""
+        await self.get(row_id)
+        await self._quarantine.delete(row_id)
+
+    async def replay(self, row_ids: Iterable[str]) -> AsyncIterator[Replayed]:
+        """Replay these rows, one after the other.
+
+        Raises StorageError: the row it was at may then be on the queue and in quarantine, the later ones are as before.
+        """
+        for row_id in row_ids:
+            stored = await self._quarantine.get(row_id)
+            yield Replayed(row_id, str(NotInQuarantineError(row_id))) if stored is None else await self._put(stored)
+
+    async def replay_all(self, reason: str | None = None) -> AsyncIterator[Replayed]:
+        """Replay what `quarantined` finds: what comes back meanwhile is not replayed again. Raises as `replay` does."""
+        async for stored in self.quarantined(reason):
+            yield await self._put(stored)
+
+    async def _put(self, stored: StoredQuarantinedItem) -> Replayed:
+        try:
+            await self._changes.put(stored.raw)
+        except MessageTooLargeError as error:
+            return Replayed(stored.row_id, str(error))
+        # Only now, so that a crash in between leaves the item twice, which does no harm, and not nowhere.
+        await self._quarantine.delete(stored.row_id)
+        return Replayed(stored.row_id)

@@ -1,0 +1,200 @@
+"""One more attempt at an export that could not be sent, with the profile as it is by then."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+from shared.domain.exports.decision import BACKFILL
+from shared.domain.exports.export import Export, current_export
+from shared.domain.exports.undelivered import Undelivered, UndeliveredState, after_failed_retry, retry_delay
+from shared.domain.profile.deletion import DeletionPhase
+from shared.domain.profile_key import profile_key
+from shared.errors import ConflictError, ExportTooLargeError, SendError
+from shared.ports.exports import ExportSender
+from shared.ports.profiles import ProfileStore, StoredProfile
+from shared.ports.time import Clock
+from shared.ports.undelivered import RetryPointer, RetryQueue, StoredUndelivered, UndeliveredStore
+from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
+from shared.services.delivery.circuit_breakers import CircuitBreakers
+from shared.services.delivery.deliver import failure_of
+from shared.services.delivery.forget_profiles import ForgetProfiles
+from shared.services.runs.record import RecordRuns
+
+
+class Attempt(StrEnum):
+    """What came of an attempt.
+
+    `refused`: the hub takes no event like this one, though others. `kept`: the hub took it, and the row stays until
+    every worker knows that it does.
+    """
+
+    SENT = "sent"
+    KEPT = "kept"
+    FAILED = "failed"
+    REFUSED = "refused"
+    PARKED = "parked"
+    DROPPED = "dropped"
+    OUTDATED = "outdated"
+
+
+def failed_attempt(error: SendError) -> Attempt:
+    return Attempt.REFUSED if isinstance(error, ExportTooLargeError) else Attempt.FAILED
+
+
+class RetryExport:
+    """`retry_delays` in seconds, one for each retry."""
+
+    def __init__(
+        self,
+        *,
+        profiles: ProfileStore,
+        configuration: ConfigurationCache,
+        sender: ExportSender,
+        breakers: CircuitBreakers,
+        undelivered: UndeliveredStore,
+        retries: RetryQueue,
+        forget: ForgetProfiles,
+        runs: RecordRuns,
+        clock: Clock,
+        retry_delays: Sequence[float],
+    ) -> None:
+        self._profiles = profiles
+        self._configuration = configuration
+        self._sender = sender
+        self._breakers = breakers
+        self._undelivered = undelivered
+        self._retries = retries
+        self._forget = forget
+        self._runs = runs
+        self._clock = clock
+        self._retry_delays = retry_delays
+
+    async def handle(self, pointer: RetryPointer) -> Attempt:
+        """Try the row that `pointer` names. Raises StorageError, after which the pointer is to come again."""
+        stored = await self._undelivered.load(pointer.destination_id, pointer.profile_key)
+        if stored is None or stored.row.state != UndeliveredState.RETRYING:
+            return Attempt.OUTDATED
+        if stored.row.attempts == pointer.attempt + 1:
+            # This pointer was handled, but not to its end: its successor may never have been put.
+            await self.point_to(stored.row)
+            return Attempt.OUTDATED
+        if stored.row.attempts != pointer.attempt:
+            return Attempt.OUTDATED
+        snapshot = await self._configuration.current()
+        if self._breakers.open_since(pointer.destination_id, snapshot) is not None:
+            return await self._park(stored, "destination down")
+        return await self.attempt(stored, snapshot)
+
+    async def attempt(self, stored: StoredUndelivered, snapshot: ConfigurationSnapshot) -> Attempt:
+        """Send the current state for `stored`; its row goes, or says what failed. Raises StorageError."""
+        row = stored.row
+        target = snapshot.targets.by_id.get(row.destination_id)
+        if target is not None and not target.dataflow.enabled:
+            return await self._park(stored, "dataflow paused")
+        profile = await self._profiles.load(row.profile_id)
+        export = self._export_of(row, profile, snapshot)
+        if export is None:
+            await self._drop(stored)
+            await self._go_on_deleting(profile, {})
+            return Attempt.DROPPED
+        try:
+            await self._send(export)
+        except SendError as error:
+            await self._failed(stored, error)
+            return failed_attempt(error)
+        self._breakers.succeeded(row.destination_id)
+        await self._settle(stored, export)
+        await self._go_on_deleting(profile, {row.destination_id: export.version})
+        return Attempt.SENT
+
+    async def _send(self, export: Export) -> None:
+        """Raises SendError."""
+        self._runs.retried(export.destination.id)
+        try:
+            await self._sender.enqueue(export)
+        except SendError:
+            self._runs.failed(export.destination.id)
+            raise
+        self._runs.acknowledged(export, fresh=BACKFILL not in export.reasons)
+
+    async def _go_on_deleting(self, profile: StoredProfile, acknowledged: dict[str, int]) -> None:
+        """A destination that has now heard of a deletion may have been the last one."""
+        deletion = profile.state.deletion
+        if deletion is not None and deletion.phase == DeletionPhase.LEAVING:
+            await self._forget.proceed(profile.key, acknowledged)
+
+    async def _failed(self, stored: StoredUndelivered, error: SendError) -> None:
+        await self._breakers.failed(error)
+        following = after_failed_retry(stored.row, failure_of(error), self._clock(), self._retry_delays)
+        try:
+            await self._undelivered.save(StoredUndelivered(following.row, stored.etag))
+        except ConflictError:
+            # A newer export failed meanwhile; its row counts one attempt less, which does no harm.
+            await self.point_to(stored.row)
+            return
+        if following.row.state == UndeliveredState.DEAD != stored.row.state:
+            self._runs.dead(stored.row.destination_id)
+        if following.pointer_delay is not None:
+            await self.point_to(following.row)
+
+    async def _settle(self, stored: StoredUndelivered, sent: Export) -> None:
+        """Delete the row, unless a later version failed while this one was on its way.
+
+        One that was parked meanwhile stays, too: whoever parked it counts on it to be there.
+        """
+        while True:
+            try:
+                await self._undelivered.delete(stored)
+            except ConflictError:
+                again = await self._undelivered.load(sent.destination.id, profile_key(sent.profile_id))
+                if again is None or again.row.state == UndeliveredState.PARKED:
+                    return
+                if again.row.version > sent.version:
+                    if again.row.state == UndeliveredState.RETRYING:
+                        await self.point_to(again.row)
+                    return
+                stored = again
+            else:
+                return
+
+    async def _park(self, stored: StoredUndelivered, why: str) -> Attempt:
+        row = replace(stored.row, state=UndeliveredState.PARKED, last_error=why)
+        try:
+            await self._undelivered.save(StoredUndelivered(row, stored.etag))
+        except ConflictError:
+            await self.point_to(stored.row)
+        else:
+            if stored.row.state != UndeliveredState.PARKED:
+                self._runs.parked(row.destination_id)
+        return Attempt.PARKED
+
+    async def _drop(self, stored: StoredUndelivered) -> None:
+        try:
+            await self._undelivered.delete(stored)
+        except ConflictError:
+            await self.point_to(stored.row)
+
+    async def probe(self, stored: StoredUndelivered, snapshot: ConfigurationSnapshot) -> bool:
+        """Send the current state for `stored` and leave its row: a worker may be counting on the row to be there.
+
+        False if its destination does not want the profile any more, so that nothing was sent. Raises SendError,
+        StorageError.
+        """
+        export = self._export_of(stored.row, await self._profiles.load(stored.row.profile_id), snapshot)
+        if export is None:
+            return False
+        await self._send(export)
+        return True
+
+    @staticmethod
+    def _export_of(row: Undelivered, profile: StoredProfile, snapshot: ConfigurationSnapshot) -> Export | None:
+        """The export that `row` calls for by now; None if its destination does not want the profile any more."""
+        target = snapshot.targets.by_id.get(row.destination_id)
+        if target is None:
+            return None
+        return current_export(profile.state, target, snapshot.targets.catalog, row.reasons, row.occurred_at)
+
+    async def point_to(self, row: Undelivered) -> None:
+        """Put a pointer to `row` on the retry queue."""
+        pointer = RetryPointer(row.destination_id, profile_key(row.profile_id), row.attempts)
+        await self._retries.put(pointer, retry_delay(row, self._retry_delays))

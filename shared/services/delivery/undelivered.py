@@ -1,0 +1,51 @@
+"""What destinations have not heard of, for people: page by page, row by row, counted."""
+
+import asyncio
+
+from shared.domain.exports.undelivered import Undelivered, UndeliveredState
+from shared.ports.health import HealthStore, RedriveRequest
+from shared.ports.undelivered import UndeliveredCount, UndeliveredPage, UndeliveredStore
+from shared.services.configuration.cache import ConfigurationCache
+
+COUNTED = 10_000
+"""Up to about how many rows of each destination are counted."""
+
+
+class UndeliveredExports:
+    """Trying them again is up to `WatchDestinations`: `redrive_one`, `request_redrive`."""
+
+    def __init__(
+        self, *, undelivered: UndeliveredStore, health: HealthStore, configuration: ConfigurationCache
+    ) -> None:
+        self._undelivered = undelivered
+        self._health = health
+        self._configuration = configuration
+
+    async def page(
+        self,
+        destination_id: str | None = None,
+        state: UndeliveredState | None = None,
+        token: str | None = None,
+        most: int = 100,
+    ) -> UndeliveredPage:
+        """At most `most` rows (up to 1,000), perhaps none though there is a next page.
+
+        Raises BadContinuationError, StorageError.
+        """
+        return await self._undelivered.page(destination_id, state, token, most)
+
+    async def get(self, destination_id: str, profile_key: str) -> Undelivered | None:
+        """Raises StorageError."""
+        stored = await self._undelivered.load(destination_id, profile_key)
+        return None if stored is None else stored.row
+
+    async def counts(self) -> dict[str, UndeliveredCount]:
+        """How many rows each destination has, by its id; a request or a few for each. Raises StorageError."""
+        targets = (await self._configuration.current()).targets
+        destinations = sorted([*targets.by_id, *targets.inactive])
+        counts = await asyncio.gather(*(self._undelivered.count(each, COUNTED) for each in destinations))
+        return dict(zip(destinations, counts, strict=True))
+
+    async def redrives(self) -> dict[str, RedriveRequest]:
+        """The redrives that were asked for and are not done, by destination id. Raises StorageError."""
+        return await self._health.requests()

@@ -1,0 +1,88 @@
+"""What the API takes and gives of alerts."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from shared.domain.alerts.subscription import AlertSubscription, SubscriptionDetails
+from shared.ports.alerts import WebhookAnswer
+from shared.services.alerts.subscriptions import CreatedSubscription
+from shared.web.api.models.views import View
+
+
+class RuleView(View):
+    id: str
+    description: str
+    unit: str
+    threshold: float = Field(description="The greatest value that is no alert, unless a subscription says another")
+
+
+class AlertView(View):
+    """`threshold` is the one by which it opened: there is an alert of its own for each that is subscribed to."""
+
+    id: str
+    state: Literal["open", "resolved"]
+    destination_id: str
+    rule: str
+    description: str
+    value: float = Field(description="The last that was found, in `unit`")
+    threshold: float
+    unit: str
+    opened_at: str
+    resolved_at: str | None
+
+
+class AlertDeliveryView(View):
+    event_id: str
+    subscription_id: str
+    state: Literal["pending", "delivered", "failed"]
+    attempts: int
+    last_attempt_at: str | None
+    error: str | None
+
+
+class AlertList(View):
+    """Open alerts first, then the latest resolved; the latest deliveries first."""
+
+    alerts: list[AlertView]
+    deliveries: list[AlertDeliveryView]
+    rules: list[RuleView]
+
+
+class AlertSubscriptionResource(SubscriptionDetails):
+    """A subscription; its secret is not told."""
+
+    id: str = Field(default="", description="Given by the app", json_schema_extra={"readOnly": True})
+
+    @classmethod
+    def of(cls, subscription: AlertSubscription) -> "AlertSubscriptionResource":
+        return cls(**subscription.model_dump())
+
+    @property
+    def details(self) -> SubscriptionDetails:
+        return SubscriptionDetails(**self.model_dump(exclude={"id"}))
+
+
+class AlertSubscriptionList(View):
+    subscriptions: list[AlertSubscriptionResource]
+
+
+class CreatedAlertSubscription(View):
+    subscription: AlertSubscriptionResource
+    secret: str = Field(description="What events are signed with: keep it, for it is not told again")
+
+    @classmethod
+    def of(cls, created: CreatedSubscription) -> "CreatedAlertSubscription":
+        return cls(subscription=AlertSubscriptionResource.of(created.subscription), secret=created.secret)
+
+
+class TestedView(View):
+    """What the receiver answered to a test event."""
+
+    delivered: bool
+    status: int | None = Field(description="Of its answer; null where there was none")
+    problem: str | None
+
+    @classmethod
+    def of(cls, answer: WebhookAnswer) -> "TestedView":
+        return cls(delivered=answer.problem is None, status=answer.status, problem=answer.problem)

@@ -1,0 +1,74 @@
+"""What the API gives of what was counted."""
+
+from pydantic import Field
+
+from shared.domain.instants import SECOND
+from shared.domain.runs import Histogram, RunCounts
+from shared.web.api.models.views import View
+
+
+class DurationsView(View):
+    """In seconds; without any, there are no quantiles."""
+
+    count: int
+    mean: float | None
+    p50: float | None
+    p95: float | None
+
+    @classmethod
+    def of(cls, histogram: Histogram) -> "DurationsView":
+        count = histogram.count
+        mean = _seconds(histogram.total / count) if count else None
+        return cls(
+            count=count, mean=mean, p50=_seconds(histogram.quantile(0.5)), p95=_seconds(histogram.quantile(0.95))
+        )
+
+
+class CountsView(View):
+    received: int = Field(description="Changes that brought the destination into question; of `*`: all")
+    activated: dict[str, int] = Field(description="Exports that were acknowledged, by their reasons")
+    excluded: dict[str, int] = Field(description="Changes that called for no export, by the reason why not")
+    failed: int = Field(description="Attempts that failed")
+    retried: int = Field(description="Attempts that were not the first of their export")
+    dead: int = Field(description="Exports given up")
+    parked: int = Field(description="Exports that wait for their destination")
+    bytes_sent: int = Field(description="Of the bodies that were acknowledged")
+    latency: DurationsView = Field(description="From the insertion into the queue to the hub's acknowledgement")
+    freshness: DurationsView = Field(description="From the change's occurredAt to the hub's acknowledgement")
+
+    @classmethod
+    def of(cls, counts: RunCounts) -> "CountsView":
+        return cls(
+            received=counts.received,
+            activated=dict(counts.activated),
+            excluded=dict(counts.excluded),
+            failed=counts.failed,
+            retried=counts.retried,
+            dead=counts.dead,
+            parked=counts.parked,
+            bytes_sent=counts.bytes_sent,
+            latency=DurationsView.of(counts.latency),
+            freshness=DurationsView.of(counts.freshness),
+        )
+
+
+class SlotView(View):
+    """What was counted from `start` until the next slot's."""
+
+    start: str
+    counts: CountsView
+
+
+class MetricsView(View):
+    """`step` in seconds; the first slot starts at `since`, a multiple of it."""
+
+    destination_id: str
+    since: str
+    until: str
+    step: int
+    totals: CountsView
+    slots: list[SlotView]
+
+
+def _seconds(microseconds: float | None) -> float | None:
+    return None if microseconds is None else round(microseconds / SECOND, 3)

@@ -1,0 +1,50 @@
+"""The whole configuration as one declarative file, for pipelines: the same that `python -m local apply` takes."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from shared.domain.configuration.model import Configuration, ConfigurationFile
+from shared.services.configuration.edit import as_file
+from shared.web.api.models.views import PlanView
+from shared.web.api.resources import note_plan
+from shared.web.context import Relay
+from shared.web.etags import check_preconditions, etag_of
+from shared.web.guarded import GuardedRoute, needs
+from shared.web.permissions import Permission
+
+router = APIRouter(prefix="/api/config", tags=["configuration"], route_class=GuardedRoute)
+
+
+@router.get(
+    "",
+    summary="Get the configuration as a file",
+    openapi_extra=needs(Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS),
+    response_model_exclude_none=True,
+)
+async def get_configuration(relay: Relay, response: Response) -> ConfigurationFile:
+    file = as_file(await relay.edit_configuration.load())
+    response.headers["ETag"] = etag_of(file)
+    return file
+
+
+@router.put("", summary="Make the configuration what a file says", openapi_extra=needs(*Permission, preconditions=True))
+async def put_configuration(
+    relay: Relay,
+    request: Request,
+    response: Response,
+    wanted: ConfigurationFile,
+    dry_run: Annotated[bool, Query(alias="dry-run", description="Only say what would change")] = False,
+    prune: Annotated[bool, Query(description="Remove what the file does not name")] = False,
+) -> PlanView:
+    """Applying the same file again changes nothing. `If-Match` takes the ETag of `GET /api/config`."""
+
+    def edit(configuration: Configuration) -> ConfigurationFile:
+        check_preconditions(request, etag_of(as_file(configuration)))
+        return wanted
+
+    planned = await relay.edit_configuration.apply(edit, prune=prune, dry_run=dry_run)
+    if not dry_run:
+        note_plan(request, planned)
+        response.headers["ETag"] = etag_of(as_file(planned.configuration))
+    return PlanView.of(planned, dry_run=dry_run)

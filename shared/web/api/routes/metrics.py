@@ -1,0 +1,57 @@
+"""What became of changes and exports, counted over time."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from shared.domain.instants import SECOND, format_instant
+from shared.domain.runs import NO_DESTINATION, SLOT, RunSlot, total_of
+from shared.services.runs.history import KEPT_DAYS
+from shared.web.api.models.metrics import CountsView, MetricsView, SlotView
+from shared.web.api.routes.destinations import find_destination
+from shared.web.context import Relay
+from shared.web.guarded import GuardedRoute, needs
+from shared.web.permissions import Permission
+
+router = APIRouter(prefix="/api/metrics", tags=["metrics"], route_class=GuardedRoute)
+
+_IdOrNone = Annotated[
+    str,
+    Path(
+        description="The destination's id, or `*` for what concerns no single one",
+        pattern=r"^(\*|[a-z0-9][a-z0-9-]{0,62})$",
+    ),
+]
+_HOUR = 3_600 * SECOND
+
+
+@router.get(
+    "/{destination_id}",
+    summary="Count what became of changes and exports",
+    openapi_extra=needs(Permission.VIEW_SEGMENTS),
+)
+async def read_metrics(
+    relay: Relay,
+    destination_id: _IdOrNone,
+    hours: Annotated[int, Query(ge=1, le=KEPT_DAYS * 24)] = 24,
+    step: Annotated[
+        int, Query(description="Seconds", ge=SLOT // SECOND, le=KEPT_DAYS * 86_400, multiple_of=SLOT // SECOND)
+    ] = 3_600,
+) -> MetricsView:
+    """The last hours until now, in slots of `step`, of which the first is whole and the last is still filling."""
+    if destination_id != NO_DESTINATION:
+        find_destination(await relay.edit_configuration.load(), destination_id)
+    until = relay.clock()
+    slots = await relay.run_history.read(destination_id, until - hours * _HOUR, until, step * SECOND)
+    return MetricsView(
+        destination_id=destination_id,
+        since=format_instant(slots[0].start),
+        until=format_instant(until),
+        step=step,
+        totals=CountsView.of(total_of(slots)),
+        slots=[_view(slot) for slot in slots],
+    )
+
+
+def _view(slot: RunSlot) -> SlotView:
+    return SlotView(start=format_instant(slot.start), counts=CountsView.of(slot.counts))

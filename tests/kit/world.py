@@ -1,0 +1,156 @@
+"""The services over fakes, wired as in the composition root."""
+
+import json
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from shared.errors import SendError
+from shared.ports.tracing import PassOn
+from shared.ports.worker import Ports
+from shared.services.backfills.slices import SliceOutcome
+from shared.services.changes.export import InboundMessage, Outcome
+from shared.services.delivery.retry import Attempt
+from shared.services.wiring import Services
+from shared.settings import Settings
+from tests.kit.builders import NOW, configuration, destination
+from tests.kit.fakes import (
+    ManualClock,
+    MemoryAlerts,
+    MemoryAudit,
+    MemoryBackfills,
+    MemoryChangesQueue,
+    MemoryConfiguration,
+    MemoryDeliveryQueue,
+    MemoryHealth,
+    MemoryLastExports,
+    MemoryMembers,
+    MemoryMetrics,
+    MemoryProfiles,
+    MemoryQuarantine,
+    MemoryQueueCounter,
+    MemoryRetryQueue,
+    MemoryRuns,
+    MemorySecrets,
+    MemorySender,
+    MemorySliceQueue,
+    MemoryUndelivered,
+    MemoryUploadFiles,
+    ScriptedVerifier,
+    ScriptedWebhooks,
+)
+
+DOCUMENT: dict[str, Any] = {
+    "destinations": [destination("d"), destination("e")],
+    "dataflows": [{"id": "d", "audiences": ["a"], "attributes": ["/x"]}, {"id": "e", "audiences": ["a"]}],
+}
+SETTINGS = Settings.from_environment({})
+DELAYS = SETTINGS.retry_delays
+CACHE_SECONDS = SETTINGS.config_cache_seconds
+
+
+class World:
+    """Storage, hubs and a clock that stands still, and a first worker."""
+
+    def __init__(self, profiles: MemoryProfiles | None = None) -> None:
+        self.clock = ManualClock(NOW)
+        self.profiles = profiles or MemoryProfiles(size_limit=20_000)
+        self.members = MemoryMembers(self.clock)
+        settled = configuration(DOCUMENT).model_copy(update={"requested_backfills": []})
+        self.configuration = MemoryConfiguration(settled)
+        self.quarantine = MemoryQuarantine()
+        self.sender = MemorySender()
+        self.secrets = MemorySecrets()
+        self.verifier = ScriptedVerifier()
+        self.undelivered = MemoryUndelivered()
+        self.backfills = MemoryBackfills()
+        self.audit = MemoryAudit()
+        self.health = MemoryHealth()
+        self.runs = MemoryRuns()
+        self.last_exports = MemoryLastExports()
+        self.metrics = MemoryMetrics()
+        self.tracing = PassOn()
+        self.changes = MemoryChangesQueue()
+        self.retries = MemoryRetryQueue()
+        self.slices = MemorySliceQueue()
+        self.queues = MemoryQueueCounter(self.clock)
+        self.uploads = MemoryUploadFiles()
+        self.alerts = MemoryAlerts()
+        self.alert_deliveries = MemoryDeliveryQueue()
+        self.webhooks = ScriptedWebhooks()
+        self._ids = count(1)
+        self.worker = self.new_worker()
+
+    @property
+    def ports(self) -> Ports:
+        return Ports(
+            profiles=self.profiles,
+            members=self.members,
+            configuration=self.configuration,
+            health=self.health,
+            quarantine=self.quarantine,
+            undelivered=self.undelivered,
+            backfills=self.backfills,
+            audit=self.audit,
+            runs=self.runs,
+            last_exports=self.last_exports,
+            metrics=self.metrics,
+            tracing=self.tracing,
+            changes=self.changes,
+            retries=self.retries,
+            slices=self.slices,
+            queues=self.queues,
+            uploads=self.uploads,
+            alerts=self.alerts,
+            alert_deliveries=self.alert_deliveries,
+            webhooks=self.webhooks,
+            sender=self.sender,
+            secrets=self.secrets,
+            verifier=self.verifier,
+            clock=self.clock,
+            sleep=self.clock.sleep,
+            new_id=lambda: f"{next(self._ids):08}",
+        )
+
+    def new_worker(self, **ports: Any) -> Services:
+        """A worker process that remembers nothing; with some `ports` instead of the world's own."""
+        return Services(replace(self.ports, **ports), SETTINGS)
+
+    async def handle(self, *items: Any, message_id: str = "m") -> Outcome:
+        """What the first worker makes of a message with these items."""
+        body = json.dumps(items).encode()
+        return await self.worker.export_changes.handle(InboundMessage(message_id, body, NOW))
+
+    def break_down(self, destination_id: str) -> None:
+        self.sender.failures[destination_id] = lambda down: SendError(down, "down")
+
+    def mend(self, destination_id: str) -> None:
+        del self.sender.failures[destination_id]
+
+    async def retry(self) -> list[tuple[Attempt, float]]:
+        """Handle every pointer that waits, each after its delay; the attempts and the delays."""
+        waiting, self.retries.waiting = self.retries.waiting, []
+        attempts = []
+        for pointer, delay in waiting:
+            await self.clock.sleep(delay)
+            attempts.append((await self.worker.retry_export.handle(pointer), delay))
+        return attempts
+
+    @property
+    def rows(self) -> dict[tuple[str, str], str]:
+        """The state of each undelivered row, by destination and profile."""
+        rows = (row for row, _ in self.undelivered.rows.values())
+        return {(row.destination_id, row.profile_id): str(row.state) for row in rows}
+
+    async def run_backfills(self, after_seconds: float = 60) -> dict[str, str]:
+        """One run of the timer, and every slice that is then on the queue, to its end."""
+        await self.clock.sleep(after_seconds)
+        outcome = await self.worker.plan_backfills.run()
+        await self.work_slices()
+        return outcome
+
+    async def work_slices(self) -> list[SliceOutcome]:
+        outcomes = []
+        while self.slices.waiting:
+            outcomes.append(await self.worker.work_slices.work(self.slices.waiting.pop(0)))
+        return outcomes

@@ -1,0 +1,111 @@
+"""A change that soon follows another of the same profile needs no reading, and nobody's save is lost by it."""
+
+import json
+
+import pytest
+
+from shared.domain.profile_key import profile_key
+from shared.errors import StorageError
+from shared.ports.profiles import StoredProfile
+from shared.services.changes.export import InboundMessage
+from shared.services.changes.recent_profiles import READ_FOR, RecentProfiles
+from shared.services.wiring import Services
+from tests.kit.builders import NOW, item, membership
+from tests.kit.fakes import ManualClock, MemoryProfiles
+from tests.kit.world import World
+
+
+class Reading(MemoryProfiles):
+    """Counts what is read."""
+
+    reads = 0
+
+    async def load(self, profile_id: str) -> StoredProfile:
+        self.reads += 1
+        return await super().load(profile_id)
+
+
+@pytest.fixture
+def profiles() -> Reading:
+    return Reading()
+
+
+@pytest.fixture
+def world(profiles: Reading) -> World:
+    return World(profiles)
+
+
+async def handle(world: World, worker: Services, second: int) -> None:
+    """A change whose time is its value."""
+    changed = item("p", second, attributes={"x": second}, segmentMembership=membership(1))
+    await worker.export_changes.handle(InboundMessage(f"m{second}", json.dumps([changed]).encode(), NOW))
+
+
+def told(world: World) -> list[int]:
+    """What the destination with the attribute was told of it, in the order of the versions."""
+    sent = sorted((each.version, each.body) for each in world.sender.sent if each.destination.id == "d")
+    return [json.loads(body)["x"] for _, body in sent]
+
+
+async def test_the_next_change_reads_nothing(world: World, profiles: Reading) -> None:
+    for second in range(1, 4):
+        await handle(world, world.worker, second)
+    assert profiles.reads == 1
+    assert told(world) == [1, 2, 3]
+
+
+async def test_what_somebody_else_saved_meanwhile_is_kept(world: World, profiles: Reading) -> None:
+    other = world.new_worker()
+    await handle(world, world.worker, 1)
+    await handle(world, other, 3)
+    await handle(world, world.worker, 2)
+    assert profiles.reads == 3
+    assert (await profiles.load("p")).state.attributes.resolve() == {"x": 3}
+    assert told(world) == [1, 3]
+
+
+async def test_a_profile_that_others_save_too_is_read_for_a_while(world: World, profiles: Reading) -> None:
+    await handle(world, world.worker, 1)
+    await handle(world, world.new_worker(), 2)
+    await handle(world, world.worker, 3)
+    reads = profiles.reads
+    await handle(world, world.worker, 4)
+    assert profiles.reads == reads + 1
+    await world.clock.sleep(READ_FOR / 1_000_000)
+    await handle(world, world.worker, 5)
+    assert profiles.reads == reads + 2
+    await handle(world, world.worker, 6)
+    assert profiles.reads == reads + 2
+
+
+async def test_after_a_save_of_which_nothing_is_known_the_profile_is_read(world: World, profiles: Reading) -> None:
+    await handle(world, world.worker, 1)
+    fails = [StorageError("no answer")]
+
+    def fail() -> None:
+        if fails:
+            raise fails.pop()
+
+    profiles.before_save = fail
+    await handle(world, world.worker, 2)
+    assert profiles.reads == 2
+    assert told(world) == [1, 2]
+
+
+async def test_a_redelivery_finds_what_is_due_without_reading(world: World, profiles: Reading) -> None:
+    await handle(world, world.worker, 1)
+    await handle(world, world.worker, 2)
+    await handle(world, world.worker, 1)
+    assert profiles.reads == 1
+    assert told(world) == [1, 2, 2]
+
+
+async def test_what_was_used_last_is_forgotten_last(profiles: Reading) -> None:
+    recent = RecentProfiles(profiles, ManualClock(NOW), most_bytes=1_200)
+    for profile_id in ("p", "q", "p", "r"):
+        key = profile_key(profile_id)
+        profile = recent.recall(profile_id, key) or await profiles.load(profile_id)
+        await profiles.save(profile)
+        recent.saved(profile)
+    remembered = [each for each in ("p", "q", "r") if recent.recall(each, profile_key(each))]
+    assert remembered == ["p", "r"]

@@ -1,0 +1,142 @@
+"""The fakes keep the contracts that the real adapters keep."""
+
+import pytest
+
+from shared.ports.queues import ChangesQueue, QueueKind
+from tests.contracts.alert_store import AlertStoreContract
+from tests.contracts.backfill_store import BackfillStoreContract
+from tests.contracts.changes_queue import ChangesQueueContract
+from tests.contracts.configuration_store import ConfigurationStoreContract
+from tests.contracts.health_store import HealthStoreContract
+from tests.contracts.last_exports_store import LastExportsStoreContract
+from tests.contracts.member_index import MemberIndexContract
+from tests.contracts.profile_store import ProfileStoreContract
+from tests.contracts.quarantine import QuarantineContract
+from tests.contracts.queue_counter import Put as PutMessage
+from tests.contracts.queue_counter import QueueCounterContract
+from tests.contracts.run_store import RunStoreContract
+from tests.contracts.secret_store import SecretStoreContract
+from tests.contracts.undelivered_store import UndeliveredStoreContract
+from tests.contracts.upload_files import Put, UploadFilesContract
+from tests.kit.builders import NOW
+from tests.kit.fakes import (
+    ManualClock,
+    MemoryAlerts,
+    MemoryBackfills,
+    MemoryChangesQueue,
+    MemoryConfiguration,
+    MemoryHealth,
+    MemoryLastExports,
+    MemoryMembers,
+    MemoryProfiles,
+    MemoryQuarantine,
+    MemoryQueueCounter,
+    MemoryRuns,
+    MemorySecrets,
+    MemoryUndelivered,
+    MemoryUploadFiles,
+)
+
+
+class TestMemoryAlerts(AlertStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryAlerts:
+        return MemoryAlerts()
+
+
+class TestMemoryChangesQueue(ChangesQueueContract):
+    @pytest.fixture
+    def queue(self) -> MemoryChangesQueue:
+        return MemoryChangesQueue()
+
+    async def bodies(self, queue: ChangesQueue) -> list[bytes]:
+        assert isinstance(queue, MemoryChangesQueue)
+        return queue.bodies
+
+
+class TestMemoryProfiles(ProfileStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryProfiles:
+        return MemoryProfiles(size_limit=100_000)
+
+    @pytest.fixture
+    def too_large(self) -> str:
+        return "x" * 100_000
+
+
+class TestMemoryConfiguration(ConfigurationStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryConfiguration:
+        return MemoryConfiguration()
+
+
+class TestMemoryUndelivered(UndeliveredStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryUndelivered:
+        return MemoryUndelivered()
+
+
+class TestMemoryHealth(HealthStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryHealth:
+        return MemoryHealth()
+
+
+class TestMemoryRuns(RunStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryRuns:
+        return MemoryRuns()
+
+
+class TestMemoryLastExports(LastExportsStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryLastExports:
+        return MemoryLastExports()
+
+
+class TestMemoryQuarantine(QuarantineContract):
+    @pytest.fixture
+    def quarantine(self) -> MemoryQuarantine:
+        return MemoryQuarantine()
+
+
+class TestMemoryQueueCounter(QueueCounterContract):
+    @pytest.fixture
+    def counter(self) -> MemoryQueueCounter:
+        return MemoryQueueCounter(ManualClock(NOW))
+
+    @pytest.fixture
+    def put(self, counter: MemoryQueueCounter) -> PutMessage:
+        async def put(kind: QueueKind, poison: bool, visible: bool) -> int:
+            counter.put(kind, poison=poison, visible=visible)
+            return NOW
+
+        return put
+
+
+class TestMemoryMembers(MemberIndexContract):
+    @pytest.fixture
+    def index(self) -> MemoryMembers:
+        return MemoryMembers(ManualClock(NOW))
+
+
+class TestMemoryBackfills(BackfillStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryBackfills:
+        return MemoryBackfills()
+
+
+class TestMemoryUploadFiles(UploadFilesContract):
+    @pytest.fixture
+    def files(self) -> MemoryUploadFiles:
+        return MemoryUploadFiles()
+
+    @pytest.fixture
+    def put(self, files: MemoryUploadFiles) -> Put:
+        return lambda access, body: files.put(access.url, body)
+
+
+class TestMemorySecrets(SecretStoreContract):
+    @pytest.fixture
+    def store(self) -> MemorySecrets:
+        return MemorySecrets()

@@ -1,0 +1,78 @@
+"""The register rule against RFC 7396: any order and any duplication of merge patches gives what their fold gives."""
+
+import copy
+import random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from json_merge_patch import merge
+
+from shared.domain.profile.attributes import AttributeNode
+
+KEYS = st.sampled_from(["a", "b", "c"])
+SCALARS = st.one_of(st.none(), st.integers(0, 3), st.booleans(), st.sampled_from(["x", "y"]), st.just([1, {"a": None}]))
+PATCHES = st.dictionaries(
+    KEYS,
+    st.recursive(SCALARS | st.just({}), lambda below: st.dictionaries(KEYS, below, max_size=3), max_leaves=6),
+    min_size=1,
+    max_size=3,
+)
+
+
+def folded(patches: list[dict[str, Any]]) -> Any:
+    """The patches applied in their order by an independent library."""
+    document: Any = {}
+    for patch in patches:
+        document = merge(document, copy.deepcopy(patch))
+    return document
+
+
+def found_at(document: Any, path: list[str]) -> Any:
+    for key in path:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document
+
+
+def merged(writes: list[tuple[int, dict[str, Any]]]) -> AttributeNode:
+    root = AttributeNode()
+    for time, patch in writes:
+        root.merge(copy.deepcopy(patch), time, now_seconds=0)
+    return root
+
+
+@settings(max_examples=200, deadline=None)
+@given(patches=st.lists(PATCHES, min_size=1, max_size=8), seed=st.integers(0, 2**32), data=st.data())
+def test_any_order_and_duplication_equals_the_fold(patches: list[dict[str, Any]], seed: int, data: Any) -> None:
+    writes = list(enumerate(patches, start=1))
+    expected = folded(patches)
+    shuffled = writes + data.draw(st.lists(st.sampled_from(writes), max_size=4))
+    random.Random(seed).shuffle(shuffled)
+
+    root = merged(shuffled)
+
+    assert root.resolve() == expected
+    path = data.draw(st.lists(KEYS, max_size=3))
+    assert root.value_at(tuple(path)) == found_at(expected, path)
+    assert AttributeNode.from_document(root.to_document()) == root
+
+
+@settings(max_examples=100, deadline=None)
+@given(writes=st.lists(st.tuples(st.integers(1, 3), PATCHES), min_size=1, max_size=6), seed=st.integers(0, 2**32))
+def test_writes_at_the_same_time_converge(writes: list[tuple[int, dict[str, Any]]], seed: int) -> None:
+    shuffled = list(writes)
+    random.Random(seed).shuffle(shuffled)
+    assert merged(shuffled).resolve() == merged(writes).resolve()
+
+
+@settings(max_examples=100, deadline=None)
+@given(writes=st.lists(st.tuples(st.integers(1, 4), PATCHES), min_size=1, max_size=6), data=st.data())
+def test_what_is_reported_is_what_moved(writes: list[tuple[int, dict[str, Any]]], data: Any) -> None:
+    root = merged(writes)
+    time, patch = data.draw(st.tuples(st.integers(1, 5), PATCHES))
+    before_document, before = root.to_document(), copy.deepcopy(root.resolve())
+
+    reported = root.merge(copy.deepcopy(patch), time, now_seconds=0)
+
+    assert bool(reported) == (root.to_document() != before_document)
+    assert any(write.changed for write in reported) == (root.resolve() != before)
