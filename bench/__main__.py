@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.core.measure import measure
 from bench.harness.checks import Check, print_checks
-from bench.harness.report import Part, environment, publish, write_part
+from bench.harness.report import MeasuredPart, environment, publish, write_part
 from bench.relay.growth import measure_growth
 from bench.relay.latency import measure_latency
 from bench.relay.memory import measure_memory
@@ -23,11 +23,11 @@ from local.errors import LocalError
 from tests.faults.load.report import headline
 
 
-def measure_core(sizes: Sizes, _: Path) -> Part:
-    return Part("core", *measure(sizes.core_rounds))
+def measure_core(sizes: Sizes, _: Path) -> MeasuredPart:
+    return MeasuredPart("core", *measure(sizes.core_rounds))
 
 
-PARTS: Mapping[str, Callable[[Sizes, Path], Part]] = {
+PARTS: Mapping[str, Callable[[Sizes, Path], MeasuredPart]] = {
     "speed": measure_speed,
     "operations": measure_operations,
     "latency": measure_latency,

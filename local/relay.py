@@ -10,12 +10,12 @@ from local.stack.state import (
     PROFILE_CHANGES_QUEUE,
     RELAY_STORAGE,
     SECRETS_FILE,
-    Settings,
+    StackSettings,
 )
 from shared.bootstrap import Relay, build
 
 
-def app_environment(settings: Settings) -> dict[str, str]:
+def app_environment(settings: StackSettings) -> dict[str, str]:
     """The app settings that a command in a process of its own needs. Raises SettingMissingError without storage."""
     found = {name: settings.find(name) for name in (PROFILE_CHANGES_QUEUE, EVENTHUBS, CONFIG_CACHE_SECONDS)}
     found[SECRETS_FILE] = settings.local_secrets_file
@@ -24,7 +24,7 @@ def app_environment(settings: Settings) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def opened_relay(settings: Settings) -> AsyncIterator[Relay]:
+async def opened_relay(settings: StackSettings) -> AsyncIterator[Relay]:
     """Closed at the end of the block. Raises SettingMissingError, SettingError, StorageError."""
     relay = await build(app_environment(settings))
     try:

@@ -34,8 +34,8 @@ from shared.adapters.tables.undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.adapters.webhook_sender import HttpWebhookSender
 from shared.ports.queues import QueueKind
-from shared.ports.worker import Ports
 from shared.services.wiring import Services
+from shared.services.worker_ports import Ports
 from shared.settings import RELAY_STORAGE, Settings
 from shared.telemetry import metrics_and_traces
 

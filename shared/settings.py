@@ -137,7 +137,7 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether the app runs on the local stack: all of its storage is on this machine."""
-        return is_local(self.environment)
+        return on_local_stack(self.environment)
 
     def _connection(self, name: str, endpoint_suffix: str, expected: str) -> Connection:
         connection_string = self.environment.get(name)
@@ -152,7 +152,7 @@ class Settings:
         )
 
 
-def is_local(environment: Mapping[str, str]) -> bool:
+def on_local_stack(environment: Mapping[str, str]) -> bool:
     """Whether all of the app's storage is on this machine."""
     text = environment.get(RELAY_STORAGE) or ""
     if text.rstrip("; ") == "UseDevelopmentStorage=true":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.capacity.cost import cost_table, read_prices
 from bench.capacity.measured import RESULTS, Measured, MissingResultsError, read_results
-from bench.capacity.plan import DATAFLOW_CHANGES, Plan, ceiling, plan
+from bench.capacity.plan import DATAFLOW_CHANGES, Plan, ceiling, plan_capacity
 from bench.capacity.simulation import App, Simulated, at_share, simulate
 from bench.harness.markdown import markdown_table
 
@@ -52,7 +52,7 @@ def _tables(
     by_mix: Mapping[str, Measured], measured: Measured, rates: Sequence[float], profiles: int, seconds: float
 ) -> Iterator[str]:
     prices = read_prices()
-    plans = [plan(rate, size, measured, prices, profiles) for size in SIZES for rate in rates]
+    plans = [plan_capacity(rate, size, measured, prices, profiles) for size in SIZES for rate in rates]
     yield cost_table(by_mix, prices)
     yield plan_table(plans)
     yield "\n".join(

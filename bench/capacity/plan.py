@@ -60,7 +60,7 @@ class Plan:
         return self.monthly / (self.rate * MONTH_SECONDS / 1e6)
 
 
-def plan(
+def plan_capacity(
     rate: float, changes_a_message: int, measured: Measured, prices: Mapping[str, float], profiles: int = 0
 ) -> Plan:
     """For `rate` changes a second, all the time, in messages of `changes_a_message`; `profiles` are stored."""

@@ -27,7 +27,7 @@ _MOST_OF_BARE = {True: 6.0, False: 3.0}
 """By whether the change calls for an export."""
 _MOST_OF_ONE_DATAFLOW = 1.3
 
-Part: TypeAlias = Callable[[], float]
+Measurement: TypeAlias = Callable[[], float]
 """Does something for each change of a round, and tells the CPU seconds that it took."""
 
 
@@ -80,11 +80,11 @@ def _what(exported: bool) -> str:
     return "one export" if exported else "no export"
 
 
-def _parts() -> dict[str, Part]:
+def _parts() -> dict[str, Measurement]:
     targets = {dataflows: targets_of(dataflows) for dataflows in DATAFLOWS}
     profile = stored_profile(targets[1])
     document = encode_state(profile)
-    parts: dict[str, Part] = {}
+    parts: dict[str, Measurement] = {}
     for exported in (True, False):
         work = changes(CHANGES, exported=exported)
         parts[bare_name(exported=exported)] = _bare(work, body_of(profile, targets[1]))
@@ -95,7 +95,7 @@ def _parts() -> dict[str, Part]:
     return parts
 
 
-def _bare(work: list[Work], body: Any) -> Part:
+def _bare(work: list[Work], body: Any) -> Measurement:
     def run() -> None:
         for each in work:
             json.loads(each.change)
@@ -104,7 +104,7 @@ def _bare(work: list[Work], body: Any) -> Part:
     return lambda: _timed(run)
 
 
-def _core(work: list[Work], document: bytes, targets: Targets, exported: bool) -> Part:
+def _core(work: list[Work], document: bytes, targets: Targets, exported: bool) -> Measurement:
     def part() -> float:
         seconds = 0.0
         for start in range(0, len(work), AT_A_TIME):

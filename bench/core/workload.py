@@ -10,7 +10,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from shared.domain.configuration.model import Configuration, parse_configuration_file
-from shared.domain.configuration.plan import plan
+from shared.domain.configuration.plan import plan_changes
 from shared.domain.configuration.targets import Targets
 from shared.domain.exports.export import export_body
 from shared.domain.exports.transition import transition
@@ -50,7 +50,7 @@ def targets_of(dataflows: int) -> Targets:
             for number in range(dataflows)
         ],
     }
-    return Targets.of(plan(Configuration(), parse_configuration_file(document), NOW // 1_000).configuration)
+    return Targets.of(plan_changes(Configuration(), parse_configuration_file(document), NOW // 1_000).configuration)
 
 
 def stored_profile(targets: Targets) -> ProfileState:

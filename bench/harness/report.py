@@ -20,7 +20,7 @@ _MIB = 1 << 20
 
 
 @dataclass(frozen=True)
-class Part:
+class MeasuredPart:
     """`figures` by name, for whoever computes with them; `checks` are for people; `runs` as they were measured."""
 
     name: str
@@ -77,7 +77,7 @@ def _output(*command: str) -> str:
     return done.stdout.strip()
 
 
-def write_part(file: Path, part: Part, where: Mapping[str, Any], minutes: float) -> dict[str, Any]:
+def write_part(file: Path, part: MeasuredPart, where: Mapping[str, Any], minutes: float) -> dict[str, Any]:
     """Put `part` into the results in `file`, beside those of other parts, and return all of them."""
     results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     results[part.name] = rounded(part.to_json(where, minutes))

@@ -15,7 +15,7 @@ from statistics import median
 from typing import TypeAlias
 
 from bench.harness.checks import Check
-from bench.harness.report import Part
+from bench.harness.report import MeasuredPart
 from bench.relay.filling import fill
 from bench.relay.operations import operations_per_change
 from bench.relay.scene import COLD, DECK, Batch
@@ -34,7 +34,7 @@ _COUNTS_EQUAL_WITHIN = 0.02
 _MOST_GROWTH_OVER_BARE = 1.15
 
 
-def measure_growth(sizes: Sizes, directory: Path) -> Part:
+def measure_growth(sizes: Sizes, directory: Path) -> MeasuredPart:
     touched = DECK + sizes.growth_rounds * sizes.growth_changes
     rounds: dict[int, list[Round]] = {stored: [] for stored in sizes.stored}
     with ExitStack() as running:
@@ -65,7 +65,7 @@ def _round(workers: Workers, batch: Batch) -> Round:
     }
 
 
-def _part(rounds: dict[int, list[Round]]) -> Part:
+def _part(rounds: dict[int, list[Round]]) -> MeasuredPart:
     checks = list(_checks(rounds))
     figures = {
         "table_requests_per_change": {str(stored): _requests(runs) for stored, runs in rounds.items()},
@@ -74,7 +74,7 @@ def _part(rounds: dict[int, list[Round]]) -> Part:
             for stored, runs in rounds.items()
         },
     }
-    return Part("growth", figures, checks, {str(stored): runs for stored, runs in rounds.items()})
+    return MeasuredPart("growth", figures, checks, {str(stored): runs for stored, runs in rounds.items()})
 
 
 def _checks(rounds: dict[int, list[Round]]) -> Iterator[Check]:

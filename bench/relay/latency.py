@@ -16,7 +16,7 @@ from bench.harness.checks import Check
 from bench.harness.figures import percentile
 from bench.harness.live_latencies import read_latencies
 from bench.harness.live_load import PROFILES
-from bench.harness.report import Part
+from bench.harness.report import MeasuredPart
 from bench.relay.filling import fill
 from bench.relay.live_host import LiveHost, live_host
 from bench.relay.sizes import Sizes
@@ -27,14 +27,14 @@ SHARES = (0.25, 0.5, 0.8)
 _PERCENTILES = (50, 95, 99)
 
 
-def measure_latency(sizes: Sizes, directory: Path) -> Part:
+def measure_latency(sizes: Sizes, directory: Path) -> MeasuredPart:
     # In memory Azurite stops for seconds each minute, to forget the queue messages that are gone one by one.
     with started_stack(directory, in_memory=False) as stack:
         asyncio.run(fill(stack, PROFILES))
         return asyncio.run(_measure(sizes, stack))
 
 
-async def _measure(sizes: Sizes, stack: LocalStack) -> Part:
+async def _measure(sizes: Sizes, stack: LocalStack) -> MeasuredPart:
     windows: dict[float, list[tuple[float, float]]] = {share: [] for share in SHARES}
     async with live_host(stack, PROFILES) as live:
         capacity = await live.capacity(sizes.calibration_changes)
@@ -64,7 +64,7 @@ async def _window(sizes: Sizes, live: LiveHost, rate: float) -> tuple[float, flo
     return began, ended
 
 
-def _part(capacity: float, by_share: dict[float, list[float]], overtaken: int) -> Part:
+def _part(capacity: float, by_share: dict[float, list[float]], overtaken: int) -> MeasuredPart:
     figures = {
         "capacity_changes_per_second": capacity,
         "latency_seconds": {
@@ -84,4 +84,4 @@ def _part(capacity: float, by_share: dict[float, list[float]], overtaken: int) -
         for share, latencies in by_share.items()
         for each in _PERCENTILES
     ]
-    return Part("latency", figures, checks)
+    return MeasuredPart("latency", figures, checks)

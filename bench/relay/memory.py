@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.harness.checks import Check
-from bench.harness.report import Part
+from bench.harness.report import MeasuredPart
 from bench.relay.filling import fill
 from bench.relay.live_host import live_host
 from bench.relay.sizes import Sizes
@@ -29,7 +29,7 @@ class NoMemoryFiguresError(LocalError):
     """The system does not say how much memory a process takes."""
 
 
-def measure_memory(sizes: Sizes, directory: Path) -> Part:
+def measure_memory(sizes: Sizes, directory: Path) -> MeasuredPart:
     """Raises NoMemoryFiguresError."""
     if not Path("/proc/self/status").exists():
         raise NoMemoryFiguresError("memory is measured by /proc, which this system does not have: run it on Linux")
@@ -38,7 +38,7 @@ def measure_memory(sizes: Sizes, directory: Path) -> Part:
         return asyncio.run(_measure(sizes, stack))
 
 
-async def _measure(sizes: Sizes, stack: LocalStack) -> Part:
+async def _measure(sizes: Sizes, stack: LocalStack) -> MeasuredPart:
     samples: list[float] = []
     async with live_host(stack, sizes.memory_profiles) as live:
         rate = _SHARE_OF_CAPACITY * await live.capacity(sizes.calibration_changes)
@@ -66,7 +66,7 @@ async def _measure(sizes: Sizes, stack: LocalStack) -> Part:
         ),
         Check(what="peak memory of a worker, MiB", value=peak, at_most=_MOST_MIB),
     ]
-    return Part("memory", figures, checks, {"mib": samples})
+    return MeasuredPart("memory", figures, checks, {"mib": samples})
 
 
 def _resident(pid: int, what: str) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 from azure.storage.queue.aio import QueueClient
 
 from bench.harness.checks import Check
-from bench.harness.report import Part
+from bench.harness.report import MeasuredPart
 from bench.relay.filling import fill
 from bench.relay.scene import CHANGES_A_PROFILE, COLD, DECK, Batch, changes_of, messages_of
 from bench.relay.sizes import Sizes
@@ -27,7 +27,7 @@ _SENDERS = 8
 _ON_THE_WAY = ("Profiles: ", "AudienceMembers: ", "Undelivered: ")
 
 
-def measure_operations(sizes: Sizes, directory: Path) -> Part:
+def measure_operations(sizes: Sizes, directory: Path) -> MeasuredPart:
     per_change: dict[str, dict[str, Any]] = {}
     runs: dict[str, dict[str, Run]] = {}
     with started_stack(directory) as stack:
@@ -43,7 +43,7 @@ def measure_operations(sizes: Sizes, directory: Path) -> Part:
                     first = batch.profiles.stop
                     run = runs[mix][str(size)] = _run(stack, workers, batch, size)
                     per_change[mix][str(size)] = operations_per_change(run, batch.changes)
-    return Part("operations", {"operations_per_change": per_change}, list(_checks(per_change)), runs)
+    return MeasuredPart("operations", {"operations_per_change": per_change}, list(_checks(per_change)), runs)
 
 
 def _run(stack: LocalStack, workers: Workers, batch: Batch, size: int) -> Run:

@@ -9,7 +9,7 @@ from statistics import median
 from typing import TypeAlias
 
 from bench.harness.checks import Check
-from bench.harness.report import Part
+from bench.harness.report import MeasuredPart
 from bench.relay import app, tutorial
 from bench.relay.comparing import require_same
 from bench.relay.filling import fill
@@ -31,7 +31,7 @@ _TURNS = ((APP, SDK_LIMIT, TUTORIAL, BARE_LIMIT), (TUTORIAL, APP, BARE_LIMIT, SD
 _GUESSED_BODY = 1_500
 
 
-def measure_speed(sizes: Sizes, directory: Path) -> Part:
+def measure_speed(sizes: Sizes, directory: Path) -> MeasuredPart:
     rounds: dict[str, list[Round]] = {}
     with started_stack(directory) as stack:
         profiles = sum((sizes.rounds + 1) * sizes.changes // each for each in CHANGES_A_PROFILE.values())
@@ -76,10 +76,10 @@ class _Rounds:
         return operations_of(run, round(run["eventBytes"] / run["events"] - self._event_overhead))
 
 
-def _part(rounds: dict[str, list[Round]], compared: int) -> Part:
+def _part(rounds: dict[str, list[Round]], compared: int) -> MeasuredPart:
     checks = {name: check for mix in rounds for name, check in _checks(mix, rounds[mix])}
     figures = {name: check.value for name, check in checks.items()}
-    return Part("speed", figures | {"profiles_compared": compared}, list(checks.values()), rounds)
+    return MeasuredPart("speed", figures | {"profiles_compared": compared}, list(checks.values()), rounds)
 
 
 def _checks(mix: str, runs: list[Round]) -> Iterator[tuple[str, Check]]:

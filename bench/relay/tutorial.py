@@ -25,7 +25,7 @@ from bench.relay.events import event
 from bench.relay.scene import configuration
 from shared.bootstrap import clock
 from shared.domain.configuration.model import Configuration, parse_configuration_file
-from shared.domain.configuration.plan import plan
+from shared.domain.configuration.plan import plan_changes
 from shared.domain.configuration.targets import Targets
 from shared.domain.exports.export import Export
 from shared.domain.exports.transition import transition
@@ -138,5 +138,5 @@ def _change_of(message: ProfileChangeMessage) -> ProfileChange:
 
 
 def targets() -> Targets:
-    planned = plan(Configuration(), parse_configuration_file(configuration(HUB)), clock() // MILLISECOND)
+    planned = plan_changes(Configuration(), parse_configuration_file(configuration(HUB)), clock() // MILLISECOND)
     return Targets.of(planned.configuration)

@@ -13,7 +13,7 @@ from rich.markup import escape
 from local.broker.control import BrokerControl
 from local.errors import LocalError
 from local.relay import app_environment
-from local.stack.state import CONFIG_CACHE_SECONDS, Settings, StateDirectory
+from local.stack.state import CONFIG_CACHE_SECONDS, StackSettings, StateDirectory
 from local.terminal import console, duration
 from shared.adapters.tables import table as tables
 from shared.adapters.tables.configuration import TableConfiguration
@@ -24,8 +24,7 @@ from shared.domain.configuration.plan import Plan
 from shared.domain.instants import MILLISECOND, SECOND, format_instant
 from shared.errors import RelayError
 from shared.services.configuration.apply import apply_configuration
-from shared.settings import RELAY_STORAGE, Connection
-from shared.settings import Settings as AppSettings
+from shared.settings import RELAY_STORAGE, Connection, Settings
 
 SUMMARY = "register audiences, destinations and dataflows from a file"
 DESCRIPTION = """\
@@ -54,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         wanted = read_configuration_file(args.file)
         settings = StateDirectory(args.state_dir).settings()
-        app_settings = AppSettings.from_environment(app_environment(settings))
+        app_settings = Settings.from_environment(app_environment(settings))
         planned = asyncio.run(apply(settings.storage, wanted, prune=args.prune, dry_run=args.dry_run))
         if not args.dry_run:
             create_hubs(settings, wanted)
@@ -94,7 +93,7 @@ async def apply(
         return await apply_configuration(*stores, wanted, clock, prune=prune, dry_run=dry_run)
 
 
-def create_hubs(settings: Settings, wanted: ConfigurationFile) -> None:
+def create_hubs(settings: StackSettings, wanted: ConfigurationFile) -> None:
     """Create the hubs of `wanted` that the local stack lacks; in Azure they are their owner's to create."""
     if settings.local_control_port is None:
         return

@@ -7,7 +7,7 @@ from local.commands.backfill_output import as_json, print_table, watch
 from local.commands.backfill_view import BackfillView, look
 from local.errors import LocalError
 from local.relay import opened_relay
-from local.stack.state import Settings, StateDirectory
+from local.stack.state import StackSettings, StateDirectory
 from shared.bootstrap import Relay
 from shared.domain.backfills.backfill import BackfillKind
 from shared.errors import ConflictError, RelayError
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _run(args: argparse.Namespace, settings: Settings) -> None:
+async def _run(args: argparse.Namespace, settings: StackSettings) -> None:
     async with opened_relay(settings) as relay:
         asked_for = None
         if args.cancel is not None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from local.cli_types import positive_int
 from local.errors import LocalError
 from local.relay import opened_relay
-from local.stack.state import Settings, StateDirectory
+from local.stack.state import StackSettings, StateDirectory
 from local.terminal import printable
 from shared.domain.instants import format_instant
 from shared.errors import RelayError
@@ -40,13 +40,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 @asynccontextmanager
-async def replaying(settings: Settings) -> AsyncIterator[ReplayQuarantined]:
+async def replaying(settings: StackSettings) -> AsyncIterator[ReplayQuarantined]:
     """The service over the storage of the running stack, or of the one that the environment names."""
     async with opened_relay(settings) as relay:
         yield relay.services.replay_quarantined
 
 
-async def _show(args: argparse.Namespace, settings: Settings) -> None:
+async def _show(args: argparse.Namespace, settings: StackSettings) -> None:
     shown = 0
     async with replaying(settings) as service:
         async for stored in service.quarantined(args.reason):

@@ -8,7 +8,7 @@ import time
 from local.cli_types import whole_number
 from local.errors import LocalError
 from local.relay import opened_relay
-from local.stack.state import Settings, StateDirectory
+from local.stack.state import StackSettings, StateDirectory
 from shared.errors import RelayError
 from shared.services.backfills.rebuild_index import Rebuilt
 from shared.settings import PROFILE_BUCKETS
@@ -71,7 +71,7 @@ class _Progress:
             print(f"{self} so far", file=sys.stderr, flush=True)
 
 
-async def _rebuild(first: int, settings: Settings, progress: _Progress) -> None:
+async def _rebuild(first: int, settings: StackSettings, progress: _Progress) -> None:
     async with opened_relay(settings) as relay:
         async for at in relay.services.rebuild_index.run(first):
             progress.tell(at)

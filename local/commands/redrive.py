@@ -6,7 +6,7 @@ import json
 
 from local.errors import LocalError
 from local.relay import opened_relay
-from local.stack.state import EVENTHUBS, Settings, StateDirectory
+from local.stack.state import EVENTHUBS, StackSettings, StateDirectory
 from shared.errors import RelayError
 
 SUMMARY = "send what a destination has not heard of, now"
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _redrive(settings: Settings, destination_id: str) -> tuple[dict[str, int], int]:
+async def _redrive(settings: StackSettings, destination_id: str) -> tuple[dict[str, int], int]:
     settings.require(EVENTHUBS)
     async with opened_relay(settings) as relay:
         stored = (await relay.configuration.load()).configuration

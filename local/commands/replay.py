@@ -7,7 +7,7 @@ import time
 
 from local.commands.quarantine import replaying
 from local.errors import LocalError
-from local.stack.state import Settings, StateDirectory
+from local.stack.state import StackSettings, StateDirectory
 from local.terminal import printable
 from shared.errors import RelayError
 
@@ -48,7 +48,7 @@ class _Tally:
         return f"{self.replayed:,} replayed, {self.failed:,} failed"
 
 
-async def _replay(args: argparse.Namespace, settings: Settings, tally: _Tally) -> None:
+async def _replay(args: argparse.Namespace, settings: StackSettings, tally: _Tally) -> None:
     told = time.monotonic()
     async with replaying(settings) as service:
         row_ids = dict.fromkeys(args.row_ids)

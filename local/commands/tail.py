@@ -15,7 +15,7 @@ from local.broker.control import BrokerControl, BrokerControlError
 from local.cli_types import positive_int, positive_seconds
 from local.errors import ExportsUnreadableError, SettingMissingError
 from local.exports import Export, ExportReader
-from local.stack.state import EVENTHUBS, Settings, StateDirectory
+from local.stack.state import EVENTHUBS, StackSettings, StateDirectory
 from local.terminal import console, printable
 
 SUMMARY = "print exports as they arrive in the hubs"
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     return asyncio.run(_tail(args, StateDirectory(args.state_dir).settings()))
 
 
-async def _tail(args: argparse.Namespace, settings: Settings) -> int:
+async def _tail(args: argparse.Namespace, settings: StackSettings) -> int:
     current = asyncio.current_task()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -63,7 +63,7 @@ async def _tail(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-async def _print_exports(args: argparse.Namespace, settings: Settings) -> None:
+async def _print_exports(args: argparse.Namespace, settings: StackSettings) -> None:
     connection_string = settings.require(EVENTHUBS)
     port = settings.local_control_port
     control = BrokerControl(port) if port is not None else None

@@ -39,7 +39,7 @@ def write_settings(path: Path, settings: Mapping[str, str], *, http_port: int | 
     write_private(path, json.dumps(document, indent=2) + "\n")
 
 
-class Settings:
+class StackSettings:
     """App settings of the running stack; environment variables of the same names win."""
 
     def __init__(self, source: Path, values: Mapping[str, str], environment: Mapping[str, str]) -> None:
@@ -108,7 +108,7 @@ class StateDirectory:
             lock.flush()
             yield
 
-    def settings(self, environment: Mapping[str, str] = os.environ) -> Settings:
+    def settings(self, environment: Mapping[str, str] = os.environ) -> StackSettings:
         """What `up` wrote; empty when it does not run, so that the environment alone can do."""
         try:
             document = json.loads(self.settings_file.read_text(encoding="utf-8"))
@@ -119,7 +119,7 @@ class StateDirectory:
             raise SettingMissingError(
                 f"{self.settings_file} is not a settings file ({error!r}): restart python -m local up, which writes it"
             ) from error
-        return Settings(self.settings_file, values, environment)
+        return StackSettings(self.settings_file, values, environment)
 
     def forget_settings(self) -> None:
         """So that no command takes a stopped stack for a running one."""

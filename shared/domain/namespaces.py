@@ -23,7 +23,7 @@ def parse_namespace(text: str, *, local_allowed: bool = False) -> str:
             return f"{name}.{SUFFIXES[0]}"
         if suffix in SUFFIXES:
             return host
-    if local_allowed and is_local(host):
+    if local_allowed and is_local_namespace(host):
         return host
     local = ", or 127.0.0.1:PORT on the local stack" if local_allowed else ""
     raise ValueError(
@@ -32,7 +32,7 @@ def parse_namespace(text: str, *, local_allowed: bool = False) -> str:
     )
 
 
-def is_local(namespace: str) -> bool:
+def is_local_namespace(namespace: str) -> bool:
     """Whether it is one on this machine, which only the local stack may use; there is no TLS."""
     local = _LOCAL.fullmatch(namespace)
     return local is not None and 0 < int(local[1]) < 65_536

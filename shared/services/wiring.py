@@ -1,13 +1,12 @@
 """Every service over the ports: the composition root fills the ports with real adapters, tests with fakes."""
 
 from shared.domain.backfills.backfill import BackfillKind
-from shared.ports.worker import Ports
 from shared.services.alerts.deliver import DeliverAlerts
 from shared.services.alerts.evaluate import EvaluateAlerts
 from shared.services.alerts.facts import AlertFacts
 from shared.services.alerts.subscriptions import AlertSubscriptions
 from shared.services.backfills.members import BackfillMembers
-from shared.services.backfills.plan import PlanBackfills
+from shared.services.backfills.planner import PlanBackfills
 from shared.services.backfills.rebuild_index import RebuildIndex
 from shared.services.backfills.slices import WorkSlices
 from shared.services.backfills.sweep import SweepProfiles
@@ -33,6 +32,7 @@ from shared.services.runs.history import RunHistory
 from shared.services.runs.last_exports import LastExports
 from shared.services.runs.record import RecordRuns
 from shared.services.runs.shown_exports import ShownExports
+from shared.services.worker_ports import Ports
 from shared.settings import Settings
 
 

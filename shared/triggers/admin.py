@@ -4,13 +4,13 @@ import os
 
 import azure.functions as func
 
-from shared.settings import app_service_authentication, is_local
+from shared.settings import app_service_authentication, on_local_stack
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 # Whoever App Service authentication signed in needs no function key beside it; without it a key is all there is.
 _ACCESS = func.AuthLevel.ANONYMOUS if app_service_authentication(os.environ) else func.AuthLevel.FUNCTION
 # A browser sends no key with a page's links. Without either, all that there is is how to turn authentication on.
-_CONSOLE_ACCESS = _ACCESS if is_local(os.environ) else func.AuthLevel.ANONYMOUS
+_CONSOLE_ACCESS = _ACCESS if on_local_stack(os.environ) else func.AuthLevel.ANONYMOUS
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE"]
 

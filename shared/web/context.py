@@ -28,5 +28,5 @@ async def _services(request: Request) -> Services:
     return await context_of(request).services()
 
 
-Relay = Annotated[Services, Depends(_services)]
+AppServices = Annotated[Services, Depends(_services)]
 """The services, as a parameter of a route."""

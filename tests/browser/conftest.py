@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
 from tests.browser.console import AlertHook
-from tests.integration.relay import IMPATIENT
+from tests.integration.running_relay import IMPATIENT
 from tests.kit.webhook import listening
 
 _UNPACK = 'import chromium from "@sparticuz/chromium"; console.log(await chromium.executablePath())'

@@ -15,9 +15,9 @@ from shared.domain.profile.state import ProfileState
 from shared.domain.profile_key import profile_key
 from shared.ports.backfills import SlicePointer
 from shared.ports.undelivered import RetryPointer
-from shared.ports.worker import Ports
 from shared.services.changes.export import InboundMessage
 from shared.services.configuration.apply import apply_configuration
+from shared.services.worker_ports import Ports
 from tests.kit.builders import NOW, configuration
 from tests.kit.world import DOCUMENT, World
 

@@ -27,7 +27,7 @@ FIELDS = st.one_of(
 )
 
 
-class Relay(RuleBasedStateMachine):
+class RelayMachine(RuleBasedStateMachine):
     """Time moves on in each rule that lets something wait; `sent` are the messages so far, for sending one again."""
 
     def __init__(self) -> None:
@@ -160,7 +160,7 @@ class Relay(RuleBasedStateMachine):
         await self.simulation.check_consumers()
 
 
-class RelayWithConsent(Relay):
+class RelayWithConsent(RelayMachine):
     """The same where `d` asks for consent, and shows it: so each body says whether it may be what it is."""
 
     asks: ClassVar[dict[str, Any]] = {"attributes": ["/x", "/consent"], "consent": "/consent"}
@@ -203,6 +203,6 @@ class RelayWithConsent(Relay):
 SETTINGS = settings(
     max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-TestRelay = Relay.TestCase
+TestRelay = RelayMachine.TestCase
 TestRelayWithConsent = RelayWithConsent.TestCase
 TestRelay.settings = TestRelayWithConsent.settings = SETTINGS

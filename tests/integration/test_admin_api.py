@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
 from shared.web.app import openapi_document
-from tests.integration.relay import IMPATIENT
+from tests.integration.running_relay import IMPATIENT
 
 KEY = "a function key of this test alone"
 SCHEMA = schemathesis.openapi.from_dict(openapi_document())

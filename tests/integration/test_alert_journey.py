@@ -11,7 +11,7 @@ import pytest
 from local.stack.local_stack import LocalStack
 from shared.bootstrap import clock
 from shared.domain.instants import format_instant
-from tests.integration.relay import Relay
+from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import destination, membership
 from tests.kit.eventually import eventually
 from tests.kit.webhook import Webhook, listening
@@ -38,7 +38,7 @@ async def webhook() -> AsyncIterator[AlertHook]:
 
 async def test_a_hub_that_breaks_and_is_mended(tmp_path: Path, webhook: AlertHook) -> None:
     with LocalStack(tmp_path) as stack:
-        relay = Relay(stack, CONFIGURATION)
+        relay = RunningRelay(stack, CONFIGURATION)
         stack.broker.create_hub("alerted")
         await relay.start(lease_seconds=60, settings={"ALERT_SCHEDULE": "* * * * * *"})
         async with httpx.AsyncClient(base_url=stack.functions_host.url, timeout=30) as client:

@@ -173,7 +173,7 @@ async def dies_after_two_messages(app: App, monkeypatch: pytest.MonkeyPatch) -> 
 
 async def restart_what_stalled(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("shared.services.backfills.plan.STALLED_AFTER", -1)
+        patch.setattr("shared.services.backfills.planner.STALLED_AFTER", -1)
         assert set((await app.relay.services.plan_backfills.run()).values()) == {"1 slices started again"}
 
 
@@ -194,7 +194,7 @@ async def test_an_upload_that_is_cancelled_leaves_no_file_and_goes_no_further(ap
 
 
 async def test_the_whole_app_replaces_the_members_and_tells_only_of_who_comes_and_goes(stack: LocalStack) -> None:
-    app = whole_app.Relay(stack, CONFIGURATION)
+    app = whole_app.RunningRelay(stack, CONFIGURATION)
     settings = {"BACKFILL_SCHEDULE": "* * * * * *", "CONFIG_CACHE_SECONDS": "0.5"}
     await app.start(lease_seconds=10, settings=settings)
     first, second = ([f"member-{number}" for number in numbers] for numbers in (range(200), range(100, 300)))

@@ -15,7 +15,7 @@ from local.exports import Export
 from local.stack.local_stack import LocalStack
 from shared.domain.instants import DAY, format_instant
 from shared.domain.profile_key import profile_key
-from tests.integration.relay import Relay
+from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import NOW, destination, ids, item, membership
 from tests.kit.eventually import eventually
 
@@ -30,21 +30,21 @@ FAST = EVERY_SECOND | {"CONFIG_CACHE_SECONDS": "0.5", "SEND_TIMEOUT": "3"}
 
 
 @pytest.fixture(scope="module")
-def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRelay]:
     with LocalStack(tmp_path_factory.mktemp("backfill"), hubs=dict.fromkeys(HUBS, 2)) as stack:
-        relay = Relay(stack, CONFIGURATION)
+        relay = RunningRelay(stack, CONFIGURATION)
         asyncio.run(start(relay))
         yield relay
 
 
-async def start(relay: Relay) -> None:
+async def start(relay: RunningRelay) -> None:
     """Until the backfills of the new dataflows are over, which have no members yet."""
     await relay.start(lease_seconds=3, settings=FAST)
     for hub in HUBS:
         await backfilled(relay, f"{hub}-1")
 
 
-async def backfilled(relay: Relay, backfill_id: str) -> None:
+async def backfilled(relay: RunningRelay, backfill_id: str) -> None:
     """Wait until this backfill is done."""
 
     async def done() -> bool:
@@ -63,7 +63,7 @@ def dataflows(name: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-async def latest_backfill(relay: Relay, name: str) -> str:
+async def latest_backfill(relay: RunningRelay, name: str) -> str:
     """The id of the newest backfill of a destination, once the timer took note of it."""
 
     async def newest() -> str | None:
@@ -77,7 +77,7 @@ def told(exports: list[Export], hub: str) -> list[tuple[str, str]]:
     return sorted((e.properties["profileId"], e.properties["reason"]) for e in exports if e.hub == hub)
 
 
-async def test_members_from_before_the_mapping_are_exported_once(relay: Relay) -> None:
+async def test_members_from_before_the_mapping_are_exported_once(relay: RunningRelay) -> None:
     members = [f"member-{number}" for number in range(300)]
     entries = membership(1, audience="late") | membership(1, audience="later", namespace="other")
     changes = [item(each, 1, segmentMembership=entries, attributes={"x": each}) for each in members]
@@ -96,7 +96,7 @@ async def test_members_from_before_the_mapping_are_exported_once(relay: Relay) -
     assert body["segmentMembership"]["ups"]["late"]["status"] == "realized"
 
 
-async def test_a_resumed_dataflow_hears_once_of_what_changed(relay: Relay) -> None:
+async def test_a_resumed_dataflow_hears_once_of_what_changed(relay: RunningRelay) -> None:
     enters = membership(1, audience="pausing-a")
     await relay.send([item(each, 1, segmentMembership=enters) for each in ("changes", "leaves", "probe")])
     await relay.handled()
@@ -127,7 +127,7 @@ async def test_a_resumed_dataflow_hears_once_of_what_changed(relay: Relay) -> No
     assert last["leaves"].body["segmentMembership"]["ups"]["pausing-a"]["status"] == "exited"
 
 
-async def everything(relay: Relay) -> dict[str, str]:
+async def everything(relay: RunningRelay) -> dict[str, str]:
     """Every table and queue of the account and every log, as text, by name."""
     found = {}
     connection_string = relay.stack.storage_connection_string
@@ -144,7 +144,7 @@ async def everything(relay: Relay) -> dict[str, str]:
     return found
 
 
-async def test_of_a_forgotten_profile_nothing_is_left_in_any_table_queue_or_log(relay: Relay) -> None:
+async def test_of_a_forgotten_profile_nothing_is_left_in_any_table_queue_or_log(relay: RunningRelay) -> None:
     traces = ("forget-me", "Do-Not-Keep-Me", profile_key("forget-me"))
     fields: dict[str, Any] = {
         "attributes": {"x": "Do-Not-Keep-Me"},
@@ -186,7 +186,7 @@ async def test_of_a_forgotten_profile_nothing_is_left_in_any_table_queue_or_log(
     }
 
 
-async def test_an_uploaded_membership_lapses(relay: Relay) -> None:
+async def test_an_uploaded_membership_lapses(relay: RunningRelay) -> None:
     await relay.apply(dataflows("uploading", audiences=["uploaded"]))
     await backfilled(relay, await latest_backfill(relay, "uploading"))
     lapsed, lasting = membership(1, audience="uploaded"), membership(1, audience="uploaded")

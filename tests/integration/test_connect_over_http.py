@@ -8,21 +8,21 @@ import httpx
 import pytest
 
 from local.stack.local_stack import LocalStack
-from tests.integration.relay import Relay
+from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import item, membership
 
 OLD_KEY, NEW_KEY, MISTYPED = "the-old-key-of-the-hub", "the-new-key-of-the-hub", "a-key-that-was-mistyped"
 
 
 @pytest.fixture
-def relay(tmp_path: Path) -> Iterator[Relay]:
+def relay(tmp_path: Path) -> Iterator[RunningRelay]:
     with LocalStack(tmp_path, hubs={"crm": 2}) as stack:
         stack.broker.put_key("send-profiles", OLD_KEY, "Send")
         stack.broker.put_key("send-profiles-2", NEW_KEY, "Send")
-        yield Relay(stack, {"destinations": [{"eventHubName": "crm"}]})
+        yield RunningRelay(stack, {"destinations": [{"eventHubName": "crm"}]})
 
 
-async def test_connect_map_export_rotate_export(relay: Relay) -> None:
+async def test_connect_map_export_rotate_export(relay: RunningRelay) -> None:
     stack = relay.stack
     stack.start_functions_host(settings={"CONFIG_CACHE_SECONDS": "0.5"})
     namespace = f"127.0.0.1:{stack.event_hubs.ports.amqp}"

@@ -18,7 +18,7 @@ from local.broker.control import Fault
 from local.exports import Export
 from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
-from tests.integration.relay import Relay
+from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import at, destination, ids, item, membership
 from tests.kit.eventually import eventually
 
@@ -35,9 +35,9 @@ SECRET = "Do-Not-Log-Me"
 
 
 @pytest.fixture(scope="module")
-def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRelay]:
     with LocalStack(tmp_path_factory.mktemp("main-job"), hubs={"first": 4, "second": 4}) as stack:
-        relay = Relay(stack, CONFIGURATION)
+        relay = RunningRelay(stack, CONFIGURATION)
         asyncio.run(relay.start(lease_seconds=3))
         yield relay
 
@@ -46,7 +46,7 @@ def reasons(exports: list[Export]) -> list[tuple[str, str]]:
     return [(export.hub, export.properties["reason"]) for export in exports]
 
 
-async def test_the_life_of_a_profile(relay: Relay) -> None:
+async def test_the_life_of_a_profile(relay: RunningRelay) -> None:
     life = [
         {"segmentMembership": membership(1), "attributes": {"x": 1}, "identityMap": ids("1")},
         {"attributes": {"x": 2}},
@@ -75,7 +75,7 @@ async def test_the_life_of_a_profile(relay: Relay) -> None:
     assert versions == sorted(set(versions))
 
 
-async def test_upstream_writes_the_catalog_among_changes(relay: Relay) -> None:
+async def test_upstream_writes_the_catalog_among_changes(relay: RunningRelay) -> None:
     """The export lists an unmapped audience of the same merge policy, which the catalog did not know before."""
     memberships = {"ups": membership(1)["ups"] | membership(1, audience="from-upstream")["ups"]}
     audience = {"audience": {"id": "from-upstream", "name": "Ü", "mergePolicyId": "m", "updatedAt": at(0)}}
@@ -120,7 +120,7 @@ BAD_ITEMS = {
 
 
 @pytest.mark.parametrize("name", BAD_ITEMS)
-async def test_a_bad_item_ends_in_quarantine_and_its_neighbours_are_exported(relay: Relay, name: str) -> None:
+async def test_a_bad_item_ends_in_quarantine_and_its_neighbours_are_exported(relay: RunningRelay, name: str) -> None:
     bad, reason = BAD_ITEMS[name]
     neighbours = [f"before {name}", f"after {name}"]
     changes = [item(neighbours[0], 1, **QUALIFIES), bad, item(neighbours[1], 1, **QUALIFIES)]
@@ -142,14 +142,14 @@ async def test_a_bad_item_ends_in_quarantine_and_its_neighbours_are_exported(rel
     ],
 )
 async def test_a_message_that_is_no_batch_of_changes_ends_in_quarantine_whole(
-    relay: Relay, message: str, raw: bytes, reason: str
+    relay: RunningRelay, message: str, raw: bytes, reason: str
 ) -> None:
     await relay.send(message)
     await relay.handled()
     assert (await relay.quarantine())[raw].startswith(reason)
 
 
-async def test_an_item_too_deep_for_the_parser_does_not_hold_up_its_neighbour(relay: Relay) -> None:
+async def test_an_item_too_deep_for_the_parser_does_not_hold_up_its_neighbour(relay: RunningRelay) -> None:
     await relay.send(too_deep_for_a_parser())
     await relay.handled()
     assert len(await relay.exports("beside-deep")) == 1
@@ -157,7 +157,7 @@ async def test_an_item_too_deep_for_the_parser_does_not_hold_up_its_neighbour(re
 
 
 @pytest.mark.parametrize("encoded", [False, True])
-async def test_the_largest_item_that_fits_a_message_is_exported(relay: Relay, encoded: bool) -> None:
+async def test_the_largest_item_that_fits_a_message_is_exported(relay: RunningRelay, encoded: bool) -> None:
     profile_id = f"largest {encoded}"
     limit = 65_536 * 3 // 4 if encoded else 65_536
     empty = json.dumps(item(profile_id, 1, attributes={"x": ""}, **QUALIFIES))
@@ -171,7 +171,7 @@ async def test_the_largest_item_that_fits_a_message_is_exported(relay: Relay, en
 
 
 @pytest.mark.parametrize("profile_id", ["a/b\\c#d?e", "two words ", "x" * 1_000, "😀ß\u0301", "'; drop--", "%2F"])
-async def test_any_profile_id_works(relay: Relay, profile_id: str) -> None:
+async def test_any_profile_id_works(relay: RunningRelay, profile_id: str) -> None:
     await relay.send(item(profile_id, 1, **QUALIFIES), item(profile_id, 2, attributes={"x": 1}))
     await relay.handled()
     exports = await relay.exports(profile_id)
@@ -179,7 +179,7 @@ async def test_any_profile_id_works(relay: Relay, profile_id: str) -> None:
     assert len({export.partition for export in exports}) == 1
 
 
-async def test_a_profile_beyond_the_entity_limit_is_refused_and_stays_as_it_was(relay: Relay) -> None:
+async def test_a_profile_beyond_the_entity_limit_is_refused_and_stays_as_it_was(relay: RunningRelay) -> None:
     await relay.send(item("large", 0, **QUALIFIES))
     texts = [base64.b64encode(os.urandom(46_000)).decode() for _ in range(24)]
     await relay.send(*(item("large", n, attributes={"big": {str(n): text}}) for n, text in enumerate(texts, start=1)))
@@ -217,7 +217,7 @@ def with_leaf(shape: Any, value: int) -> Any:
 
 
 async def test_shuffled_doubled_and_killed_nothing_is_lost(
-    relay: Relay, histories: dict[str, list[dict[str, Any]]]
+    relay: RunningRelay, histories: dict[str, list[dict[str, Any]]]
 ) -> None:
     rng = random.Random(11)
     changes = [change for history in histories.values() for change in history]
@@ -253,7 +253,7 @@ async def test_shuffled_doubled_and_killed_nothing_is_lost(
         assert len({export.partition for export in exports if export.properties["profileId"] == profile_id}) == 1
 
 
-async def test_a_hub_that_fails_costs_nothing(relay: Relay) -> None:
+async def test_a_hub_that_fails_costs_nothing(relay: RunningRelay) -> None:
     """Fails the first send, the retries and the probes; what comes meanwhile is parked; then all of it arrives."""
     profiles = [f"away {number}" for number in range(12)]
     relay.stack.broker.set_faults(Fault(kind="reject", hub="first"))
@@ -282,7 +282,7 @@ async def test_a_hub_that_fails_costs_nothing(relay: Relay) -> None:
     assert (newest.body["x"], newest.properties["reason"].split(",")[0]) == ("newest", "audience")
 
 
-async def test_what_is_too_large_for_a_hub_is_dead_at_once_and_can_be_redriven(relay: Relay) -> None:
+async def test_what_is_too_large_for_a_hub_is_dead_at_once_and_can_be_redriven(relay: RunningRelay) -> None:
     relay.stack.broker.set_faults(Fault(kind="size-exceeded", hub="second"))
     await relay.send(item("heavy", 1, segmentMembership=membership(1, audience="b")))
     await relay.handled()
@@ -299,7 +299,7 @@ async def test_what_is_too_large_for_a_hub_is_dead_at_once_and_can_be_redriven(r
     assert reasons(await relay.exports("heavy")) == [("second", "audience")]
 
 
-async def test_nothing_personal_is_logged(relay: Relay) -> None:
+async def test_nothing_personal_is_logged(relay: RunningRelay) -> None:
     personal = {"attributes": {"x": SECRET, "person": {"name": SECRET}}, "identityMap": ids(SECRET)}
     await relay.send(
         item(f"profile {SECRET}", 1, **QUALIFIES, **personal),

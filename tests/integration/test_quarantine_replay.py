@@ -21,7 +21,7 @@ from shared.errors import MessageTooLargeError, StorageError
 from shared.ports.quarantine import QuarantinedItem
 from shared.settings import Connection
 from tests.conftest import UniqueNames
-from tests.integration.relay import Relay
+from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import NOW, destination, item, membership
 
 CONFIGURATION = {
@@ -50,7 +50,7 @@ def objects(printed: str) -> list[dict[str, Any]]:
 
 
 async def test_look_mend_replay(own_stack: LocalStack, capsys: pytest.CaptureFixture[str]) -> None:
-    relay = Relay(own_stack, CONFIGURATION)
+    relay = RunningRelay(own_stack, CONFIGURATION)
     assert await run(own_stack, "quarantine") == 0
     assert capsys.readouterr().out == "nothing is in quarantine\n"
     await relay.start(lease_seconds=10)

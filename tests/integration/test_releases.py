@@ -20,7 +20,7 @@ from shared.domain.backfills.backfill import BackfillKind, BackfillState
 from shared.domain.instants import MINUTE, SECOND, parse_instant
 from shared.domain.profile_key import INDEX_BUCKETS, profile_key
 from shared.ports.profiles import StoredProfile
-from shared.services.alerts.deliver import Delivered
+from shared.services.alerts.deliver import DeliveryOutcome
 from shared.services.backfills.slices import SliceOutcome
 from shared.services.changes.export import InboundMessage
 from shared.settings import PROFILE_BUCKETS, RELAY_STORAGE, Connection
@@ -198,8 +198,8 @@ async def test_work_that_was_begun_then_is_finished_now(release: Release) -> Non
 
     pointers = list(map(ALERT_DELIVERIES.decode, release.messages("alert-deliveries")))
     assert {await services.deliver_alerts.handle(pointer) for pointer in pointers} <= {
-        Delivered.RETRYING,
-        Delivered.FAILED,
+        DeliveryOutcome.RETRYING,
+        DeliveryOutcome.FAILED,
     }
 
     for pointer in map(RETRIES.decode, release.messages("export-retries")):

@@ -17,7 +17,7 @@ from shared.domain.configuration.model import Authentication, parse_configuratio
 from shared.errors import ConnectionFailedError
 from shared.services.destinations.connect import ConnectDestinations
 from shared.settings import Settings
-from tests.integration.relay import Relay
+from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import destination, item, membership
 
 QUALIFIES = {"segmentMembership": membership(1)}
@@ -55,7 +55,7 @@ def configured(authentication: Authentication) -> dict[str, Any]:
 class Traffic:
     """A new profile in the audience with each message."""
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: RunningRelay) -> None:
         self._relay = relay
         self._numbers = count()
         self.sent: set[str] = set()
@@ -90,7 +90,7 @@ async def test_no_change_is_lost_when_a_key_is_rotated(stack: LocalStack, in_tim
     service = connecting(stack)
     namespace = f"127.0.0.1:{stack.event_hubs.ports.amqp}"
     connected = await service.connect("crm", SasCredentials(namespace, "old", "the-old-key-of-the-hub"), "crm")
-    relay = Relay(stack, configured(connected.authentication))
+    relay = RunningRelay(stack, configured(connected.authentication))
     await relay.start(lease_seconds=3, settings=IMPATIENT)
     traffic = Traffic(relay)
 

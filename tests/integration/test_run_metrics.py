@@ -12,7 +12,7 @@ from shared.adapters.tables.last_exports import TableLastExports
 from shared.domain.jsonvalue import canonical_json
 from shared.settings import Connection
 from tests.contracts.last_exports_store import sent
-from tests.integration.relay import Relay
+from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import destination, item, membership
 from tests.kit.eventually import eventually
 from tests.unit.changes.test_tracing import TRACEPARENT
@@ -47,7 +47,7 @@ async def last_exports_shown_by_another_instance(stack: LocalStack) -> list[dict
 
 async def test_counts_and_traces_on_the_running_app(tmp_path_factory: pytest.TempPathFactory) -> None:
     with LocalStack(tmp_path_factory.mktemp("metrics"), hubs={"crm": 2, "analytics": 2}) as stack:
-        relay = Relay(stack, CONFIGURATION)
+        relay = RunningRelay(stack, CONFIGURATION)
         await remember_an_old_export(stack)
         await relay.start(lease_seconds=30)
         joined = [item(f"p{number}", 1, segmentMembership=membership(1)) for number in range(PROFILES)]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from shared.domain.configuration.model import Configuration, parse_configuration_file
-from shared.domain.configuration.plan import plan
+from shared.domain.configuration.plan import plan_changes
 from shared.domain.configuration.targets import Targets
 from shared.domain.exports.export import Export
 from shared.domain.exports.transition import Transition, transition
@@ -39,7 +39,7 @@ def ids(*identities: str, namespace: str = "ecid") -> dict[str, Any]:
 
 
 def configuration(document: dict[str, Any], now_ms: int = 1_700_000_000_000) -> Configuration:
-    return plan(Configuration(), parse_configuration_file(document), now_ms).configuration
+    return plan_changes(Configuration(), parse_configuration_file(document), now_ms).configuration
 
 
 def destination(destination_id: str, **fields: Any) -> dict[str, Any]:

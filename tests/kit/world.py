@@ -7,11 +7,11 @@ from typing import Any
 
 from shared.errors import SendError
 from shared.ports.tracing import PassOn
-from shared.ports.worker import Ports
 from shared.services.backfills.slices import SliceOutcome
 from shared.services.changes.export import InboundMessage, Outcome
 from shared.services.delivery.retry import Attempt
 from shared.services.wiring import Services
+from shared.services.worker_ports import Ports
 from shared.settings import Settings
 from tests.kit.builders import NOW, configuration, destination
 from tests.kit.fakes import (

@@ -8,7 +8,7 @@ from azure.eventhub.aio import EventHubProducerClient, EventHubSharedKeyCredenti
 
 from shared.domain.configuration.credentials import Credentials, IdentityCredentials, SasCredentials
 from shared.domain.configuration.model import Authentication, Destination, SasAuthentication
-from shared.domain.namespaces import is_local, parse_namespace
+from shared.domain.namespaces import is_local_namespace, parse_namespace
 from shared.errors import ConfigurationError
 from shared.ports.connections import SecretStore
 from shared.settings import Connection
@@ -34,7 +34,7 @@ def client_of(
     """A client for the hub; it connects with the first request."""
     if isinstance(credentials, SasCredentials):
         key = EventHubSharedKeyCredential(credentials.key_name, credentials.key)
-        use_tls = not is_local(credentials.namespace)
+        use_tls = not is_local_namespace(credentials.namespace)
         return EventHubProducerClient(credentials.namespace, event_hub_name, key, use_tls=use_tls, **options)
     return EventHubProducerClient(credentials.namespace, event_hub_name, identity(credentials), **options)
 

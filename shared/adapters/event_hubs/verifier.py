@@ -14,7 +14,7 @@ from shared.adapters.event_hubs.client import HubClient, NoAnswerError
 from shared.adapters.event_hubs.connections import client_of, credential_of
 from shared.adapters.event_hubs.problems import problem_of, unknown_host, unreachable
 from shared.domain.configuration.credentials import Credentials, IdentityCredentials
-from shared.domain.namespaces import is_local
+from shared.domain.namespaces import is_local_namespace
 from shared.errors import SendError
 from shared.ports.connections import ConnectionProblem, Verified
 
@@ -51,7 +51,7 @@ class EventHubsVerifier:
 
     async def list_hubs(self, credentials: Credentials) -> tuple[str, ...] | ConnectionProblem:
         namespace = credentials.namespace
-        if is_local(namespace):
+        if is_local_namespace(namespace):
             if self._local_control_port is None:
                 return ConnectionProblem("other", f"{namespace} cannot list its hubs: name the hub")
             base = f"http://127.0.0.1:{self._local_control_port}"
@@ -83,7 +83,7 @@ class EventHubsVerifier:
             await hub.close()
 
     async def _unknown_host(self, namespace: str) -> ConnectionProblem | None:
-        if is_local(namespace):
+        if is_local_namespace(namespace):
             return None
         try:
             async with asyncio.timeout(self._timeout):

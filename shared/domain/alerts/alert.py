@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.domain.alerts.rules import RULES, Verdict
+from shared.domain.alerts.rules import RULES, RuleState
 from shared.domain.instants import DAY, format_instant, within
 
 KEPT = 30 * DAY
@@ -71,16 +71,16 @@ def alert_key(destination_id: str, rule: str, threshold: float) -> str:
     return f"{destination_id}|{rule}|{float(threshold)!r}"
 
 
-def next_state(current: Alert, verdict: Verdict, value: float | None, now: int) -> Alert | None:
+def next_state(current: Alert, verdict: RuleState, value: float | None, now: int) -> Alert | None:
     """What becomes of an alert that is open; None where that is nothing new."""
-    if current.resolved_at or verdict == Verdict.UNKNOWN:
+    if current.resolved_at or verdict == RuleState.UNKNOWN:
         return None
     changed = {} if value is None or value == current.value else {"value": value}
-    if verdict == Verdict.CLEAR:
+    if verdict == RuleState.CLEAR:
         return current.model_copy(update=changed | {"resolved_at": now})
     return current.model_copy(update=changed) if changed else None
 
 
-def outdated(alert: Alert, now: int) -> bool:
+def alert_outdated(alert: Alert, now: int) -> bool:
     """Whether nobody needs to see it any more."""
     return bool(alert.resolved_at) and alert.unannounced is None and not within(now - alert.resolved_at, KEPT)

@@ -87,7 +87,7 @@ def exhausted(delivery: AlertDelivery) -> bool:
     return delivery.attempts > len(RETRY_DELAYS)
 
 
-def overdue(delivery: AlertDelivery, now: int) -> bool:
+def delivery_overdue(delivery: AlertDelivery, now: int) -> bool:
     """Whether its pointer seems lost, or whoever made the attempt ended before it did."""
     return (
         delivery.state == DeliveryState.PENDING
@@ -96,5 +96,5 @@ def overdue(delivery: AlertDelivery, now: int) -> bool:
     )
 
 
-def outdated(delivery: AlertDelivery, now: int) -> bool:
+def delivery_outdated(delivery: AlertDelivery, now: int) -> bool:
     return delivery.state != DeliveryState.PENDING and not within(now - delivery.created_at, KEPT)

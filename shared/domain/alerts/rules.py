@@ -12,7 +12,7 @@ WINDOW = 10 * MINUTE
 SLOWEST = 0.95
 
 
-class Verdict(StrEnum):
+class RuleState(StrEnum):
     """`unknown`: what the rule needs could not be found out, so nothing is said and nothing taken back."""
 
     FIRING = "firing"
@@ -48,12 +48,12 @@ class Rule:
     greatest: float = 1e9
     """The greatest threshold that makes sense."""
 
-    def evaluate(self, facts: Facts, threshold: float | None = None) -> Verdict:
+    def evaluate(self, facts: Facts, threshold: float | None = None) -> RuleState:
         """Whether the rule fires, by its own threshold or by another."""
         value = self.measure(facts)
         if value is None:
-            return Verdict.UNKNOWN
-        return Verdict.FIRING if value > (self.threshold if threshold is None else threshold) else Verdict.CLEAR
+            return RuleState.UNKNOWN
+        return RuleState.FIRING if value > (self.threshold if threshold is None else threshold) else RuleState.CLEAR
 
 
 def _skipped(facts: Facts) -> float | None:

@@ -48,7 +48,7 @@ class SubscriptionDetails(BaseModel):
 
 
 class AlertSubscription(SubscriptionDetails):
-    """A subscription as it is kept. Its secret is in the SecretStore, under `secret_name(id)`."""
+    """A subscription as it is kept. Its secret is in the SecretStore, under `webhook_secret_name(id)`."""
 
     id: str
 
@@ -68,6 +68,6 @@ class AlertSubscription(SubscriptionDetails):
         return self.covers(alert.destination_id, alert.rule) and self.threshold(alert.rule) == alert.threshold
 
 
-def secret_name(subscription_id: str) -> str:
+def webhook_secret_name(subscription_id: str) -> str:
     """No destination's key has such a name: their ids begin with a letter or a digit."""
     return f"profile-relay--alert-{subscription_id}"

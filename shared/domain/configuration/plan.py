@@ -50,7 +50,7 @@ class Plan:
         return any(change.action in CHANGING for change in self.changes)
 
 
-def plan(current: Configuration, wanted: ConfigurationFile, now_ms: int, *, prune: bool = False) -> Plan:
+def plan_changes(current: Configuration, wanted: ConfigurationFile, now_ms: int, *, prune: bool = False) -> Plan:
     """What applying `wanted` at `now_ms` (epoch milliseconds) makes of `current`.
 
     Entries that the file does not name stay, unless `prune`. Applying the same file again changes nothing. Raises

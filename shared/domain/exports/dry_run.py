@@ -23,7 +23,7 @@ _DRY = "dry-run"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DryRunVerdict:
     """What one destination would hear. `why` says why it hears nothing, empty where there is an `export`.
 
     `held_back`: why the export would be parked instead of sent, if it would. `realized` and `left` are the mapped
@@ -69,7 +69,7 @@ class DryRun:
     version: int
     altered: bool = False
     problems: list[str] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
+    verdicts: list[DryRunVerdict] = field(default_factory=list)
 
     @property
     def exports(self) -> list[Export]:
@@ -127,16 +127,17 @@ def standing(state: ProfileState, around: Surroundings) -> DryRun:
 
 def _verdicts(
     state: ProfileState, around: Surroundings, judge: Callable[[Target], tuple[Export | None, Iterable[str]]]
-) -> list[Verdict]:
+) -> list[DryRunVerdict]:
     """One for each destination, by id; `state` is the profile after all that happens."""
     verdicts = [
-        Verdict(each, why=(NO_DATAFLOW,), undelivered=around.undelivered.get(each)) for each in around.targets.inactive
+        DryRunVerdict(each, why=(NO_DATAFLOW,), undelivered=around.undelivered.get(each))
+        for each in around.targets.inactive
     ]
     for target in around.targets.by_id.values():
         export, why = judge(target)
         mapped = {audience: each for audience, each in state.memberships.items() if audience in target.mapped}
         verdicts.append(
-            Verdict(
+            DryRunVerdict(
                 target.id,
                 export,
                 tuple(why),

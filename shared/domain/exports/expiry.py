@@ -20,7 +20,7 @@ def lapsed(membership: Membership, audience: Audience | None, now: int) -> bool:
     return parse_instant(membership.last_qualification_time) + UPLOAD_LIFETIME <= now
 
 
-def outdated(state: ProfileState, targets: Targets, now: int) -> list[AudienceKey]:
+def lapsed_memberships(state: ProfileState, targets: Targets, now: int) -> list[AudienceKey]:
     """The memberships that ended over 30 days ago, and that no paused dataflow has still to hear of."""
     leftovers = set(state.leftovers)
     return [
@@ -35,7 +35,11 @@ def outdated(state: ProfileState, targets: Targets, now: int) -> list[AudienceKe
 
 def expires(state: ProfileState, targets: Targets, item: str, now: int) -> bool:
     """Whether `expire` would do anything."""
-    return item in state.due or bool(_lapsed_audiences(state, targets, now)) or bool(outdated(state, targets, now))
+    return (
+        item in state.due
+        or bool(_lapsed_audiences(state, targets, now))
+        or bool(lapsed_memberships(state, targets, now))
+    )
 
 
 def expire(state: ProfileState, targets: Targets, item: str, now: int) -> Transition:
@@ -52,7 +56,7 @@ def expire(state: ProfileState, targets: Targets, item: str, now: int) -> Transi
             state.memberships[audience] = state.memberships[audience].ended(now // SECOND)
         status_changes = [StatusChange(audience, "realized", "exited") for audience in ending]
         result.follow(state, Effects(True, status_changes=status_changes), item, now, targets, now)
-    if forgotten := outdated(state, targets, now):
+    if forgotten := lapsed_memberships(state, targets, now):
         for audience in forgotten:
             del state.memberships[audience]
         state.next_version(now)

@@ -145,7 +145,7 @@ def retry_delay(row: Undelivered, delays: Sequence[float]) -> float:
     return delays[min(row.attempts, len(delays)) - 1] if delays else 0.0
 
 
-def overdue(row: Undelivered, now: int, delays: Sequence[float], patience: float) -> bool:
+def retry_overdue(row: Undelivered, now: int, delays: Sequence[float], patience: float) -> bool:
     """Whether a retry should have come `patience` seconds ago: its pointer is lost and a new one is needed."""
     expected = int((retry_delay(row, delays) + patience) * SECOND)
     return row.state == UndeliveredState.RETRYING and not within(now - row.last_failed_at, expected)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from shared.domain.alerts.delivery import AlertDelivery, after_attempt, claimed, delivery_key, given_up
 from shared.domain.alerts.delivery import DeliveryState as State
-from shared.domain.alerts.subscription import AlertSubscription, secret_name
+from shared.domain.alerts.subscription import AlertSubscription, webhook_secret_name
 from shared.domain.alerts.webhooks import check_webhook_url, signed_headers
 from shared.errors import ConflictError, SecretError
 from shared.ports.alerts import AlertStore, DeliveryPointer, DeliveryQueue, Stored, WebhookAnswer, WebhookSender
@@ -13,7 +13,7 @@ from shared.ports.connections import SecretStore
 from shared.ports.time import Clock
 
 
-class Delivered(StrEnum):
+class DeliveryOutcome(StrEnum):
     """What came of a pointer. `outdated`: the attempt was made already, or somebody else makes it."""
 
     DELIVERED = "delivered"
@@ -42,19 +42,19 @@ class DeliverAlerts:
         self._clock = clock
         self._local = local
 
-    async def handle(self, pointer: DeliveryPointer) -> Delivered:
+    async def handle(self, pointer: DeliveryPointer) -> DeliveryOutcome:
         """Make the attempt that `pointer` brings, if it is its turn. Raises StorageError."""
         stored = await self._store.deliveries.load(delivery_key(pointer.event_id, pointer.subscription_id))
         if stored is None:
-            return Delivered.OUTDATED
+            return DeliveryOutcome.OUTDATED
         attempt = claimed(stored.item, pointer.attempt, self._clock())
         if attempt is None:
-            return Delivered.OUTDATED
+            return DeliveryOutcome.OUTDATED
         stored.item = attempt
         try:
             await self._store.deliveries.save(stored)
         except ConflictError:
-            return Delivered.OUTDATED
+            return DeliveryOutcome.OUTDATED
         subscription = await self._store.subscriptions.load(pointer.subscription_id)
         if subscription is None:
             return await self._note(stored, given_up(attempt, "the subscription is gone"))
@@ -70,7 +70,7 @@ class DeliverAlerts:
         """Post the event once, signed as of now."""
         try:
             url = check_webhook_url(subscription.url, local_allowed=self._local)
-            secret = await self._secrets.read(secret_name(subscription.id))
+            secret = await self._secrets.read(webhook_secret_name(subscription.id))
             headers = signed_headers(secret, event_id, body.encode(), self._clock())
         except (SecretError, ValueError) as error:
             return WebhookAnswer(None, str(error))
@@ -82,8 +82,8 @@ class DeliverAlerts:
         if stored is not None and stored.item.state == State.PENDING:
             await self._note(stored, given_up(stored.item, "it could not be worked on: the app's log says why"))
 
-    async def _note(self, stored: Stored[AlertDelivery], after: AlertDelivery) -> Delivered:
+    async def _note(self, stored: Stored[AlertDelivery], after: AlertDelivery) -> DeliveryOutcome:
         stored.item = after
         with suppress(ConflictError):  # taken for lost meanwhile, and attempted again
             await self._store.deliveries.save(stored)
-        return Delivered.RETRYING if after.state == State.PENDING else Delivered(str(after.state))
+        return DeliveryOutcome.RETRYING if after.state == State.PENDING else DeliveryOutcome(str(after.state))

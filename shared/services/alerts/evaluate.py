@@ -10,11 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from shared.domain.alerts import alert as alert_state
-from shared.domain.alerts import delivery as alert_delivery
-from shared.domain.alerts.alert import Alert, AlertEvent, alert_key, next_state
-from shared.domain.alerts.delivery import AlertDelivery, exhausted, given_up, overdue
-from shared.domain.alerts.rules import RULES, Facts, Verdict
+from shared.domain.alerts.alert import Alert, AlertEvent, alert_key, alert_outdated, next_state
+from shared.domain.alerts.delivery import AlertDelivery, delivery_outdated, delivery_overdue, exhausted, given_up
+from shared.domain.alerts.rules import RULES, Facts, RuleState
 from shared.domain.alerts.subscription import AlertSubscription
 from shared.domain.alerts.webhooks import cloud_event
 from shared.errors import ConflictError
@@ -93,13 +91,13 @@ class EvaluateAlerts:
 
         One that is not wanted any more, for its destination or the threshold is gone, is over.
         """
-        value, verdict, now = None, Verdict.CLEAR, self._clock()
+        value, verdict, now = None, RuleState.CLEAR, self._clock()
         if wanted is not None:
             rule, known = RULES[wanted.rule_id], facts[wanted.destination_id]
             value, verdict = rule.measure(known), rule.evaluate(known, wanted.threshold)
         if current is not None and not current.resolved_at:
             return next_state(current, verdict, value, now)
-        if wanted is None or value is None or verdict != Verdict.FIRING:
+        if wanted is None or value is None or verdict != RuleState.FIRING:
             return None
         return Alert(
             id=self._new_id(),
@@ -118,7 +116,7 @@ class EvaluateAlerts:
         return stored
 
     async def _forget(self, stored: Stored[Alert] | None) -> None:
-        if stored is not None and alert_state.outdated(stored.item, self._clock()):
+        if stored is not None and alert_outdated(stored.item, self._clock()):
             with suppress(ConflictError):
                 await self._store.alerts.delete(stored)
 
@@ -151,12 +149,12 @@ class EvaluateAlerts:
         for stored in await self._store.deliveries.all():
             delivery = stored.item
             with suppress(ConflictError):
-                if alert_delivery.outdated(delivery, now):
+                if delivery_outdated(delivery, now):
                     await self._store.deliveries.delete(stored)
-                elif overdue(delivery, now) and exhausted(delivery):
+                elif delivery_overdue(delivery, now) and exhausted(delivery):
                     stored.item = given_up(delivery, "the last attempt was cut off")
                     await self._store.deliveries.save(stored)
-                elif overdue(delivery, now):
+                elif delivery_overdue(delivery, now):
                     next_attempt = delivery.attempts + 1
                     stored.item = delivery.model_copy(update={"due_at": now})
                     await self._store.deliveries.save(stored)

@@ -4,7 +4,7 @@ import secrets as randomness
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.domain.alerts.subscription import AlertSubscription, SubscriptionDetails, secret_name
+from shared.domain.alerts.subscription import AlertSubscription, SubscriptionDetails, webhook_secret_name
 from shared.domain.alerts.webhooks import check_webhook_url, cloud_event, format_secret
 from shared.errors import ConfigurationError, NoSecretStoreError, NoSuchSubscriptionError
 from shared.ports.alerts import AlertStore, Stored, WebhookAnswer
@@ -72,7 +72,7 @@ class AlertSubscriptions:
         subscription = AlertSubscription(id=self._new_id(), **details.model_dump())
         secret = format_secret(self._new_key(_KEY_BYTES))
         # The secret first: a subscription without one could sign nothing.
-        await self._secrets.store(secret_name(subscription.id), secret)
+        await self._secrets.store(webhook_secret_name(subscription.id), secret)
         await self._rows.save(Stored(subscription, None))
         return CreatedSubscription(subscription, secret)
 
@@ -95,7 +95,7 @@ class AlertSubscriptions:
         stored = await self._load(subscription_id)
         check(stored.item)
         # The row last: whoever deletes again after a failure of the store of secrets still finds it.
-        await self._secrets.delete(secret_name(subscription_id))
+        await self._secrets.delete(webhook_secret_name(subscription_id))
         await self._rows.delete(stored)
 
     async def test(self, subscription_id: str) -> WebhookAnswer:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from shared.domain.backfills.backfill import Backfill, Slice
 from shared.domain.configuration.targets import Targets
-from shared.domain.exports.expiry import expire, expires, outdated
+from shared.domain.exports.expiry import expire, expires, lapsed_memberships
 from shared.domain.exports.export import export_of
 from shared.domain.profile.deletion import DeletionPhase
 from shared.domain.profile_key import INDEX_BUCKETS, position_of_key
@@ -129,7 +129,7 @@ class _SliceOfProfiles:
 
     async def _expire(self, profile: StoredProfile, targets: Targets, now: int) -> Delivered:
         """Index rows of what is forgotten go too: read before the write and deleted after it, as when forgetting."""
-        audiences = outdated(profile.state, targets, now)
+        audiences = lapsed_memberships(profile.state, targets, now)
         rows = await asyncio.gather(*(self._parts.members.get(audience, profile.key) for audience in audiences))
         written = await self._parts.writer.write(
             profile.state.profile_id, lambda state, targets, now: expire(state, targets, self._item, now)

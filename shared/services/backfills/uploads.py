@@ -28,7 +28,7 @@ from shared.ports.backfills import BackfillStore, StoredBackfill
 from shared.ports.configuration import ConfigurationStore
 from shared.ports.time import Clock
 from shared.ports.uploads import StoredFile, UploadFiles, WriteAccess
-from shared.services.backfills.plan import PlanBackfills
+from shared.services.backfills.planner import PlanBackfills
 
 MOST_POSTED_BYTES = 4 * 1024 * 1024
 COMMITTED_WITHIN = DAY

@@ -4,7 +4,7 @@ import asyncio
 
 from shared.domain.configuration.model import Configuration
 from shared.domain.configuration.targets import Targets
-from shared.domain.exports.dry_run import DryRun, Surroundings, Verdict, dry_run, standing
+from shared.domain.exports.dry_run import DryRun, DryRunVerdict, Surroundings, dry_run, standing
 from shared.domain.exports.profile_view import ProfileView
 from shared.domain.exports.undelivered import Undelivered
 from shared.domain.messages.message import refuse_lone_surrogates
@@ -73,7 +73,7 @@ class ExplainProfile:
             return DryRun(profile_id, now, version, problems=[str(error)])
         return foreseen
 
-    async def preview(self, profile_id: str, destination_id: str, configuration: Configuration) -> Verdict:
+    async def preview(self, profile_id: str, destination_id: str, configuration: Configuration) -> DryRunVerdict:
         """What the destination would hear of the profile as it is, were the configuration this one.
 
         The destination must have a dataflow in it. Raises StorageError.

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from shared.domain.configuration.model import Configuration, ConfigurationFile
-from shared.domain.configuration.plan import Plan, plan
+from shared.domain.configuration.plan import Plan, plan_changes
 from shared.domain.instants import MILLISECOND
 from shared.errors import ConflictError
 from shared.ports.configuration import ConfigurationStore
@@ -49,7 +49,7 @@ async def change_configuration(
     for attempt in range(1, _ATTEMPTS + 1):
         stored = await store.load()
         wanted = wanted_of(stored.configuration)
-        planned = plan(stored.configuration, wanted, clock() // MILLISECOND, prune=prune)
+        planned = plan_changes(stored.configuration, wanted, clock() // MILLISECOND, prune=prune)
         if dry_run or not planned.changes_something:
             return planned
         # Before the save: a row too many is cleared at the next look, one that a crash kept from being written would

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared.domain.exports.undelivered import UndeliveredState, overdue
+from shared.domain.exports.undelivered import UndeliveredState, retry_overdue
 from shared.domain.instants import MINUTE, SECOND, within
 from shared.errors import ConflictError, ExportTooLargeError, SendError
 from shared.ports.health import DestinationTrouble, HealthStore, RedriveRequest
@@ -221,7 +221,7 @@ class WatchDestinations:
             now = self._clock()
             if now >= until or failures >= FAILURES_TO_STOP_AT:
                 return False
-            if not removed and overdue(stored.row, now, self._retry_delays, OVERDUE_PATIENCE):
+            if not removed and retry_overdue(stored.row, now, self._retry_delays, OVERDUE_PATIENCE):
                 await self._retry.point_to(stored.row)
                 outcome.done[destination_id, "pointed to again"] += 1
             elif _parked_since(stored, began):

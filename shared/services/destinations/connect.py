@@ -136,7 +136,7 @@ class ConnectDestinations:
             return IdentityAuthentication(
                 type="managed-identity", namespace=credentials.namespace, client_id=credentials.client_id
             )
-        name = secret_name(destination_id)
+        name = hub_key_name(destination_id)
         version = await self._secrets.store(name, credentials.key)
         return SasAuthentication(
             type="sas",
@@ -186,7 +186,7 @@ class ConnectDestinations:
         """
         if not has_own_key(removed, left):
             return False
-        await self._secrets.delete(secret_name(removed.id))
+        await self._secrets.delete(hub_key_name(removed.id))
         return True
 
     async def _verify(
@@ -210,9 +210,9 @@ def _secret_of(destination: Destination) -> str | None:
 
 def has_own_key(destination: Destination, others: Iterable[Destination]) -> bool:
     """Whether a key was kept for the destination that none of the `others` uses."""
-    name = secret_name(destination.id)
+    name = hub_key_name(destination.id)
     return _secret_of(destination) == name and name not in map(_secret_of, others)
 
 
-def secret_name(destination_id: str) -> str:
+def hub_key_name(destination_id: str) -> str:
     return f"profile-relay-{destination_id}"

@@ -30,11 +30,11 @@ class Chart:
     ends: tuple[str, str]
 
 
-async def charts_of(relay: Services, destination_id: str, span: str) -> list[Chart]:
+async def charts_of(services: Services, destination_id: str, span: str) -> list[Chart]:
     """None where nothing was counted in that time. Raises StorageError."""
     length, step = SPANS[span]
-    now = relay.clock()
-    return draw(await relay.run_history.read(destination_id, now - length, now + 1, step))
+    now = services.clock()
+    return draw(await services.run_history.read(destination_id, now - length, now + 1, step))
 
 
 def draw(slots: Sequence[RunSlot]) -> list[Chart]:

@@ -15,7 +15,7 @@ _PROPERTIES = {"profileVersion": int, "configRevision": int, "occurredAt": str, 
 
 
 @dataclass
-class Verdict:
+class LoadVerdict:
     """`lost` and `unexpected` say what, for people. `problems` are promises broken besides.
 
     Lost: a (destination, profile) that must be exported and whose export of the greatest (profileVersion,
@@ -41,9 +41,9 @@ def judge(
     dead: frozenset[str],
     disturbances: Sequence[Disturbance],
     sent_at: Mapping[Pair, float],
-) -> Verdict:
+) -> LoadVerdict:
     """`sent_at`: (profile id, occurredAt) -> when that change was first sent. `dead` destinations may lack exports."""
-    verdict = Verdict()
+    verdict = LoadVerdict()
     by_pair: dict[Pair, list[Export]] = defaultdict(list)
     for export in exports:
         if problem := _malformed(export, model):

@@ -19,7 +19,7 @@ _EXAMPLES = 5
 class Result:
     """The result line of a scenario. `attempts` counts events that a hub stored and transfers that it refused.
 
-    `acknowledged` are the events in the hubs; lost, unexpected, duplicated and recovered are what `Verdict` says.
+    `acknowledged` are the events in the hubs; lost, unexpected, duplicated and recovered are what `LoadVerdict` says.
     `seconds_to_drain` is from the last message sent, or the last fault's end if that is later, until nothing was left.
     The last two are requests that write rows of the table Undelivered, or of any table, during the scenario's outage,
     for each change sent in it (`OutageCost`); None where they were not counted.

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.alerts.alert import KEPT, Alert, AlertEvent, next_state, outdated
-from shared.domain.alerts.rules import RULES, Facts, Verdict
+from shared.domain.alerts.alert import KEPT, Alert, AlertEvent, alert_outdated, next_state
+from shared.domain.alerts.rules import RULES, Facts, RuleState
 from shared.domain.instants import SECOND
 from shared.domain.runs import RunCounts
 from tests.kit.builders import NOW
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/alerts.md").read_text()
-F, C, U = Verdict.FIRING, Verdict.CLEAR, Verdict.UNKNOWN
+F, C, U = RuleState.FIRING, RuleState.CLEAR, RuleState.UNKNOWN
 
 
 def exported(activated: int = 0, failed: int = 0, dead: int = 0, parked: int = 0, *seconds: int) -> Facts:
@@ -54,12 +54,12 @@ def exported(activated: int = 0, failed: int = 0, dead: int = 0, parked: int = 0
         ("long-backfill", Facts(backfill_seconds=3_601), F),
     ],
 )
-def test_the_rules(rule: str, facts: Facts, verdict: Verdict) -> None:
+def test_the_rules(rule: str, facts: Facts, verdict: RuleState) -> None:
     assert RULES[rule].evaluate(facts) == verdict
 
 
 @pytest.mark.parametrize(("threshold", "verdict"), [(None, F), (0.5, C), (0.49, F), (0, F)])
-def test_another_threshold(threshold: float | None, verdict: Verdict) -> None:
+def test_another_threshold(threshold: float | None, verdict: RuleState) -> None:
     facts = exported(activated=1, dead=1)
     assert RULES["activation-skipped"].evaluate(facts, threshold) == verdict
 
@@ -77,7 +77,7 @@ OPEN = Alert(id="1", destination_id="d", rule="dead-rows", threshold=0, value=2,
         (C, None, {"resolved_at": NOW + 1}),
     ],
 )
-def test_an_open_alert(verdict: Verdict, value: float | None, changed: dict[str, float] | None) -> None:
+def test_an_open_alert(verdict: RuleState, value: float | None, changed: dict[str, float] | None) -> None:
     after = next_state(OPEN, verdict, value, NOW + 1)
     assert after == (None if changed is None else OPEN.model_copy(update=changed))
 
@@ -88,8 +88,8 @@ def test_what_is_told_and_in_which_order() -> None:
     done = over.model_copy(update={"announced": AlertEvent.RESOLVED})
     assert [each.unannounced for each in (OPEN, over, told, done)] == ["opened", "opened", "resolved", None]
     assert next_state(done, F, 1.0, NOW) is None
-    assert [outdated(each, NOW + 1 + KEPT) for each in (OPEN, over, told, done)] == [False, False, False, True]
-    assert not outdated(done, NOW + KEPT)
+    assert [alert_outdated(each, NOW + 1 + KEPT) for each in (OPEN, over, told, done)] == [False, False, False, True]
+    assert not alert_outdated(done, NOW + KEPT)
 
 
 def test_the_table_in_the_docs_is_the_codes() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.domain.alerts.delivery import PATIENCE, RETRY_DELAYS
-from shared.domain.alerts.subscription import SubscriptionDetails, secret_name
+from shared.domain.alerts.subscription import SubscriptionDetails, webhook_secret_name
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.instants import DAY, MINUTE, SECOND
@@ -19,7 +19,7 @@ from shared.ports.alerts import DeliveryPointer, WebhookAnswer
 from shared.ports.backfills import StoredBackfill
 from shared.ports.health import DestinationTrouble
 from shared.ports.undelivered import StoredUndelivered, UndeliveredCount
-from shared.services.alerts.deliver import Delivered
+from shared.services.alerts.deliver import DeliveryOutcome
 from shared.services.alerts.evaluate import AlertRun
 from shared.services.alerts.subscriptions import AlertSubscriptions, CreatedSubscription
 from tests.kit.builders import NOW, configuration
@@ -62,7 +62,7 @@ async def evaluate(world: World, after_seconds: float = 20) -> list[tuple[str, s
     return [(told["event"], told["destinationId"], told["rule"]) for told in outcome.told]
 
 
-async def deliver(world: World) -> list[Delivered]:
+async def deliver(world: World) -> list[DeliveryOutcome]:
     """Every pointer there is, and those that follow."""
     outcomes = []
     while world.alert_deliveries.waiting:
@@ -90,7 +90,7 @@ async def test_a_destination_goes_down_and_answers_again(world: World) -> None:
     for _ in range(2):
         assert world.metrics.alerts == [("d", "destination-down", False)]
         assert await evaluate(world) == []
-    assert await deliver(world) == [Delivered.DELIVERED] * 2
+    assert await deliver(world) == [DeliveryOutcome.DELIVERED] * 2
     opened, resolved = posted(world)
     assert (opened["type"], resolved["type"]) == ("profile-relay.alert.opened", "profile-relay.alert.resolved")
     assert (opened["data"]["state"], resolved["data"]["state"]) == ("open", "resolved")
@@ -293,7 +293,7 @@ async def test_a_pointer_that_comes_twice_sends_once(world: World) -> None:
     await evaluate(world)
     (pointer, _) = world.alert_deliveries.waiting.pop()
     outcomes = await asyncio.gather(*(world.new_worker().deliver_alerts.handle(pointer) for _ in range(3)))
-    assert Counter(outcomes) == {Delivered.DELIVERED: 1, Delivered.OUTDATED: 2}
+    assert Counter(outcomes) == {DeliveryOutcome.DELIVERED: 1, DeliveryOutcome.OUTDATED: 2}
     assert len(world.webhooks.posted) == 1
 
 
@@ -303,14 +303,14 @@ async def test_a_pointer_that_is_behind_or_ahead_sends_nothing(world: World) -> 
     await evaluate(world)
     world.webhooks.answers = [REFUSED] * 2
     (first, _) = world.alert_deliveries.waiting.pop()
-    assert await world.worker.deliver_alerts.handle(first) == Delivered.RETRYING
+    assert await world.worker.deliver_alerts.handle(first) == DeliveryOutcome.RETRYING
     ((second, _),) = world.alert_deliveries.waiting
     assert second == replace(first, attempt=2)
     for attempt in (0, 1, 3):
         pointer = replace(first, attempt=attempt)
-        assert await world.worker.deliver_alerts.handle(pointer) == Delivered.OUTDATED
+        assert await world.worker.deliver_alerts.handle(pointer) == DeliveryOutcome.OUTDATED
     assert len(world.webhooks.posted) == 1
-    assert await world.worker.deliver_alerts.handle(second) == Delivered.RETRYING
+    assert await world.worker.deliver_alerts.handle(second) == DeliveryOutcome.RETRYING
 
 
 async def test_a_delivery_is_retried_then_given_up(world: World) -> None:
@@ -319,7 +319,7 @@ async def test_a_delivery_is_retried_then_given_up(world: World) -> None:
     await evaluate(world)
     world.webhooks.answers = [REFUSED, WebhookAnswer(None, "no answer within 10 s"), REFUSED, WebhookAnswer(503, "x")]
     began = world.clock()
-    assert await deliver(world) == [Delivered.RETRYING] * 3 + [Delivered.FAILED]
+    assert await deliver(world) == [DeliveryOutcome.RETRYING] * 3 + [DeliveryOutcome.FAILED]
     assert world.clock() - began == sum(RETRY_DELAYS) * SECOND
     assert list(RETRY_DELAYS) == [15, 60, 300]
     (delivery,) = await world.worker.evaluate_alerts.deliveries()
@@ -361,14 +361,14 @@ async def test_what_keeps_an_event_from_being_sent(world: World) -> None:
     subscription_id = created.subscription.id
     await down(world)
     await evaluate(world)
-    del world.secrets.secrets[secret_name(subscription_id)]
+    del world.secrets.secrets[webhook_secret_name(subscription_id)]
     (pointer, _) = world.alert_deliveries.waiting.pop()
-    assert await world.worker.deliver_alerts.handle(pointer) == Delivered.RETRYING
+    assert await world.worker.deliver_alerts.handle(pointer) == DeliveryOutcome.RETRYING
     await world.worker.alert_subscriptions.delete(subscription_id, lambda _: None)
-    assert await deliver(world) == [Delivered.FAILED]
+    assert await deliver(world) == [DeliveryOutcome.FAILED]
     (delivery,) = await world.worker.evaluate_alerts.deliveries()
     assert delivery.error == "the subscription is gone"
-    assert await world.worker.deliver_alerts.handle(DeliveryPointer("x", "y", 1)) == Delivered.OUTDATED
+    assert await world.worker.deliver_alerts.handle(DeliveryPointer("x", "y", 1)) == DeliveryOutcome.OUTDATED
     assert world.webhooks.posted == []
 
 
@@ -380,12 +380,12 @@ async def test_what_is_poisoned_is_given_up_once(world: World) -> None:
     await world.worker.deliver_alerts.give_up(pointer)
     (delivery,) = await world.worker.evaluate_alerts.deliveries()
     assert (delivery.state, delivery.attempts) == ("failed", 0)
-    assert await world.worker.deliver_alerts.handle(pointer) == Delivered.OUTDATED
+    assert await world.worker.deliver_alerts.handle(pointer) == DeliveryOutcome.OUTDATED
     await world.worker.deliver_alerts.give_up(DeliveryPointer("x", "y", 1))
     await up(world)
     await evaluate(world)
     (pointer, _) = world.alert_deliveries.waiting[0]
-    assert await deliver(world) == [Delivered.DELIVERED]
+    assert await deliver(world) == [DeliveryOutcome.DELIVERED]
     await world.worker.deliver_alerts.give_up(pointer)  # a copy of the pointer that came too late
     assert [each.state for each in await world.worker.evaluate_alerts.deliveries()] == ["delivered", "failed"]
 

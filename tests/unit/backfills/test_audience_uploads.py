@@ -21,7 +21,7 @@ from shared.errors import (
     UploadRefusedError,
     UploadTooLargeError,
 )
-from shared.services.backfills.plan import HISTORY, STALLED_AFTER
+from shared.services.backfills.planner import HISTORY, STALLED_AFTER
 from shared.services.backfills.slices import SliceOutcome
 from shared.services.backfills.upload_members import SETTLES_AT_LAST
 from shared.services.backfills.uploads import MOST_POSTED_BYTES, AudienceUploads

@@ -10,7 +10,7 @@ from shared.domain.instants import DAY, MINUTE
 from shared.domain.profile_key import INDEX_BUCKETS, profile_key
 from shared.errors import NoSuchBackfillError, StorageError
 from shared.ports.backfills import SlicePointer, StoredSlice
-from shared.services.backfills.plan import HISTORY, STALLED_AFTER
+from shared.services.backfills.planner import HISTORY, STALLED_AFTER
 from shared.services.backfills.slices import BUDGET_SECONDS, SliceOutcome
 from shared.services.configuration.apply import apply_configuration
 from tests.kit.builders import destination, item, membership

@@ -10,7 +10,7 @@ from bench.capacity.__main__ import main, publish
 from bench.capacity.cost import read_prices
 from bench.capacity.limits import SECONDS_BETWEEN_SCALING
 from bench.capacity.measured import Measured
-from bench.capacity.plan import MONTH_SECONDS, Plan, ceiling, plan
+from bench.capacity.plan import MONTH_SECONDS, Plan, ceiling, plan_capacity
 from bench.capacity.simulation import App, at_share, simulate
 from tests.unit.bench.test_bench_cost import RESULTS
 
@@ -26,7 +26,7 @@ FREE = dict.fromkeys(read_prices(), 0.0)
 
 
 def planned(rate: float, changes_a_message: int = 100, measured: Measured = MEASURED) -> Plan:
-    return plan(rate, changes_a_message, measured, FREE)
+    return plan_capacity(rate, changes_a_message, measured, FREE)
 
 
 def test_a_small_rate_has_everything_in_one_account_and_one_queue() -> None:
@@ -71,12 +71,12 @@ def test_many_instances_of_one_app_are_more_apps() -> None:
 
 def test_what_a_plan_costs_is_its_use_its_units_and_what_is_stored() -> None:
     def monthly(price: str, profiles: int = 0) -> float:
-        return plan(1_000, 100, MEASURED, FREE | {price: 1.0}, profiles).monthly
+        return plan_capacity(1_000, 100, MEASURED, FREE | {price: 1.0}, profiles).monthly
 
     assert monthly("tableRequests") == pytest.approx(2.25 * 1_000 * MONTH_SECONDS)
     assert monthly("throughputUnitHours") == pytest.approx(4 * 730)
     assert monthly("tableGigabyteMonths", profiles=1_000_000) == pytest.approx(2.048)
-    assert plan(1_000, 100, MEASURED, read_prices()).a_million == pytest.approx(0.2, abs=0.1)
+    assert plan_capacity(1_000, 100, MEASURED, read_prices()).a_million == pytest.approx(0.2, abs=0.1)
 
 
 def test_an_app_has_its_share_of_what_apps_have_in_common() -> None:

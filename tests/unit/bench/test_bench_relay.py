@@ -9,7 +9,7 @@ import pytest
 
 from bench.harness.checks import Check
 from bench.harness.people import member_id, profile
-from bench.harness.report import Part, markdown, publish, write_part
+from bench.harness.report import MeasuredPart, markdown, publish, write_part
 from bench.relay.comparing import Told, differences
 from bench.relay.limit import Operations
 from bench.relay.operations import operations_per_change
@@ -152,8 +152,8 @@ def test_operations_are_counted_for_one_change() -> None:
     }
 
 
-def _part(name: str, value: float) -> Part:
-    return Part(name, {"ratio": value}, [Check(what=f"{name} | ratio", value=value, of="a and b", at_least=2)])
+def _part(name: str, value: float) -> MeasuredPart:
+    return MeasuredPart(name, {"ratio": value}, [Check(what=f"{name} | ratio", value=value, of="a and b", at_least=2)])
 
 
 WHERE = {"machine": "Linux", "cores": 2, "memoryGiB": 8, "commit": "abc", "versions": {"python": "3.13.1"}}

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.exports import decision
-from shared.domain.exports.dry_run import NEVER_MAPPED, NO_DATAFLOW, DryRun, Verdict
+from shared.domain.exports.dry_run import NEVER_MAPPED, NO_DATAFLOW, DryRun, DryRunVerdict
 from shared.domain.exports.export import Export
 from shared.domain.instants import SECOND, format_instant
 from shared.domain.profile_key import profile_key
@@ -202,7 +202,7 @@ async def test_without_a_change_it_says_what_each_would_be_told_again(world: Wor
 
     run = await foreseen(world, None)
 
-    by_id: dict[str, Verdict] = {verdict.destination_id: verdict for verdict in run.verdicts}
+    by_id: dict[str, DryRunVerdict] = {verdict.destination_id: verdict for verdict in run.verdicts}
     assert told(run.exports) == [("d", "attribute"), ("e", "backfill"), ("g", "backfill")]
     assert (by_id["d"].realized, by_id["f"].why, by_id["h"].why) == ((("ups", "a"),), (NEVER_MAPPED,), (NO_DATAFLOW,))
     assert (by_id["g"].outcome, by_id["g"].held_back) == ("parked", "dataflow paused")

@@ -9,7 +9,7 @@ import pytest
 
 from shared.adapters.tables.chunks import ROW_LIMIT, from_chunks, row_size, to_chunks
 from shared.domain.configuration.model import Configuration, ConfigurationFile, parse_configuration_file
-from shared.domain.configuration.plan import plan
+from shared.domain.configuration.plan import plan_changes
 from shared.errors import ConfigurationError
 from tests.kit.builders import configuration, destination
 
@@ -238,7 +238,7 @@ def test_how_a_destination_is_connected_reads_back_the_same(authentication: dict
 def test_another_key_is_no_other_look_of_the_exports() -> None:
     before = configuration(with_authentication() | {"dataflows": [{"id": "d"}]})
     rotated = with_authentication(secret={"name": "profile-relay-d", "version": "2"})
-    planned = plan(before, parse_configuration_file(rotated), THEN + 1)
+    planned = plan_changes(before, parse_configuration_file(rotated), THEN + 1)
     assert planned.changes_something
     assert planned.configuration.revisions == before.revisions
     assert planned.backfills == []

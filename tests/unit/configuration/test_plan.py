@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.domain.configuration.model import Audience, Configuration, MappedAudience, parse_configuration_file
-from shared.domain.configuration.plan import Plan, plan
+from shared.domain.configuration.plan import Plan, plan_changes
 from shared.errors import ConfigurationError
 from tests.kit.builders import configuration, destination
 
@@ -30,7 +30,7 @@ BASE: Document = {
 
 
 def applied(current: Configuration, document: Document, now: int = NOW, *, prune: bool = False) -> Plan:
-    return plan(current, parse_configuration_file(document), now, prune=prune)
+    return plan_changes(current, parse_configuration_file(document), now, prune=prune)
 
 
 def edited(*path: str | int, **fields: Any) -> Document:

@@ -5,7 +5,7 @@ from typing import Any
 from shared.domain.backfills.backfill import Backfill
 from shared.domain.configuration.backfill_requests import RESUME_OVERLAP_MS
 from shared.domain.configuration.model import Configuration, parse_configuration_file
-from shared.domain.configuration.plan import plan
+from shared.domain.configuration.plan import plan_changes
 from shared.domain.instants import MILLISECOND, MINUTE
 from tests.kit.builders import destination
 
@@ -26,7 +26,7 @@ class Operator:
             "destinations": [destination("d")],
             "dataflows": [{"id": "d", "audiences": list(audiences), **fields}],
         }
-        planned = plan(self.configuration, parse_configuration_file(document), self.now_ms)
+        planned = plan_changes(self.configuration, parse_configuration_file(document), self.now_ms)
         self.configuration = planned.configuration
         if not planned.backfills:
             return None
@@ -98,7 +98,7 @@ def test_requests_wait_until_they_are_taken_and_go_with_their_dataflow() -> None
     operator.apply("a", "b")
     assert [request.id for request in operator.configuration.requested_backfills] == ["d-1", "d-2"]
     document = parse_configuration_file({"destinations": [destination("e")]})
-    pruned = plan(operator.configuration, document, operator.now_ms, prune=True).configuration
+    pruned = plan_changes(operator.configuration, document, operator.now_ms, prune=True).configuration
     assert pruned.requested_backfills == []
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from local.exports import Export
 from tests.faults.load.disturbances import Disturbance
-from tests.faults.load.judge import Verdict, judge
+from tests.faults.load.judge import LoadVerdict, judge
 from tests.faults.load.model import Model
 from tests.kit.builders import START, at, destination, ids, item, membership
 
@@ -56,7 +56,7 @@ def export(
 RIGHT = [export(1), export(2), export(3)]
 
 
-def verdict_on(exports: list[Export], *, dead: str = "", disturbance: Disturbance | None = None) -> Verdict:
+def verdict_on(exports: list[Export], *, dead: str = "", disturbance: Disturbance | None = None) -> LoadVerdict:
     sent_at = {(change["profileId"], change["occurredAt"]): START / 1_000_000 for change in CHANGES}
     return judge(
         Model(CONFIGURATION, CHANGES),
@@ -68,9 +68,9 @@ def verdict_on(exports: list[Export], *, dead: str = "", disturbance: Disturbanc
 
 
 def test_what_is_right_is_right_in_any_order() -> None:
-    assert verdict_on(RIGHT) == Verdict()
-    assert verdict_on(RIGHT[::-1]) == Verdict()
-    assert verdict_on(RIGHT[2:]) == Verdict()
+    assert verdict_on(RIGHT) == LoadVerdict()
+    assert verdict_on(RIGHT[::-1]) == LoadVerdict()
+    assert verdict_on(RIGHT[2:]) == LoadVerdict()
 
 
 @pytest.mark.parametrize("exports", [[], RIGHT[:2], [*RIGHT, export(4, STATES[1])]])
@@ -99,7 +99,7 @@ def test_what_nobody_asked_for_is_unexpected(made_up: Export) -> None:
 
 def test_the_same_id_again_is_a_duplicate() -> None:
     verdict = verdict_on([*RIGHT, export(1), export(3), export(3)])
-    assert verdict == Verdict(duplicated=3)
+    assert verdict == LoadVerdict(duplicated=3)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.namespaces import SUFFIXES, is_local, parse_namespace
+from shared.domain.namespaces import SUFFIXES, is_local_namespace, parse_namespace
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from shared.domain.namespaces import SUFFIXES, is_local, parse_namespace
 def test_a_name_or_a_host_is_taken(text: str, host: str) -> None:
     assert parse_namespace(text) == host
     assert parse_namespace(host) == host
-    assert not is_local(host)
+    assert not is_local_namespace(host)
 
 
 ELSEWHERE = [
@@ -94,7 +94,7 @@ def test_whatever_is_taken_is_one_label_under_one_of_the_suffixes(text: str, suf
 
 @pytest.mark.parametrize("text", ["127.0.0.1:5672", "localhost:5672", "LOCALHOST:1", "127.0.0.1:65535"])
 def test_what_is_on_this_machine_is_for_the_local_stack_alone(text: str) -> None:
-    assert is_local(parse_namespace(text, local_allowed=True))
+    assert is_local_namespace(parse_namespace(text, local_allowed=True))
     with pytest.raises(ValueError, match=r"without scheme, port or path$"):
         parse_namespace(text)
 

@@ -13,7 +13,7 @@ from local import cli
 from local.commands.schemas import documents
 from shared.domain.configuration.audience_item import parse_audience
 from shared.domain.configuration.model import Configuration, parse_configuration_file
-from shared.domain.configuration.plan import plan
+from shared.domain.configuration.plan import plan_changes
 from shared.domain.instants import parse_instant
 from shared.domain.profile.change import InvalidChangeError, parse_change
 from shared.domain.profile.state import ProfileState
@@ -37,7 +37,7 @@ def test_what_is_generated_is_up_to_date(name: str) -> None:
 def test_the_sample_configuration_can_be_applied_and_is_without_warnings() -> None:
     document = json.loads((ROOT / "samples/config.json").read_text())
     validator("configuration.schema.json").validate(document)
-    assert plan(Configuration(), parse_configuration_file(document), 1).warnings == []
+    assert plan_changes(Configuration(), parse_configuration_file(document), 1).warnings == []
 
 
 def test_schema_and_app_agree_on_the_sample_changes() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from local.commands.apply import print_plan
 from shared.domain.configuration.model import Configuration, parse_configuration_file
-from shared.domain.configuration.plan import plan
+from shared.domain.configuration.plan import plan_changes
 from shared.domain.instants import MILLISECOND, parse_instant
 from tests.kit.builders import destination
 
@@ -42,7 +42,7 @@ def test_the_last_step_says_whom_it_backfills(
 ) -> None:
     current = Configuration()
     for second, document in enumerate(steps):
-        planned = plan(current, parse_configuration_file(document), NOW_MS + second * 1_000)
+        planned = plan_changes(current, parse_configuration_file(document), NOW_MS + second * 1_000)
         current = planned.configuration
     print_plan(planned, backfill_delay=65)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("+ backfill")]

@@ -18,7 +18,7 @@ from shared.web.api.models.alerts import (
     TestedView,
 )
 from shared.web.api.resources import tagged
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.etags import check_preconditions, etag_of
 from shared.web.guarded import GuardedRoute, needs, note
 from shared.web.permissions import Permission
@@ -34,10 +34,10 @@ _SHOWN_DELIVERIES = 200
 
 
 @router.get("/alerts", summary="List alerts that are open, and those of the last 30 days", openapi_extra=_MANAGE)
-async def list_alerts(relay: Relay) -> AlertList:
+async def list_alerts(services: AppServices) -> AlertList:
     """The latest of each destination, rule and threshold; the latest deliveries; the rules."""
-    alerts = await relay.evaluate_alerts.alerts()
-    deliveries = await relay.evaluate_alerts.deliveries()
+    alerts = await services.evaluate_alerts.alerts()
+    deliveries = await services.evaluate_alerts.deliveries()
     return AlertList(
         alerts=[AlertView.model_validate(each.to_json()) for each in alerts],
         deliveries=[AlertDeliveryView.model_validate(each.to_json()) for each in deliveries[:_SHOWN_DELIVERIES]],
@@ -49,21 +49,21 @@ async def list_alerts(relay: Relay) -> AlertList:
 
 
 @router.get(_SUBSCRIPTIONS, summary="List the subscriptions to alerts", openapi_extra=_MANAGE)
-async def list_alert_subscriptions(relay: Relay) -> AlertSubscriptionList:
-    subscriptions = await relay.alert_subscriptions.all()
+async def list_alert_subscriptions(services: AppServices) -> AlertSubscriptionList:
+    subscriptions = await services.alert_subscriptions.all()
     return AlertSubscriptionList(subscriptions=[AlertSubscriptionResource.of(each) for each in subscriptions])
 
 
 @router.post(_SUBSCRIPTIONS, summary="Subscribe to alerts", status_code=201, openapi_extra=_MANAGE)
 async def create_alert_subscription(
-    relay: Relay, request: Request, response: Response, written: AlertSubscriptionResource
+    services: AppServices, request: Request, response: Response, written: AlertSubscriptionResource
 ) -> CreatedAlertSubscription:
     """The answer has the secret that events are signed with, which is not told again. What is open already is not told
     of.
     """
     if written.id:
         raise ProblemError(422, "/id: expected none: the app gives one")
-    created = await relay.alert_subscriptions.create(written.details)
+    created = await services.alert_subscriptions.create(written.details)
     note(request, f"subscription {created.subscription.id} created")
     tagged(response, created.subscription)
     response.headers["Location"] = f"/api{_SUBSCRIPTIONS}/{created.subscription.id}"
@@ -71,20 +71,22 @@ async def create_alert_subscription(
 
 
 @router.get(_SUBSCRIPTIONS + "/{subscription_id}", summary="Get a subscription to alerts", openapi_extra=_MANAGE)
-async def get_alert_subscription(relay: Relay, response: Response, subscription_id: Id) -> AlertSubscriptionResource:
-    subscription = await relay.alert_subscriptions.get(subscription_id)
+async def get_alert_subscription(
+    services: AppServices, response: Response, subscription_id: Id
+) -> AlertSubscriptionResource:
+    subscription = await services.alert_subscriptions.get(subscription_id)
     tagged(response, subscription)
     return AlertSubscriptionResource.of(subscription)
 
 
 @router.put(_SUBSCRIPTIONS + "/{subscription_id}", summary="Change a subscription to alerts", openapi_extra=_CHANGE)
 async def put_alert_subscription(
-    relay: Relay, request: Request, response: Response, subscription_id: Id, written: AlertSubscriptionResource
+    services: AppServices, request: Request, response: Response, subscription_id: Id, written: AlertSubscriptionResource
 ) -> AlertSubscriptionResource:
     """Its secret stays. An alert that opened by another threshold is over for it: it hears of no end."""
     if written.id not in {"", subscription_id}:
         raise ProblemError(422, "/id: expected the id in the path, or none")
-    changed = await relay.alert_subscriptions.change(subscription_id, written.details, _unless_changed(request))
+    changed = await services.alert_subscriptions.change(subscription_id, written.details, _unless_changed(request))
     tagged(response, changed)
     return AlertSubscriptionResource.of(changed)
 
@@ -95,15 +97,15 @@ async def put_alert_subscription(
     status_code=204,
     openapi_extra=_CHANGE,
 )
-async def delete_alert_subscription(relay: Relay, request: Request, subscription_id: Id) -> None:
+async def delete_alert_subscription(services: AppServices, request: Request, subscription_id: Id) -> None:
     """With its secret; what waits to be delivered is given up."""
-    await relay.alert_subscriptions.delete(subscription_id, _unless_changed(request))
+    await services.alert_subscriptions.delete(subscription_id, _unless_changed(request))
 
 
 @router.post(_SUBSCRIPTIONS + "/{subscription_id}/test", summary="Send a test event", openapi_extra=_MANAGE)
-async def test_alert_subscription(relay: Relay, request: Request, subscription_id: Id) -> TestedView:
+async def test_alert_subscription(services: AppServices, request: Request, subscription_id: Id) -> TestedView:
     """At once and once only; the answer says what the receiver answered."""
-    tested = TestedView.of(await relay.alert_subscriptions.test(subscription_id))
+    tested = TestedView.of(await services.alert_subscriptions.test(subscription_id))
     note(request, "delivered" if tested.delivered else f"not delivered: {tested.problem}")
     return tested
 

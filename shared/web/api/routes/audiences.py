@@ -9,7 +9,7 @@ from shared.domain.profile.memberships import AudienceKey
 from shared.services.configuration.edit import as_file
 from shared.web.api.models.views import AudienceList, AudienceResource
 from shared.web.api.resources import delete_entries, find, put_entry, tagged
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.etags import check_preconditions, etag_of
 from shared.web.guarded import GuardedRoute, needs
 from shared.web.permissions import Permission
@@ -22,15 +22,15 @@ Namespace = Annotated[str, Query(description="The audience's namespace", min_len
 
 
 @router.get("", summary="List the catalog", openapi_extra=needs(Permission.VIEW_SEGMENTS))
-async def list_audiences(relay: Relay) -> AudienceList:
-    return AudienceList(audiences=(await relay.edit_configuration.load()).audiences)
+async def list_audiences(services: AppServices) -> AudienceList:
+    return AudienceList(audiences=(await services.edit_configuration.load()).audiences)
 
 
 @router.get("/{audience_id}", summary="Get an audience", openapi_extra=needs(Permission.VIEW_SEGMENTS))
 async def get_audience(
-    relay: Relay, response: Response, audience_id: AudienceId, namespace: Namespace = "ups"
+    services: AppServices, response: Response, audience_id: AudienceId, namespace: Namespace = "ups"
 ) -> Audience:
-    audience = _find(await relay.edit_configuration.load(), (namespace, audience_id))
+    audience = _find(await services.edit_configuration.load(), (namespace, audience_id))
     tagged(response, audience)
     return audience
 
@@ -42,7 +42,7 @@ async def get_audience(
     responses={201: {"model": Audience}},
 )
 async def put_audience(
-    relay: Relay,
+    services: AppServices,
     request: Request,
     response: Response,
     audience_id: AudienceId,
@@ -57,7 +57,7 @@ async def put_audience(
     wanted = Audience(**written.model_dump() | {"id": audience_id, "namespace": namespace})
     key = (namespace, audience_id)
     configuration, created = await put_entry(
-        relay, request, "audiences", lambda entry: entry.key == key, lambda _: wanted
+        services, request, "audiences", lambda entry: entry.key == key, lambda _: wanted
     )
     audience = _find(configuration, key)
     tagged(response, audience)
@@ -72,7 +72,7 @@ async def put_audience(
     openapi_extra=needs(Permission.ACTIVATE_DESTINATIONS, Permission.VIEW_SEGMENTS, preconditions=True),
 )
 async def delete_audience(
-    relay: Relay, request: Request, audience_id: AudienceId, namespace: Namespace = "ups"
+    services: AppServices, request: Request, audience_id: AudienceId, namespace: Namespace = "ups"
 ) -> None:
     """Refused (409) while a dataflow maps it. Profiles keep their memberships."""
 
@@ -85,7 +85,7 @@ async def delete_audience(
         left = [each for each in configuration.audiences if each.key != audience.key]
         return as_file(configuration).model_copy(update={"audiences": left})
 
-    await delete_entries(relay, request, edit)
+    await delete_entries(services, request, edit)
 
 
 def _find(configuration: Configuration, key: AudienceKey) -> Audience:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from shared.web.api.models.views import AuditEntryView, AuditPage
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs
 from shared.web.permissions import Permission
 
@@ -14,12 +14,12 @@ router = APIRouter(prefix="/api/audit", tags=["audit"], route_class=GuardedRoute
 
 @router.get("", summary="Read the audit log", openapi_extra=needs(Permission.MANAGE_DESTINATIONS))
 async def read_audit_log(
-    relay: Relay,
+    services: AppServices,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: Annotated[str, Query(pattern=r"^(\d{18}-[0-9a-f]{8})?$", description="`next` of the page before")] = "",
 ) -> AuditPage:
     """The newest first."""
-    entries = await relay.audit.newest_first(limit, before)
+    entries = await services.audit.newest_first(limit, before)
     return AuditPage(
         entries=[AuditEntryView(**entry.to_json()) for entry in entries],
         next=entries[-1].id if len(entries) == limit else None,

@@ -9,7 +9,7 @@ from shared.domain.instants import format_instant
 from shared.errors import NoSuchBackfillError
 from shared.services.wiring import Services
 from shared.web.api.models.views import BackfillList, BackfillView
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs, note
 from shared.web.permissions import Permission
 
@@ -19,29 +19,29 @@ Id = Annotated[str, Path(description="The backfill's id", pattern=r"^[A-Za-z0-9-
 
 
 @router.get("", summary="List the backfills of the last 30 days", openapi_extra=needs(Permission.VIEW_SEGMENTS))
-async def list_backfills(relay: Relay) -> BackfillList:
+async def list_backfills(services: AppServices) -> BackfillList:
     """The oldest first; sweeps are among them, and uploads that were committed."""
-    return BackfillList(backfills=[await _view(relay, each) for each in await relay.plan_backfills.all()])
+    return BackfillList(backfills=[await _view(services, each) for each in await services.plan_backfills.all()])
 
 
 @router.get("/{backfill_id}", summary="Get a backfill", openapi_extra=needs(Permission.VIEW_SEGMENTS))
-async def get_backfill(relay: Relay, backfill_id: Id) -> BackfillView:
-    for each in await relay.plan_backfills.all():
+async def get_backfill(services: AppServices, backfill_id: Id) -> BackfillView:
+    for each in await services.plan_backfills.all():
         if each.id == backfill_id:
-            return await _view(relay, each)
+            return await _view(services, each)
     raise NoSuchBackfillError(backfill_id)
 
 
 @router.post("/{backfill_id}/cancel", summary="Cancel a backfill", openapi_extra=needs(*Permission))
-async def cancel_backfill(relay: Relay, request: Request, backfill_id: Id) -> BackfillView:
+async def cancel_backfill(services: AppServices, request: Request, backfill_id: Id) -> BackfillView:
     """What it has exported stays exported, the rest is not exported by it. One that has ended stays as it is."""
-    cancelled = await relay.plan_backfills.cancel(backfill_id)
+    cancelled = await services.plan_backfills.cancel(backfill_id)
     note(request, f"backfill {backfill_id} {cancelled.state}")
-    return await _view(relay, cancelled)
+    return await _view(services, cancelled)
 
 
-async def _view(relay: Services, backfill: Backfill) -> BackfillView:
-    progress = await relay.plan_backfills.progress(backfill)
+async def _view(services: Services, backfill: Backfill) -> BackfillView:
+    progress = await services.plan_backfills.progress(backfill)
     return BackfillView(
         id=backfill.id,
         kind=backfill.kind,

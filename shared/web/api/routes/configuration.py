@@ -8,7 +8,7 @@ from shared.domain.configuration.model import Configuration, ConfigurationFile
 from shared.services.configuration.edit import as_file
 from shared.web.api.models.views import PlanView
 from shared.web.api.resources import note_plan
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.etags import check_preconditions, etag_of
 from shared.web.guarded import GuardedRoute, needs
 from shared.web.permissions import Permission
@@ -22,15 +22,15 @@ router = APIRouter(prefix="/api/config", tags=["configuration"], route_class=Gua
     openapi_extra=needs(Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS),
     response_model_exclude_none=True,
 )
-async def get_configuration(relay: Relay, response: Response) -> ConfigurationFile:
-    file = as_file(await relay.edit_configuration.load())
+async def get_configuration(services: AppServices, response: Response) -> ConfigurationFile:
+    file = as_file(await services.edit_configuration.load())
     response.headers["ETag"] = etag_of(file)
     return file
 
 
 @router.put("", summary="Make the configuration what a file says", openapi_extra=needs(*Permission, preconditions=True))
 async def put_configuration(
-    relay: Relay,
+    services: AppServices,
     request: Request,
     response: Response,
     wanted: ConfigurationFile,
@@ -43,7 +43,7 @@ async def put_configuration(
         check_preconditions(request, etag_of(as_file(configuration)))
         return wanted
 
-    planned = await relay.edit_configuration.apply(edit, prune=prune, dry_run=dry_run)
+    planned = await services.edit_configuration.apply(edit, prune=prune, dry_run=dry_run)
     if not dry_run:
         note_plan(request, planned)
         response.headers["ETag"] = etag_of(as_file(planned.configuration))

@@ -13,7 +13,7 @@ from shared.services.configuration.edit import as_file
 from shared.services.wiring import Services
 from shared.web.api.models.views import DestinationHealth, DestinationList, DestinationResource
 from shared.web.api.resources import delete_entries, find, put_entry, tagged
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.etags import check_preconditions, etag_of
 from shared.web.guarded import GuardedRoute, needs, note
 from shared.web.permissions import Permission
@@ -27,9 +27,9 @@ _CONNECTED_ELSEWHERE = ("connection", "authentication")
 
 
 @router.get("", summary="List the destinations", openapi_extra=needs(Permission.MANAGE_DESTINATIONS))
-async def list_destinations(relay: Relay) -> DestinationList:
-    configuration = await relay.edit_configuration.load()
-    troubles = await relay.health.load()
+async def list_destinations(services: AppServices) -> DestinationList:
+    configuration = await services.edit_configuration.load()
+    troubles = await services.health.load()
     return DestinationList(
         destinations=[destination_resource(each, configuration, troubles) for each in configuration.destinations],
         warnings=warnings_about(configuration),
@@ -37,11 +37,11 @@ async def list_destinations(relay: Relay) -> DestinationList:
 
 
 @router.get("/{destination_id}", summary="Get a destination", openapi_extra=needs(Permission.MANAGE_DESTINATIONS))
-async def get_destination(relay: Relay, response: Response, destination_id: Id) -> DestinationResource:
-    configuration = await relay.edit_configuration.load()
+async def get_destination(services: AppServices, response: Response, destination_id: Id) -> DestinationResource:
+    configuration = await services.edit_configuration.load()
     destination = find_destination(configuration, destination_id)
     tagged(response, destination)
-    return destination_resource(destination, configuration, await relay.health.load())
+    return destination_resource(destination, configuration, await services.health.load())
 
 
 @router.put(
@@ -50,7 +50,7 @@ async def get_destination(relay: Relay, response: Response, destination_id: Id) 
     openapi_extra=needs(Permission.MANAGE_DESTINATIONS, preconditions=True),
 )
 async def put_destination(
-    relay: Relay, request: Request, response: Response, destination_id: Id, written: DestinationResource
+    services: AppServices, request: Request, response: Response, destination_id: Id, written: DestinationResource
 ) -> DestinationResource:
     """Name, description, event hub and the two toggles. How it is connected may be repeated but not changed here."""
     if written.id not in {"", destination_id}:
@@ -70,11 +70,11 @@ async def put_destination(
         return Destination(**written.model_dump(include=set(Destination.model_fields) - kept.keys()) | kept)
 
     configuration, _ = await put_entry(
-        relay, request, "destinations", lambda entry: entry.id == destination_id, changed
+        services, request, "destinations", lambda entry: entry.id == destination_id, changed
     )
     destination = find_destination(configuration, destination_id)
     tagged(response, destination)
-    return destination_resource(destination, configuration, await relay.health.load())
+    return destination_resource(destination, configuration, await services.health.load())
 
 
 @router.delete(
@@ -83,12 +83,12 @@ async def put_destination(
     status_code=204,
     openapi_extra=needs(Permission.MANAGE_DESTINATIONS, preconditions=True),
 )
-async def delete_destination(relay: Relay, request: Request, destination_id: Id) -> None:
+async def delete_destination(services: AppServices, request: Request, destination_id: Id) -> None:
     """Nothing more is exported to it, what waits for it is dropped, and its key is deleted."""
-    await remove_destination(relay, request, destination_id)
+    await remove_destination(services, request, destination_id)
 
 
-async def remove_destination(relay: Services, request: Request, destination_id: str) -> bool:
+async def remove_destination(services: Services, request: Request, destination_id: str) -> bool:
     """The same; whether its key went, too, if it had one of its own.
 
     Raises ProblemError (404, 412), ConflictError, StorageError.
@@ -108,10 +108,10 @@ async def remove_destination(relay: Services, request: Request, destination_id: 
             }
         )
 
-    await delete_entries(relay, request, edit)
+    await delete_entries(services, request, edit)
     if removed is not None:
         try:
-            if await relay.connect_destinations.forget(removed, left):
+            if await services.connect_destinations.forget(removed, left):
                 note(request, f"key of destination {destination_id} deleted")
         except SecretError as error:  # the destination is removed all the same
             note(request, f"its key is left: {error}")

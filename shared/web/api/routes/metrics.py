@@ -9,7 +9,7 @@ from shared.domain.runs import NO_DESTINATION, SLOT, RunSlot, total_of
 from shared.services.runs.history import KEPT_DAYS
 from shared.web.api.models.metrics import CountsView, MetricsView, SlotView
 from shared.web.api.routes.destinations import find_destination
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs
 from shared.web.permissions import Permission
 
@@ -31,7 +31,7 @@ _HOUR = 3_600 * SECOND
     openapi_extra=needs(Permission.VIEW_SEGMENTS),
 )
 async def read_metrics(
-    relay: Relay,
+    services: AppServices,
     destination_id: _IdOrNone,
     hours: Annotated[int, Query(ge=1, le=KEPT_DAYS * 24)] = 24,
     step: Annotated[
@@ -40,9 +40,9 @@ async def read_metrics(
 ) -> MetricsView:
     """The last hours until now, in slots of `step`, of which the first is whole and the last is still filling."""
     if destination_id != NO_DESTINATION:
-        find_destination(await relay.edit_configuration.load(), destination_id)
-    until = relay.clock()
-    slots = await relay.run_history.read(destination_id, until - hours * _HOUR, until, step * SECOND)
+        find_destination(await services.edit_configuration.load(), destination_id)
+    until = services.clock()
+    slots = await services.run_history.read(destination_id, until - hours * _HOUR, until, step * SECOND)
     return MetricsView(
         destination_id=destination_id,
         since=format_instant(slots[0].start),

@@ -6,7 +6,7 @@ A profile id is personal, and paths end up in logs: ids are sent in bodies.
 from fastapi import APIRouter
 
 from shared.web.api.models.profiles import DryRunQuestion, DryRunView, ProfileDocument, ProfileQuestion
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
@@ -15,9 +15,9 @@ router = APIRouter(prefix="/api/profiles", tags=["profiles"], route_class=Guarde
 
 
 @router.post("/lookup", summary="Look a profile up", openapi_extra=needs(Permission.VIEW_PROFILES))
-async def look_up(relay: Relay, asked: ProfileQuestion) -> ProfileDocument:
+async def look_up(services: AppServices, asked: ProfileQuestion) -> ProfileDocument:
     """Of one that was forgotten, when; what is undelivered of it, too."""
-    view = await relay.explain_profile.look_up(asked.profile_id)
+    view = await services.explain_profile.look_up(asked.profile_id)
     if view is None:
         raise ProblemError(404, "nothing is known of a profile with this id: its case counts, and so do spaces")
     return ProfileDocument.model_validate(view.to_json())
@@ -28,7 +28,7 @@ async def look_up(relay: Relay, asked: ProfileQuestion) -> ProfileDocument:
     summary="Say what a change would export, and why or why not",
     openapi_extra=needs(Permission.VIEW_PROFILES, Permission.VIEW_SEGMENTS),
 )
-async def dry_run(relay: Relay, asked: DryRunQuestion) -> DryRunView:
+async def dry_run(services: AppServices, asked: DryRunQuestion) -> DryRunView:
     """Nothing is saved or sent. Without a change: what each destination would hear if it were told again now."""
-    foreseen = await relay.explain_profile.dry_run(asked.change, asked.profile_id)
+    foreseen = await services.explain_profile.dry_run(asked.change, asked.profile_id)
     return DryRunView.model_validate(foreseen.to_json())

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from shared.web.api.models.profiles import QuarantinedView, QuarantineEntryView, QuarantineList, ReplayedView
 from shared.web.api.routes.undelivered import Token
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs, note
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
@@ -20,20 +20,20 @@ _CHANGE = needs(Permission.MANAGE_DESTINATIONS, Permission.VIEW_PROFILES)
 
 @router.get("", summary="List what is in quarantine", openapi_extra=_SEE)
 async def list_quarantined(
-    relay: Relay,
+    services: AppServices,
     reason: Annotated[str | None, Query(description="Text within the reason", max_length=200)] = None,
     token: Token = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> QuarantineList:
     """The newest first, without their bytes."""
-    page = await relay.replay_quarantined.page(reason, token, limit)
+    page = await services.replay_quarantined.page(reason, token, limit)
     entries = [QuarantineEntryView.model_validate(entry.to_json()) for entry in page.entries]
     return QuarantineList(entries=entries, next=page.next)
 
 
 @router.get("/{row_id}", summary="Get an item in quarantine", openapi_extra=_SEE)
-async def get_quarantined(relay: Relay, row_id: RowId) -> QuarantinedView:
-    return QuarantinedView.of(await relay.replay_quarantined.get(row_id))
+async def get_quarantined(services: AppServices, row_id: RowId) -> QuarantinedView:
+    return QuarantinedView.of(await services.replay_quarantined.get(row_id))
 
 
 @router.get(
@@ -43,17 +43,17 @@ async def get_quarantined(relay: Relay, row_id: RowId) -> QuarantinedView:
     response_class=Response,
     responses={200: {"content": {"application/octet-stream": {}}}},
 )
-async def download_quarantined(relay: Relay, row_id: RowId) -> Response:
-    stored = await relay.replay_quarantined.get(row_id)
+async def download_quarantined(services: AppServices, row_id: RowId) -> Response:
+    stored = await services.replay_quarantined.get(row_id)
     headers = {"Content-Disposition": f'attachment; filename="{row_id}"', "X-Content-Type-Options": "nosniff"}
     return Response(stored.raw, media_type="application/octet-stream", headers=headers)
 
 
 @router.post("/{row_id}/replay", summary="Put an item back on the queue", openapi_extra=_CHANGE)
-async def replay_quarantined(relay: Relay, request: Request, row_id: RowId) -> ReplayedView:
+async def replay_quarantined(services: AppServices, request: Request, row_id: RowId) -> ReplayedView:
     """It becomes a message of its own; if it cannot be taken still, it comes back under a new id."""
-    await relay.replay_quarantined.get(row_id)
-    async for replayed in relay.replay_quarantined.replay([row_id]):
+    await services.replay_quarantined.get(row_id)
+    async for replayed in services.replay_quarantined.replay([row_id]):
         if replayed.problem is not None:
             raise ProblemError(409, replayed.problem)
     note(request, f"quarantine {row_id} replayed")
@@ -61,6 +61,6 @@ async def replay_quarantined(relay: Relay, request: Request, row_id: RowId) -> R
 
 
 @router.delete("/{row_id}", summary="Drop an item for good", status_code=204, openapi_extra=_CHANGE)
-async def drop_quarantined(relay: Relay, request: Request, row_id: RowId) -> None:
-    await relay.replay_quarantined.drop(row_id)
+async def drop_quarantined(services: AppServices, request: Request, row_id: RowId) -> None:
+    await services.replay_quarantined.drop(row_id)
     note(request, f"quarantine {row_id} dropped")

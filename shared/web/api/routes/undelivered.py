@@ -16,7 +16,7 @@ from shared.web.api.models.profiles import (
     UndeliveredView,
 )
 from shared.web.api.routes.destinations import Id, find_destination
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs, note
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
@@ -32,7 +32,7 @@ _NONE = "there is no such row: it was delivered, or never was there; GET /api/un
 
 @router.get("", summary="List what is undelivered", openapi_extra=_SEE)
 async def list_undelivered(
-    relay: Relay,
+    services: AppServices,
     destination: Annotated[str | None, Query(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = None,
     state: RowState | None = None,
     token: Token = None,
@@ -40,15 +40,15 @@ async def list_undelivered(
 ) -> UndeliveredList:
     """In no particular order; of one destination or of all, in one state or in any."""
     wanted = None if state is None else UndeliveredState(state)
-    page = await relay.undelivered_exports.page(destination, wanted, token, limit)
+    page = await services.undelivered_exports.page(destination, wanted, token, limit)
     return UndeliveredList(undelivered=[_view(row) for row in page.rows], next=page.next)
 
 
 @router.get("/counts", summary="Count what is undelivered", openapi_extra=needs(Permission.MANAGE_DESTINATIONS))
-async def count_undelivered(relay: Relay) -> UndeliveredSummary:
+async def count_undelivered(services: AppServices) -> UndeliveredSummary:
     """Up to about 10,000 rows of each destination are counted."""
-    counts = await relay.undelivered_exports.counts()
-    requests = await relay.undelivered_exports.redrives()
+    counts = await services.undelivered_exports.counts()
+    requests = await services.undelivered_exports.redrives()
     return UndeliveredSummary(
         destinations={each: UndeliveredCountView.model_validate(count.to_json()) for each, count in counts.items()},
         redrive_requested_at={each: format_instant(request.requested_at) for each, request in requests.items()},
@@ -56,26 +56,28 @@ async def count_undelivered(relay: Relay) -> UndeliveredSummary:
 
 
 @router.get("/{destination_id}/{profile_key}", summary="Get what is undelivered of a profile", openapi_extra=_SEE)
-async def get_undelivered(relay: Relay, destination_id: Id, profile_key: ProfileKey) -> UndeliveredView:
-    row = await relay.undelivered_exports.get(destination_id, profile_key)
+async def get_undelivered(services: AppServices, destination_id: Id, profile_key: ProfileKey) -> UndeliveredView:
+    row = await services.undelivered_exports.get(destination_id, profile_key)
     if row is None:
         raise ProblemError(404, _NONE)
     return _view(row)
 
 
 @router.post("/{destination_id}/{profile_key}/redrive", summary="Try it again now", openapi_extra=_SEE)
-async def redrive_one(relay: Relay, request: Request, destination_id: Id, profile_key: ProfileKey) -> RedriveView:
+async def redrive_one(
+    services: AppServices, request: Request, destination_id: Id, profile_key: ProfileKey
+) -> RedriveView:
     """Whatever its state, with the profile as it is now. Answers what came of it:
 
     `sent`; `kept`: the destination took it, and the row stays until every worker knows that it answers again; `failed`;
     `refused`: the destination takes no event like it; `parked`: its dataflow is paused; `dropped`: the destination does
     not want the profile any more.
     """
-    outcome = await relay.watch_destinations.redrive_one(destination_id, profile_key)
+    outcome = await services.watch_destinations.redrive_one(destination_id, profile_key)
     if outcome is None:
         raise ProblemError(404, _NONE)
     note(request, f"redrive {outcome}")
-    row = await relay.undelivered_exports.get(destination_id, profile_key)
+    row = await services.undelivered_exports.get(destination_id, profile_key)
     return RedriveView.model_validate({"outcome": str(outcome), "undelivered": row and row.to_json()})
 
 
@@ -85,13 +87,13 @@ async def redrive_one(relay: Relay, request: Request, destination_id: Id, profil
     status_code=202,
     openapi_extra=needs(Permission.MANAGE_DESTINATIONS),
 )
-async def redrive_all(relay: Relay, destination_id: Id) -> RedriveRequestView:
+async def redrive_all(services: AppServices, destination_id: Id) -> RedriveRequestView:
     """`watch_destinations` does it, from its next run on, rows that are dead for good included.
 
     What is down is redriven when it answers, what is paused when it is resumed.
     """
-    find_destination(await relay.edit_configuration.load(), destination_id)
-    asked = await relay.watch_destinations.request_redrive(destination_id)
+    find_destination(await services.edit_configuration.load(), destination_id)
+    asked = await services.watch_destinations.request_redrive(destination_id)
     return RedriveRequestView(destination_id=destination_id, requested_at=format_instant(asked.requested_at))
 
 

@@ -10,7 +10,7 @@ from shared.errors import NoSuchUploadError
 from shared.services.wiring import Services
 from shared.web.api.models.views import CreatedUploadView, UploadList, UploadView
 from shared.web.api.routes.audiences import AudienceId, Namespace
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.guarded import CSV_TYPES, GuardedRoute, needs, note
 from shared.web.permissions import Permission
 
@@ -38,7 +38,7 @@ _CSV_BODY: dict[str, Any] = {
     openapi_extra=needs(*_WRITING, accepts=CSV_TYPES) | _CSV_BODY,
 )
 async def upload_members(
-    relay: Relay,
+    services: AppServices,
     request: Request,
     audience_id: AudienceId,
     namespace: Namespace = "ups",
@@ -47,7 +47,7 @@ async def upload_members(
 ) -> UploadView:
     """Creates an upload, writes its file and commits it at once. Bad lines are told of by the upload."""
     body = await request.body()
-    upload = await relay.audience_uploads.take((namespace, audience_id), body, replace=replace, force=force)
+    upload = await services.audience_uploads.take((namespace, audience_id), body, replace=replace, force=force)
     note(request, f"upload {upload.id} committed, {upload.order.size} bytes")
     return _view(upload)
 
@@ -56,7 +56,7 @@ async def upload_members(
     "/uploads", summary="Create an upload for a file of any size", status_code=201, openapi_extra=needs(*_WRITING)
 )
 async def create_upload(
-    relay: Relay,
+    services: AppServices,
     request: Request,
     audience_id: AudienceId,
     namespace: Namespace = "ups",
@@ -66,52 +66,52 @@ async def create_upload(
     """PUT the file to `url` with the `headers`, then commit the upload. The address is a secret: it lets anybody write
     this file until it expires, and nothing else.
     """
-    created = await relay.audience_uploads.create((namespace, audience_id), replace=replace, force=force)
+    created = await services.audience_uploads.create((namespace, audience_id), replace=replace, force=force)
     note(request, f"upload {created.upload.id} created")
     return CreatedUploadView.of(created)
 
 
 @router.get("/uploads", summary="List the uploads of the last 30 days", openapi_extra=_READING)
-async def list_uploads(relay: Relay, audience_id: AudienceId, namespace: Namespace = "ups") -> UploadList:
+async def list_uploads(services: AppServices, audience_id: AudienceId, namespace: Namespace = "ups") -> UploadList:
     """Those of the audience, the oldest first."""
-    uploads = await relay.audience_uploads.list((namespace, audience_id))
+    uploads = await services.audience_uploads.list((namespace, audience_id))
     return UploadList(uploads=[_view(upload) for upload in uploads])
 
 
 @router.get("/uploads/{upload_id}", summary="Get an upload", openapi_extra=_READING)
 async def get_upload(
-    relay: Relay, audience_id: AudienceId, upload_id: UploadId, namespace: Namespace = "ups"
+    services: AppServices, audience_id: AudienceId, upload_id: UploadId, namespace: Namespace = "ups"
 ) -> UploadView:
-    return _view(await _of_audience(relay, (namespace, audience_id), upload_id))
+    return _view(await _of_audience(services, (namespace, audience_id), upload_id))
 
 
 @router.post("/uploads/{upload_id}/commit", summary="Commit an upload", status_code=202, openapi_extra=needs(*_WRITING))
 async def commit_upload(
-    relay: Relay, request: Request, audience_id: AudienceId, upload_id: UploadId, namespace: Namespace = "ups"
+    services: AppServices, request: Request, audience_id: AudienceId, upload_id: UploadId, namespace: Namespace = "ups"
 ) -> UploadView:
     """Lets the work on the file begin, which is to stay as it is. A second commit is answered as the first was."""
-    await _of_audience(relay, (namespace, audience_id), upload_id)
-    upload = await relay.audience_uploads.commit(upload_id)
+    await _of_audience(services, (namespace, audience_id), upload_id)
+    upload = await services.audience_uploads.commit(upload_id)
     note(request, f"upload {upload.id} committed, {upload.order.size} bytes")
     return _view(upload)
 
 
 @router.post("/uploads/{upload_id}/cancel", summary="Cancel an upload", openapi_extra=needs(*_WRITING))
 async def cancel_upload(
-    relay: Relay, request: Request, audience_id: AudienceId, upload_id: UploadId, namespace: Namespace = "ups"
+    services: AppServices, request: Request, audience_id: AudienceId, upload_id: UploadId, namespace: Namespace = "ups"
 ) -> UploadView:
     """Nobody leaves the audience from now on, and the file is deleted; lines that are on the queue are handled all the
     same. One that has ended stays as it is.
     """
-    await _of_audience(relay, (namespace, audience_id), upload_id)
-    upload = await relay.audience_uploads.cancel(upload_id)
+    await _of_audience(services, (namespace, audience_id), upload_id)
+    upload = await services.audience_uploads.cancel(upload_id)
     note(request, f"upload {upload.id} {upload.state}")
     return _view(upload)
 
 
-async def _of_audience(relay: Services, audience: AudienceKey, upload_id: str) -> Upload:
+async def _of_audience(services: Services, audience: AudienceKey, upload_id: str) -> Upload:
     """Raises NoSuchUploadError, also for one of another audience."""
-    upload = await relay.audience_uploads.get(upload_id)
+    upload = await services.audience_uploads.get(upload_id)
     if upload.audience != audience:
         raise NoSuchUploadError(upload_id)
     return upload

@@ -18,7 +18,7 @@ from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems, by_field
 from shared.web.console.thresholds import field_name, parse_thresholds, unit_of
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.guarded import note
 from shared.web.permissions import Permission
 
@@ -32,12 +32,12 @@ _FIELDS = {"url": "url", "events": "event", "destinations": "destination"}
 
 
 @router.get("", **_MANAGE)
-async def show_alerts(relay: Relay, request: Request) -> Response:
-    return await _show(relay, request, Form({"event": list(RULES)}), {})
+async def show_alerts(services: AppServices, request: Request) -> Response:
+    return await _show(services, request, Form({"event": list(RULES)}), {})
 
 
 @router.post(_SUBSCRIPTIONS, **_MANAGE)
-async def subscribe(relay: Relay, request: Request, form: Submitted) -> Response:
+async def subscribe(services: AppServices, request: Request, form: Submitted) -> Response:
     """The page that answers has the secret; there is no other that does."""
     thresholds, problems = parse_thresholds(form, form.all("event"))
     created = None
@@ -49,13 +49,13 @@ async def subscribe(relay: Relay, request: Request, form: Submitted) -> Response
             thresholds=thresholds,
         )
         if not problems:
-            created = await relay.alert_subscriptions.create(details)
+            created = await services.alert_subscriptions.create(details)
     except ValidationError as error:
         problems |= by_field(describe_problems(error), _FIELDS)
     except ConfigurationError as error:
         problems |= by_field(str(error).splitlines(), _FIELDS)
     if created is None:
-        return await _show(relay, request, form, problems, status=422)
+        return await _show(services, request, form, problems, status=422)
     note(request, f"subscription {created.subscription.id} created")
     return render(
         request, "subscribed.html", status=201, subscription=created.subscription, secret=created.secret, rules=RULES
@@ -63,34 +63,34 @@ async def subscribe(relay: Relay, request: Request, form: Submitted) -> Response
 
 
 @router.post(_SUBSCRIPTIONS + "/{subscription_id}/test", **_MANAGE)
-async def test_subscription(relay: Relay, request: Request, subscription_id: Id) -> Response:
-    tested = await api.test_alert_subscription(relay, request, subscription_id)
-    return await _show(relay, request, Form({"event": list(RULES)}), {}, tested=(subscription_id, tested))
+async def test_subscription(services: AppServices, request: Request, subscription_id: Id) -> Response:
+    tested = await api.test_alert_subscription(services, request, subscription_id)
+    return await _show(services, request, Form({"event": list(RULES)}), {}, tested=(subscription_id, tested))
 
 
 @router.get(_SUBSCRIPTIONS + "/{subscription_id}/remove", **_MANAGE)
-async def confirm_removal(relay: Relay, request: Request, subscription_id: Id) -> Response:
-    subscription = await relay.alert_subscriptions.get(subscription_id)
+async def confirm_removal(services: AppServices, request: Request, subscription_id: Id) -> Response:
+    subscription = await services.alert_subscriptions.get(subscription_id)
     return render(request, "confirm_unsubscribe.html", subscription=subscription)
 
 
 @router.post(_SUBSCRIPTIONS + "/{subscription_id}/remove", **_MANAGE)
-async def remove(relay: Relay, request: Request, subscription_id: Id) -> Response:
-    await api.delete_alert_subscription(relay, request, subscription_id)
+async def remove(services: AppServices, request: Request, subscription_id: Id) -> Response:
+    await api.delete_alert_subscription(services, request, subscription_id)
     return redirect(PATH, "unsubscribed")
 
 
-async def open_alerts(relay: Services, destination_id: str | None = None) -> list[dict[str, Any]]:
+async def open_alerts(services: Services, destination_id: str | None = None) -> list[dict[str, Any]]:
     """Those that are open, the latest first: of one destination, or of all. Raises StorageError."""
     return [
         alert.to_json()
-        for alert in await relay.evaluate_alerts.alerts()
+        for alert in await services.evaluate_alerts.alerts()
         if not alert.resolved_at and destination_id in {None, alert.destination_id}
     ]
 
 
 async def _show(
-    relay: Services,
+    services: Services,
     request: Request,
     form: Form,
     problems: Problems,
@@ -98,10 +98,10 @@ async def _show(
     tested: tuple[str, TestedView] | None = None,
     status: int = 200,
 ) -> Response:
-    alerts = [alert.to_json() for alert in await relay.evaluate_alerts.alerts()]
-    deliveries = await relay.evaluate_alerts.deliveries()
-    subscriptions = await relay.alert_subscriptions.all()
-    configuration = await relay.edit_configuration.load()
+    alerts = [alert.to_json() for alert in await services.evaluate_alerts.alerts()]
+    deliveries = await services.evaluate_alerts.deliveries()
+    subscriptions = await services.alert_subscriptions.all()
+    configuration = await services.edit_configuration.load()
     return render(
         request,
         "alerts.html",
@@ -127,6 +127,6 @@ async def _show(
         unit_of=unit_of,
         problems=problems,
         tested=tested,
-        keeps_keys=relay.connect_destinations.keeps_keys,
-        now=relay.clock(),
+        keeps_keys=services.connect_destinations.keeps_keys,
+        now=services.clock(),
     )

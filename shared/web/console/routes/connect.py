@@ -19,7 +19,7 @@ from shared.web.console.connection_form import (
 from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
 
@@ -30,25 +30,25 @@ _FLAGS = ("include_segment_names", "include_segment_timestamps")
 
 
 @router.get("/new", **page(Permission.MANAGE_DESTINATIONS))
-async def show_form(relay: Relay, request: Request) -> Response:
+async def show_form(services: AppServices, request: Request) -> Response:
     empty = Form(
-        {"way": [WAYS[0] if relay.connect_destinations.keeps_keys else "app-setting"], "setting": ["EVENTHUBS"]}
+        {"way": [WAYS[0] if services.connect_destinations.keeps_keys else "app-setting"], "setting": ["EVENTHUBS"]}
     )
-    return _form(relay, request, empty, {})
+    return _form(services, request, empty, {})
 
 
 @router.post("/check", **page(Permission.MANAGE_DESTINATIONS))
-async def check(relay: Relay, request: Request, form: Submitted) -> Response:
+async def check(services: AppServices, request: Request, form: Submitted) -> Response:
     """Whether events could be sent; nothing is sent or kept. The keys have to be typed again after it."""
     try:
-        report = await tested(form, relay.connect_destinations, form.text("event_hub_name") or None)
+        report = await tested(form, services.connect_destinations, form.text("event_hub_name") or None)
     except (ValidationError, ConfigurationError) as error:
-        return _form(relay, request, form, problems_of(error, form), status=422)
-    return _form(relay, request, form, {}, report=report)
+        return _form(services, request, form, problems_of(error, form), status=422)
+    return _form(services, request, form, {}, report=report)
 
 
 @router.post("", **page(Permission.MANAGE_DESTINATIONS))
-async def connect(relay: Relay, request: Request, form: Submitted) -> Response:
+async def connect(services: AppServices, request: Request, form: Submitted) -> Response:
     document = {name: form.text(name) for name in _TEXTS} | {
         "eventHubName": form.text("event_hub_name") or None,
         "includeSegmentNames": form.checked("include_segment_names"),
@@ -57,19 +57,19 @@ async def connect(relay: Relay, request: Request, form: Submitted) -> Response:
     }
     try:
         given = NewDestination.model_validate(document)
-        await connect_destination(relay, request, Response(), given, force=form.checked("force"))
+        await connect_destination(services, request, Response(), given, force=form.checked("force"))
     except REFUSED as error:
-        return _form(relay, request, form, problems_of(error, form), status=422)
+        return _form(services, request, form, problems_of(error, form), status=422)
     except ProblemError as error:
         if error.status != 409:
             raise
         problems = {"id": [f"there is a destination {given.id!r} already: choose another id"]}
-        return _form(relay, request, form, problems, status=409)
+        return _form(services, request, form, problems, status=409)
     return redirect(f"{PREFIX}/destinations/{given.id}", "connected")
 
 
 def _form(
-    relay: Services,
+    services: Services,
     request: Request,
     form: Form,
     problems: Problems,
@@ -85,5 +85,5 @@ def _form(
         values=values | {name: form.checked(name) for name in _FLAGS},
         problems=problems,
         report=report,
-        **surroundings_of(form, relay.connect_destinations),
+        **surroundings_of(form, services.connect_destinations),
     )

@@ -21,7 +21,7 @@ from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
 from shared.web.console.routes.alerts import open_alerts
 from shared.web.console.sample import sample_export
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.etags import etag_of
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
@@ -37,73 +37,73 @@ _BACKFILLS = 5
 
 @router.get("/destinations/{destination_id}", **_SEE)
 async def show_destination(
-    relay: Relay,
+    services: AppServices,
     request: Request,
     destination_id: Id,
     span: Annotated[str, Query(pattern="^(24h|7d|30d)$")] = "24h",
     follow: Annotated[bool, Query()] = False,
 ) -> Response:
-    configuration = await relay.edit_configuration.load()
+    configuration = await services.edit_configuration.load()
     find_destination(configuration, destination_id)
     form = mapping.form_of(mapping.dataflow_of(configuration, destination_id), destination_id)
-    return await _show(relay, request, configuration, destination_id, form, span=span, follow=follow)
+    return await _show(services, request, configuration, destination_id, form, span=span, follow=follow)
 
 
 @router.post("/destinations/{destination_id}/preview", **page(*Permission, noted=False))
-async def preview(relay: Relay, request: Request, destination_id: Id, submitted: Submitted) -> Response:
+async def preview(services: AppServices, request: Request, destination_id: Id, submitted: Submitted) -> Response:
     """What exports would look like by the mapping as it is in the form, which is not saved.
 
     The script asks for it whenever somebody stops typing, so it is not noted, and with the field `live` the answer is
     the form alone: the rest of the page takes a dozen requests.
     """
-    configuration = await relay.edit_configuration.load()
+    configuration = await services.edit_configuration.load()
     find_destination(configuration, destination_id)
     form, problems = mapping.parse(submitted, mapping.dataflow_of(configuration, destination_id), destination_id)
     if len(form.profile_id) > MAX_PROFILE_ID_LENGTH:
         problems["profile_id"] = [f"expected at most {MAX_PROFILE_ID_LENGTH:,} characters"]
     if submitted.checked("live"):
-        values = await _form_values(relay, configuration, destination_id, form, problems, previewed=True)
+        values = await _form_values(services, configuration, destination_id, form, problems, previewed=True)
         return render(request, "mapping_form.html", status=422 if problems else 200, **values)
-    return await _show(relay, request, configuration, destination_id, form, problems, previewed=True)
+    return await _show(services, request, configuration, destination_id, form, problems, previewed=True)
 
 
 @router.post("/destinations/{destination_id}", **_ACTIVATE)
-async def save(relay: Relay, request: Request, destination_id: Id, submitted: Submitted) -> Response:
-    configuration = await relay.edit_configuration.load()
+async def save(services: AppServices, request: Request, destination_id: Id, submitted: Submitted) -> Response:
+    configuration = await services.edit_configuration.load()
     find_destination(configuration, destination_id)
     form, problems = mapping.parse(submitted, mapping.dataflow_of(configuration, destination_id), destination_id)
     if problems:
-        return await _show(relay, request, configuration, destination_id, form, problems)
+        return await _show(services, request, configuration, destination_id, form, problems)
 
     def replaced(before: Dataflow | None) -> Dataflow:
         if form.etag != (etag_of(before) if before else ""):
             raise ProblemError(412, "somebody else changed the dataflow since you opened the page: open it again")
         return form.dataflow
 
-    changed, _ = await put_entry(relay, request, "dataflows", lambda entry: entry.id == destination_id, replaced)
+    changed, _ = await put_entry(services, request, "dataflows", lambda entry: entry.id == destination_id, replaced)
     return redirect(f"{PATH}/{destination_id}", "saved" if changed.revision != configuration.revision else "unchanged")
 
 
 @router.post("/destinations/{destination_id}/pause", **_ACTIVATE)
-async def pause(relay: Relay, request: Request, destination_id: Id) -> Response:
-    await api.pause_dataflow(relay, request, Response(), destination_id)
+async def pause(services: AppServices, request: Request, destination_id: Id) -> Response:
+    await api.pause_dataflow(services, request, Response(), destination_id)
     return redirect(f"{PATH}/{destination_id}", "paused")
 
 
 @router.post("/destinations/{destination_id}/resume", **_ACTIVATE)
-async def resume(relay: Relay, request: Request, destination_id: Id) -> Response:
-    await api.resume_dataflow(relay, request, Response(), destination_id)
+async def resume(services: AppServices, request: Request, destination_id: Id) -> Response:
+    await api.resume_dataflow(services, request, Response(), destination_id)
     return redirect(f"{PATH}/{destination_id}", "resumed")
 
 
 @router.post("/backfills/{backfill_id}/cancel", **_ACTIVATE)
-async def cancel_backfill(relay: Relay, request: Request, backfill_id: backfills_api.Id) -> Response:
-    cancelled = await backfills_api.cancel_backfill(relay, request, backfill_id)
+async def cancel_backfill(services: AppServices, request: Request, backfill_id: backfills_api.Id) -> Response:
+    cancelled = await backfills_api.cancel_backfill(services, request, backfill_id)
     return redirect(f"{PATH}/{cancelled.destination}" if cancelled.destination else PREFIX, "cancelled")
 
 
 async def _show(
-    relay: Services,
+    services: Services,
     request: Request,
     configuration: Configuration,
     destination_id: str,
@@ -116,28 +116,28 @@ async def _show(
 ) -> Response:
     destination = find_destination(configuration, destination_id)
     problems = problems or {}
-    backfills = (await backfills_api.list_backfills(relay)).backfills
-    counts = await relay.undelivered_exports.counts()
+    backfills = (await backfills_api.list_backfills(services)).backfills
+    counts = await services.undelivered_exports.counts()
     return render(
         request,
         "destination.html",
         status=422 if problems else 200,
-        destination=destination_resource(destination, configuration, await relay.health.load()),
-        **await _form_values(relay, configuration, destination_id, form, problems, previewed=previewed),
+        destination=destination_resource(destination, configuration, await services.health.load()),
+        **await _form_values(services, configuration, destination_id, form, problems, previewed=previewed),
         backfills=[each for each in reversed(backfills) if each.destination == destination_id][:_BACKFILLS],
         waiting=counts.get(destination_id, UndeliveredCount({}, complete=True)),
-        alerts=await open_alerts(relay, destination_id),
-        charts=await charts_of(relay, destination_id, span),
-        last=await last_exports(relay, request, configuration, destination_id),
+        alerts=await open_alerts(services, destination_id),
+        charts=await charts_of(services, destination_id, span),
+        last=await last_exports(services, request, configuration, destination_id),
         follow=follow,
         spans=list(SPANS),
         span=span,
-        now=relay.clock(),
+        now=services.clock(),
     )
 
 
 async def _form_values(
-    relay: Services,
+    services: Services,
     configuration: Configuration,
     destination_id: str,
     form: MappingForm,
@@ -150,10 +150,10 @@ async def _form_values(
     if not problems:
         with_form = mapping.with_dataflow(configuration, form.dataflow)
         if previewed and form.profile_id:
-            verdict = await relay.explain_profile.preview(form.profile_id, destination_id, with_form)
+            verdict = await services.explain_profile.preview(form.profile_id, destination_id, with_form)
             export, why = verdict.export, "; ".join(verdict.why)
         elif form.dataflow.audiences:
-            export = sample_export(with_form, destination_id, relay.clock())
+            export = sample_export(with_form, destination_id, services.clock())
     return {
         "destination_id": destination_id,
         "dataflow": mapping.dataflow_of(configuration, destination_id),

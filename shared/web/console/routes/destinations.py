@@ -15,7 +15,7 @@ from shared.web.api.routes.destinations import destination_resource
 from shared.web.console.backlog import Backlog, backlogs
 from shared.web.console.pages import PREFIX, PageRoute, page, render
 from shared.web.console.routes.alerts import open_alerts
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.permissions import Permission
 
 router = APIRouter(prefix=PREFIX, route_class=PageRoute)
@@ -32,10 +32,10 @@ class _Card:
 
 @router.get("", **_SEE)
 @router.get("/", **_SEE)
-async def show_destinations(relay: Relay, request: Request) -> HTMLResponse:
-    configuration = await relay.edit_configuration.load()
-    troubles = await relay.health.load()
-    counts, queues = await asyncio.gather(relay.undelivered_exports.counts(), _queues(relay))
+async def show_destinations(services: AppServices, request: Request) -> HTMLResponse:
+    configuration = await services.edit_configuration.load()
+    troubles = await services.health.load()
+    counts, queues = await asyncio.gather(services.undelivered_exports.counts(), _queues(services))
     dataflows = {dataflow.id: dataflow for dataflow in configuration.dataflows}
     cards = [
         _Card(
@@ -53,16 +53,16 @@ async def show_destinations(relay: Relay, request: Request) -> HTMLResponse:
         cards=cards,
         down=sum(not trouble.recovering for key, trouble in troubles.items() if key in counts),
         waiting=sum(sum(card.waiting.by_state.values()) for card in cards),
-        alerts=await open_alerts(relay),
+        alerts=await open_alerts(services),
         audiences=len(configuration.audiences),
         queues=queues,
-        now=relay.clock(),
+        now=services.clock(),
     )
 
 
-async def _queues(relay: Services) -> list[Backlog] | str:
+async def _queues(services: Services) -> list[Backlog] | str:
     """What waits on the queues, or why that is not known: the page has more to say than that."""
     try:
-        return backlogs(await relay.queues.counts(), relay.clock())
+        return backlogs(await services.queues.counts(), services.clock())
     except StorageError as error:
         return str(error)

@@ -13,7 +13,7 @@ from shared.web.console.connection_form import problems_of
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.etags import etag_of, expect_tag
 from shared.web.permissions import Permission
 
@@ -25,22 +25,22 @@ _FLAGS = ("include_segment_names", "include_segment_timestamps")
 
 
 @router.get("", **_MANAGE)
-async def show_details(relay: Relay, request: Request, destination_id: Id) -> Response:
-    destination = find_destination(await relay.edit_configuration.load(), destination_id)
+async def show_details(services: AppServices, request: Request, destination_id: Id) -> Response:
+    destination = find_destination(await services.edit_configuration.load(), destination_id)
     values = destination.model_dump(include={*_TEXTS, *_FLAGS})
     return _form(request, destination, values | {"etag": etag_of(destination)}, {})
 
 
 @router.post("", **_MANAGE)
-async def change_details(relay: Relay, request: Request, destination_id: Id, form: Submitted) -> Response:
-    destination = find_destination(await relay.edit_configuration.load(), destination_id)
+async def change_details(services: AppServices, request: Request, destination_id: Id, form: Submitted) -> Response:
+    destination = find_destination(await services.edit_configuration.load(), destination_id)
     values: dict[str, Any] = {name: form.text(name) for name in _TEXTS} | {name: form.checked(name) for name in _FLAGS}
     etag = form.text("etag")
     expect_tag(request, etag)
     response = Response()
     try:
         written = DestinationResource.model_validate({to_camel(name): value for name, value in values.items()})
-        await put_destination(relay, request, response, destination_id, written)
+        await put_destination(services, request, response, destination_id, written)
     except ValidationError as error:
         return _form(request, destination, values | {"etag": etag}, problems_of(error, form))
     done = "unchanged" if response.headers["etag"] == etag else "edited"

@@ -12,7 +12,7 @@ from shared.web.api.routes.quarantine import RowId
 from shared.web.api.routes.undelivered import Token
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.guarded import note
 from shared.web.permissions import Permission
 
@@ -28,21 +28,21 @@ _SHOWN = 20_000
 
 @router.get("", **_SEE)
 async def show_quarantine(
-    relay: Relay, request: Request, reason: Annotated[str, Query(max_length=200)] = "", token: Token = None
+    services: AppServices, request: Request, reason: Annotated[str, Query(max_length=200)] = "", token: Token = None
 ) -> Response:
-    listed = await relay.replay_quarantined.page(reason or None, token, _ROWS)
+    listed = await services.replay_quarantined.page(reason or None, token, _ROWS)
     return render(
         request,
         "quarantine.html",
         rows=[entry.to_json() for entry in listed.entries],
         next=listed.next,
         reason=reason,
-        now=relay.clock(),
+        now=services.clock(),
     )
 
 
 @router.post("/selected", **_CHANGE)
-async def handle_selected(relay: Relay, request: Request, form: Submitted) -> Response:
+async def handle_selected(services: AppServices, request: Request, form: Submitted) -> Response:
     """Replay or drop the rows that were checked: asked first, and done when that is confirmed."""
     row_ids = [row_id for row_id in form.all("row") if row_id][:_ROWS]
     action = "drop" if form.text("action") == "drop" else "replay"
@@ -54,11 +54,11 @@ async def handle_selected(relay: Relay, request: Request, form: Submitted) -> Re
         dropped = 0
         for row_id in row_ids:
             with suppress(NotInQuarantineError):  # somebody else was faster
-                await relay.replay_quarantined.drop(row_id)
+                await services.replay_quarantined.drop(row_id)
                 dropped += 1
         note(request, f"{dropped} quarantined items dropped")
         return redirect(PATH, "dropped")
-    outcomes = [replayed async for replayed in relay.replay_quarantined.replay(row_ids)]
+    outcomes = [replayed async for replayed in services.replay_quarantined.replay(row_ids)]
     kept = [replayed for replayed in outcomes if replayed.problem is not None]
     note(request, f"{len(outcomes) - len(kept)} quarantined items replayed, {len(kept)} kept")
     if kept:
@@ -67,8 +67,8 @@ async def handle_selected(relay: Relay, request: Request, form: Submitted) -> Re
 
 
 @router.get("/{row_id}", **_SEE)
-async def show_quarantined(relay: Relay, request: Request, row_id: RowId) -> Response:
-    item = QuarantinedView.of(await relay.replay_quarantined.get(row_id))
+async def show_quarantined(services: AppServices, request: Request, row_id: RowId) -> Response:
+    item = QuarantinedView.of(await services.replay_quarantined.get(row_id))
     body = item.body if item.body is not None else item.body_base64 or ""
     return render(
         request,
@@ -76,21 +76,21 @@ async def show_quarantined(relay: Relay, request: Request, row_id: RowId) -> Res
         item=item,
         body=body[:_SHOWN],
         cut=len(body) > _SHOWN,
-        now=relay.clock(),
+        now=services.clock(),
     )
 
 
 @router.post("/{row_id}/replay", **_CHANGE)
-async def replay(relay: Relay, request: Request, row_id: RowId) -> Response:
-    await quarantine.replay_quarantined(relay, request, row_id)
+async def replay(services: AppServices, request: Request, row_id: RowId) -> Response:
+    await quarantine.replay_quarantined(services, request, row_id)
     return redirect(PATH, "replayed")
 
 
 @router.post("/{row_id}/drop", **_CHANGE)
-async def drop(relay: Relay, request: Request, row_id: RowId, form: Submitted) -> Response:
+async def drop(services: AppServices, request: Request, row_id: RowId, form: Submitted) -> Response:
     """For good, so it is asked first."""
     if not form.checked("confirmed"):
-        await relay.replay_quarantined.get(row_id)
+        await services.replay_quarantined.get(row_id)
         return render(request, "confirm_quarantine.html", row_ids=[row_id], action="drop")
-    await quarantine.drop_quarantined(relay, request, row_id)
+    await quarantine.drop_quarantined(services, request, row_id)
     return redirect(PATH, "dropped")

@@ -14,7 +14,7 @@ from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
 from shared.web.console.routes.details import page_of
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.etags import etag_of, expect_tag
 from shared.web.permissions import Permission
 
@@ -24,31 +24,33 @@ _MANAGE = page(Permission.MANAGE_DESTINATIONS)
 
 
 @router.get("", **_MANAGE)
-async def show_connection(relay: Relay, request: Request, destination_id: Id) -> Response:
-    destination = find_destination(await relay.edit_configuration.load(), destination_id)
-    return _form(relay, request, destination, _as_it_is(destination, relay.connect_destinations.keeps_keys), {})
+async def show_connection(services: AppServices, request: Request, destination_id: Id) -> Response:
+    destination = find_destination(await services.edit_configuration.load(), destination_id)
+    return _form(services, request, destination, _as_it_is(destination, services.connect_destinations.keeps_keys), {})
 
 
 @router.post("/check", **_MANAGE)
-async def check_other_connection(relay: Relay, request: Request, destination_id: Id, form: Submitted) -> Response:
+async def check_other_connection(
+    services: AppServices, request: Request, destination_id: Id, form: Submitted
+) -> Response:
     """Whether events could be sent to its hub this way; nothing is sent or kept."""
-    destination = find_destination(await relay.edit_configuration.load(), destination_id)
+    destination = find_destination(await services.edit_configuration.load(), destination_id)
     try:
-        report = await tested(form, relay.connect_destinations, destination.event_hub_name)
+        report = await tested(form, services.connect_destinations, destination.event_hub_name)
     except (ValidationError, ConfigurationError) as error:
-        return _form(relay, request, destination, form, problems_of(error, form))
-    return _form(relay, request, destination, form, {}, report)
+        return _form(services, request, destination, form, problems_of(error, form))
+    return _form(services, request, destination, form, {}, report)
 
 
 @router.post("", **_MANAGE)
-async def reconnect(relay: Relay, request: Request, destination_id: Id, form: Submitted) -> Response:
-    destination = find_destination(await relay.edit_configuration.load(), destination_id)
+async def reconnect(services: AppServices, request: Request, destination_id: Id, form: Submitted) -> Response:
+    destination = find_destination(await services.edit_configuration.load(), destination_id)
     expect_tag(request, form.text("etag"))
     try:
         given = given_in(form, destination.event_hub_name).connection
-        await put_connection(relay, request, Response(), destination_id, given, force=form.checked("force"))
+        await put_connection(services, request, Response(), destination_id, given, force=form.checked("force"))
     except REFUSED as error:
-        return _form(relay, request, destination, form, problems_of(error, form))
+        return _form(services, request, destination, form, problems_of(error, form))
     return redirect(page_of(request, destination_id, "connection"), "reconnected")
 
 
@@ -66,7 +68,7 @@ def _as_it_is(destination: Destination, keeps_keys: bool) -> Form:
 
 
 def _form(
-    relay: Services,
+    services: Services,
     request: Request,
     destination: Destination,
     form: Form,
@@ -81,6 +83,6 @@ def _form(
         values=values_of(form) | {"event_hub_name": destination.event_hub_name, "etag": form.text("etag")},
         problems=problems,
         report=report,
-        **surroundings_of(form, relay.connect_destinations),
-        old_key_needed=round(relay.connect_destinations.old_key_needed),
+        **surroundings_of(form, services.connect_destinations),
+        old_key_needed=round(services.connect_destinations.old_key_needed),
     )

@@ -15,7 +15,7 @@ from shared.web.api.routes.destinations import Id, find_destination, remove_dest
 from shared.web.console.forms import Submitted
 from shared.web.console.mapping import dataflow_of
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.etags import etag_of, expect_tag
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
@@ -28,39 +28,39 @@ _ACTIVATE = page(*Permission)
 
 
 @router.get("/remove", **_MANAGE)
-async def confirm_removal(relay: Relay, request: Request, destination_id: Id) -> Response:
-    configuration = await relay.edit_configuration.load()
+async def confirm_removal(services: AppServices, request: Request, destination_id: Id) -> Response:
+    configuration = await services.edit_configuration.load()
     return await _confirm(
-        relay, request, configuration, destination_id, find_destination(configuration, destination_id)
+        services, request, configuration, destination_id, find_destination(configuration, destination_id)
     )
 
 
 @router.post("/remove", **_MANAGE)
-async def remove(relay: Relay, request: Request, destination_id: Id, form: Submitted) -> Response:
+async def remove(services: AppServices, request: Request, destination_id: Id, form: Submitted) -> Response:
     expect_tag(request, form.text("etag"))
     key_is_gone = True
     with _unless_gone_already():
-        key_is_gone = await remove_destination(relay, request, destination_id)
+        key_is_gone = await remove_destination(services, request, destination_id)
     sees_destinations = Permission.VIEW_SEGMENTS in request.state.principal.permissions
     to = PREFIX if sees_destinations else f"{PREFIX}/alerts"
     return redirect(to, "removed" if key_is_gone else "key-left")
 
 
 @router.get("/dataflow/remove", **_ACTIVATE)
-async def confirm_unmapping(relay: Relay, request: Request, destination_id: Id) -> Response:
-    configuration = await relay.edit_configuration.load()
+async def confirm_unmapping(services: AppServices, request: Request, destination_id: Id) -> Response:
+    configuration = await services.edit_configuration.load()
     destination = find_destination(configuration, destination_id)
     dataflow = dataflow_of(configuration, destination_id)
     if dataflow is None:
         raise ProblemError(404, f"{destination.name} has no dataflow: there is nothing to remove")
-    return await _confirm(relay, request, configuration, destination_id, dataflow)
+    return await _confirm(services, request, configuration, destination_id, dataflow)
 
 
 @router.post("/dataflow/remove", **_ACTIVATE)
-async def unmap(relay: Relay, request: Request, destination_id: Id, form: Submitted) -> Response:
+async def unmap(services: AppServices, request: Request, destination_id: Id, form: Submitted) -> Response:
     expect_tag(request, form.text("etag"))
     with _unless_gone_already():
-        await delete_dataflow(relay, request, destination_id)
+        await delete_dataflow(services, request, destination_id)
     return redirect(f"{PATH}/{destination_id}", "unmapped")
 
 
@@ -75,14 +75,16 @@ def _unless_gone_already() -> Iterator[None]:
 
 
 async def _confirm(
-    relay: Services, request: Request, configuration: Configuration, destination_id: str, removed: BaseModel
+    services: Services, request: Request, configuration: Configuration, destination_id: str, removed: BaseModel
 ) -> Response:
     destination = find_destination(configuration, destination_id)
     others = [each for each in configuration.destinations if each is not destination]
     backfills = [
-        each for each in await relay.plan_backfills.all() if each.destination_id == destination_id and not each.finished
+        each
+        for each in await services.plan_backfills.all()
+        if each.destination_id == destination_id and not each.finished
     ]
-    counts = await relay.undelivered_exports.counts()
+    counts = await services.undelivered_exports.counts()
     return render(
         request,
         "confirm_removal.html",

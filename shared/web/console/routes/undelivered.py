@@ -10,7 +10,7 @@ from shared.web.api.routes.destinations import Id, find_destination
 from shared.web.api.routes.undelivered import ProfileKey, Token
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
 
@@ -23,16 +23,16 @@ _ROWS = 50
 
 @router.get("", **_SEE)
 async def show_undelivered(
-    relay: Relay,
+    services: AppServices,
     request: Request,
     destination: Annotated[str, Query(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")] = "",
     state: Annotated[str, Query(pattern="^(retrying|parked|dead)?$")] = "",
     token: Token = None,
 ) -> Response:
     wanted = UndeliveredState(state) if state else None
-    listed = await relay.undelivered_exports.page(destination or None, wanted, token, _ROWS)
-    configuration = await relay.edit_configuration.load()
-    counts = await relay.undelivered_exports.counts()
+    listed = await services.undelivered_exports.page(destination or None, wanted, token, _ROWS)
+    configuration = await services.edit_configuration.load()
+    counts = await services.undelivered_exports.counts()
     return render(
         request,
         "undelivered.html",
@@ -40,24 +40,24 @@ async def show_undelivered(
         next=listed.next,
         names={each.id: each.name for each in configuration.destinations},
         counts={each: count for each, count in counts.items() if count.by_state},
-        redrives=await relay.undelivered_exports.redrives(),
-        troubles=await relay.health.load(),
+        redrives=await services.undelivered_exports.redrives(),
+        troubles=await services.health.load(),
         destination=destination,
         state=state,
-        now=relay.clock(),
+        now=services.clock(),
     )
 
 
 @router.post("/{destination_id}/{profile_key}/redrive", **_SEE)
-async def redrive_one(relay: Relay, request: Request, destination_id: Id, profile_key: ProfileKey) -> Response:
-    done = await undelivered.redrive_one(relay, request, destination_id, profile_key)
+async def redrive_one(services: AppServices, request: Request, destination_id: Id, profile_key: ProfileKey) -> Response:
+    done = await undelivered.redrive_one(services, request, destination_id, profile_key)
     return redirect(PATH, done.outcome)
 
 
 @router.get("/{destination_id}/redrive", **page(Permission.MANAGE_DESTINATIONS))
-async def confirm_redrive(relay: Relay, request: Request, destination_id: Id) -> Response:
-    destination = find_destination(await relay.edit_configuration.load(), destination_id)
-    count = (await relay.undelivered_exports.counts()).get(destination_id)
+async def confirm_redrive(services: AppServices, request: Request, destination_id: Id) -> Response:
+    destination = find_destination(await services.edit_configuration.load(), destination_id)
+    count = (await services.undelivered_exports.counts()).get(destination_id)
     if count is None or not count.by_state:
         raise ProblemError(404, f"nothing is undelivered to {destination.name}: there is nothing to redrive")
     return render(
@@ -65,14 +65,14 @@ async def confirm_redrive(relay: Relay, request: Request, destination_id: Id) ->
         "confirm_redrive.html",
         destination=destination,
         count=count,
-        trouble=(await relay.health.load()).get(destination_id),
-        now=relay.clock(),
+        trouble=(await services.health.load()).get(destination_id),
+        now=services.clock(),
     )
 
 
 @router.post("/{destination_id}/redrive", **page(Permission.MANAGE_DESTINATIONS))
-async def redrive_all(relay: Relay, request: Request, destination_id: Id, _form: Submitted) -> Response:
-    await undelivered.redrive_all(relay, destination_id)
+async def redrive_all(services: AppServices, request: Request, destination_id: Id, _form: Submitted) -> Response:
+    await undelivered.redrive_all(services, destination_id)
     principal = request.state.principal
     rows = Permission.VIEW_PROFILES in principal.permissions
     return redirect(f"{PATH}?destination={destination_id}" if rows else PREFIX, "redriving")

@@ -10,7 +10,7 @@ from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH, InvalidChangeErr
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, render
 from shared.web.console.problems_by_field import Problems
-from shared.web.context import Relay
+from shared.web.context import AppServices
 from shared.web.permissions import Permission
 
 router = APIRouter(prefix=f"{PREFIX}/why", route_class=PageRoute)
@@ -24,7 +24,7 @@ async def show_question(request: Request) -> Response:
 
 
 @router.post("", **_ASK)
-async def explain(relay: Relay, request: Request, form: Submitted) -> Response:
+async def explain(services: AppServices, request: Request, form: Submitted) -> Response:
     """A profile id is personal, so it is sent in the body and is in no address."""
     profile_id, text = form.raw("profile_id"), form.text("change")
     problems: Problems = {}
@@ -42,11 +42,11 @@ async def explain(relay: Relay, request: Request, form: Submitted) -> Response:
             problems["change"] = [str(error)]
     answer, view, names = None, None, {}
     if not problems:
-        dry_run = await relay.explain_profile.dry_run(change, profile_id)
-        known = await relay.explain_profile.look_up(profile_id)
+        dry_run = await services.explain_profile.dry_run(change, profile_id)
+        known = await services.explain_profile.look_up(profile_id)
         answer, view = dry_run.to_json(), known.to_json() if known else None
         if Permission.MANAGE_DESTINATIONS in request.state.principal.permissions:
-            names = {each.id: each.name for each in (await relay.edit_configuration.load()).destinations}
+            names = {each.id: each.name for each in (await services.edit_configuration.load()).destinations}
         if dry_run.problems:
             problems["change"] = dry_run.problems
     return render(
@@ -59,5 +59,5 @@ async def explain(relay: Relay, request: Request, form: Submitted) -> Response:
         answer=answer,
         view=view,
         names=names,
-        now=relay.clock(),
+        now=services.clock(),
     )

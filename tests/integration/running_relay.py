@@ -27,7 +27,7 @@ IMPATIENT = {
 }
 
 
-class Relay:
+class RunningRelay:
     """A stack with the app on it."""
 
     def __init__(self, stack: LocalStack, configuration: dict[str, Any]) -> None:
