@@ -26,7 +26,7 @@ from shared.services.backfills.slices import SliceOutcome
 from shared.services.backfills.uploads import CreatedUpload
 from shared.services.changes.export import InboundMessage
 from shared.settings import PROFILE_BUCKETS, Connection
-from tests.integration import relay as whole_app
+from tests.integration import running_relay as whole_app
 from tests.kit.builders import destination, item, membership
 from tests.kit.eventually import eventually
 
