@@ -1,6 +1,7 @@
 """Sends events to those who subscribed: each attempt is claimed, made, and noted."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.domain.alerts.delivery import AlertDelivery, after_attempt, claimed, delivery_key, given_up
@@ -22,68 +23,59 @@ class DeliveryOutcome(StrEnum):
     OUTDATED = "outdated"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverAlerts:
     """`local` is the app on the local stack, which may call what runs beside it."""
 
-    def __init__(
-        self,
-        *,
-        store: AlertStore,
-        queue: DeliveryQueue,
-        secrets: SecretStore,
-        webhooks: WebhookSender,
-        clock: Clock,
-        local: bool,
-    ) -> None:
-        self._store = store
-        self._queue = queue
-        self._secrets = secrets
-        self._webhooks = webhooks
-        self._clock = clock
-        self._local = local
+    store: AlertStore
+    queue: DeliveryQueue
+    secrets: SecretStore
+    webhooks: WebhookSender
+    clock: Clock
+    local: bool
 
     async def handle(self, pointer: DeliveryPointer) -> DeliveryOutcome:
         """Make the attempt that `pointer` brings, if it is its turn. Raises StorageError."""
-        stored = await self._store.deliveries.load(delivery_key(pointer.event_id, pointer.subscription_id))
+        stored = await self.store.deliveries.load(delivery_key(pointer.event_id, pointer.subscription_id))
         if stored is None:
             return DeliveryOutcome.OUTDATED
-        attempt = claimed(stored.item, pointer.attempt, self._clock())
+        attempt = claimed(stored.item, pointer.attempt, self.clock())
         if attempt is None:
             return DeliveryOutcome.OUTDATED
         stored.item = attempt
         try:
-            await self._store.deliveries.save(stored)
+            await self.store.deliveries.save(stored)
         except ConflictError:
             return DeliveryOutcome.OUTDATED
-        subscription = await self._store.subscriptions.load(pointer.subscription_id)
+        subscription = await self.store.subscriptions.load(pointer.subscription_id)
         if subscription is None:
             return await self._note(stored, given_up(attempt, "the subscription is gone"))
         answer = await self.send(subscription.item, attempt.event_id, attempt.body)
-        after, delay = after_attempt(attempt, answer.problem, self._clock())
+        after, delay = after_attempt(attempt, answer.problem, self.clock())
         outcome = await self._note(stored, after)
         if delay is not None:
             following = DeliveryPointer(pointer.event_id, pointer.subscription_id, after.attempts + 1)
-            await self._queue.put(following, delay)
+            await self.queue.put(following, delay)
         return outcome
 
     async def send(self, subscription: AlertSubscription, event_id: str, body: str) -> WebhookAnswer:
         """Post the event once, signed as of now."""
         try:
-            url = check_webhook_url(subscription.url, local_allowed=self._local)
-            secret = await self._secrets.read(webhook_secret_name(subscription.id))
-            headers = signed_headers(secret, event_id, body.encode(), self._clock())
+            url = check_webhook_url(subscription.url, local_allowed=self.local)
+            secret = await self.secrets.read(webhook_secret_name(subscription.id))
+            headers = signed_headers(secret, event_id, body.encode(), self.clock())
         except (SecretError, ValueError) as error:
             return WebhookAnswer(None, str(error))
-        return await self._webhooks.post(url, headers, body.encode())
+        return await self.webhooks.post(url, headers, body.encode())
 
     async def give_up(self, pointer: DeliveryPointer) -> None:
         """Note that a pointer failed at every delivery of the queue. Raises StorageError."""
-        stored = await self._store.deliveries.load(delivery_key(pointer.event_id, pointer.subscription_id))
+        stored = await self.store.deliveries.load(delivery_key(pointer.event_id, pointer.subscription_id))
         if stored is not None and stored.item.state == State.PENDING:
             await self._note(stored, given_up(stored.item, "it could not be worked on: the app's log says why"))
 
     async def _note(self, stored: Stored[AlertDelivery], after: AlertDelivery) -> DeliveryOutcome:
         stored.item = after
         with suppress(ConflictError):  # taken for lost meanwhile, and attempted again
-            await self._store.deliveries.save(stored)
+            await self.store.deliveries.save(stored)
         return DeliveryOutcome.RETRYING if after.state == State.PENDING else DeliveryOutcome(str(after.state))

@@ -36,34 +36,24 @@ class _Wanted(NamedTuple):
     threshold: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateAlerts:
-    def __init__(
-        self,
-        *,
-        configuration: ConfigurationCache,
-        facts: AlertFacts,
-        store: AlertStore,
-        queue: DeliveryQueue,
-        metrics: MetricSink,
-        clock: Clock,
-        new_id: Callable[[], str],
-    ) -> None:
-        self._configuration = configuration
-        self._facts = facts
-        self._store = store
-        self._queue = queue
-        self._metrics = metrics
-        self._clock = clock
-        self._new_id = new_id
+    configuration: ConfigurationCache
+    facts: AlertFacts
+    store: AlertStore
+    queue: DeliveryQueue
+    metrics: MetricSink
+    clock: Clock
+    new_id: Callable[[], str]
 
     async def run(self, outcome: AlertRun) -> None:
         """Judge every destination, and note in `outcome` what was told of. Raises StorageError."""
-        destinations = sorted((await self._configuration.current()).targets.by_id)
-        subscriptions = [stored.item for stored in await self._store.subscriptions.all()]
-        alerts = {stored.item.key: stored for stored in await self._store.alerts.all()}
+        destinations = sorted((await self.configuration.current()).targets.by_id)
+        subscriptions = [stored.item for stored in await self.store.subscriptions.all()]
+        alerts = {stored.item.key: stored for stored in await self.store.alerts.all()}
         for left in alerts.values():
             await self._tell(left, subscriptions, outcome)  # what a run before this one left
-        facts = await self._facts.of(destinations)
+        facts = await self.facts.of(destinations)
         wanted = {alert_key(*each): each for each in _wanted(destinations, subscriptions)}
         for key in dict.fromkeys((*wanted, *alerts)):
             stored = alerts.get(key)
@@ -73,17 +63,17 @@ class EvaluateAlerts:
             elif (saved := await self._saved(Stored(after, stored.etag if stored else None))) is not None:
                 alerts[key] = saved
                 await self._tell(saved, subscriptions, outcome)
-        self._metrics.publish_alerts(stored.item for stored in alerts.values())
+        self.metrics.publish_alerts(stored.item for stored in alerts.values())
         await self._look_after_deliveries()
 
     async def alerts(self) -> list[Alert]:
         """The latest alert of each kind: those that are open first, then the latest resolved. Raises StorageError."""
-        found = [stored.item for stored in await self._store.alerts.all()]
+        found = [stored.item for stored in await self.store.alerts.all()]
         return sorted(found, key=lambda alert: (alert.resolved_at > 0, -alert.resolved_at, -alert.opened_at))
 
     async def deliveries(self) -> list[AlertDelivery]:
         """The latest first. Raises StorageError."""
-        found = [stored.item for stored in await self._store.deliveries.all()]
+        found = [stored.item for stored in await self.store.deliveries.all()]
         return sorted(found, key=lambda delivery: -delivery.created_at)
 
     def _judged(self, current: Alert | None, wanted: _Wanted | None, facts: Mapping[str, Facts]) -> Alert | None:
@@ -91,7 +81,7 @@ class EvaluateAlerts:
 
         One that is not wanted any more, for its destination or the threshold is gone, is over.
         """
-        value, verdict, now = None, RuleState.CLEAR, self._clock()
+        value, verdict, now = None, RuleState.CLEAR, self.clock()
         if wanted is not None:
             rule, known = RULES[wanted.rule_id], facts[wanted.destination_id]
             value, verdict = rule.measure(known), rule.evaluate(known, wanted.threshold)
@@ -100,7 +90,7 @@ class EvaluateAlerts:
         if wanted is None or value is None or verdict != RuleState.FIRING:
             return None
         return Alert(
-            id=self._new_id(),
+            id=self.new_id(),
             destination_id=wanted.destination_id,
             rule=wanted.rule_id,
             threshold=wanted.threshold,
@@ -110,15 +100,15 @@ class EvaluateAlerts:
 
     async def _saved(self, stored: Stored[Alert]) -> Stored[Alert] | None:
         try:
-            await self._store.alerts.save(stored)
+            await self.store.alerts.save(stored)
         except ConflictError:  # another run was faster, and tells of it
             return None
         return stored
 
     async def _forget(self, stored: Stored[Alert] | None) -> None:
-        if stored is not None and alert_outdated(stored.item, self._clock()):
+        if stored is not None and alert_outdated(stored.item, self.clock()):
             with suppress(ConflictError):
-                await self._store.alerts.delete(stored)
+                await self.store.alerts.delete(stored)
 
     async def _tell(self, stored: Stored[Alert], subscriptions: list[AlertSubscription], outcome: AlertRun) -> None:
         while (event := stored.item.unannounced) is not None:
@@ -130,35 +120,35 @@ class EvaluateAlerts:
                     await self._deliver(alert.event_id(event), subscription.id, body)
             stored.item = alert.model_copy(update={"announced": event})
             try:
-                await self._store.alerts.save(stored)
+                await self.store.alerts.save(stored)
             except ConflictError:  # another run tells of it, too, by the same rows
                 return
 
     async def _deliver(self, event_id: str, subscription_id: str, body: str) -> None:
         """Row first, then its pointer: a pointer that is never put is missed by a later run."""
-        now = self._clock()
+        now = self.clock()
         delivery = AlertDelivery(
             event_id=event_id, subscription_id=subscription_id, body=body, created_at=now, due_at=now
         )
         with suppress(ConflictError):  # a run before this one, or beside it
-            await self._store.deliveries.save(Stored(delivery, None))
-            await self._queue.put(DeliveryPointer(event_id, subscription_id, 1), 0)
+            await self.store.deliveries.save(Stored(delivery, None))
+            await self.queue.put(DeliveryPointer(event_id, subscription_id, 1), 0)
 
     async def _look_after_deliveries(self) -> None:
-        now = self._clock()
-        for stored in await self._store.deliveries.all():
+        now = self.clock()
+        for stored in await self.store.deliveries.all():
             delivery = stored.item
             with suppress(ConflictError):
                 if delivery_outdated(delivery, now):
-                    await self._store.deliveries.delete(stored)
+                    await self.store.deliveries.delete(stored)
                 elif delivery_overdue(delivery, now) and exhausted(delivery):
                     stored.item = given_up(delivery, "the last attempt was cut off")
-                    await self._store.deliveries.save(stored)
+                    await self.store.deliveries.save(stored)
                 elif delivery_overdue(delivery, now):
                     next_attempt = delivery.attempts + 1
                     stored.item = delivery.model_copy(update={"due_at": now})
-                    await self._store.deliveries.save(stored)
-                    await self._queue.put(DeliveryPointer(delivery.event_id, delivery.subscription_id, next_attempt), 0)
+                    await self.store.deliveries.save(stored)
+                    await self.queue.put(DeliveryPointer(delivery.event_id, delivery.subscription_id, next_attempt), 0)
 
 
 def _wanted(destinations: Iterable[str], subscriptions: Iterable[AlertSubscription]) -> Iterable[_Wanted]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from shared.domain.alerts.rules import WINDOW, Facts
@@ -20,28 +21,20 @@ _AT_ONCE = 8
 Found = TypeVar("Found")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertFacts:
     """What cannot be read is unknown; the rest is judged all the same."""
 
-    def __init__(
-        self,
-        *,
-        health: HealthStore,
-        undelivered: UndeliveredStore,
-        backfills: BackfillStore,
-        history: RunHistory,
-        clock: Clock,
-    ) -> None:
-        self._health = health
-        self._undelivered = undelivered
-        self._backfills = backfills
-        self._history = history
-        self._clock = clock
+    health: HealthStore
+    undelivered: UndeliveredStore
+    backfills: BackfillStore
+    history: RunHistory
+    clock: Clock
 
     async def of(self, destination_ids: list[str]) -> dict[str, Facts]:
         """The facts of each of these destinations."""
-        now = self._clock()
-        troubles, running = await asyncio.gather(_known(self._health.load()), _known(self._oldest_backfills()))
+        now = self.clock()
+        troubles, running = await asyncio.gather(_known(self.health.load()), _known(self._oldest_backfills()))
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def facts_of(destination_id: str) -> Facts:
@@ -49,7 +42,7 @@ class AlertFacts:
                 return Facts(
                     down_seconds=None if troubles is None else _down(troubles.get(destination_id), now),
                     dead_rows=await _known(self._dead_rows(destination_id)),
-                    exports=await _known(self._history.totals(destination_id, now - WINDOW, now)),
+                    exports=await _known(self.history.totals(destination_id, now - WINDOW, now)),
                     backfill_seconds=None if running is None else _since(running.get(destination_id), now),
                 )
 
@@ -59,7 +52,7 @@ class AlertFacts:
     async def _oldest_backfills(self) -> Mapping[str, int]:
         """When the oldest backfill that runs was started, by destination."""
         started: dict[str, int] = {}
-        async for stored in self._backfills.all():
+        async for stored in self.backfills.all():
             backfill = stored.backfill
             if backfill.kind == BackfillKind.BACKFILL and backfill.state == BackfillState.RUNNING:
                 oldest = started.get(backfill.destination_id, backfill.started_at)
@@ -68,7 +61,7 @@ class AlertFacts:
 
     async def _dead_rows(self, destination_id: str) -> int | None:
         """At least so many; None where there may be some behind those that were counted."""
-        count = await self._undelivered.count(destination_id, COUNTED)
+        count = await self.undelivered.count(destination_id, COUNTED)
         dead = count.by_state.get(UndeliveredState.DEAD, 0)
         return dead if dead or count.complete else None
 

@@ -20,30 +20,30 @@ class Rebuilt:
     rows: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildIndex:
     """Only adds rows, so it may run while changes come in, more than once, and be ended half-way."""
 
-    def __init__(self, *, profiles: ProfileStore, members: MemberIndex) -> None:
-        self._profiles = profiles
-        self._members = members
+    profiles: ProfileStore
+    members: MemberIndex
 
     async def run(self, first_bucket: int = 0) -> AsyncIterator[Rebuilt]:
         """List every profile in each of its audiences; how far it is after each bucket. Raises StorageError."""
         profiles = rows = 0
-        for bucket in range(first_bucket, self._profiles.buckets):
+        for bucket in range(first_bucket, self.profiles.buckets):
             batch: list[StoredProfile] = []
-            async for profile in self._profiles.scan(bucket):
+            async for profile in self.profiles.scan(bucket):
                 profiles += 1
                 batch.append(profile)
                 if len(batch) == _PROFILES_AT_A_TIME:
                     rows += await self._list(batch)
                     batch = []
             rows += await self._list(batch)
-            yield Rebuilt(bucket + 1, self._profiles.buckets, profiles, rows)
+            yield Rebuilt(bucket + 1, self.profiles.buckets, profiles, rows)
 
     async def _list(self, profiles: list[StoredProfile]) -> int:
         adding = [
-            self._members.add(audience, profile.key) for profile in profiles for audience in profile.state.memberships
+            self.members.add(audience, profile.key) for profile in profiles for audience in profile.state.memberships
         ]
         await asyncio.gather(*adding)
         return len(adding)

@@ -1,6 +1,7 @@
 """Answers what is known of a profile, and what a change of it would export and why; nothing is saved or sent."""
 
 import asyncio
+from dataclasses import dataclass
 
 from shared.domain.configuration.model import Configuration
 from shared.domain.configuration.targets import Targets
@@ -18,29 +19,21 @@ from shared.services.configuration.cache import ConfigurationCache, Configuratio
 from shared.services.delivery.deliver import Delivery
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainProfile:
-    def __init__(
-        self,
-        *,
-        profiles: ProfileStore,
-        undelivered: UndeliveredStore,
-        configuration: ConfigurationCache,
-        delivery: Delivery,
-        clock: Clock,
-    ) -> None:
-        self._profiles = profiles
-        self._undelivered = undelivered
-        self._configuration = configuration
-        self._delivery = delivery
-        self._clock = clock
+    profiles: ProfileStore
+    undelivered: UndeliveredStore
+    configuration: ConfigurationCache
+    delivery: Delivery
+    clock: Clock
 
     async def look_up(self, profile_id: str) -> ProfileView | None:
         """All that is remembered of the profile; None if nothing is. Reads one row, and one for each destination.
 
         Raises StorageError.
         """
-        profile = await self._profiles.load(profile_id)
-        rows = await self._rows(profile_id, await self._configuration.current())
+        profile = await self.profiles.load(profile_id)
+        rows = await self._rows(profile_id, await self.configuration.current())
         if profile.etag is None and not rows:
             return None
         return ProfileView(profile.key, profile.state, [rows[destination_id] for destination_id in sorted(rows)])
@@ -51,12 +44,12 @@ class ExplainProfile:
         The change may leave out its profileId. Without a change: what each destination would hear if it were told
         again. Raises StorageError.
         """
-        profile = await self._profiles.load(profile_id)
-        snapshot = await self._configuration.current()
+        profile = await self.profiles.load(profile_id)
+        snapshot = await self.configuration.current()
         rows = await self._rows(profile_id, snapshot)
-        now = self._clock()
+        now = self.clock()
         around = Surroundings(
-            snapshot.targets, lambda destination_id: self._delivery.held_back(destination_id, snapshot), rows, now
+            snapshot.targets, lambda destination_id: self.delivery.held_back(destination_id, snapshot), rows, now
         )
         if change is None:
             return standing(profile.state, around)
@@ -68,7 +61,7 @@ class ExplainProfile:
         foreseen = dry_run(profile.state, parsed, around)
         profile.state.forget_outdated(now)
         try:
-            self._profiles.require_room(profile)
+            self.profiles.require_room(profile)
         except ProfileTooLargeError as error:
             return DryRun(profile_id, now, version, problems=[str(error)])
         return foreseen
@@ -78,8 +71,8 @@ class ExplainProfile:
 
         The destination must have a dataflow in it. Raises StorageError.
         """
-        profile = await self._profiles.load(profile_id)
-        around = Surroundings(Targets.of(configuration), lambda _: None, {}, self._clock())
+        profile = await self.profiles.load(profile_id)
+        around = Surroundings(Targets.of(configuration), lambda _: None, {}, self.clock())
         verdicts = standing(profile.state, around).verdicts
         return next(verdict for verdict in verdicts if verdict.destination_id == destination_id)
 
@@ -87,7 +80,7 @@ class ExplainProfile:
         """What destinations have not heard of the profile, by their ids."""
         key = profile_key(profile_id)
         destinations = [*snapshot.targets.by_id, *snapshot.targets.inactive]
-        found = await asyncio.gather(*(self._undelivered.load(each, key) for each in destinations))
+        found = await asyncio.gather(*(self.undelivered.load(each, key) for each in destinations))
         return {stored.row.destination_id: stored.row for stored in found if stored is not None}
 
 

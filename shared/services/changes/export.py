@@ -70,29 +70,18 @@ class Outcome:
         self.undelivered.update((export.destination.id, state) for export, state in delivered.undelivered)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportChanges:
     """decode → load → apply and decide → save (with what is due) → send → acknowledged, or stored as undelivered."""
 
-    def __init__(
-        self,
-        *,
-        writer: ProfileWriter,
-        forget: ForgetProfiles,
-        catalog: WriteCatalog,
-        quarantine: Quarantine,
-        traffic: LiveTraffic,
-        runs: RecordRuns,
-        tracing: Tracing,
-        clock: Clock,
-    ) -> None:
-        self._writer = writer
-        self._forget = forget
-        self._catalog = catalog
-        self._quarantine = quarantine
-        self._traffic = traffic
-        self._runs = runs
-        self._tracing = tracing
-        self._clock = clock
+    writer: ProfileWriter
+    forget: ForgetProfiles
+    catalog: WriteCatalog
+    quarantine: Quarantine
+    traffic: LiveTraffic
+    runs: RecordRuns
+    tracing: Tracing
+    clock: Clock
 
     async def handle(self, message: InboundMessage) -> Outcome:
         """Return once every export is acknowledged or stored as undelivered, and every bad item is in quarantine.
@@ -100,8 +89,8 @@ class ExportChanges:
         Raises the first RelayError where storage fails, after the neighbours of what failed went their way: the queue
         delivers the message again and nothing is lost, though some of it may be sent twice.
         """
-        decoded = decode_message(message.body, self._clock())
-        with self._traffic.passing(), self._tracing.message(message.id, decoded.traceparent) as traceparent:
+        decoded = decode_message(message.body, self.clock())
+        with self.traffic.passing(), self.tracing.message(message.id, decoded.traceparent) as traceparent:
             origin = Origin(message.received_at, traceparent)
             return await self._handle(_Handling(message, decoded, origin, Outcome(changes=len(decoded.changes))))
 
@@ -127,7 +116,7 @@ class ExportChanges:
         return handling.outcome
 
     def _count(self, handling: "_Handling") -> None:
-        runs, outcome = self._runs, handling.outcome
+        runs, outcome = self.runs, handling.outcome
         runs.received(None, len(handling.decoded.changes) + len(handling.decoded.rejected))
         if outcome.quarantined:
             runs.excluded(None, QUARANTINED, outcome.quarantined)
@@ -141,7 +130,7 @@ class ExportChanges:
 
     async def _write_audiences(self, handling: "_Handling") -> None:
         counts = handling.outcome.audiences
-        for changes in await self._catalog.write(handling.decoded.audiences):
+        for changes in await self.catalog.write(handling.decoded.audiences):
             counts.update(saved=len(changes.entries), stale=changes.stale, unchanged=changes.unchanged)
             for index, reason in changes.refused:
                 raw = handling.decoded.source(index)
@@ -151,7 +140,7 @@ class ExportChanges:
     async def _handle_profile(self, handling: "_Handling", profile_id: str, changes: Sequence[IndexedChange]) -> None:
         message_id = handling.message.id
         try:
-            written = await self._writer.write(
+            written = await self.writer.write(
                 profile_id,
                 lambda state, targets, now: transition(state, changes, message_id, targets, now),
                 handling.origin,
@@ -162,7 +151,7 @@ class ExportChanges:
         handling.outcome.add(written.result, written.delivered)
         deletion = written.profile.state.deletion
         if deletion is not None and deletion.phase != DeletionPhase.DONE:
-            await self._forget.proceed(written.profile.key, written.acknowledged)
+            await self.forget.proceed(written.profile.key, written.acknowledged)
 
     async def _refuse_what_is_too_large(
         self, handling: "_Handling", profile_id: str, changes: Sequence[IndexedChange], error: ProfileTooLargeError
@@ -180,7 +169,7 @@ class ExportChanges:
         self, handling: "_Handling", index: int | None, raw: bytes, reason: str, profile_id: str | None
     ) -> None:
         message = handling.message
-        await self._quarantine.put(QuarantinedItem(message.id, index, message.received_at, reason, raw, profile_id))
+        await self.quarantine.put(QuarantinedItem(message.id, index, message.received_at, reason, raw, profile_id))
         handling.outcome.quarantined += 1
 
 

@@ -1,6 +1,6 @@
 """What the host gave up on: changes go to quarantine, and what was still to be sent is stored as undelivered."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from shared.domain.exports.export import export_of
 from shared.domain.exports.undelivered import Failure, UndeliveredState
@@ -18,27 +18,17 @@ from shared.services.runs.record import RecordRuns
 _GAVE_UP = "the message failed at every delivery: mend the cause that the log names, then replay it"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Poisoned:
     """Handlers of the `-poison` queues."""
 
-    def __init__(
-        self,
-        *,
-        profiles: ProfileStore,
-        configuration: ConfigurationCache,
-        quarantine: Quarantine,
-        delivery: Delivery,
-        undelivered: UndeliveredStore,
-        runs: RecordRuns,
-        clock: Clock,
-    ) -> None:
-        self._profiles = profiles
-        self._configuration = configuration
-        self._quarantine = quarantine
-        self._delivery = delivery
-        self._undelivered = undelivered
-        self._runs = runs
-        self._clock = clock
+    profiles: ProfileStore
+    configuration: ConfigurationCache
+    quarantine: Quarantine
+    delivery: Delivery
+    undelivered: UndeliveredStore
+    runs: RecordRuns
+    clock: Clock
 
     async def changes(self, message: InboundMessage) -> None:
         """Keep the message in quarantine, each item by itself, so that a profile can be forgotten. Raises StorageError.
@@ -46,7 +36,7 @@ class Poisoned:
         Some of it may have been applied, and its exports be due; the copy on the poison queue has another id, so all
         that is due for its profiles is stored as undelivered. That may send twice, and loses nothing.
         """
-        decoded = decode_message(message.body, self._clock())
+        decoded = decode_message(message.body, self.clock())
         for profile_id in {change.profile_id for _, change in decoded.changes}:
             await self._store_what_is_due(profile_id)
         items = [
@@ -62,25 +52,25 @@ class Poisoned:
             for item in decoded.rejected
         ]
         for item in items:
-            await self._quarantine.put(item)
+            await self.quarantine.put(item)
 
     async def _store_what_is_due(self, profile_id: str) -> None:
-        targets = (await self._configuration.current()).targets
-        profile = await self._profiles.load(profile_id)
+        targets = (await self.configuration.current()).targets
+        profile = await self.profiles.load(profile_id)
         for due in profile.state.due.values():
             for target_id, reasons in due.reasons.items():
                 if target := targets.by_id.get(target_id):
-                    export = export_of(profile.state, target, targets.catalog, reasons, self._clock())
-                    await self._delivery.store(export, Failure("its message failed at every delivery"))
+                    export = export_of(profile.state, target, targets.catalog, reasons, self.clock())
+                    await self.delivery.store(export, Failure("its message failed at every delivery"))
 
     async def pointer(self, pointer: RetryPointer) -> None:
         """Mark the row dead that the pointer could not bring further. Raises StorageError."""
-        stored = await self._undelivered.load(pointer.destination_id, pointer.profile_key)
+        stored = await self.undelivered.load(pointer.destination_id, pointer.profile_key)
         if stored is None or stored.row.state != UndeliveredState.RETRYING:
             return
         row = replace(stored.row, state=UndeliveredState.DEAD, last_error="its retry failed at every delivery")
         try:
-            await self._undelivered.save(StoredUndelivered(row, stored.etag))
+            await self.undelivered.save(StoredUndelivered(row, stored.etag))
         except ConflictError:
             return  # a newer export failed meanwhile; watch_destinations finds the row overdue
-        self._runs.dead(row.destination_id)
+        self.runs.dead(row.destination_id)

@@ -16,16 +16,16 @@ class Replayed:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayQuarantined:
     """An item comes back as a message of its own; if it cannot be taken still, it is quarantined under a new id."""
 
-    def __init__(self, *, quarantine: Quarantine, changes: ChangesQueue) -> None:
-        self._quarantine = quarantine
-        self._changes = changes
+    quarantine: Quarantine
+    changes: ChangesQueue
 
     async def quarantined(self, reason: str | None = None) -> AsyncIterator[StoredQuarantinedItem]:
         """What is in quarantine now, newest first; only what has `reason` within its reason. Raises StorageError."""
-        async for stored in self._quarantine.newest_first():
+        async for stored in self.quarantine.newest_first():
             if reason is None or reason in stored.reason:
                 yield stored
 
@@ -34,11 +34,11 @@ class ReplayQuarantined:
 
         Raises BadContinuationError, StorageError.
         """
-        return await self._quarantine.page(reason, token, most)
+        return await self.quarantine.page(reason, token, most)
 
     async def get(self, row_id: str) -> StoredQuarantinedItem:
         """Raises NotInQuarantineError, StorageError."""
-        stored = await self._quarantine.get(row_id)
+        stored = await self.quarantine.get(row_id)
         if stored is None:
             raise NotInQuarantineError(row_id)
         return stored
@@ -46,7 +46,7 @@ class ReplayQuarantined:
     async def drop(self, row_id: str) -> None:
         """Forget the item for good. Raises NotInQuarantineError, StorageError."""
         await self.get(row_id)
-        await self._quarantine.delete(row_id)
+        await self.quarantine.delete(row_id)
 
     async def replay(self, row_ids: Iterable[str]) -> AsyncIterator[Replayed]:
         """Replay these rows, one after the other.
@@ -54,7 +54,7 @@ class ReplayQuarantined:
         Raises StorageError: the row it was at may then be on the queue and in quarantine, the later ones are as before.
         """
         for row_id in row_ids:
-            stored = await self._quarantine.get(row_id)
+            stored = await self.quarantine.get(row_id)
             yield Replayed(row_id, str(NotInQuarantineError(row_id))) if stored is None else await self._put(stored)
 
     async def replay_all(self, reason: str | None = None) -> AsyncIterator[Replayed]:
@@ -64,9 +64,9 @@ class ReplayQuarantined:
 
     async def _put(self, stored: StoredQuarantinedItem) -> Replayed:
         try:
-            await self._changes.put(stored.raw)
+            await self.changes.put(stored.raw)
         except MessageTooLargeError as error:
             return Replayed(stored.row_id, str(error))
         # Only now, so that a crash in between leaves the item twice, which does no harm, and not nowhere.
-        await self._quarantine.delete(stored.row_id)
+        await self.quarantine.delete(stored.row_id)
         return Replayed(stored.row_id)

@@ -1,6 +1,7 @@
 """Changes of single entries of the configuration: each is planned and saved as a whole file would be."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from shared.domain.configuration.model import Configuration, ConfigurationFile
 from shared.domain.configuration.plan import Plan
@@ -13,27 +14,25 @@ from shared.services.configuration.cache import ConfigurationCache
 Edit = Callable[[Configuration], ConfigurationFile]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EditConfiguration:
-    def __init__(
-        self, *, store: ConfigurationStore, health: HealthStore, configuration: ConfigurationCache, clock: Clock
-    ) -> None:
-        self._store = store
-        self._health = health
-        self._configuration = configuration
-        self._clock = clock
+    store: ConfigurationStore
+    health: HealthStore
+    configuration: ConfigurationCache
+    clock: Clock
 
     async def load(self) -> Configuration:
         """The configuration as it is stored now, not as this worker may have cached it. Raises StorageError."""
-        return (await self._store.load()).configuration
+        return (await self.store.load()).configuration
 
     async def apply(self, edit: Edit, *, prune: bool = True, dry_run: bool = False) -> Plan:
         """Make the configuration what `edit` makes of it; with `prune`, entries that it leaves out are removed.
 
         This worker follows at once, the others within CONFIG_CACHE_SECONDS. Raises as `change_configuration` does.
         """
-        planned = await change_configuration(self._store, self._health, edit, self._clock, prune=prune, dry_run=dry_run)
+        planned = await change_configuration(self.store, self.health, edit, self.clock, prune=prune, dry_run=dry_run)
         if planned.changes_something and not dry_run:
-            self._configuration.outdate()
+            self.configuration.outdate()
         return planned
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.instants import SECOND
@@ -23,27 +23,16 @@ _ATTEMPTS = 5
 _BACKOFF_SECONDS = 0.05
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForgetProfiles:
-    def __init__(
-        self,
-        *,
-        profiles: ProfileStore,
-        members: MemberIndex,
-        undelivered: UndeliveredStore,
-        quarantine: Quarantine,
-        last_exports: LastExports,
-        configuration: ConfigurationCache,
-        clock: Clock,
-        sleep: Sleep,
-    ) -> None:
-        self._profiles = profiles
-        self._members = members
-        self._undelivered = undelivered
-        self._quarantine = quarantine
-        self._last_exports = last_exports
-        self._configuration = configuration
-        self._clock = clock
-        self._sleep = sleep
+    profiles: ProfileStore
+    members: MemberIndex
+    undelivered: UndeliveredStore
+    quarantine: Quarantine
+    last_exports: LastExports
+    configuration: ConfigurationCache
+    clock: Clock
+    sleep: Sleep
 
     async def proceed(self, key: str, acknowledged: Mapping[str, int]) -> None:
         """Take the deletion of the profile with this key as far as it can go by now; one that has ended stays so.
@@ -56,12 +45,12 @@ class ForgetProfiles:
             try:
                 await self._proceed(key, acknowledged)
             except ConflictError:
-                await self._sleep(_BACKOFF_SECONDS * (attempt + 1))
+                await self.sleep(_BACKOFF_SECONDS * (attempt + 1))
             else:
                 return
 
     async def _proceed(self, key: str, acknowledged: Mapping[str, int]) -> None:
-        profile = await self._profiles.find(key)
+        profile = await self.profiles.find(key)
         deletion = profile.state.deletion if profile else None
         if profile is None or deletion is None:
             return
@@ -72,9 +61,9 @@ class ForgetProfiles:
 
     async def _may_leave(self, profile: StoredProfile, deletion: Deletion, acknowledged: Mapping[str, int]) -> bool:
         """Whether every destination has heard of it, is gone, or had its 30 days. Says in the row who has not."""
-        if self._clock() > deletion.saved_at * SECOND + DELETION_RETENTION:
+        if self.clock() > deletion.saved_at * SECOND + DELETION_RETENTION:
             return True
-        destinations = (await self._configuration.current()).targets.by_id.keys()
+        destinations = (await self.configuration.current()).targets.by_id.keys()
         failed = await asyncio.gather(
             *(self._failed(each, profile.key, acknowledged.get(each)) for each in destinations)
         )
@@ -82,7 +71,7 @@ class ForgetProfiles:
         owed |= {each for each, has_failed in zip(destinations, failed, strict=True) if has_failed}
         if owed and owed != set(deletion.owed):
             profile.state.deletion = replace(deletion, owed=tuple(sorted(owed)))
-            await self._profiles.save(profile)
+            await self.profiles.save(profile)
         return not owed
 
     async def _failed(self, destination_id: str, key: str, acknowledged: int | None) -> bool:
@@ -90,13 +79,13 @@ class ForgetProfiles:
 
         Not one that is parked: a worker may count on the row to be there until it is redriven.
         """
-        stored = await self._undelivered.load(destination_id, key)
+        stored = await self.undelivered.load(destination_id, key)
         if stored is None:
             return False
         parked = stored.row.state == UndeliveredState.PARKED
         if parked or acknowledged is None or stored.row.version > acknowledged:
             return True
-        await self._undelivered.delete(stored)
+        await self.undelivered.delete(stored)
         return False
 
     async def _clean(self, profile: StoredProfile, deletion: Deletion) -> None:
@@ -108,32 +97,32 @@ class ForgetProfiles:
         """
         audiences = dict.fromkeys((*deletion.audiences, *profile.state.leftovers))
         rows = await self._rows(list(audiences), profile.key)
-        current = await self._profiles.find(profile.key)
+        current = await self.profiles.find(profile.key)
         if current is None or current.state.deletion != deletion:
             raise ConflictError("the profile was written meanwhile")
         if deletion.phase == DeletionPhase.LEAVING:
             current.state.drop_leftovers()
-            current.state.next_version(self._clock())
-        await self._profiles.save(current)
+            current.state.next_version(self.clock())
+        await self.profiles.save(current)
         gone = [(audience, row) for audience, row in rows if audience not in current.state.memberships]
         await asyncio.gather(*(self._delete_row(audience, row) for audience, row in gone))
-        await self._quarantine.forget_profile(profile.key, deletion.saved_at * SECOND)
+        await self.quarantine.forget_profile(profile.key, deletion.saved_at * SECOND)
         if current.state.empty:
             await self._delete_undelivered(profile.key)
-            await self._last_exports.forget_profile(profile.key)
+            await self.last_exports.forget_profile(profile.key)
         if current.state.deletion is not None:
             current.state.deletion = replace(current.state.deletion, phase=DeletionPhase.DONE, owed=(), audiences=())
-            await self._profiles.save(current)
+            await self.profiles.save(current)
 
     async def _rows(self, audiences: list[AudienceKey], key: str) -> list[tuple[AudienceKey, Member]]:
-        rows = await asyncio.gather(*(self._members.get(audience, key) for audience in audiences))
+        rows = await asyncio.gather(*(self.members.get(audience, key) for audience in audiences))
         return [(audience, row) for audience, row in zip(audiences, rows, strict=True) if row is not None]
 
     async def _delete_row(self, audience: AudienceKey, row: Member) -> None:
         with suppress(ConflictError):  # the profile has entered the audience again
-            await self._members.delete(audience, row)
+            await self.members.delete(audience, row)
 
     async def _delete_undelivered(self, key: str) -> None:
-        destinations = (await self._configuration.current()).targets.by_id.keys()
-        rows = await asyncio.gather(*(self._undelivered.load(each, key) for each in destinations))
-        await asyncio.gather(*(self._undelivered.delete(row) for row in rows if row is not None))
+        destinations = (await self.configuration.current()).targets.by_id.keys()
+        rows = await asyncio.gather(*(self.undelivered.load(each, key) for each in destinations))
+        await asyncio.gather(*(self.undelivered.delete(row) for row in rows if row is not None))

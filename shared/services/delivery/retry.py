@@ -1,7 +1,7 @@
 """One more attempt at an export that could not be sent, with the profile as it is by then."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from shared.domain.exports.decision import BACKFILL
@@ -41,37 +41,24 @@ def failed_attempt(error: SendError) -> Attempt:
     return Attempt.REFUSED if isinstance(error, ExportTooLargeError) else Attempt.FAILED
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetryExport:
     """`retry_delays` in seconds, one for each retry."""
 
-    def __init__(
-        self,
-        *,
-        profiles: ProfileStore,
-        configuration: ConfigurationCache,
-        sender: ExportSender,
-        breakers: CircuitBreakers,
-        undelivered: UndeliveredStore,
-        retries: RetryQueue,
-        forget: ForgetProfiles,
-        runs: RecordRuns,
-        clock: Clock,
-        retry_delays: Sequence[float],
-    ) -> None:
-        self._profiles = profiles
-        self._configuration = configuration
-        self._sender = sender
-        self._breakers = breakers
-        self._undelivered = undelivered
-        self._retries = retries
-        self._forget = forget
-        self._runs = runs
-        self._clock = clock
-        self._retry_delays = retry_delays
+    profiles: ProfileStore
+    configuration: ConfigurationCache
+    sender: ExportSender
+    breakers: CircuitBreakers
+    undelivered: UndeliveredStore
+    retries: RetryQueue
+    forget: ForgetProfiles
+    runs: RecordRuns
+    clock: Clock
+    retry_delays: Sequence[float]
 
     async def handle(self, pointer: RetryPointer) -> Attempt:
         """Try the row that `pointer` names. Raises StorageError, after which the pointer is to come again."""
-        stored = await self._undelivered.load(pointer.destination_id, pointer.profile_key)
+        stored = await self.undelivered.load(pointer.destination_id, pointer.profile_key)
         if stored is None or stored.row.state != UndeliveredState.RETRYING:
             return Attempt.OUTDATED
         if stored.row.attempts == pointer.attempt + 1:
@@ -80,8 +67,8 @@ class RetryExport:
             return Attempt.OUTDATED
         if stored.row.attempts != pointer.attempt:
             return Attempt.OUTDATED
-        snapshot = await self._configuration.current()
-        if self._breakers.open_since(pointer.destination_id, snapshot) is not None:
+        snapshot = await self.configuration.current()
+        if self.breakers.open_since(pointer.destination_id, snapshot) is not None:
             return await self._park(stored, "destination down")
         return await self.attempt(stored, snapshot)
 
@@ -91,7 +78,7 @@ class RetryExport:
         target = snapshot.targets.by_id.get(row.destination_id)
         if target is not None and not target.dataflow.enabled:
             return await self._park(stored, "dataflow paused")
-        profile = await self._profiles.load(row.profile_id)
+        profile = await self.profiles.load(row.profile_id)
         export = self._export_of(row, profile, snapshot)
         if export is None:
             await self._drop(stored)
@@ -102,38 +89,38 @@ class RetryExport:
         except SendError as error:
             await self._failed(stored, error)
             return failed_attempt(error)
-        self._breakers.succeeded(row.destination_id)
+        self.breakers.succeeded(row.destination_id)
         await self._settle(stored, export)
         await self._go_on_deleting(profile, {row.destination_id: export.version})
         return Attempt.SENT
 
     async def _send(self, export: Export) -> None:
         """Raises SendError."""
-        self._runs.retried(export.destination.id)
+        self.runs.retried(export.destination.id)
         try:
-            await self._sender.enqueue(export)
+            await self.sender.enqueue(export)
         except SendError:
-            self._runs.failed(export.destination.id)
+            self.runs.failed(export.destination.id)
             raise
-        self._runs.acknowledged(export, fresh=BACKFILL not in export.reasons)
+        self.runs.acknowledged(export, fresh=BACKFILL not in export.reasons)
 
     async def _go_on_deleting(self, profile: StoredProfile, acknowledged: dict[str, int]) -> None:
         """A destination that has now heard of a deletion may have been the last one."""
         deletion = profile.state.deletion
         if deletion is not None and deletion.phase == DeletionPhase.LEAVING:
-            await self._forget.proceed(profile.key, acknowledged)
+            await self.forget.proceed(profile.key, acknowledged)
 
     async def _failed(self, stored: StoredUndelivered, error: SendError) -> None:
-        await self._breakers.failed(error)
-        following = after_failed_retry(stored.row, failure_of(error), self._clock(), self._retry_delays)
+        await self.breakers.failed(error)
+        following = after_failed_retry(stored.row, failure_of(error), self.clock(), self.retry_delays)
         try:
-            await self._undelivered.save(StoredUndelivered(following.row, stored.etag))
+            await self.undelivered.save(StoredUndelivered(following.row, stored.etag))
         except ConflictError:
             # A newer export failed meanwhile; its row counts one attempt less, which does no harm.
             await self.point_to(stored.row)
             return
         if following.row.state == UndeliveredState.DEAD != stored.row.state:
-            self._runs.dead(stored.row.destination_id)
+            self.runs.dead(stored.row.destination_id)
         if following.pointer_delay is not None:
             await self.point_to(following.row)
 
@@ -144,9 +131,9 @@ class RetryExport:
         """
         while True:
             try:
-                await self._undelivered.delete(stored)
+                await self.undelivered.delete(stored)
             except ConflictError:
-                again = await self._undelivered.load(sent.destination.id, profile_key(sent.profile_id))
+                again = await self.undelivered.load(sent.destination.id, profile_key(sent.profile_id))
                 if again is None or again.row.state == UndeliveredState.PARKED:
                     return
                 if again.row.version > sent.version:
@@ -160,17 +147,17 @@ class RetryExport:
     async def _park(self, stored: StoredUndelivered, why: str) -> Attempt:
         row = replace(stored.row, state=UndeliveredState.PARKED, last_error=why)
         try:
-            await self._undelivered.save(StoredUndelivered(row, stored.etag))
+            await self.undelivered.save(StoredUndelivered(row, stored.etag))
         except ConflictError:
             await self.point_to(stored.row)
         else:
             if stored.row.state != UndeliveredState.PARKED:
-                self._runs.parked(row.destination_id)
+                self.runs.parked(row.destination_id)
         return Attempt.PARKED
 
     async def _drop(self, stored: StoredUndelivered) -> None:
         try:
-            await self._undelivered.delete(stored)
+            await self.undelivered.delete(stored)
         except ConflictError:
             await self.point_to(stored.row)
 
@@ -180,7 +167,7 @@ class RetryExport:
         False if its destination does not want the profile any more, so that nothing was sent. Raises SendError,
         StorageError.
         """
-        export = self._export_of(stored.row, await self._profiles.load(stored.row.profile_id), snapshot)
+        export = self._export_of(stored.row, await self.profiles.load(stored.row.profile_id), snapshot)
         if export is None:
             return False
         await self._send(export)
@@ -197,4 +184,4 @@ class RetryExport:
     async def point_to(self, row: Undelivered) -> None:
         """Put a pointer to `row` on the retry queue."""
         pointer = RetryPointer(row.destination_id, profile_key(row.profile_id), row.attempts)
-        await self._retries.put(pointer, retry_delay(row, self._retry_delays))
+        await self.retries.put(pointer, retry_delay(row, self.retry_delays))

@@ -1,6 +1,7 @@
 """What destinations have not heard of, for people: page by page, row by row, counted."""
 
 import asyncio
+from dataclasses import dataclass
 
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.ports.health import HealthStore, RedriveRequest
@@ -11,15 +12,13 @@ COUNTED = 10_000
 """Up to about how many rows of each destination are counted."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UndeliveredExports:
     """Trying them again is up to `WatchDestinations`: `redrive_one`, `request_redrive`."""
 
-    def __init__(
-        self, *, undelivered: UndeliveredStore, health: HealthStore, configuration: ConfigurationCache
-    ) -> None:
-        self._undelivered = undelivered
-        self._health = health
-        self._configuration = configuration
+    undelivered: UndeliveredStore
+    health: HealthStore
+    configuration: ConfigurationCache
 
     async def page(
         self,
@@ -32,20 +31,20 @@ class UndeliveredExports:
 
         Raises BadContinuationError, StorageError.
         """
-        return await self._undelivered.page(destination_id, state, token, most)
+        return await self.undelivered.page(destination_id, state, token, most)
 
     async def get(self, destination_id: str, profile_key: str) -> Undelivered | None:
         """Raises StorageError."""
-        stored = await self._undelivered.load(destination_id, profile_key)
+        stored = await self.undelivered.load(destination_id, profile_key)
         return None if stored is None else stored.row
 
     async def counts(self) -> dict[str, UndeliveredCount]:
         """How many rows each destination has, by its id; a request or a few for each. Raises StorageError."""
-        targets = (await self._configuration.current()).targets
+        targets = (await self.configuration.current()).targets
         destinations = sorted([*targets.by_id, *targets.inactive])
-        counts = await asyncio.gather(*(self._undelivered.count(each, COUNTED) for each in destinations))
+        counts = await asyncio.gather(*(self.undelivered.count(each, COUNTED) for each in destinations))
         return dict(zip(destinations, counts, strict=True))
 
     async def redrives(self) -> dict[str, RedriveRequest]:
         """The redrives that were asked for and are not done, by destination id. Raises StorageError."""
-        return await self._health.requests()
+        return await self.health.requests()

@@ -66,40 +66,31 @@ class Rotated(Connected):
     old_key_needed: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectDestinations:
     """`setting` gives the connection behind an app setting's name; `local` is the app on the local stack;
     `old_key_needed` is for how many seconds after a change of the configuration a worker may still use the key before.
     `egress_addresses` are those that hubs are reached from, where they are known.
     """
 
-    def __init__(
-        self,
-        *,
-        secrets: SecretStore,
-        verifier: HubVerifier,
-        setting: Callable[[str], Connection],
-        local: bool,
-        old_key_needed: float,
-        egress_addresses: tuple[str, ...] = (),
-    ) -> None:
-        self.local = local
-        self.old_key_needed = old_key_needed
-        self.egress_addresses = egress_addresses
-        self._secrets = secrets
-        self._verifier = verifier
-        self._setting = setting
+    secrets: SecretStore
+    verifier: HubVerifier
+    setting: Callable[[str], Connection]
+    local: bool
+    old_key_needed: float
+    egress_addresses: tuple[str, ...] = ()
 
     @property
     def keeps_keys(self) -> bool:
         """Whether there is a place for keys; without one, destinations are connected by app settings or identities."""
-        return self._secrets.writable
+        return self.secrets.writable
 
     def credentials_of(self, setting: str) -> tuple[Credentials, str | None]:
         """What an app setting holds, and the hub that it names, if it names one.
 
         Raises SettingError where there is none, ValueError for one that is no connection to Event Hubs.
         """
-        connection = self._setting(setting)
+        connection = self.setting(setting)
         if connection.connection_string:
             pasted = parse_connection_string(connection.connection_string, local_allowed=self.local)
             return pasted.credentials, pasted.event_hub_name
@@ -112,7 +103,7 @@ class ConnectDestinations:
         """
         credentials = self._checked(request.credentials)
         verifying = self._verify(credentials, request.event_hub_name)
-        verified, hubs = await asyncio.gather(verifying, self._verifier.list_hubs(credentials))
+        verified, hubs = await asyncio.gather(verifying, self.verifier.list_hubs(credentials))
         hubs_problem = hubs if isinstance(hubs, ConnectionProblem) else None
         problem = verified if isinstance(verified, ConnectionProblem) else None
         return ConnectionReport(
@@ -137,7 +128,7 @@ class ConnectDestinations:
                 type="managed-identity", namespace=credentials.namespace, client_id=credentials.client_id
             )
         name = hub_key_name(destination_id)
-        version = await self._secrets.store(name, credentials.key)
+        version = await self.secrets.store(name, credentials.key)
         return SasAuthentication(
             type="sas",
             namespace=credentials.namespace,
@@ -186,13 +177,13 @@ class ConnectDestinations:
         """
         if not has_own_key(removed, left):
             return False
-        await self._secrets.delete(hub_key_name(removed.id))
+        await self.secrets.delete(hub_key_name(removed.id))
         return True
 
     async def _verify(
         self, credentials: Credentials, event_hub_name: str | None
     ) -> Verified | ConnectionProblem | None:
-        return await self._verifier.verify(credentials, event_hub_name) if event_hub_name else None
+        return await self.verifier.verify(credentials, event_hub_name) if event_hub_name else None
 
     def _checked(self, credentials: Credentials) -> Credentials:
         """The same with the namespace spelt out: nobody may have the app connect just anywhere."""

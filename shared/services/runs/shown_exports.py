@@ -33,16 +33,16 @@ class ShownExport:
     body: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShownExports:
-    def __init__(self, *, last: LastExports, profiles: ProfileStore) -> None:
-        self._last = last
-        self._profiles = profiles
+    last: LastExports
+    profiles: ProfileStore
 
     async def of(self, destination_id: str, configuration: Configuration) -> list[ShownExport]:
         """The latest first; reads each profile once. Raises StorageError."""
-        last = await self._last.of(destination_id)
+        last = await self.last.of(destination_id)
         keys = list(dict.fromkeys(sent.profile_key for sent in last))
-        profiles = dict(zip(keys, await asyncio.gather(*map(self._profiles.find, keys)), strict=True))
+        profiles = dict(zip(keys, await asyncio.gather(*map(self.profiles.find, keys)), strict=True))
         targets = Targets.of(configuration)
         return [_shown(sent, profiles[sent.profile_key], destination_id, targets) for sent in last]
 
