@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: help setup demo test check lint types imports unit faults faults-short isolation bench bench-memory bench-startup bench-backfill bench-counting bench-core capacity lock clean
+.PHONY: help setup demo test check lint types imports unit faults faults-short isolation bench bench-memory bench-startup bench-backfill bench-core capacity lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -63,9 +63,6 @@ bench-startup: setup ## what importing the app costs on top of azure.functions
 
 bench-backfill: setup ## what backfills take, and what they cost live changes (about 20 minutes); writes bench/backfill.json
 	@$(BIN)/python -m bench.backfill
-
-bench-counting: setup ## what counting costs the changes' way (at most 3 %)
-	@$(BIN)/python -m bench.core.counting
 
 bench-core: setup ## what the pure core takes for a change, against bare JSON (a minute)
 	@$(BIN)/python -m bench.core

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.core.measure import measure
 from bench.harness.checks import Check, print_checks
-from bench.harness.report import MeasuredPart, environment, publish, write_part
+from bench.harness.report import MeasuredPart, environment, headline, publish, write_part
 from bench.relay.growth import measure_growth
 from bench.relay.latency import measure_latency
 from bench.relay.memory import measure_memory
@@ -20,7 +20,6 @@ from bench.relay.operations import measure_operations
 from bench.relay.sizes import FULL, SHORT, Sizes
 from bench.relay.speed import measure_speed
 from local.errors import LocalError
-from tests.faults.load.report import headline
 
 
 def measure_core(sizes: Sizes, _: Path) -> MeasuredPart:

@@ -64,29 +64,13 @@ def _counts(growth: Growth, sizes: Sizes) -> list[Check]:
 
 
 def _times(growth: Growth, sizes: Sizes) -> list[Check]:
-    compared = f"{sizes.many:,} members over {sizes.few:,}"
-    grown = growth.milliseconds(MANY) / growth.milliseconds(FEW)
-
-    def bare(*what: str) -> tuple[float, str]:
-        few, many = (growth.bare_milliseconds(name, *what) for name in (FEW, MANY))
-        return many / few, f"{many:.3f} ms and {few:.3f} ms"
-
-    both, of_both = bare("readSeconds", "sendSeconds")
-    reads, of_reads = bare("readSeconds")
+    few, many = growth.milliseconds(FEW), growth.milliseconds(MANY)
     return [
         Check(
-            what=f"time a member, {compared}",
-            value=grown,
-            of=f"{growth.milliseconds(MANY):.3f} ms and {growth.milliseconds(FEW):.3f} ms",
-        ),
-        Check(what=f"bare reads and sends, {compared}", value=both, of=of_both),
-        Check(what=f"bare reads alone, {compared}", value=reads, of=of_reads),
-        Check(
-            what="growth of the time a member over that of bare reads and sends",
-            value=grown / both,
-            of=f"{grown:.3f} and {both:.3f}; over that of bare reads alone {grown / reads:.3f}",
-            at_most=sizes.most_growth_over_bare,
-        ),
+            what=f"time a member, {sizes.many:,} members over {sizes.few:,}",
+            value=many / few,
+            of=f"{many:.3f} ms and {few:.3f} ms",
+        )
     ]
 
 

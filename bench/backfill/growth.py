@@ -1,4 +1,4 @@
-"""Backfills of few and of many members, and the bare reads and sends of the same, in turns by worker processes."""
+"""Backfills of few and of many members, in turns by worker processes."""
 
 import sys
 from collections.abc import Iterable
@@ -9,11 +9,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.backfill.prepared_stack import HUB, People, prepared_stacks
+from bench.backfill.prepared_stack import People, prepared_stacks
 from bench.backfill.sizes import Sizes
 from bench.harness.people import MEMBERS, NOBODY, WARM_UP
 from bench.harness.worker_process import WorkerProcess
-from local.stack.local_stack import LocalStack
 from shared.domain.profile.memberships import AudienceKey
 
 _WORKER = "bench.backfill.worker"
@@ -40,7 +39,6 @@ class Growth:
 
     of_nobody: Run
     backfills: dict[str, list[Run]]
-    bare: dict[str, list[Run]]
 
     def milliseconds(self, name: str) -> float:
         """Of a member's time in a backfill, the median."""
@@ -49,10 +47,6 @@ class Growth:
     def cpu_milliseconds(self, name: str) -> float:
         """Of the worker process, for a member."""
         return _median(1_000 * run["cpuSeconds"] / run["members"] for run in self.backfills[name])
-
-    def bare_milliseconds(self, name: str, *what: str) -> float:
-        """Of a member's bare reads (`readSeconds`), sends (`sendSeconds`) or both."""
-        return _median(1_000 * sum(run[each] for each in what) / run["members"] for run in self.bare[name])
 
     def counted(self, name: str, what: str) -> float:
         """`requests` or `rows` a member, without those of a backfill of nobody; the median."""
@@ -80,22 +74,17 @@ def measure_growth(sizes: Sizes, directory: Path) -> Growth:
         }
         with ThreadPoolExecutor() as warming_up:
             list(warming_up.map(lambda worker: _backfill(worker, WARM_UP), workers.values()))
-        growth = Growth(_backfill(workers[FEW], NOBODY), {name: [] for name in people}, {FEW: [], MANY: []})
-        size = _export_bytes(stacks[FEW])
+        growth = Growth(_backfill(workers[FEW], NOBODY), {name: [] for name in people})
         for name in _turns(sizes.repetitions):
             run = _backfill(workers[name], MEMBERS)
             _tell(name, f"{run['members']:,} members backfilled in {run['seconds']:.1f} s")
             growth.backfills[name].append(_complete(run, people[name].members))
-            if name in growth.bare:
-                run = _complete(workers[name].ask({"do": "bare", "bodyBytes": size}), people[name].members)
-                _tell(name, f"bare reads in {run['readSeconds']:.1f} s, sends in {run['sendSeconds']:.1f} s")
-                growth.bare[name].append(run)
     return growth
 
 
 def _backfill(worker: WorkerProcess, audience: AudienceKey) -> Run:
     """See `Instance.backfill`."""
-    return worker.ask({"do": "backfill", "namespace": audience[0], "audience": audience[1]})
+    return worker.ask({"namespace": audience[0], "audience": audience[1]})
 
 
 def _turns(repetitions: int) -> Iterable[str]:
@@ -105,13 +94,8 @@ def _turns(repetitions: int) -> Iterable[str]:
     yield FEW
 
 
-def _export_bytes(stack: LocalStack) -> int:
-    stats = stack.broker.stats().hubs[HUB]
-    return round(stats.bytes / stats.events)
-
-
 def _complete(run: Run, members: int) -> Run:
-    if not run["members"] == run.get("exported", members) == members:
+    if not run["members"] == run["exported"] == members:
         raise RuntimeError(f"of {members:,} members only these were dealt with: {run}")
     return run
 

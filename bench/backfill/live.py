@@ -20,10 +20,10 @@ from bench.harness.figures import percentile
 from bench.harness.live_latencies import read_latencies
 from bench.harness.live_load import LiveLoad
 from bench.harness.people import MEMBERS, configuration
+from local.eventually import eventually
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from shared.bootstrap import Relay, build
 from shared.ports.backfills import StoredBackfill
-from tests.kit.eventually import eventually
 
 _SHARE_OF_CAPACITY = 0.4
 """Of the rate that empties a deep queue, whose large batches cost less a change than those of a steady load."""

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.backfill.bare import HUB as BARE_HUB
 from bench.harness.configured import PARTITIONS, configure
 from bench.harness.people import configuration
 from bench.harness.seeding import Population, seed
@@ -30,7 +29,7 @@ class People:
 def prepared_stacks(directory: Path, people: Mapping[str, People]) -> Iterator[dict[str, LocalStack]]:
     """A stack for each name, with these people. The app's configuration is there, and no backfill that it asked for."""
     with ExitStack() as running:
-        stacks = {name: LocalStack(directory / name, hubs={HUB: PARTITIONS, BARE_HUB: PARTITIONS}) for name in people}
+        stacks = {name: LocalStack(directory / name, hubs={HUB: PARTITIONS}) for name in people}
         for stack in stacks.values():
             running.callback(stack.stop)
         with ThreadPoolExecutor() as starting:

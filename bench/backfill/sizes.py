@@ -23,7 +23,6 @@ class Sizes:
     live_seconds: float
     live_pairs: int
     live_per_second: int | None
-    most_growth_over_bare: float | None
     most_p95_ratio: float | None
 
 
@@ -38,7 +37,6 @@ FULL = Sizes(
     live_seconds=45,
     live_pairs=3,
     live_per_second=None,
-    most_growth_over_bare=1.15,
     most_p95_ratio=2.0,
 )
 SHORT = Sizes(
@@ -52,6 +50,5 @@ SHORT = Sizes(
     live_seconds=4,
     live_pairs=1,
     live_per_second=200,
-    most_growth_over_bare=None,
     most_p95_ratio=None,
 )

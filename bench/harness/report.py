@@ -44,6 +44,14 @@ class MeasuredPart:
         }
 
 
+def headline(command: str) -> str:
+    """On which machine, when and how, in one line."""
+    return (
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"{datetime.now(UTC):%Y-%m-%d}: {command}"
+    )
+
+
 def environment() -> dict[str, Any]:
     """The machine, the versions and the commit: a figure without these says nothing."""
     azurite = json.loads((PROJECT / "node_modules" / "azurite" / "package.json").read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from azure.core.pipeline.transport import AioHttpTransport
@@ -10,31 +10,20 @@ from azure.core.pipeline.transport import AioHttpTransport
 from shared.adapters.tables.table import Row, Table
 
 _OPERATIONS = {"GET": "read", "POST": "insert", "PUT": "replace", "MERGE": "merge", "DELETE": "delete"}
-INDEX = "AudienceMembers"
 HOSTS_OWN = frozenset({"queue backfill-slices: receive", "queue backfill-slices: delete"})
 """Requests of the functions host, which are there whatever the app does."""
 
 
-class IndexPage(NamedTuple):
-    """A query of the member index: at most `limit` rows of a partition, from behind the key `after` on."""
-
-    partition: str
-    after: str
-    limit: int
-
-
 class Counts:
-    """`requests` by what and how, such as `Profiles: read`; `rows` by table; `pages` of the member index in turn."""
+    """`requests` by what and how, such as `Profiles: read`; `rows` by table."""
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
-        self.pages: list[IndexPage] = []
 
     def clear(self) -> None:
         self.requests.clear()
         self.rows.clear()
-        self.pages.clear()
 
     def to_json(self) -> dict[str, dict[str, int]]:
         requests = {what: count for what, count in self.requests.items() if what not in HOSTS_OWN}
@@ -67,10 +56,8 @@ def _count_rows(counts: Counts) -> None:
         counts.rows[table.name] += row is not None
         return row
 
-    async def counting_partition(table: Table, key: str, *arguments: Any, **options: Any) -> AsyncIterator[Row]:
-        if table.name == INDEX:
-            counts.pages.append(IndexPage(key, options["after"], options["most"]))
-        async for row in partition(table, key, *arguments, **options):
+    async def counting_partition(table: Table, *arguments: Any, **options: Any) -> AsyncIterator[Row]:
+        async for row in partition(table, *arguments, **options):
             counts.rows[table.name] += 1
             yield row
 

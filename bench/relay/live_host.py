@@ -12,9 +12,9 @@ from azure.storage.queue.aio import QueueClient
 from bench.harness.configured import PARTITIONS, configure
 from bench.harness.live_load import LiveLoad
 from bench.relay.scene import configuration
+from local.eventually import eventually
 from local.stack.functions_host import FunctionsHost
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
-from tests.kit.eventually import eventually
 
 _EMPTY_WITHIN = 180.0
 _SETTINGS = {"CONFIG_CACHE_SECONDS": "30", "BACKFILL_SCHEDULE": "0 * * * * *", "ALERT_SCHEDULE": "0 * * * * *"}

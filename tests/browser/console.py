@@ -9,8 +9,8 @@ import httpx
 from azure.storage.queue.aio import QueueClient
 from playwright.async_api import Page
 
+from local.eventually import eventually
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
-from tests.kit.eventually import eventually
 from tests.kit.webhook import Webhook
 
 SCRIPT = "<script>document.title = 'run'</script>"

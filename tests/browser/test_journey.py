@@ -3,10 +3,10 @@
 from playwright.async_api import Page, expect
 
 from local.broker.control import DEFAULT_KEY, DEFAULT_KEY_NAME, Fault
+from local.eventually import eventually
 from local.exports import read_exports
 from local.stack.local_stack import LocalStack
 from tests.browser.console import AlertHook, call, change, send, shows
-from tests.kit.eventually import eventually
 
 
 async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, webhook: AlertHook) -> None:

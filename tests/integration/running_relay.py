@@ -9,11 +9,11 @@ from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueClient
 
 from local.commands.apply import apply
+from local.eventually import eventually
 from local.exports import Export, read_exports
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from shared.adapters.tables.chunks import from_chunks
 from shared.domain.configuration.model import parse_configuration_file
-from tests.kit.eventually import eventually
 
 # As in Azure, app settings override host.json. What takes minutes in Azure takes seconds here.
 IMPATIENT = {

@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
+from local.eventually import eventually
 from local.stack.local_stack import LocalStack
 from shared.bootstrap import clock
 from shared.domain.instants import format_instant
 from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import destination, membership
-from tests.kit.eventually import eventually
 from tests.kit.webhook import Webhook, listening
 
 CONFIGURATION: dict[str, Any] = {

@@ -12,6 +12,7 @@ from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
 from local.commands.apply import apply
+from local.eventually import eventually
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from shared.adapters.queues.changes import StorageChangesQueue
 from shared.adapters.queues.pointers import SLICES
@@ -28,7 +29,6 @@ from shared.services.changes.export import InboundMessage
 from shared.settings import PROFILE_BUCKETS, Connection
 from tests.integration import running_relay as whole_app
 from tests.kit.builders import destination, item, membership
-from tests.kit.eventually import eventually
 
 AUDIENCE = ("ups", "list")
 CONFIGURATION: dict[str, Any] = {

@@ -11,13 +11,13 @@ from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
 from local.broker.control import Fault
+from local.eventually import eventually
 from local.exports import Export
 from local.stack.local_stack import LocalStack
 from shared.domain.instants import DAY, format_instant
 from shared.domain.profile_key import profile_key
 from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import NOW, destination, ids, item, membership
-from tests.kit.eventually import eventually
 
 HUBS = ("mapping", "pausing", "forgetting", "uploading")
 CONFIGURATION: dict[str, Any] = {

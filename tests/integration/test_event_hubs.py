@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 
 from local.broker.control import Fault
+from local.eventually import eventually
 from local.exports import read_exports
 from local.stack.local_stack import LocalStack
 from shared.adapters.event_hubs.connections import HubConnections
@@ -18,7 +19,6 @@ from shared.domain.exports.export import Export
 from shared.errors import ExportTooLargeError, SendError, SettingError, ThrottledError
 from shared.settings import Connection
 from tests.kit.builders import NOW
-from tests.kit.eventually import eventually
 
 PARTITIONS = 4
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from azure.eventhub.aio import EventHubProducerClient
 
+from local.eventually import eventually
 from local.stack.local_stack import LocalStack
 from shared.adapters.event_hubs.connections import HubConnections, client_of
 from shared.adapters.event_hubs.sender import EventHubsSender
@@ -18,7 +19,6 @@ from shared.errors import SecretError, SendError
 from shared.settings import Connection
 from tests.conftest import UniqueNames
 from tests.kit.builders import NOW
-from tests.kit.eventually import eventually
 from tests.kit.fakes import MemorySecrets
 
 SECRET = "profile-relay-crm"

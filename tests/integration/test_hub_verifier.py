@@ -12,13 +12,13 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
 from local.broker.control import Fault
+from local.eventually import eventually
 from local.stack.local_stack import LocalStack
 from shared.adapters.event_hubs.listing import MOST_BYTES, PAGE
 from shared.adapters.event_hubs.verifier import EventHubsVerifier
 from shared.domain.configuration.credentials import IdentityCredentials, SasCredentials
 from shared.ports.connections import ConnectionProblem, Verified
 from tests.conftest import UniqueNames
-from tests.kit.eventually import eventually
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),  # the SDK leaves them to the garbage collector

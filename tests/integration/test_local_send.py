@@ -14,6 +14,7 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from local import cli
+from local.eventually import eventually
 from local.ports import Ports
 from local.stack.emulators import storage_connection_string
 from local.stack.local_stack import LocalStack
@@ -23,7 +24,6 @@ from shared.domain.messages.batches import MESSAGE_LIMIT
 from shared.errors import StorageError
 from tests.conftest import UniqueNames
 from tests.integration.local_command import LocalCommand
-from tests.kit.eventually import eventually
 
 
 @pytest.fixture

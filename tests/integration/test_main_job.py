@@ -15,12 +15,12 @@ import pytest
 from json_merge_patch import merge
 
 from local.broker.control import Fault
+from local.eventually import eventually
 from local.exports import Export
 from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
 from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import at, destination, ids, item, membership
-from tests.kit.eventually import eventually
 
 CONFIGURATION = {
     "audiences": [{"id": "a", "mergePolicyId": "m"}, {"id": "b", "mergePolicyId": "m"}],

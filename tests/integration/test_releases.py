@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from local.eventually import eventually
 from local.exports import Export, read_exports
 from local.stack.local_stack import LocalStack
 from shared import bootstrap
@@ -25,7 +26,6 @@ from shared.services.backfills.slices import SliceOutcome
 from shared.services.changes.export import InboundMessage
 from shared.settings import PROFILE_BUCKETS, RELAY_STORAGE, Connection
 from tests.kit import stored
-from tests.kit.eventually import eventually
 from tests.kit.make_fixtures import CONFIGURATION, SETTINGS
 
 RELEASES = sorted((Path(__file__).parents[1] / "fixtures").glob("release-*"))

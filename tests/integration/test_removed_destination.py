@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from local.commands.apply import apply
+from local.eventually import eventually
 from local.stack.local_stack import LocalStack
 from shared.bootstrap import build
 from shared.domain.configuration.model import parse_configuration_file
@@ -11,7 +12,6 @@ from shared.domain.exports.undelivered import UndeliveredState
 from shared.ports.undelivered import StoredUndelivered
 from tests.contracts.undelivered_store import ROW
 from tests.kit.builders import destination
-from tests.kit.eventually import eventually
 
 CONFIGURATION = {
     "destinations": [destination("removed"), destination("kept")],

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from local.eventually import eventually
 from local.stack.local_stack import LocalStack
 from local.stack.state import RELAY_STORAGE
 from shared.adapters.tables import table as tables
@@ -14,7 +15,6 @@ from shared.settings import Connection
 from tests.contracts.last_exports_store import sent
 from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import destination, item, membership
-from tests.kit.eventually import eventually
 from tests.unit.changes.test_tracing import TRACEPARENT
 
 CONFIGURATION = {

@@ -13,12 +13,12 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from local.eventually import eventually
 from local.storage_faults.control import StorageFaults, StorageFaultsError
 from local.storage_faults.control_port import control_app
 from local.storage_faults.counts import RequestCounts
 from local.storage_faults.proxy import StorageProxy
 from local.storage_faults.rules import ArmedFaults, StorageFault
-from tests.kit.eventually import eventually
 
 PATIENCE = 15.0
 GET = b"GET / HTTP/1.1\r\n\r\n"

@@ -16,10 +16,10 @@ from typing import cast, get_args
 from rich.console import Console
 from rich.table import Table
 
+from bench.harness.report import headline
 from local.errors import LocalError
 from tests.faults.isolation.results import Comparison, Run, compare
 from tests.faults.isolation.run import Kind, calibrate, run
-from tests.faults.load.report import headline
 
 _RESULTS = Path(".local/isolation.json")
 _LOGS = Path(".local/isolation")

@@ -15,13 +15,13 @@ from azure.storage.queue.aio import QueueClient
 
 from local.broker.control import Fault, FaultKind
 from local.commands.apply import apply
+from local.eventually import eventually
 from local.exports import read_exports
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from shared.domain.configuration.model import parse_configuration_file
 from tests.faults.isolation.load import DESTINATIONS, FAULTY, HEALTHY, PARTITIONS, Load, configuration
 from tests.faults.isolation.results import Delivery, Run
 from tests.faults.load.storage import Storage
-from tests.kit.eventually import eventually
 
 Kind = Literal["stalled", "dead"]
 _FAULTS: dict[Kind, FaultKind] = {"stalled": "stall", "dead": "reject"}

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.harness.report import headline
 from local.errors import LocalError
-from tests.faults.load.report import headline, print_outcomes, write_outcomes
+from tests.faults.load.report import print_outcomes, write_outcomes
 from tests.faults.load.run import FULL_SIZE, SHORT_SIZE, run
 from tests.faults.load.scenarios import SCENARIOS, SHORT
 

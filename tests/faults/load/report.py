@@ -1,11 +1,8 @@
 """What came of the scenarios, for people and as JSON."""
 
 import json
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic.alias_generators import to_camel
@@ -51,14 +48,6 @@ class Outcome:
     result: Result
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-
-def headline(command: str) -> str:
-    """On which machine, when and how: a figure without these says nothing."""
-    return (
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"{datetime.now(UTC):%Y-%m-%d}: {command}"
-    )
 
 
 def print_outcomes(out: Console, outcomes: Sequence[Outcome], heading: str) -> None:

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tests.kit.eventually import eventually
+from local.eventually import eventually
 
 
 async def test_the_first_true_value() -> None:

@@ -1,4 +1,4 @@
-"""Waiting in tests: for a condition, with a deadline, and never longer than needed."""
+"""Waiting for a condition, with a deadline, and never longer than needed."""
 
 import asyncio
 import inspect
