@@ -10,6 +10,9 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 JsonObject: TypeAlias = dict[str, JsonValue]
 
 MAX_DEPTH = 64
+_BITS_OF_A_DOUBLE = 1024
+_DIGITS_OF_A_DOUBLE = 309
+_BEYOND_A_DOUBLE = "expected numbers within the range of a double"
 
 
 class InvalidJsonError(ValueError):
@@ -26,8 +29,6 @@ def parse_json(text: str) -> Any:
         raise
     except json.JSONDecodeError as error:
         raise InvalidJsonError(f"expected JSON: {error.msg.removesuffix(' at')} at character {error.pos}") from None
-    except ValueError:  # CPython's limit on the digits of one integer
-        raise InvalidJsonError("expected numbers of at most 4,300 digits") from None
 
 
 def canonical_json(value: object) -> str:
@@ -77,8 +78,17 @@ def _refuse_constant(name: str) -> NoReturn:
 def _finite_float(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise InvalidJsonError("expected numbers within the range of a double")
+        raise InvalidJsonError(_BEYOND_A_DOUBLE)
     return number
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_float)
+def _double_sized_int(text: str) -> int:
+    """Exact, but no larger than what any consumer's double can hold: `1e400` is refused, and so are its digits."""
+    if len(text) < _DIGITS_OF_A_DOUBLE:
+        return int(text)
+    if len(text) > _DIGITS_OF_A_DOUBLE + 1 or (number := int(text)).bit_length() > _BITS_OF_A_DOUBLE:
+        raise InvalidJsonError(_BEYOND_A_DOUBLE)
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_float, parse_int=_double_sized_int)

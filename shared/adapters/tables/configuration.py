@@ -4,7 +4,7 @@ import zlib
 
 from shared.adapters.tables.chunks import ROW_LIMIT, from_chunks, row_size, to_chunks
 from shared.adapters.tables.table import Table
-from shared.domain.configuration.model import Configuration
+from shared.domain.configuration.model import AS_STORED, Configuration
 from shared.errors import ConfigurationError
 from shared.ports.configuration import StoredConfiguration
 
@@ -20,7 +20,7 @@ class TableConfiguration:
         if row is None:
             return StoredConfiguration(Configuration(), None)
         document = zlib.decompress(from_chunks("document", row.properties))
-        return StoredConfiguration(Configuration.model_validate_json(document), row.etag)
+        return StoredConfiguration(Configuration.model_validate_json(document, context=AS_STORED), row.etag)
 
     async def save(self, configuration: Configuration, etag: str | None) -> None:
         """Also raises ConfigurationError for a configuration that does not fit one row."""

@@ -12,10 +12,14 @@ RECORD_LIMIT = 65_536
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EMPTY_LINES = re.compile(rb"(?:\r?\n)+")
+_END_OF_FILE = b"\x1a"  # as some old programs write behind the last line
+_CARRIAGE_RETURN_ALONE = re.compile(rb"\r(?!\n)")
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # as surrogateescape stands in for such bytes
 
 _TOO_LONG = f"longer than {RECORD_LIMIT:,} bytes"
 _UNCLOSED = "a quote that is not closed"
+_LINE_ENDS = "a line end of a carriage return alone: save the file with LF or CRLF line ends"
+_UTF16 = "UTF-16 text: save the file as UTF-8"
 _MALFORMED = "not as RFC 4180 has it: quotes enclose a whole field, and are doubled within one"
 
 
@@ -61,6 +65,9 @@ class CsvReader:
         that is malformed or too long the next line begins a new one, so that a stray quote costs a line, not the file.
         """
         start, at = self.place.offset, 0
+        ends_with_mark = complete and data.endswith(_END_OF_FILE)
+        if ends_with_mark:
+            data = data[:-1]
         if start == 0 and data.startswith(_BYTE_ORDER_MARK):
             at = len(_BYTE_ORDER_MARK)
             self.place = replace(self.place, offset=at)
@@ -78,14 +85,17 @@ class CsvReader:
             except _MoreNeededError:
                 return
             except (_TooLongError, csv.Error) as error:
+                problem = _why_unreadable(error, lines, data[at : at + RECORD_LIMIT])
                 at = self._leave_line(data, start, at, complete)
-                yield CsvRecord(line, problem=_why_unreadable(error, lines))
+                yield CsvRecord(line, problem=problem)
                 continue
             raw, at = data[at : lines.end], lines.end
             self.place = Place(start + at, line + lines.count)
             if fields:
                 problem = _problem(raw, fields)
                 yield CsvRecord(line, () if problem else fields, problem)
+        if ends_with_mark:
+            self.place = replace(self.place, offset=start + len(data) + 1)
 
     def _behind_empty_lines(self, data: bytes, start: int, at: int) -> int:
         """All at once: there may be so many that one by one they would keep a worker from everything else."""
@@ -104,13 +114,28 @@ class CsvReader:
         return end or len(data)
 
 
-def _why_unreadable(error: Exception, lines: "_Lines") -> str:
+def _why_unreadable(error: Exception, lines: "_Lines", raw: bytes) -> str:
+    if _is_utf16(raw):
+        return _UTF16
+    if (
+        lines.count <= 1
+        and b'"' not in raw.partition(b"\r")[0]
+        and _CARRIAGE_RETURN_ALONE.search(raw.partition(b"\n")[0])
+    ):
+        return _LINE_ENDS
     if isinstance(error, _TooLongError):
         return _UNCLOSED if lines.count else _TOO_LONG
     return _UNCLOSED if lines.ran_out else _MALFORMED
 
 
+def _is_utf16(raw: bytes) -> bool:
+    """By its mark, or by the zeros in every other byte of plain letters."""
+    return raw.startswith((b"\xff\xfe", b"\xfe\xff")) or raw[:8].count(0) >= 3
+
+
 def _problem(raw: bytes, fields: tuple[str, ...]) -> str:
+    if _is_utf16(raw):
+        return _UTF16
     if any(_NOT_UTF8.search(field) for field in fields):
         return "not UTF-8"
     if b"\0" in raw:

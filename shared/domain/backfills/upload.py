@@ -141,9 +141,11 @@ class UploadLine:
         return cls(profile_id, valid_until)
 
     def change(self, audience: AudienceKey, time: int) -> str:
-        """The profile change that it stands for, as JSON."""
-        until = {} if self.valid_until is None else {"validUntil": self.valid_until}
-        return _change(self.profile_id, audience, time, "realized", until)
+        """The profile change that it stands for, as JSON: of a membership that is over already, its end."""
+        if self.valid_until is None:
+            return _change(self.profile_id, audience, time, "realized", {})
+        status = "realized" if parse_instant(self.valid_until) > time else "exited"
+        return _change(self.profile_id, audience, time, status, {"validUntil": self.valid_until})
 
 
 def exit_of(profile_id: str, audience: AudienceKey, time: int) -> str:

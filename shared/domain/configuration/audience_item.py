@@ -13,6 +13,9 @@ from shared.domain.instants import MILLISECOND, format_instant
 from shared.domain.problems import describe_problems
 from shared.domain.profile.change import CLOCK_TOLERANCE, InvalidChangeError
 
+_YEAR_2000_MS = 946_684_800_000
+"""No catalog is older; times in seconds, taken for milliseconds, seem to be, and would be stale without a word."""
+
 
 class WrittenAudience(Audience):
     """A whole entry of the catalog: what is left out is not kept, but for the times.
@@ -61,11 +64,11 @@ def parse_audience(item: object, now: int) -> AudienceChange:
         raise InvalidChangeError(describe_problems(error)) from None
     latest = (now + CLOCK_TOLERANCE) // MILLISECOND
     for name, time in (("createdAt", written.created_at), ("updatedAt", written.updated_at)):
-        if time is not None and not 0 <= time <= latest:
+        if time is not None and not _YEAR_2000_MS <= time <= latest:
             raise InvalidChangeError(
                 [
-                    f"/audience/{name}: expected a time since 1970, at most 5 minutes ahead of the clock, "
-                    f"which was at {format_instant(now)}"
+                    f"/audience/{name}: expected ISO 8601 or milliseconds since 1970 (not seconds), from 2000 on and "
+                    f"at most 5 minutes ahead of the clock, which was at {format_instant(now)}"
                 ]
             )
     return AudienceChange(Audience(**written.model_dump(exclude={"deleted"})), written.deleted)

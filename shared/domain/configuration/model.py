@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
-from shared.domain.configuration.paths import format_path, parse_path
+from shared.domain.configuration.paths import MAX_KEYS, format_path, parse_path
 from shared.domain.instants import parse_instant
 from shared.domain.namespaces import parse_namespace
 from shared.domain.problems import describe_problems
@@ -18,8 +27,21 @@ ATTRIBUTES_PER_DATAFLOW = 50
 DESTINATIONS = 100
 
 
+AS_STORED = {"stored": True}
+"""The validation context of a configuration that was accepted before, maybe by an earlier release: what only people can
+mend must not stop the app.
+"""
+
+
 def _epoch_milliseconds(value: Any) -> Any:
     return parse_instant(value) // 1_000 if isinstance(value, str) else value
+
+
+def _attribute_path(text: str, info: ValidationInfo) -> str:
+    keys = parse_path(text)
+    if info.context != AS_STORED and len(keys) > MAX_KEYS:
+        raise ValueError(f"expected at most {MAX_KEYS} keys: no attribute lies deeper")
+    return format_path(keys)
 
 
 def _mapped_audience(value: Any) -> Any:
@@ -27,7 +49,7 @@ def _mapped_audience(value: Any) -> Any:
 
 
 EpochMilliseconds = Annotated[int, BeforeValidator(_epoch_milliseconds, json_schema_input_type=int | str)]
-AttributePath = Annotated[str, AfterValidator(lambda text: format_path(parse_path(text)))]
+AttributePath = Annotated[str, AfterValidator(_attribute_path)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 SettingName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,126}$")]
 Text = Annotated[str, Field(min_length=1, max_length=512)]

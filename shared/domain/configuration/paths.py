@@ -4,31 +4,35 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from shared.domain.jsonvalue import JsonValue
+from shared.domain.jsonvalue import MAX_DEPTH, JsonValue
 from shared.domain.profile.attributes import Mask, Path
 
 T = TypeVar("T")
 
 RESERVED_MEMBERS = frozenset({"segmentMembership", "identityMap"})
+MAX_KEYS = MAX_DEPTH - 1
+"""Of a path: a change's own object and its `attributes` are two of the levels, and the last key's value needs none."""
 
 
 def parse_path(text: str) -> Path:
     """The keys that `text` names: a JSON Pointer (RFC 6901, `/person/name`) or, without a leading slash, dotted.
 
-    Raises ValueError for an empty path, one into an array (an array is mapped whole), and one that would overwrite
-    a member of the export that is not an attribute.
+    A key may be made of digits: whether a profile has an object or an array there is known only from its data, and an
+    array is exported whole or not at all. Raises ValueError for an empty path, a dotted one with an index in brackets,
+    and one that would overwrite a member of the export that is not an attribute.
     """
     if text.startswith("/"):
         keys = tuple(key.replace("~1", "/").replace("~0", "~") for key in text[1:].split("/"))
     else:
         keys = tuple(text.split("."))
+        for depth, key in enumerate(keys):
+            if key.endswith("]"):
+                name, bracket, _ = key.partition("[")
+                array = format_path((*keys[:depth], *filter(None, [name if bracket else ""])))
+                instead = f"so map {array}" if array else "so name the array first"
+                raise ValueError(f"expected a path that ends at the array: arrays are mapped whole, {instead}")
     if not all(keys):
         raise ValueError("expected a path without empty keys, such as /person/name/firstName")
-    for depth, key in enumerate(keys):
-        if key.isdecimal() or key == "-" or key.endswith("]"):
-            array = format_path((*keys[:depth], *filter(None, [key.partition("[")[0] if key.endswith("]") else ""])))
-            instead = f"so map {array}" if array else "so name the array first"
-            raise ValueError(f"expected a path that ends at the array: arrays are mapped whole, {instead}")
     if keys[0] in RESERVED_MEMBERS:
         raise ValueError(f"expected an attribute: {keys[0]} is a member of every export already")
     return keys

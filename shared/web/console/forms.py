@@ -31,8 +31,9 @@ class Form:
         return self._fields.get(name, [""])[-1]
 
     def lines(self, name: str) -> list[str]:
-        """The lines of a text area that are not empty."""
-        return [line.strip() for line in self.raw(name).splitlines() if line.strip()]
+        """The lines of a text area that are not empty, as a browser ends them: other separators are part of a line."""
+        lines = self.raw(name).replace("\r\n", "\n").split("\n")
+        return [line.strip() for line in lines if line.strip()]
 
     def all(self, name: str) -> list[str]:
         """The values of all checked boxes of this name."""

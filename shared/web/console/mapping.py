@@ -1,5 +1,6 @@
 """The form that says what is activated to a destination."""
 
+import json
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -45,15 +46,21 @@ def form_of(dataflow: Dataflow | None, destination_id: str) -> MappingForm:
     """As it is stored."""
     shown = dataflow or Dataflow(id=destination_id)
     return MappingForm(
-        shown, "\n".join(shown.attributes), "", shown.consent or "", "" if dataflow is None else etag_of(dataflow)
+        shown,
+        "\n".join(map(_shown, shown.attributes)),
+        "",
+        _shown(shown.consent or ""),
+        "" if dataflow is None else etag_of(dataflow),
     )
 
 
 def parse(form: Form, before: Dataflow | None, destination_id: str) -> tuple[MappingForm, Problems]:
     """What was sent, and what is wrong with it. What the form does not show stays as it was."""
     shown = before or Dataflow(id=destination_id)
-    keys = dict.fromkeys([*map(_key, form.all("audience")), *map(_typed, form.lines("others"))])
     mapped = {audience.key: audience for audience in shown.audiences}
+    wanted = dict.fromkeys([*map(_key, form.all("audience")), *map(_typed, form.lines("others"))])
+    # In the order that they are stored in: a form that is saved as it was changes nothing.
+    keys = [*(key for key in mapped if key in wanted), *(key for key in wanted if key not in mapped)]
     audiences, problems = [], Problems()
     for key in keys:
         try:
@@ -63,8 +70,8 @@ def parse(form: Form, before: Dataflow | None, destination_id: str) -> tuple[Map
     document = {
         "id": destination_id,
         "audiences": [],
-        "attributes": form.lines("attributes"),
-        "consent": form.text("consent") or None,
+        "attributes": list(map(_path, form.lines("attributes"))),
+        "consent": _path(form.text("consent")) or None,
         "triggers": {name: form.checked(f"trigger_{name}") for name in ("audience", "attribute", "identity")},
         "skipSameValueWrites": form.checked("skip_same_value_writes"),
         "enabled": shown.enabled,
@@ -99,6 +106,20 @@ def with_dataflow(configuration: Configuration, dataflow: Dataflow) -> Configura
     """The configuration, were this the dataflow of its destination."""
     others = [each for each in configuration.dataflows if each.id != dataflow.id]
     return configuration.model_copy(update={"dataflows": [*others, dataflow]})
+
+
+def _shown(path: str) -> str:
+    """In quotes, as JSON has it, where a person could not see what a field or its line makes of it."""
+    return path if path.isprintable() and path == path.strip() and not path.startswith('"') else json.dumps(path)
+
+
+def _path(line: str) -> str:
+    """What `_shown` has made of a path, or whatever else was typed."""
+    try:
+        path = json.loads(line) if line.startswith('"') else line
+    except ValueError:
+        return line
+    return path if isinstance(path, str) else line
 
 
 def _value(key: AudienceKey) -> str:

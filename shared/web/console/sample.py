@@ -8,7 +8,8 @@ from shared.domain.configuration.targets import Targets
 from shared.domain.exports.decision import BACKFILL
 from shared.domain.exports.export import Export, export_of
 from shared.domain.instants import SECOND, format_instant
-from shared.domain.profile.change import parse_change
+from shared.domain.profile.change import ProfileChange
+from shared.domain.profile.memberships import Membership
 from shared.domain.profile.state import ProfileState
 
 PROFILE_ID = "sample-profile"
@@ -24,20 +25,22 @@ def sample_export(configuration: Configuration, destination_id: str, now: int) -
         _put(attributes, path, f"sample {path[-1]}")
     if target.consent is not None:
         _put(attributes, target.consent, "y")
-    time = format_instant(now // SECOND * SECOND)
-    memberships: dict[str, dict[str, Any]] = {}
-    for namespace, audience_id in target.mapped:
-        entry = {"status": "realized", "lastQualificationTime": time}
-        memberships.setdefault(namespace, {})[audience_id] = entry
-    change = {
-        "profileId": PROFILE_ID,
-        "occurredAt": time,
-        "attributes": attributes,
-        "identityMap": {"ecid": [{"id": "14575006536349286404619648085736425115"}]},
-        "segmentMembership": memberships,
-    }
+    time = now // SECOND * SECOND
+    change = ProfileChange(
+        profile_id=PROFILE_ID,
+        occurred_at=time,
+        change_id=None,
+        attributes=attributes,
+        identities={"ecid": ["14575006536349286404619648085736425115"]},
+        memberships={
+            audience: Membership.written(
+                time, realized=True, last_qualification_time=format_instant(time), valid_until=None
+            )
+            for audience in target.mapped
+        },
+    )
     state = ProfileState(PROFILE_ID)
-    state.apply(parse_change(change, now), now)
+    state.apply(change, now)
     return export_of(state, target, targets.catalog, (BACKFILL,), now)
 
 

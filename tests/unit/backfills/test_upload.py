@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.domain.backfills.csv_records import CsvRecord
 from shared.domain.backfills.upload import BAD_LINES_KEPT, UploadHeader, UploadLine, UploadOrder, UploadTally, exit_of
-from shared.domain.instants import format_instant, parse_instant
+from shared.domain.instants import SECOND, format_instant, parse_instant
 from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH, parse_change
 from shared.domain.profile.memberships import Strength
 from shared.domain.profile.state import ProfileState
@@ -47,7 +47,11 @@ def test_headers(text: bytes, columns: tuple[str, ...]) -> None:
         (b"secret@example.com\n", "line 1: column 1 has another name"),
         (b"\nprofileId;validUntil\n", "line 2: column 1 has another name"),
         (b"profileid\n", "line 1: column 1 has another name"),
-        (b"\xff\xfep\0r\0", "line 1: not UTF-8"),
+        (b"\xff\xfep\0r\0", "line 1: UTF-16 text: save the file as UTF-8"),
+        ("profileId,validUntil\n".encode("utf-16-le"), "line 1: UTF-16 text: save the file as UTF-8"),
+        ("profileId\n".encode("utf-16-be"), "line 1: UTF-16 text"),
+        (b"profileId\rjohn.doe\rjane", "line 1: a line end of a carriage return alone: save the file with LF or CRLF"),
+        (b"profileId\r" + b"john.doe\r" * 10_000, "line 1: a line end of a carriage return alone"),
         (b"x" * 100_000, "line 1: longer than 65,536 bytes"),
     ],
 )
@@ -84,6 +88,14 @@ def test_a_line_is_a_change_that_the_app_takes(profile_id: str) -> None:
     (written,) = change.memberships.values()
     assert (written.realized, written.last_qualification_time) == (True, format_instant(TIME))
     assert written.valid_until == "2027-01-01T00:00:00+01:00"
+
+
+@pytest.mark.parametrize(
+    ("until", "status"), [(-SECOND, "exited"), (0, "exited"), (1, "realized"), (SECOND, "realized")]
+)
+def test_a_line_whose_membership_is_over_is_no_entry(until: int, status: str) -> None:
+    change = json.loads(line("p", format_instant(NOW + until)).change(("ups", "a"), NOW))
+    assert change["segmentMembership"]["ups"]["a"]["status"] == status
 
 
 def test_columns_may_come_in_any_order_and_valid_until_may_be_left_out() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from shared.adapters.tables.chunks import ROW_LIMIT, from_chunks, row_size, to_chunks
-from shared.domain.configuration.model import Configuration, ConfigurationFile, parse_configuration_file
+from shared.domain.configuration.model import AS_STORED, Configuration, ConfigurationFile, parse_configuration_file
 from shared.domain.configuration.plan import plan_changes
 from shared.errors import ConfigurationError
+from shared.services.configuration.edit import as_file
 from tests.kit.builders import configuration, destination
 
 MISSING = "expected this field, which is missing"
@@ -106,9 +107,11 @@ def refusal(document: Any) -> list[str]:
         (with_dataflow(attributes=["/a", 3]), "/dataflows/0/attributes/1: expected a string"),
         (with_dataflow(attributes=["a..b"]), "/dataflows/0/attributes/0: expected a path without empty keys"),
         (
-            with_dataflow(attributes=["/a/emails/0"]),
+            with_dataflow(attributes=["a.emails[0]"]),
             "/dataflows/0/attributes/0: expected a path that ends at the array",
         ),
+        (with_dataflow(attributes=["/a" * 64]), "/dataflows/0/attributes/0: expected at most 63 keys"),
+        (with_dataflow(consent="/a" * 64), "/dataflows/0/consent: expected at most 63 keys"),
         (with_dataflow(attributes=["identityMap"]), "/dataflows/0/attributes/0: expected an attribute: identityMap"),
         (with_dataflow(triggers={"audiences": True}), f"/dataflows/0/triggers/audiences: {UNKNOWN}"),
         (with_dataflow(triggers={"identity": "off"}), "/dataflows/0/triggers/identity: expected true or false"),
@@ -306,3 +309,9 @@ def test_the_size_that_the_app_is_made_for_fits_one_row() -> None:
     }
     assert row_size(row) < ROW_LIMIT - 1024
     assert from_chunks("document", row) == document
+
+
+def test_a_path_that_an_earlier_release_took_does_not_stop_the_app() -> None:
+    document = json.dumps({"dataflows": [{"id": "d", "attributes": ["/a" * 64, "/b"], "consent": "/c" * 70}]})
+    stored = Configuration.model_validate_json(document, context=AS_STORED)
+    assert as_file(stored).dataflows[0].attributes == ["/a" * 64, "/b"]

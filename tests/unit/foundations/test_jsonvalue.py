@@ -43,7 +43,10 @@ def depth_of(value: JsonValue) -> int:
         ("-Infinity", "expected a JSON number, got -Infinity"),
         ("1e400", "expected numbers within the range of a double"),
         ("[-1e309]", "expected numbers within the range of a double"),
-        ("9" * 5_000, "expected numbers of at most 4,300 digits"),
+        ("9" * 309, "expected numbers within the range of a double"),
+        ("[-1" + "0" * 309 + "]", "expected numbers within the range of a double"),
+        (str(2**1024), "expected numbers within the range of a double"),
+        ("9" * 5_000, "expected numbers within the range of a double"),
         ("[" * 100_000 + "]" * 100_000, "expected at most 64 levels of nesting"),
         ('{"a":' * 100_000 + "1" + "}" * 100_000, "expected at most 64 levels of nesting"),
         ("", "at character 0"),
@@ -76,7 +79,9 @@ def test_a_refusal_quotes_nothing_of_the_text() -> None:
         ("1e-400", 0.0),
         ("-0.0", -0.0),
         ("9007199254740993", 9_007_199_254_740_993),
-        ("9" * 4_300, 10**4_300 - 1),
+        ("9" * 308, 10**308 - 1),
+        ("-1" + "0" * 308, -(10**308)),
+        (str(2**1024 - 1), 2**1024 - 1),
         ('{"a": 1, "a": 2}', {"a": 2}),
         ('"\\ud83d\\ude00"', "\U0001f600"),
         (" \t\r\n[ ] ", []),
@@ -84,7 +89,7 @@ def test_a_refusal_quotes_nothing_of_the_text() -> None:
 )
 def test_numbers_and_strings_at_the_edge_are_taken(text: str, value: JsonValue) -> None:
     parsed = parse_json(text)
-    assert (type(parsed), repr(parsed)) == (type(value), repr(value)) if text != "9" * 4_300 else parsed == value
+    assert (type(parsed), repr(parsed)) == (type(value), repr(value))
 
 
 @settings(max_examples=40, deadline=None)
@@ -147,7 +152,7 @@ def test_the_bytes_hold_the_same_value_whatever_the_order_of_keys(value: JsonVal
     assert canonical_json(parse_json(written.decode())) == canonical_json(value)
 
 
-@pytest.mark.parametrize("number", [1e16, 1e-7, -0.0, 5e-324, 1.7976931348623157e308, 0.1, 2**64, -(10**400)])
+@pytest.mark.parametrize("number", [1e16, 1e-7, -0.0, 5e-324, 1.7976931348623157e308, 0.1, 2**64, -(10**308)])
 def test_no_number_is_changed_by_its_bytes(number: float) -> None:
     parsed = parse_json(json_bytes([number]).decode())
     assert (repr(parsed), type(parsed[0])) == (repr([number]), type(number))

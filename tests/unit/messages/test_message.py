@@ -116,7 +116,7 @@ BAD_ITEMS = {
     "a raw newline in a string": ('{"profileId": "ja\nne"}', "expected JSON"),
     "NaN": ('{"profileId": "jane", "attributes": {"x": NaN}}', "expected a JSON number, got NaN"),
     "beyond a double": ('{"attributes": {"x": [1e400]}}', "expected numbers within the range of a double"),
-    "5,000 digits": ('{"attributes": {"x": ' + "9" * 5_000 + "}}", "expected numbers of at most 4,300 digits"),
+    "5,000 digits": ('{"attributes": {"x": ' + "9" * 5_000 + "}}", "expected numbers within the range of a double"),
     "200 levels": ('{"a":' * 200 + "1" + "}" * 200, "expected at most 64 levels of nesting"),
     "1,500 levels": ('{"a":' * 1_500 + "1" + "}" * 1_500, "expected at most 64 levels of nesting"),
     "half a pair": ('{"attributes": {"x": "\\ud83d"}}', "expected Unicode text, got half of a surrogate pair"),
