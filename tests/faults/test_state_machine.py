@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any, ClassVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -200,9 +200,7 @@ class RelayWithConsent(RelayMachine):
                     assert b'"realized"' not in export.body
 
 
-SETTINGS = settings(
-    max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+SETTINGS = settings(max_examples=150, stateful_step_count=30)
 TestRelay = RelayMachine.TestCase
 TestRelayWithConsent = RelayWithConsent.TestCase
 TestRelay.settings = TestRelayWithConsent.settings = SETTINGS

@@ -79,7 +79,7 @@ FIELDS = st.fixed_dictionaries(
 CHANGES = st.lists(st.tuples(st.integers(1, 9), FIELDS), min_size=1, max_size=5)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     changes=CHANGES,
     dataflows=st.lists(

@@ -64,7 +64,7 @@ def test_a_path_is_refused_with_a_reason_that_helps(text: str, reason: str) -> N
     assert reason in str(refusal.value)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(KEYS, min_size=1, max_size=5).map(tuple))
 def test_a_formatted_path_parses_to_the_same_keys(path: tuple[str, ...]) -> None:
     text = format_path(path)
@@ -81,7 +81,7 @@ def overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return one[:shorter] == other[:shorter]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(PATHS, st.integers(0, 5)), max_size=8), PATHS | st.just(()))
 def test_matching_finds_whoever_is_at_above_or_below(
     added: list[tuple[tuple[str, ...], int]], looked_for: tuple[str, ...]
@@ -104,7 +104,7 @@ PATCHES = st.dictionaries(
 SHORT_PATHS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(tuple)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sets(SHORT_PATHS, max_size=6), st.lists(PATCHES, max_size=3), PATCHES)
 def test_a_patch_touches_every_path_whose_value_it_alters_and_none_beside_what_it_writes(
     paths: set[tuple[str, ...]], earlier: list[dict[str, Any]], patch: dict[str, Any]
@@ -153,7 +153,7 @@ def ends_of(mask: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple
             yield from ends_of(below, (*above, key))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(PATHS, max_size=8))
 def test_a_mask_keeps_the_paths_that_no_other_swallows(paths: list[tuple[str, ...]]) -> None:
     ends = list(ends_of(mask_of(paths)))

@@ -157,7 +157,7 @@ def expected(
     return [reason for reason, holds in asked.items() if holds and dataflow["triggers"][reason]]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(dataflows=DATAFLOWS, changes=CHANGES)
 def test_touches_exactly_what_the_model_says(dataflows: list[dict[str, Any]], changes: list[dict[str, Any]]) -> None:
     named = {f"d{index}": dataflow for index, dataflow in enumerate(dataflows)}

@@ -140,14 +140,14 @@ def test_an_instant_is_written_with_decimals_only_where_it_has_them(instant: int
     assert format_instant(instant) == text
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_what_was_formatted_parses_to_the_same_microsecond(moment: datetime) -> None:
     instant = microseconds(moment)
     assert parse_instant(format_instant(instant)) == instant
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.datetimes(min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29), timezones=st.just(UTC)),  # noqa: DTZ001
     st.integers(-1439, 1439),
@@ -159,7 +159,7 @@ def test_any_offset_names_the_same_instant(moment: datetime, minutes: int, colon
     assert parse_instant(text) == microseconds(moment)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(*[st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)] * 2)
 def test_instants_are_ordered_as_their_texts_say(first: int, second: int) -> None:
     texts = [datetime.fromisoformat(format_instant(instant)) for instant in (first, second)]

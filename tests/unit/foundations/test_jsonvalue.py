@@ -92,7 +92,7 @@ def test_numbers_and_strings_at_the_edge_are_taken(text: str, value: JsonValue) 
     assert (type(parsed), repr(parsed)) == (type(value), repr(value))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(VALUES)
 def test_what_was_written_is_read_again(value: JsonValue) -> None:
     assert parse_json(canonical_json(value)) == value
@@ -104,7 +104,7 @@ def shuffled(value: JsonValue, rng: random.Random) -> JsonValue:
     return [shuffled(inner, rng) for inner in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(VALUES, st.integers(0, 99))
 def test_the_order_of_keys_does_not_alter_the_canonical_form(value: JsonValue, seed: int) -> None:
     assert canonical_json(shuffled(value, random.Random(seed))) == canonical_json(value)
@@ -120,7 +120,7 @@ def test_values_that_are_not_the_same_json_have_other_canonical_forms(one: JsonV
     assert canonical_json(one) != canonical_json(other)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(VALUES, VALUES)
 @example(0.0, -0.0)
 @example(1, True)
@@ -138,13 +138,13 @@ WITHOUT_DOUBLES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(WITHOUT_DOUBLES)
 def test_the_bytes_are_the_canonical_form_but_for_doubles(value: JsonValue) -> None:
     assert json_bytes(value) == canonical_json(value).encode()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(VALUES, st.integers(0, 99))
 def test_the_bytes_hold_the_same_value_whatever_the_order_of_keys(value: JsonValue, seed: int) -> None:
     written = json_bytes(shuffled(value, random.Random(seed)))
@@ -169,7 +169,7 @@ def test_half_of_a_surrogate_pair_has_no_bytes() -> None:
         json_bytes(["\ud83d"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(VALUES, st.integers(0, 6))
 def test_depth_counts_objects_and_arrays(value: JsonValue, levels: int) -> None:
     assert deeper_than(value, levels) == (depth_of(value) > levels)

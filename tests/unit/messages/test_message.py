@@ -205,7 +205,7 @@ SOUP = st.lists(st.sampled_from(SYNTAX), max_size=12).map("".join)
 BATCH = changes_object(GOOD, LAST, json.dumps(item("third", 3))).encode()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.binary(max_size=40) | st.binary(max_size=30).map(base64.b64encode) | SOUP.map(plain) | SOUP.map(base64_of))
 def test_no_bytes_make_it_raise(body: bytes) -> None:
     check_that_all_is_accounted_for(body)
@@ -222,7 +222,7 @@ def items_in(document: Any) -> int | None:
     return len(document) if isinstance(document, list) else 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, len(BATCH)), st.integers(0, 3), st.binary(max_size=3) | SOUP.map(plain))
 def test_no_edit_of_a_batch_loses_an_item(start: int, removed: int, inserted: bytes) -> None:
     body = BATCH[:start] + inserted + BATCH[start + removed :]
@@ -239,7 +239,7 @@ def test_no_edit_of_a_batch_loses_an_item(start: int, removed: int, inserted: by
 WORDS = st.text(st.sampled_from("aZ09:.-+_/~#?'\u00e9\u4e16\U0001f600"), min_size=1, max_size=8)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(WORDS, max_size=6))
 def test_whatever_stands_between_commas_is_one_item(words: list[str]) -> None:
     decoded = decode_message(array(GOOD, *words, LAST).encode(), NOW)

@@ -41,7 +41,7 @@ def merged(writes: list[tuple[int, dict[str, Any]]]) -> AttributeNode:
     return root
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(patches=st.lists(PATCHES, min_size=1, max_size=8), seed=st.integers(0, 2**32), data=st.data())
 def test_any_order_and_duplication_equals_the_fold(patches: list[dict[str, Any]], seed: int, data: Any) -> None:
     writes = list(enumerate(patches, start=1))
@@ -57,7 +57,7 @@ def test_any_order_and_duplication_equals_the_fold(patches: list[dict[str, Any]]
     assert AttributeNode.from_document(root.to_document()) == root
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(writes=st.lists(st.tuples(st.integers(1, 3), PATCHES), min_size=1, max_size=6), seed=st.integers(0, 2**32))
 def test_writes_at_the_same_time_converge(writes: list[tuple[int, dict[str, Any]]], seed: int) -> None:
     shuffled = list(writes)
@@ -65,7 +65,7 @@ def test_writes_at_the_same_time_converge(writes: list[tuple[int, dict[str, Any]
     assert merged(shuffled).resolve() == merged(writes).resolve()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(writes=st.lists(st.tuples(st.integers(1, 4), PATCHES), min_size=1, max_size=6), data=st.data())
 def test_what_is_reported_is_what_moved(writes: list[tuple[int, dict[str, Any]]], data: Any) -> None:
     root = merged(writes)

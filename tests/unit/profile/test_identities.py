@@ -64,7 +64,7 @@ REGISTERS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(REGISTERS, min_size=1, max_size=4))
 def test_the_winner_does_not_depend_on_the_order_of_arrival(writes: list[IdentityRegister]) -> None:
     winners = []

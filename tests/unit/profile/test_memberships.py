@@ -70,7 +70,7 @@ MEMBERSHIPS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(MEMBERSHIPS, min_size=1, max_size=4))
 def test_the_winner_does_not_depend_on_the_order_of_arrival(writes: list[Membership]) -> None:
     winners = []

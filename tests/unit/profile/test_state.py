@@ -22,7 +22,7 @@ CHANGES = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(changes=st.lists(CHANGES, min_size=1, max_size=6), data=st.data())
 def test_any_order_and_duplication_gives_the_same_state(changes: list[Any], data: Any) -> None:
     reordered = data.draw(st.permutations(changes + data.draw(st.lists(st.sampled_from(changes), max_size=3))))
@@ -37,7 +37,7 @@ def test_any_order_and_duplication_gives_the_same_state(changes: list[Any], data
     assert other.attributes.resolve() == one.attributes.resolve()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(changes=st.lists(CHANGES, min_size=1, max_size=5), data=st.data())
 def test_a_change_seen_before_does_nothing(changes: list[Any], data: Any) -> None:
     state = ProfileState("p")
@@ -52,7 +52,7 @@ def test_a_change_seen_before_does_nothing(changes: list[Any], data: Any) -> Non
     assert state == before
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(changes=st.lists(CHANGES, max_size=5))
 def test_document_round_trip(changes: list[Any]) -> None:
     state = ProfileState("p", due={"m:0": DueExports(1, 2, {"d": ["audience"]})})
