@@ -28,6 +28,7 @@ from shared.services.delivery.retry import RetryExport
 from shared.services.delivery.undelivered import UndeliveredExports
 from shared.services.delivery.watch import WatchDestinations
 from shared.services.destinations.connect import ConnectDestinations
+from shared.services.destinations.manage import ManageDestinations
 from shared.services.runs.history import RunHistory
 from shared.services.runs.last_exports import LastExports
 from shared.services.runs.record import RecordRuns
@@ -111,6 +112,7 @@ class Services:
             old_key_needed=settings.backfill_delay,
             egress_addresses=settings.egress_addresses,
         )
+        self.destinations = ManageDestinations(configuration=self.edit_configuration, hubs=self.connect_destinations)
         self._make_the_services_of_failure()
         self._make_the_services_of_backfills()
         self._make_the_services_of_alerts()

@@ -241,7 +241,7 @@ async def test_mapping_is_saved(console: Console) -> None:
     page = await console.page(DATAFLOW)
     assert "2 audiences, asked for just now 0 %" in page
     again = await console.submit(DATAFLOW, fields)
-    assert "Somebody else changed the dataflow" in text_of(again, 412)
+    assert "Somebody else changed it since you opened the page" in text_of(again, 412)
 
 
 async def test_what_is_wrong_with_a_mapping(console: Console) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.profile_key import profile_key
-from shared.errors import ConflictError, ExportTooLargeError
+from shared.errors import ConflictError, ExportTooLargeError, NotUndeliveredError
 from shared.ports.health import DestinationTrouble, RedriveRequest
 from shared.ports.undelivered import StoredUndelivered
 from shared.services.delivery.retry import Attempt
@@ -59,7 +59,8 @@ async def watch(world: World, after_seconds: float = 30) -> dict[str, dict[str, 
 
 async def test_one_row_is_tried_whatever_its_state(world: World) -> None:
     redrive = world.worker.watch_destinations.redrive_one
-    assert await redrive("d", KEY) is None
+    with pytest.raises(NotUndeliveredError):
+        await redrive("d", KEY)
     await fail(world)
     assert await redrive("d", KEY) == Attempt.FAILED
     assert await redrive("d", KEY) == Attempt.FAILED

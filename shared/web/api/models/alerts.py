@@ -86,3 +86,7 @@ class TestedView(View):
     @classmethod
     def of(cls, answer: WebhookAnswer) -> "TestedView":
         return cls(delivered=answer.problem is None, status=answer.status, problem=answer.problem)
+
+    @property
+    def summary(self) -> str:
+        return "delivered" if self.delivered else f"not delivered: {self.problem}"

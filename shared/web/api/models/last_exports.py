@@ -1,5 +1,6 @@
 """What the API gives of the last exports to a destination."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import Field
@@ -58,6 +59,10 @@ class LastExportList(View):
 
     last_exports: list[LastExportView]
     masked: bool
+
+    @classmethod
+    def of(cls, shown: Iterable[ShownExport], *, masked: bool) -> "LastExportList":
+        return cls(last_exports=[LastExportView.of(each, masked=masked) for each in shown], masked=masked)
 
 
 def mask(value: Any) -> Any:

@@ -1,11 +1,12 @@
 """What the API takes and gives besides the configuration's own models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from shared.domain.backfills.backfill import Backfill, Progress
 from shared.domain.configuration.model import (
     Audience,
     Configuration,
@@ -17,6 +18,7 @@ from shared.domain.configuration.model import (
 )
 from shared.domain.configuration.plan import Plan, warnings_of
 from shared.domain.instants import SECOND, format_instant
+from shared.ports.health import DestinationTrouble
 from shared.services.backfills.uploads import CreatedUpload
 
 
@@ -42,6 +44,13 @@ class DestinationHealth(View):
     since: str | None = None
     error: str | None = None
 
+    @classmethod
+    def of(cls, trouble: DestinationTrouble | None) -> "DestinationHealth":
+        if trouble is None:
+            return cls(state="healthy")
+        state: Literal["recovering", "down"] = "recovering" if trouble.recovering else "down"
+        return cls(state=state, since=format_instant(trouble.since), error=trouble.error)
+
 
 class DestinationResource(Destination):
     """A destination with what is known of it."""
@@ -49,6 +58,17 @@ class DestinationResource(Destination):
     id: Identifier = Field(default="", description="As in the path")
     health: DestinationHealth | None = _read_only("What became of the last exports")
     warnings: list[str] = _read_only("What is probably not meant", list)
+
+    @classmethod
+    def of(
+        cls, destination: Destination, configuration: Configuration, troubles: Mapping[str, DestinationTrouble]
+    ) -> "DestinationResource":
+        active = any(each.id == destination.id for each in configuration.dataflows)
+        return cls(
+            **destination.model_dump(),
+            health=DestinationHealth.of(troubles.get(destination.id)),
+            warnings=[] if active else ["has no dataflow, so nothing is exported to it"],
+        )
 
 
 class DestinationList(View):
@@ -135,6 +155,22 @@ class BackfillView(View):
     started_at: str | None
     finished_at: str | None
     progress: dict[str, Any] = Field(description="Members come past, exported, undelivered; share, rate, time left")
+
+    @classmethod
+    def of(cls, backfill: Backfill, progress: Progress) -> "BackfillView":
+        return cls(
+            id=backfill.id,
+            kind=backfill.kind,
+            destination=backfill.destination_id or None,
+            audiences=[{"namespace": key[0], "id": key[1]} for key, _ in backfill.audiences],
+            state=backfill.state,
+            note=backfill.note,
+            requested_at=format_instant(backfill.requested_at),
+            due_at=format_instant(backfill.due_at),
+            started_at=format_instant(backfill.started_at) if backfill.started_at else None,
+            finished_at=format_instant(backfill.finished_at) if backfill.finished_at else None,
+            progress=progress.to_json(),
+        )
 
 
 class BackfillList(View):

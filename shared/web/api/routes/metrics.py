@@ -8,7 +8,6 @@ from shared.domain.instants import SECOND, format_instant
 from shared.domain.runs import NO_DESTINATION, SLOT, RunSlot, total_of
 from shared.services.runs.history import KEPT_DAYS
 from shared.web.api.models.metrics import CountsView, MetricsView, SlotView
-from shared.web.api.routes.destinations import find_destination
 from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs
 from shared.web.permissions import Permission
@@ -40,7 +39,7 @@ async def read_metrics(
 ) -> MetricsView:
     """The last hours until now, in slots of `step`, of which the first is whole and the last is still filling."""
     if destination_id != NO_DESTINATION:
-        find_destination(await services.edit_configuration.load(), destination_id)
+        (await services.edit_configuration.load()).destination(destination_id)
     until = services.clock()
     slots = await services.run_history.read(destination_id, until - hours * _HOUR, until, step * SECOND)
     return MetricsView(

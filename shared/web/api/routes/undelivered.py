@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.instants import format_instant
+from shared.errors import NotUndeliveredError
 from shared.web.api.models.profiles import (
     RedriveRequestView,
     RedriveView,
@@ -15,19 +16,15 @@ from shared.web.api.models.profiles import (
     UndeliveredSummary,
     UndeliveredView,
 )
-from shared.web.api.routes.destinations import Id, find_destination
 from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs, note
+from shared.web.parameters import DestinationId, ProfileKey, Token
 from shared.web.permissions import Permission
-from shared.web.problems import ProblemError
 
 router = APIRouter(prefix="/api/undelivered", tags=["undelivered"], route_class=GuardedRoute)
 
-ProfileKey = Annotated[str, Path(description="`profileKey` of the row", pattern=r"^[0-9a-f]{64}$")]
-Token = Annotated[str | None, Query(description="`next` of the page before", max_length=4_000)]
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 _SEE = needs(Permission.MANAGE_DESTINATIONS, Permission.VIEW_PROFILES)
-_NONE = "there is no such row: it was delivered, or never was there; GET /api/undelivered lists those there are"
 
 
 @router.get("", summary="List what is undelivered", openapi_extra=_SEE)
@@ -56,16 +53,18 @@ async def count_undelivered(services: AppServices) -> UndeliveredSummary:
 
 
 @router.get("/{destination_id}/{profile_key}", summary="Get what is undelivered of a profile", openapi_extra=_SEE)
-async def get_undelivered(services: AppServices, destination_id: Id, profile_key: ProfileKey) -> UndeliveredView:
+async def get_undelivered(
+    services: AppServices, destination_id: DestinationId, profile_key: ProfileKey
+) -> UndeliveredView:
     row = await services.undelivered_exports.get(destination_id, profile_key)
     if row is None:
-        raise ProblemError(404, _NONE)
+        raise NotUndeliveredError
     return _view(row)
 
 
 @router.post("/{destination_id}/{profile_key}/redrive", summary="Try it again now", openapi_extra=_SEE)
 async def redrive_one(
-    services: AppServices, request: Request, destination_id: Id, profile_key: ProfileKey
+    services: AppServices, request: Request, destination_id: DestinationId, profile_key: ProfileKey
 ) -> RedriveView:
     """Whatever its state, with the profile as it is now. Answers what came of it:
 
@@ -74,8 +73,6 @@ async def redrive_one(
     not want the profile any more.
     """
     outcome = await services.watch_destinations.redrive_one(destination_id, profile_key)
-    if outcome is None:
-        raise ProblemError(404, _NONE)
     note(request, f"redrive {outcome}")
     row = await services.undelivered_exports.get(destination_id, profile_key)
     return RedriveView.model_validate({"outcome": str(outcome), "undelivered": row and row.to_json()})
@@ -87,12 +84,12 @@ async def redrive_one(
     status_code=202,
     openapi_extra=needs(Permission.MANAGE_DESTINATIONS),
 )
-async def redrive_all(services: AppServices, destination_id: Id) -> RedriveRequestView:
+async def redrive_all(services: AppServices, destination_id: DestinationId) -> RedriveRequestView:
     """`watch_destinations` does it, from its next run on, rows that are dead for good included.
 
     What is down is redriven when it answers, what is paused when it is resumed.
     """
-    find_destination(await services.edit_configuration.load(), destination_id)
+    (await services.edit_configuration.load()).destination(destination_id)
     asked = await services.watch_destinations.request_redrive(destination_id)
     return RedriveRequestView(destination_id=destination_id, requested_at=format_instant(asked.requested_at))
 

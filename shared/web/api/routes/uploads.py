@@ -9,9 +9,9 @@ from shared.domain.profile.memberships import AudienceKey
 from shared.errors import NoSuchUploadError
 from shared.services.wiring import Services
 from shared.web.api.models.views import CreatedUploadView, UploadList, UploadView
-from shared.web.api.routes.audiences import AudienceId, Namespace
 from shared.web.context import AppServices
 from shared.web.guarded import CSV_TYPES, GuardedRoute, needs, note
+from shared.web.parameters import AudienceId, Namespace
 from shared.web.permissions import Permission
 
 router = APIRouter(prefix="/api/audiences/{audience_id}", tags=["uploads"], route_class=GuardedRoute)

@@ -12,14 +12,13 @@ from shared.domain.problems import describe_problems
 from shared.errors import ConfigurationError
 from shared.services.wiring import Services
 from shared.web.api.models.alerts import TestedView
-from shared.web.api.routes import alerts as api
-from shared.web.api.routes.alerts import Id
 from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems, by_field
 from shared.web.console.thresholds import field_name, parse_thresholds, unit_of
 from shared.web.context import AppServices
 from shared.web.guarded import note
+from shared.web.parameters import SubscriptionId
 from shared.web.permissions import Permission
 
 PATH = f"{PREFIX}/alerts"
@@ -63,20 +62,21 @@ async def subscribe(services: AppServices, request: Request, form: Submitted) ->
 
 
 @router.post(_SUBSCRIPTIONS + "/{subscription_id}/test", **_MANAGE)
-async def test_subscription(services: AppServices, request: Request, subscription_id: Id) -> Response:
-    tested = await api.test_alert_subscription(services, request, subscription_id)
+async def test_subscription(services: AppServices, request: Request, subscription_id: SubscriptionId) -> Response:
+    tested = TestedView.of(await services.alert_subscriptions.test(subscription_id))
+    note(request, tested.summary)
     return await _show(services, request, Form({"event": list(RULES)}), {}, tested=(subscription_id, tested))
 
 
 @router.get(_SUBSCRIPTIONS + "/{subscription_id}/remove", **_MANAGE)
-async def confirm_removal(services: AppServices, request: Request, subscription_id: Id) -> Response:
+async def confirm_removal(services: AppServices, request: Request, subscription_id: SubscriptionId) -> Response:
     subscription = await services.alert_subscriptions.get(subscription_id)
     return render(request, "confirm_unsubscribe.html", subscription=subscription)
 
 
 @router.post(_SUBSCRIPTIONS + "/{subscription_id}/remove", **_MANAGE)
-async def remove(services: AppServices, request: Request, subscription_id: Id) -> Response:
-    await api.delete_alert_subscription(services, request, subscription_id)
+async def remove(services: AppServices, request: Request, subscription_id: SubscriptionId) -> Response:
+    await services.alert_subscriptions.delete(subscription_id)
     return redirect(PATH, "unsubscribed")
 
 
