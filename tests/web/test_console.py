@@ -20,7 +20,7 @@ from shared.ports.health import DestinationTrouble
 from shared.services.alerts.evaluate import AlertRun
 from shared.services.changes.export import InboundMessage
 from shared.services.runs.last_exports import KEPT
-from shared.web.api.models.last_exports import LARGEST_BODY
+from shared.views.last_exports import LARGEST_BODY
 from shared.web.console.pages import TAGS
 from shared.web.guarded import PERMISSIONS
 from shared.web.permissions import Permission

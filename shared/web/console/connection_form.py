@@ -8,7 +8,7 @@ from shared.domain.configuration.given_connection import ConnectionCheck
 from shared.domain.problems import describe_problems
 from shared.errors import ConfigurationError, ConnectionFailedError, SecretError
 from shared.services.destinations.connect import ConnectDestinations
-from shared.web.api.models.connections import ConnectionReportView
+from shared.views.connections import ConnectionReportView
 from shared.web.console.forms import Form
 from shared.web.console.problems_by_field import Problems, by_field
 
@@ -66,7 +66,7 @@ async def tested(form: Form, service: ConnectDestinations, event_hub_name: str |
     Raises ValidationError, ConfigurationError.
     """
     given = given_in(form, event_hub_name)
-    return ConnectionReportView.of(await service.check(given.connection, given.event_hub_name))
+    return ConnectionReportView.model_validate(await service.check(given.connection, given.event_hub_name))
 
 
 def problems_of(error: Exception, form: Form) -> Problems:

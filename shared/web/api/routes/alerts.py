@@ -2,13 +2,13 @@
 
 from fastapi import APIRouter, Request, Response
 
+from shared.domain.alerts.alert import AlertView
 from shared.domain.alerts.rules import RULES
-from shared.web.api.models.alerts import (
+from shared.views.alerts import (
     AlertDeliveryView,
     AlertList,
     AlertSubscriptionList,
     AlertSubscriptionResource,
-    AlertView,
     CreatedAlertSubscription,
     RuleView,
     TestedView,
@@ -34,12 +34,9 @@ async def list_alerts(services: AppServices) -> AlertList:
     alerts = await services.evaluate_alerts.alerts()
     deliveries = await services.evaluate_alerts.deliveries()
     return AlertList(
-        alerts=[AlertView.model_validate(each.to_json()) for each in alerts],
-        deliveries=[AlertDeliveryView.model_validate(each.to_json()) for each in deliveries[:_SHOWN_DELIVERIES]],
-        rules=[
-            RuleView(id=rule.id, description=rule.description, unit=rule.unit, threshold=rule.threshold)
-            for rule in RULES.values()
-        ],
+        alerts=[AlertView.of(each) for each in alerts],
+        deliveries=[AlertDeliveryView.model_validate(each) for each in deliveries[:_SHOWN_DELIVERIES]],
+        rules=[RuleView.model_validate(rule) for rule in RULES.values()],
     )
 
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from shared.domain.configuration.model import Audience
-from shared.web.api.models.views import AudienceList, AudienceResource
+from shared.views.configuration import AudienceList, AudienceResource
 from shared.web.context import AppServices
 from shared.web.etags import if_matching, tagged
 from shared.web.guarded import GuardedRoute, needs, note

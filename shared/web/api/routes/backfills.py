@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request
 from shared.domain.backfills.backfill import Backfill
 from shared.errors import NoSuchBackfillError
 from shared.services.wiring import Services
-from shared.web.api.models.views import BackfillList, BackfillView
+from shared.views.backfills import BackfillList, BackfillView
 from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs, note
 from shared.web.parameters import BackfillId

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from shared.domain.configuration.model import Configuration, ConfigurationFile
 from shared.services.configuration.edit import as_file
-from shared.web.api.models.views import PlanView
+from shared.views.configuration import PlanView
 from shared.web.context import AppServices
 from shared.web.etags import if_matching, tagged
 from shared.web.guarded import GuardedRoute, needs, note

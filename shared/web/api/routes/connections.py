@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from shared.domain.configuration.given_connection import ConnectionCheck, GivenConnection, NewDestination, NewKey
-from shared.domain.instants import SECOND, format_instant
+from shared.domain.instants import SECOND
 from shared.services.destinations.manage import ConnectedDestination
 from shared.services.wiring import Services
-from shared.web.api.models.connections import ConnectionReportView, EgressAddressesView, RotatedView
-from shared.web.api.models.views import DestinationResource
+from shared.views.configuration import DestinationResource
+from shared.views.connections import ConnectionReportView, EgressAddressesView, RotatedView
 from shared.web.context import AppServices
 from shared.web.etags import if_matching, tagged
 from shared.web.guarded import GuardedRoute, needs, note
@@ -25,7 +25,7 @@ Force = Annotated[bool, Query(description="Keep it even if the hub cannot be rea
 async def check_connection(services: AppServices, given: ConnectionCheck) -> ConnectionReportView:
     """Whether events could be sent to the hub, and which hubs the namespace has. Nothing is sent, nothing is kept."""
     report = await services.connect_destinations.check(given.connection, given.event_hub_name)
-    return ConnectionReportView.of(report)
+    return ConnectionReportView.model_validate(report)
 
 
 @router.get(
@@ -90,7 +90,7 @@ async def rotate_key(
     rotated = await services.destinations.rotate(destination_id, given, if_matching(request), force=force)
     until = services.clock() + int(services.connect_destinations.old_key_needed * SECOND)
     shown = await _shown(services, request, response, rotated)
-    return RotatedView(destination=shown, old_key_needed_until=format_instant(until))
+    return RotatedView(destination=shown, old_key_needed_until=until)
 
 
 async def _shown(

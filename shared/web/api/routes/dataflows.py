@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from shared.domain.configuration.model import Configuration, Dataflow
 from shared.domain.configuration.plan import Plan
-from shared.web.api.models.views import DataflowList, DataflowResource
+from shared.views.configuration import DataflowList, DataflowResource
 from shared.web.context import AppServices
 from shared.web.etags import if_matching, tagged
 from shared.web.guarded import GuardedRoute, needs, note

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from shared.domain.configuration.plan import warnings_about
-from shared.web.api.models.views import DestinationList, DestinationResource
+from shared.views.configuration import DestinationList, DestinationResource
 from shared.web.context import AppServices
 from shared.web.etags import if_matching, tagged
 from shared.web.guarded import GuardedRoute, needs, note
@@ -49,7 +49,6 @@ async def put_destination(
     """Name, description, event hub and the two toggles. How it is connected may be repeated but not changed here."""
     if written.id not in {"", destination_id}:
         raise ProblemError(422, "/id: expected the id in the path, or none")
-
     plan = await services.destinations.change_details(destination_id, written, if_matching(request))
     note(request, *plan.summary)
     destination = plan.configuration.destination(destination_id)

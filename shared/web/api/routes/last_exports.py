@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request
 
-from shared.web.api.models.last_exports import LastExportList
+from shared.views.last_exports import LastExportList
 from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs
 from shared.web.parameters import DestinationId

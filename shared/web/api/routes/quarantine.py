@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from shared.web.api.models.profiles import QuarantinedView, QuarantineEntryView, QuarantineList, ReplayedView
+from shared.views.quarantine import QuarantinedView, QuarantineList, ReplayedView
 from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs, note
 from shared.web.parameters import RowId, Token
@@ -25,8 +25,7 @@ async def list_quarantined(
 ) -> QuarantineList:
     """The newest first, without their bytes."""
     page = await services.replay_quarantined.page(reason, token, limit)
-    entries = [QuarantineEntryView.model_validate(entry.to_json()) for entry in page.entries]
-    return QuarantineList(entries=entries, next=page.next)
+    return QuarantineList.model_validate(page)
 
 
 @router.get("/{row_id}", summary="Get an item in quarantine", openapi_extra=_SEE)

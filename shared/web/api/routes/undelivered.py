@@ -4,10 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from shared.domain.exports.undelivered import Undelivered, UndeliveredState
-from shared.domain.instants import format_instant
+from shared.domain.exports.undelivered import UndeliveredState
 from shared.errors import NotUndeliveredError
-from shared.web.api.models.profiles import (
+from shared.views.undelivered import (
     RedriveRequestView,
     RedriveView,
     RowState,
@@ -38,7 +37,7 @@ async def list_undelivered(
     """In no particular order; of one destination or of all, in one state or in any."""
     wanted = None if state is None else UndeliveredState(state)
     page = await services.undelivered_exports.page(destination, wanted, token, limit)
-    return UndeliveredList(undelivered=[_view(row) for row in page.rows], next=page.next)
+    return UndeliveredList(undelivered=[UndeliveredView.of(row) for row in page.rows], next=page.next)
 
 
 @router.get("/counts", summary="Count what is undelivered", openapi_extra=needs(Permission.MANAGE_DESTINATIONS))
@@ -47,8 +46,8 @@ async def count_undelivered(services: AppServices) -> UndeliveredSummary:
     counts = await services.undelivered_exports.counts()
     requests = await services.undelivered_exports.redrives()
     return UndeliveredSummary(
-        destinations={each: UndeliveredCountView.model_validate(count.to_json()) for each, count in counts.items()},
-        redrive_requested_at={each: format_instant(request.requested_at) for each, request in requests.items()},
+        destinations={each: UndeliveredCountView.of(count) for each, count in counts.items()},
+        redrive_requested_at={each: request.requested_at for each, request in requests.items()},
     )
 
 
@@ -59,7 +58,7 @@ async def get_undelivered(
     row = await services.undelivered_exports.get(destination_id, profile_key)
     if row is None:
         raise NotUndeliveredError
-    return _view(row)
+    return UndeliveredView.of(row)
 
 
 @router.post("/{destination_id}/{profile_key}/redrive", summary="Try it again now", openapi_extra=_SEE)
@@ -75,7 +74,7 @@ async def redrive_one(
     outcome = await services.watch_destinations.redrive_one(destination_id, profile_key)
     note(request, f"redrive {outcome}")
     row = await services.undelivered_exports.get(destination_id, profile_key)
-    return RedriveView.model_validate({"outcome": str(outcome), "undelivered": row and row.to_json()})
+    return RedriveView(outcome=outcome, undelivered=row and UndeliveredView.of(row))
 
 
 @router.post(
@@ -91,8 +90,4 @@ async def redrive_all(services: AppServices, destination_id: DestinationId) -> R
     """
     (await services.edit_configuration.load()).destination(destination_id)
     asked = await services.watch_destinations.request_redrive(destination_id)
-    return RedriveRequestView(destination_id=destination_id, requested_at=format_instant(asked.requested_at))
-
-
-def _view(row: Undelivered) -> UndeliveredView:
-    return UndeliveredView.model_validate(row.to_json())
+    return RedriveRequestView(destination_id=destination_id, requested_at=asked.requested_at)

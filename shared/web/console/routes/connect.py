@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from shared.domain.configuration.given_connection import NewDestination
 from shared.errors import ConfigurationError, TakenError
 from shared.services.wiring import Services
-from shared.web.api.models.connections import ConnectionReportView
+from shared.views.connections import ConnectionReportView
 from shared.web.console.connection_form import (
     REFUSED,
     WAYS,

@@ -8,8 +8,9 @@ from shared.domain.configuration.model import Configuration
 from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH
 from shared.ports.undelivered import UndeliveredCount
 from shared.services.wiring import Services
-from shared.web.api.models.last_exports import LastExportList
-from shared.web.api.models.views import BackfillView, DestinationResource
+from shared.views.backfills import BackfillView
+from shared.views.configuration import DestinationResource
+from shared.views.last_exports import LastExportList
 from shared.web.console import mapping
 from shared.web.console.forms import Submitted
 from shared.web.console.history import SPANS, charts_of

@@ -10,7 +10,7 @@ from shared.domain.configuration.model import Dataflow
 from shared.errors import StorageError
 from shared.ports.undelivered import UndeliveredCount
 from shared.services.wiring import Services
-from shared.web.api.models.views import DestinationResource
+from shared.views.configuration import DestinationResource
 from shared.web.console.backlog import Backlog, backlogs
 from shared.web.console.pages import PREFIX, PageRoute, page, render
 from shared.web.console.routes.alerts import open_alerts

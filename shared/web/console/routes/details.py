@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from shared.domain.configuration.model import Destination
-from shared.web.api.models.views import DestinationResource
+from shared.views.configuration import DestinationResource
 from shared.web.console.connection_form import problems_of
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from shared.errors import NotInQuarantineError
-from shared.web.api.models.profiles import QuarantinedView
+from shared.views.quarantine import QuarantinedView
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.context import AppServices
@@ -32,7 +32,7 @@ async def show_quarantine(
     return render(
         request,
         "quarantine.html",
-        rows=[entry.to_json() for entry in listed.entries],
+        rows=listed.entries,
         next=listed.next,
         reason=reason,
         now=services.clock(),

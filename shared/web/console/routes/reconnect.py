@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from shared.domain.configuration.model import Destination, SasAuthentication
 from shared.errors import ConfigurationError
 from shared.services.wiring import Services
-from shared.web.api.models.connections import ConnectionReportView
+from shared.views.connections import ConnectionReportView
 from shared.web.console.connection_form import REFUSED, given_in, problems_of, surroundings_of, tested, values_of
 from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render

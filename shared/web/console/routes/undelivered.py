@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from shared.domain.exports.undelivered import UndeliveredState
+from shared.views.undelivered import UndeliveredView
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.context import AppServices
@@ -35,7 +36,7 @@ async def show_undelivered(
     return render(
         request,
         "undelivered.html",
-        rows=[row.to_json() for row in listed.rows],
+        rows=[UndeliveredView.of(row) for row in listed.rows],
         next=listed.next,
         names={each.id: each.name for each in configuration.destinations},
         counts={each: count for each, count in counts.items() if count.by_state},
