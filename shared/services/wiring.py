@@ -9,6 +9,7 @@ from shared.services.backfills.members import BackfillMembers
 from shared.services.backfills.planner import PlanBackfills
 from shared.services.backfills.rebuild_index import RebuildIndex
 from shared.services.backfills.slices import WorkSlices
+from shared.services.backfills.status import BackfillStatuses
 from shared.services.backfills.sweep import SweepProfiles
 from shared.services.backfills.upload_members import UploadMembers
 from shared.services.backfills.uploads import AudienceUploads
@@ -166,6 +167,13 @@ class Services:
             files=ports.uploads,
             clock=ports.clock,
             delay=settings.backfill_delay,
+        )
+        self.backfill_statuses = BackfillStatuses(
+            plan=self.plan_backfills,
+            backfills=ports.backfills,
+            store=ports.configuration,
+            health=ports.health,
+            clock=ports.clock,
         )
         backfill_members = BackfillMembers(
             profiles=ports.profiles,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared.domain.backfills.backfill import BackfillState
+from shared.domain.backfills.standstill import STALLED_AFTER
 from shared.domain.backfills.upload import BadLine
 from shared.domain.backfills.upload_view import Upload
 from shared.domain.configuration.model import Audience, Configuration
@@ -21,7 +22,7 @@ from shared.errors import (
     UploadRefusedError,
     UploadTooLargeError,
 )
-from shared.services.backfills.planner import HISTORY, STALLED_AFTER
+from shared.services.backfills.planner import HISTORY
 from shared.services.backfills.slices import SliceOutcome
 from shared.services.backfills.upload_members import SETTLES_AT_LAST
 from shared.services.backfills.uploads import MOST_POSTED_BYTES, AudienceUploads

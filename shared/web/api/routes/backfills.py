@@ -2,9 +2,6 @@
 
 from fastapi import APIRouter, Request
 
-from shared.domain.backfills.backfill import Backfill
-from shared.errors import NoSuchBackfillError
-from shared.services.wiring import Services
 from shared.views.backfills import BackfillList, BackfillView
 from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs, note
@@ -17,15 +14,12 @@ router = APIRouter(prefix="/api/backfills", tags=["backfills"], route_class=Guar
 @router.get("", summary="List the backfills of the last 30 days", openapi_extra=needs(Permission.VIEW_SEGMENTS))
 async def list_backfills(services: AppServices) -> BackfillList:
     """The oldest first; sweeps are among them, and uploads that were committed."""
-    return BackfillList(backfills=[await _view(services, each) for each in await services.plan_backfills.all()])
+    return BackfillList(backfills=[BackfillView.of(each) for each in await services.backfill_statuses.all()])
 
 
 @router.get("/{backfill_id}", summary="Get a backfill", openapi_extra=needs(Permission.VIEW_SEGMENTS))
 async def get_backfill(services: AppServices, backfill_id: BackfillId) -> BackfillView:
-    for each in await services.plan_backfills.all():
-        if each.id == backfill_id:
-            return await _view(services, each)
-    raise NoSuchBackfillError(backfill_id)
+    return BackfillView.of(await services.backfill_statuses.get(backfill_id))
 
 
 @router.post("/{backfill_id}/cancel", summary="Cancel a backfill", openapi_extra=needs(*Permission))
@@ -33,8 +27,4 @@ async def cancel_backfill(services: AppServices, request: Request, backfill_id: 
     """What it has exported stays exported, the rest is not exported by it. One that has ended stays as it is."""
     cancelled = await services.plan_backfills.cancel(backfill_id)
     note(request, f"backfill {backfill_id} {cancelled.state}")
-    return await _view(services, cancelled)
-
-
-async def _view(services: Services, backfill: Backfill) -> BackfillView:
-    return BackfillView.of(backfill, await services.plan_backfills.progress(backfill))
+    return BackfillView.of(await services.backfill_statuses.of(cancelled))

@@ -115,7 +115,7 @@ async def _show(
 ) -> Response:
     destination = configuration.destination(destination_id)
     problems = problems or {}
-    backfills = [each for each in await services.plan_backfills.all() if each.destination_id == destination_id]
+    backfills = await services.backfill_statuses.all(destination_id)
     counts = await services.undelivered_exports.counts()
     return render(
         request,
@@ -123,10 +123,7 @@ async def _show(
         status=422 if problems else 200,
         destination=DestinationResource.of(destination, configuration, await services.health.load()),
         **await _form_values(services, configuration, destination_id, form, problems, previewed=previewed),
-        backfills=[
-            BackfillView.of(each, await services.plan_backfills.progress(each))
-            for each in list(reversed(backfills))[:_BACKFILLS]
-        ],
+        backfills=[BackfillView.of(status) for status in reversed(backfills[-_BACKFILLS:])],
         waiting=counts.get(destination_id, UndeliveredCount({}, complete=True)),
         alerts=await open_alerts(services, destination_id),
         charts=await charts_of(services, destination_id, span),
