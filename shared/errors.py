@@ -7,12 +7,18 @@ RelayError
 ├── ChangeRefusedError       a profile change cannot be sent, or the app would put it in quarantine
 ├── ProfileTooLargeError     a profile would not fit one table entity
 ├── ConflictError            somebody else saved the row first
-├── NotInQuarantineError     there is no such row in quarantine
-├── NoSuchBackfillError      there is no such backfill
-├── NoSuchSubscriptionError  there is no such subscription to alerts
+├── PreconditionFailedError  what is to be changed is not what its author has seen
+├── TakenError               there is a destination with this id already
+├── InUseError               an entry cannot go while another needs it
+├── NotFoundError            there is no such thing (any more):
+│   ├── NotConfiguredError       an audience, a destination or a dataflow
+│   ├── NotUndeliveredError      something undelivered
+│   ├── NotInQuarantineError     a row in quarantine
+│   ├── NoSuchBackfillError
+│   ├── NoSuchSubscriptionError  a subscription to alerts
+│   └── NoSuchUploadError
 ├── BadContinuationError     what should say where a list goes on does not
 ├── UploadError              an upload cannot go on as asked
-│   ├── NoSuchUploadError    there is no such upload
 │   ├── UploadClosedError    it was committed, or has ended
 │   ├── UploadFileMissingError  its file was not written yet
 │   ├── UploadFileChangedError  its file is no longer the one that was committed
@@ -61,7 +67,45 @@ class ConflictError(RelayError):
     """The row was saved by somebody else since it was read: read it again and decide anew."""
 
 
-class NotInQuarantineError(RelayError):
+class PreconditionFailedError(RelayError):
+    """What is to be changed is not what its author has seen. The message says what to do."""
+
+
+class TakenError(RelayError):
+    """There is a destination with this id already."""
+
+    def __init__(self, destination_id: str) -> None:
+        super().__init__(
+            f"there is a destination {destination_id!r} already: PUT /api/destinations/{destination_id} changes it"
+        )
+
+
+class InUseError(RelayError):
+    """An entry cannot be removed while another needs it. The message names that one."""
+
+
+class NotFoundError(RelayError):
+    """There is no such thing, or no more. The message says where to find those there are."""
+
+
+class NotConfiguredError(NotFoundError):
+    """The configuration has no such entry; `kind` is audience, destination or dataflow."""
+
+    def __init__(self, kind: str) -> None:
+        within = " in the namespace" if kind == "audience" else ""
+        super().__init__(f"there is no {kind} with this id{within}: GET /api/{kind}s lists those there are")
+
+
+class NotUndeliveredError(NotFoundError):
+    """Nothing of this profile is undelivered to this destination (any more)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there is no such row: it was delivered, or never was there; GET /api/undelivered lists those there are"
+        )
+
+
+class NotInQuarantineError(NotFoundError):
     """There is no row `row_id` in quarantine (any more)."""
 
     def __init__(self, row_id: str) -> None:
@@ -71,7 +115,7 @@ class NotInQuarantineError(RelayError):
         )
 
 
-class NoSuchBackfillError(RelayError):
+class NoSuchBackfillError(NotFoundError):
     """There is no backfill `backfill_id` (any more)."""
 
     def __init__(self, backfill_id: str) -> None:
@@ -81,13 +125,20 @@ class NoSuchBackfillError(RelayError):
         )
 
 
-class NoSuchSubscriptionError(RelayError):
+class NoSuchSubscriptionError(NotFoundError):
     """There is no subscription `subscription_id` (any more)."""
 
     def __init__(self, subscription_id: str) -> None:
         super().__init__(
             f"there is no subscription {subscription_id!r}: GET /api/alert-subscriptions lists those there are"
         )
+
+
+class NoSuchUploadError(NotFoundError):
+    """There is no upload `upload_id` (any more)."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(f"there is no upload {upload_id!r}: it may have ended over 30 days ago")
 
 
 class BadContinuationError(RelayError):
@@ -109,13 +160,6 @@ class NotForUploadError(ConfigurationError):
 
 class UploadError(RelayError):
     """An upload cannot go on as asked."""
-
-
-class NoSuchUploadError(UploadError):
-    """There is no upload `upload_id` (any more)."""
-
-    def __init__(self, upload_id: str) -> None:
-        super().__init__(f"there is no upload {upload_id!r}: it may have ended over 30 days ago")
 
 
 class UploadClosedError(UploadError):

@@ -4,13 +4,14 @@ import argparse
 import asyncio
 
 from local.commands.backfill_output import as_json, print_table, watch
-from local.commands.backfill_view import BackfillView, look
+from local.commands.backfill_rows import line_of
 from local.errors import LocalError
 from local.relay import opened_relay
 from local.stack.state import StackSettings, StateDirectory
 from shared.bootstrap import Relay
 from shared.domain.backfills.backfill import BackfillKind
 from shared.errors import ConflictError, RelayError
+from shared.services.backfills.status import BackfillStatus
 
 SUMMARY = "show how far backfills are, cancel one, ask for a sweep"
 DESCRIPTION = """\
@@ -24,7 +25,7 @@ NONE = "there are none: mapping an audience makes one (python -m local apply)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON object a line, times as ISO 8601")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, as GET /api/backfills shows them")
     parser.add_argument(
         "--watch",
         action="store_true",
@@ -61,30 +62,31 @@ async def _run(args: argparse.Namespace, settings: StackSettings) -> None:
         if args.watch:
             await watch(relay, json_lines=args.json)
         elif asked_for is not None:
-            print(as_json(asked_for) if args.json else asked_for.line)
+            print(as_json(asked_for) if args.json else line_of(asked_for))
         else:
-            _print_all(await look(relay), json_lines=args.json)
+            _print_all(await relay.services.backfill_statuses.all(), json_lines=args.json)
 
 
-def _print_all(views: list[BackfillView], *, json_lines: bool) -> None:
+def _print_all(statuses: list[BackfillStatus], *, json_lines: bool) -> None:
     if json_lines:
-        for view in views:
-            print(as_json(view))
-    elif views:
-        print_table(views)
+        for status in statuses:
+            print(as_json(status))
+    elif statuses:
+        print_table(statuses)
     else:
         print(NONE)
 
 
-async def _cancel(relay: Relay, backfill_id: str) -> BackfillView:
+async def _cancel(relay: Relay, backfill_id: str) -> BackfillStatus:
     try:
-        await relay.services.plan_backfills.cancel(backfill_id)
+        cancelled = await relay.services.plan_backfills.cancel(backfill_id)
     except ConflictError as error:
         raise LocalError(f"backfill {backfill_id} was not cancelled, for it changed just then: try again") from error
-    return next(view for view in await look(relay) if view.backfill.id == backfill_id)
+    return await relay.services.backfill_statuses.of(cancelled)
 
 
-async def _sweep(relay: Relay) -> BackfillView:
+async def _sweep(relay: Relay) -> BackfillStatus:
     """The sweep that was asked for; one that has not ended yet does for it."""
     await relay.services.plan_backfills.sweep()
-    return [view for view in await look(relay) if view.backfill.kind == BackfillKind.SWEEP][-1]
+    found = await relay.services.backfill_statuses.all()
+    return [status for status in found if status.backfill.kind == BackfillKind.SWEEP][-1]

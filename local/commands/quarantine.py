@@ -15,6 +15,7 @@ from shared.domain.instants import format_instant
 from shared.errors import RelayError
 from shared.ports.quarantine import StoredQuarantinedItem
 from shared.services.changes.quarantine import ReplayQuarantined
+from shared.views.quarantine import QuarantinedView
 
 SUMMARY = "show what could not be taken, and why"
 DESCRIPTION = """\
@@ -52,7 +53,7 @@ async def _show(args: argparse.Namespace, settings: StackSettings) -> None:
         async for stored in service.quarantined(args.reason):
             if not shown and not args.json:
                 print(_line("ROW ID", "RECEIVED", "ITEM", "REASON"))
-            print(json.dumps(stored.to_json()) if args.json else _readable(stored), flush=True)
+            print(json.dumps(QuarantinedView.of(stored).document()) if args.json else _readable(stored), flush=True)
             shown += 1
             if shown == args.limit:
                 break

@@ -1,9 +1,7 @@
 """Who changed what, when: noted before it is tried, and again with what came of it."""
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-from shared.domain.instants import format_instant
+from typing import Protocol
 
 
 @dataclass(slots=True)
@@ -19,16 +17,6 @@ class AuditEntry:
     id: str = ""
     status: int = 0
     details: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "at": format_instant(self.at),
-            "who": self.who,
-            "what": self.what,
-            "status": self.status or None,
-            "details": self.details,
-        }
 
 
 class AuditLog(Protocol):

@@ -1,11 +1,8 @@
 """What the services need to keep what could not be taken in."""
 
-import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from shared.domain.instants import format_instant
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +28,6 @@ class QuarantinedEntry:
     reason: str
     profile_key: str | None
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "rowId": self.row_id,
-            "messageId": self.message_id,
-            "item": self.item,
-            "receivedAt": format_instant(self.received_at),
-            "reason": self.reason,
-            "profileKey": self.profile_key,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class StoredQuarantinedItem:
@@ -53,20 +40,6 @@ class StoredQuarantinedItem:
     reason: str
     raw: bytes
     profile_key: str | None
-
-    @property
-    def entry(self) -> QuarantinedEntry:
-        return QuarantinedEntry(
-            self.row_id, self.message_id, self.item, self.received_at, self.reason, self.profile_key
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """The whole item: its bytes as text (`body`) or, where they are none, as base64 (`bodyBase64`)."""
-        try:
-            body = {"body": self.raw.decode()}
-        except UnicodeDecodeError:
-            body = {"bodyBase64": base64.b64encode(self.raw).decode()}
-        return self.entry.to_json() | body
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 
@@ -29,9 +29,6 @@ class UndeliveredCount:
 
     by_state: dict[str, int]
     complete: bool
-
-    def to_json(self) -> dict[str, Any]:
-        return {"states": self.by_state, "total": sum(self.by_state.values()), "complete": self.complete}
 
 
 class UndeliveredStore(Protocol):

@@ -9,6 +9,7 @@ from shared.services.backfills.members import BackfillMembers
 from shared.services.backfills.planner import PlanBackfills
 from shared.services.backfills.rebuild_index import RebuildIndex
 from shared.services.backfills.slices import WorkSlices
+from shared.services.backfills.status import BackfillStatuses
 from shared.services.backfills.sweep import SweepProfiles
 from shared.services.backfills.upload_members import UploadMembers
 from shared.services.backfills.uploads import AudienceUploads
@@ -28,6 +29,7 @@ from shared.services.delivery.retry import RetryExport
 from shared.services.delivery.undelivered import UndeliveredExports
 from shared.services.delivery.watch import WatchDestinations
 from shared.services.destinations.connect import ConnectDestinations
+from shared.services.destinations.manage import ManageDestinations
 from shared.services.runs.history import RunHistory
 from shared.services.runs.last_exports import LastExports
 from shared.services.runs.record import RecordRuns
@@ -111,6 +113,7 @@ class Services:
             old_key_needed=settings.backfill_delay,
             egress_addresses=settings.egress_addresses,
         )
+        self.destinations = ManageDestinations(configuration=self.edit_configuration, hubs=self.connect_destinations)
         self._make_the_services_of_failure()
         self._make_the_services_of_backfills()
         self._make_the_services_of_alerts()
@@ -164,6 +167,13 @@ class Services:
             files=ports.uploads,
             clock=ports.clock,
             delay=settings.backfill_delay,
+        )
+        self.backfill_statuses = BackfillStatuses(
+            plan=self.plan_backfills,
+            backfills=ports.backfills,
+            store=ports.configuration,
+            health=ports.health,
+            clock=ports.clock,
         )
         backfill_members = BackfillMembers(
             profiles=ports.profiles,

@@ -1,40 +1,54 @@
 """Entity tags: a change is refused if what it changes is not what its author has seen (RFC 9110, section 13)."""
 
 import hashlib
-from typing import Any
 
-from fastapi import Request
+from fastapi import Request, Response
 from pydantic import BaseModel
 
 from shared.domain.jsonvalue import canonical_json
-from shared.web.problems import ProblemError
+from shared.errors import PreconditionFailedError
+from shared.services.configuration.edit import Check
 
 
-def etag_of(what: BaseModel | Any) -> str:
+def etag_of(what: BaseModel) -> str:
     """The same for the same content."""
-    content = what.model_dump(mode="json", by_alias=True) if isinstance(what, BaseModel) else what
+    content = what.model_dump(mode="json", by_alias=True)
     return f'"{hashlib.sha256(canonical_json(content).encode()).hexdigest()[:32]}"'
 
 
-def expect_tag(request: Request, tag: str) -> None:
-    """Hold this request to the tag of what a page showed: a form cannot send `If-Match`."""
-    request.state.expected_tag = tag
+def tagged(response: Response, what: BaseModel) -> None:
+    """Give the answer the entity tag of what it shows."""
+    response.headers["ETag"] = etag_of(what)
 
 
-def check_preconditions(request: Request, current: str | None) -> None:
-    """Hold `If-Match` and `If-None-Match` against the resource's tag, None where there is no resource; and what
-    `expect_tag` said.
-
-    Raises ProblemError (412).
+def as_shown(tag: str) -> Check:
+    """Holds what is there against the tag that a page had in its form, "" where there was nothing: a form cannot send
+    `If-Match`.
     """
-    if getattr(request.state, "expected_tag", current) != current:
-        raise ProblemError(412, "somebody else changed it since you opened the page")
-    if (wanted := request.headers.get("if-match")) is not None and not _matches(wanted, current):
-        raise ProblemError(412, "it has changed since you read it (If-Match): read it again, then decide anew")
-    if (unwanted := request.headers.get("if-none-match")) is not None and _matches(unwanted, current):
-        raise ProblemError(
-            412, "it is there already (If-None-Match): read it, then send its ETag in If-Match to replace it"
-        )
+
+    def check(there: BaseModel | None) -> None:
+        if tag != ("" if there is None else etag_of(there)):
+            raise PreconditionFailedError("somebody else changed it since you opened the page")
+
+    return check
+
+
+def if_matching(request: Request) -> Check:
+    """Holds what is there against `If-Match` and `If-None-Match`."""
+    wanted, unwanted = request.headers.get("if-match"), request.headers.get("if-none-match")
+
+    def check(there: BaseModel | None) -> None:
+        current = None if there is None else etag_of(there)
+        if wanted is not None and not _matches(wanted, current):
+            raise PreconditionFailedError(
+                "it has changed since you read it (If-Match): read it again, then decide anew"
+            )
+        if unwanted is not None and _matches(unwanted, current):
+            raise PreconditionFailedError(
+                "it is there already (If-None-Match): read it, then send its ETag in If-Match to replace it"
+            )
+
+    return check
 
 
 def _matches(header: str, current: str | None) -> bool:

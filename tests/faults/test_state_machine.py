@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shared.domain.profile_key import profile_key
-from shared.errors import ExportTooLargeError, SendError, ThrottledError
+from shared.errors import ExportTooLargeError, NotUndeliveredError, SendError, ThrottledError
 from tests.faults.simulation import Simulation
 from tests.kit.builders import ids, item, membership
 
@@ -107,7 +108,8 @@ class RelayMachine(RuleBasedStateMachine):
     @rule(destination_id=DESTINATIONS, profile_id=PROFILES)
     def redrive_one(self, destination_id: str, profile_id: str) -> None:
         async def redrive() -> None:
-            await self.simulation.worker.watch_destinations.redrive_one(destination_id, profile_key(profile_id))
+            with suppress(NotUndeliveredError):
+                await self.simulation.worker.watch_destinations.redrive_one(destination_id, profile_key(profile_id))
 
         async def survive() -> None:
             await self.simulation.survive(redrive)

@@ -109,7 +109,7 @@ def test_one_is_shown_from_the_apply_on_and_can_be_cancelled(state: Path, capsys
     assert row.split()[:4] == ["crm-1", "crm", "Buyers", "waiting,"]
     assert backfills(state, "--json") == 0
     (waiting,) = objects(capsys.readouterr().out)
-    assert (waiting["state"], waiting["startedAt"], waiting["members"]) == ("waiting", None, 0)
+    assert (waiting["state"], waiting["startedAt"], waiting["progress"]["members"]) == ("waiting", None, 0)
 
     assert backfills(state, "--cancel", "crm-1") == 0
     assert "  crm-1  cancelled on request  " in capsys.readouterr().out

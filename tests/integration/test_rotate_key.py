@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from local.stack.local_stack import LocalStack
 from shared.adapters.event_hubs.verifier import EventHubsVerifier
 from shared.adapters.secrets.stores import secret_store
-from shared.domain.configuration.credentials import SasCredentials
+from shared.domain.configuration.given_connection import NewKey, SasKey
 from shared.domain.configuration.model import Authentication, parse_configuration_file
 from shared.errors import ConnectionFailedError
 from shared.services.destinations.connect import ConnectDestinations
@@ -85,22 +86,26 @@ class Traffic:
                 await asyncio.sleep(0.02)
 
 
+def old_key(stack: LocalStack) -> SasKey:
+    namespace = f"127.0.0.1:{stack.event_hubs.ports.amqp}"
+    return SasKey(type="sas", namespace=namespace, key_name="old", key=SecretStr("the-old-key-of-the-hub"))
+
+
 @pytest.mark.parametrize("in_time", [True, False], ids=["after the margin", "too early"])
 async def test_no_change_is_lost_when_a_key_is_rotated(stack: LocalStack, in_time: bool) -> None:
     service = connecting(stack)
-    namespace = f"127.0.0.1:{stack.event_hubs.ports.amqp}"
-    connected = await service.connect("crm", SasCredentials(namespace, "old", "the-old-key-of-the-hub"), "crm")
-    relay = RunningRelay(stack, configured(connected.authentication))
+    connected = await service.connect("crm", old_key(stack), "crm")
+    relay = RunningRelay(stack, configured(connected.members["authentication"]))
     await relay.start(lease_seconds=3, settings=IMPATIENT)
     traffic = Traffic(relay)
 
     async with traffic.flowing():
         await traffic.until_sent(50)
-        before = parse_configuration_file(configured(connected.authentication)).destinations[0]
-        rotated = await service.rotate(before, "the-new-key-of-the-hub", key_name="new")
-        await relay.apply(configured(rotated.authentication))
+        before = parse_configuration_file(configured(connected.members["authentication"])).destinations[0]
+        rotated = await service.rotate(before, NewKey(key=SecretStr("the-new-key-of-the-hub"), key_name="new"))
+        await relay.apply(configured(rotated.members["authentication"]))
         if in_time:
-            await asyncio.sleep(rotated.old_key_needed)  # what is waited for is nothing that could be seen
+            await asyncio.sleep(service.old_key_needed)  # what is waited for is nothing that could be seen
         stack.broker.delete_key("old")
         await traffic.until_sent(100)
     await relay.delivered()
@@ -115,11 +120,10 @@ async def test_no_change_is_lost_when_a_key_is_rotated(stack: LocalStack, in_tim
 
 async def test_a_key_that_does_not_work_leaves_everything_as_it_was(stack: LocalStack) -> None:
     service = connecting(stack)
-    namespace = f"127.0.0.1:{stack.event_hubs.ports.amqp}"
-    connected = await service.connect("crm", SasCredentials(namespace, "old", "the-old-key-of-the-hub"), "crm")
+    connected = await service.connect("crm", old_key(stack), "crm")
     secrets = Path(stack.settings["LOCAL_SECRETS_FILE"]).read_text()  # noqa: ASYNC240
-    before = parse_configuration_file(configured(connected.authentication)).destinations[0]
+    before = parse_configuration_file(configured(connected.members["authentication"])).destinations[0]
     with pytest.raises(ConnectionFailedError, match="does not know this key of 'old'") as failed:
-        await service.rotate(before, "a-key-that-was-mistyped")
+        await service.rotate(before, NewKey(key=SecretStr("a-key-that-was-mistyped")))
     assert failed.value.kind == "bad-key"
     assert Path(stack.settings["LOCAL_SECRETS_FILE"]).read_text() == secrets  # noqa: ASYNC240

@@ -20,7 +20,7 @@ from shared.ports.health import DestinationTrouble
 from shared.services.alerts.evaluate import AlertRun
 from shared.services.changes.export import InboundMessage
 from shared.services.runs.last_exports import KEPT
-from shared.web.api.models.last_exports import LARGEST_BODY
+from shared.views.last_exports import LARGEST_BODY
 from shared.web.console.pages import TAGS
 from shared.web.guarded import PERMISSIONS
 from shared.web.permissions import Permission
@@ -241,7 +241,7 @@ async def test_mapping_is_saved(console: Console) -> None:
     page = await console.page(DATAFLOW)
     assert "2 audiences, asked for just now 0 %" in page
     again = await console.submit(DATAFLOW, fields)
-    assert "Somebody else changed the dataflow" in text_of(again, 412)
+    assert "Somebody else changed it since you opened the page" in text_of(again, 412)
 
 
 async def test_what_is_wrong_with_a_mapping(console: Console) -> None:

@@ -16,7 +16,8 @@ async def test_a_mapping_is_dated_and_backfilled(api: Api) -> None:
     assert dataflow["warnings"] == ["dataflow d: maps audiences that are not in the catalog: ups/a, x/b"]
     (backfill,) = (await api.expect(200, "GET", "/api/backfills"))["backfills"]
     assert (backfill["destination"], backfill["state"]) == ("d", "waiting")
-    assert backfill["audiences"] == [{"namespace": "x", "id": "b"}]
+    assert backfill["audiences"] == [{"namespace": "x", "id": "b", "name": "", "since": None}]
+    assert (backfill["standstill"]["reason"], backfill["standstill"]["since"]) == ("not-due", None)
     assert (await api.get(PATH)).headers["etag"] == answer.headers["etag"]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.domain.profile_key import profile_key
-from shared.web.api.models.last_exports import LARGEST_BODY, mask
+from shared.views.last_exports import LARGEST_BODY, mask
 from shared.web.permissions import Permission
 from tests.kit.api import Api
 from tests.kit.builders import NOW, at, item, membership

@@ -50,6 +50,12 @@ async def test_a_large_file_is_written_to_the_address_that_is_given(api: Api) ->
     assert await api.expect(202, "POST", commit) == committed
 
 
+async def test_an_upload_that_was_not_committed_is_cancelled_as_a_backfill_is(api: Api) -> None:
+    upload = (await api.expect(201, "POST", UPLOADS))["upload"]
+    cancelled = await api.expect(200, "POST", f"/api/backfills/{upload['id']}/cancel")
+    assert (cancelled["kind"], cancelled["state"], cancelled["standstill"]) == ("upload", "cancelled", None)
+
+
 async def test_an_upload_is_cancelled(api: Api) -> None:
     upload = (await api.expect(201, "POST", UPLOADS))["upload"]
     path = f"{UPLOADS}/{upload['id']}"

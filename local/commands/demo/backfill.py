@@ -6,11 +6,12 @@ from dataclasses import replace
 from rich.console import Console
 
 from local.commands.apply import apply, print_plan
-from local.commands.backfill_view import BackfillView
+from local.commands.backfill_rows import state_of
 from local.commands.demo.scene import Scene
 from local.errors import LocalError
 from local.stack.local_stack import LocalStack
 from shared.domain.configuration.model import ConfigurationFile, MappedAudience
+from shared.services.backfills.status import BackfillStatus
 from shared.settings import Settings
 
 _DATAFLOW = "crm"
@@ -36,14 +37,14 @@ async def wait_for_first_backfills(scene: Scene) -> None:
 async def map_one_more_audience(scene: Scene, wanted: ConfigurationFile) -> None:
     """Those who are in it already are exported, though nothing about them changes."""
     scene.title("Backfill:", f"{_DATAFLOW} maps one more audience, {_AUDIENCE}, and hears of everybody who is in it")
-    earlier = {view.backfill.id for view in await scene.backfills()}
+    earlier = {each.backfill.id for each in await scene.backfills()}
     planned = await apply(scene.stack.storage_connection_string, _with_one_more(wanted))
     changed = [change for change in planned.changes if change.action != "unchanged"]
     print_plan(replace(planned, changes=changed), Settings.from_environment(scene.stack.settings).backfill_delay)
     await scene.read_exports(lambda: True, shown=_SHOWN)
-    views = [view for view in await scene.backfills() if view.backfill.id not in earlier]
-    _tell(scene, views)
-    if not any(view.progress.exported for view in views):
+    new = [each for each in await scene.backfills() if each.backfill.id not in earlier]
+    _tell(scene, new)
+    if not any(each.progress.exported for each in new):
         raise LocalError(f"the backfill exported nobody, though the sample has {_AUDIENCE}: its slices' log says why")
 
 
@@ -57,11 +58,11 @@ def _with_one_more(wanted: ConfigurationFile) -> ConfigurationFile:
     return wanted.model_copy(update={"dataflows": dataflows})
 
 
-def _tell(scene: Scene, views: list[BackfillView]) -> None:
-    for view in views:
-        progress = view.progress
+def _tell(scene: Scene, backfills: list[BackfillStatus]) -> None:
+    for each in backfills:
+        progress = each.progress
         undelivered = f", {progress.undelivered:,} undelivered" if progress.undelivered else ""
         scene.out.print(
-            f"[green]{view.backfill.id}[/green] {view.readable_state}: "
+            f"[green]{each.backfill.id}[/green] {state_of(each)}: "
             f"{progress.members:,} members, {progress.exported:,} exported{undelivered}"
         )

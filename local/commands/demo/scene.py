@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.status import Status
 
-from local.commands.backfill_view import BackfillView, look
+from local.commands.backfill_rows import state_of
 from local.commands.demo.changes import Changes
 from local.commands.demo.exports import Arrived
 from local.errors import LocalError
@@ -18,6 +18,7 @@ from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
 from shared.bootstrap import Relay
 from shared.domain.exports.decision import BACKFILL
+from shared.services.backfills.status import BackfillStatus
 
 CONFIGURATION = PROJECT / "samples" / "config.json"
 SAMPLE = PROJECT / "samples" / "changes.ndjson"
@@ -36,8 +37,8 @@ class Scene:
     def title(self, what: str, rest: str = "") -> None:
         self.out.print(f"\n[bold]{what}[/bold]{rest and ' '}{rest}")
 
-    async def backfills(self) -> list[BackfillView]:
-        return await look(self.relay)
+    async def backfills(self) -> list[BackfillStatus]:
+        return await self.relay.services.backfill_statuses.all()
 
     async def exported(self) -> Counter[tuple[str, str]]:
         """What the app says it exported so far, by destination and reason: for messages, and by backfills."""
@@ -75,15 +76,15 @@ class Scene:
         outcomes = await asyncio.to_thread(self.changes.outcomes)
         if len(outcomes) < self.changes.messages:
             return False  # the host's log is copied line by line, and may be a moment behind
-        views = await self.backfills()
-        if running := [view for view in views if not view.backfill.finished]:
-            status.update(", ".join(f"{view.backfill.id} {view.readable_state}" for view in running))
+        backfills = await self.backfills()
+        if running := [each for each in backfills if not each.backfill.finished]:
+            status.update(", ".join(f"{each.backfill.id} {state_of(each)}" for each in running))
             if self.out.is_terminal:
                 status.start()
             return False
         if await self._undelivered():
             return False
-        return len(self.arrived.exports) >= _exported(outcomes, views).total()
+        return len(self.arrived.exports) >= _exported(outcomes, backfills).total()
 
     async def _undelivered(self) -> bool:
         """Whether an export waits to be tried again, as on a machine that is slow to connect."""
@@ -94,11 +95,11 @@ class Scene:
         return False
 
 
-def _exported(outcomes: Iterable[Mapping[str, Any]], views: Iterable[BackfillView]) -> Counter[tuple[str, str]]:
+def _exported(outcomes: Iterable[Mapping[str, Any]], backfills: Iterable[BackfillStatus]) -> Counter[tuple[str, str]]:
     exported = Counter[tuple[str, str]]()
     for outcome in outcomes:
         for destination, reasons in outcome["exported"].items():
             exported.update({(destination, reason): count for reason, count in reasons.items()})
-    for view in views:
-        exported[view.backfill.destination_id, BACKFILL] += view.progress.exported
+    for each in backfills:
+        exported[each.backfill.destination_id, BACKFILL] += each.progress.exported
     return +exported

@@ -1,9 +1,10 @@
 """An alert from its opening to its end. What is to be told of it is noted in it, so that nobody is told twice."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from shared.domain.alerts.rules import RULES, RuleState
 from shared.domain.instants import DAY, format_instant, within
@@ -49,21 +50,40 @@ class Alert(BaseModel):
         """The same whenever the event is told of."""
         return f"{self.id}-{event}"
 
-    def to_json(self) -> dict[str, Any]:
-        """For people and receivers; times are ISO 8601."""
-        rule = RULES.get(self.rule)
-        return {
-            "id": self.id,
-            "state": "resolved" if self.resolved_at else "open",
-            "destinationId": self.destination_id,
-            "rule": self.rule,
-            "description": rule.description if rule else "",
-            "value": round(self.value, 6),
-            "threshold": self.threshold,
-            "unit": rule.unit if rule else "",
-            "openedAt": format_instant(self.opened_at),
-            "resolvedAt": format_instant(self.resolved_at) if self.resolved_at else None,
-        }
+
+class AlertView(BaseModel):
+    """An alert, for people and receivers. `threshold` is the one by which it opened: there is an alert of its own for
+    each that is subscribed to.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    id: str
+    state: Literal["open", "resolved"]
+    destination_id: str
+    rule: str
+    description: str
+    value: float = Field(description="The last that was found, in `unit`")
+    threshold: float
+    unit: str
+    opened_at: str
+    resolved_at: str | None
+
+    @classmethod
+    def of(cls, alert: Alert) -> "AlertView":
+        rule = RULES.get(alert.rule)
+        return cls(
+            id=alert.id,
+            state="resolved" if alert.resolved_at else "open",
+            destination_id=alert.destination_id,
+            rule=alert.rule,
+            description=rule.description if rule else "",
+            value=round(alert.value, 6),
+            threshold=alert.threshold,
+            unit=rule.unit if rule else "",
+            opened_at=format_instant(alert.opened_at),
+            resolved_at=format_instant(alert.resolved_at) if alert.resolved_at else None,
+        )
 
 
 def alert_key(destination_id: str, rule: str, threshold: float) -> str:

@@ -1,11 +1,10 @@
 """One event for one subscription: what is remembered of its delivery, and what follows an attempt."""
 
 from enum import StrEnum
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.domain.instants import DAY, MINUTE, SECOND, format_instant, within
+from shared.domain.instants import DAY, MINUTE, SECOND, within
 
 RETRY_DELAYS = (15.0, 60.0, 300.0)
 """Seconds before each further attempt; after the last it is given up."""
@@ -42,16 +41,6 @@ class AlertDelivery(BaseModel):
     @property
     def key(self) -> str:
         return delivery_key(self.event_id, self.subscription_id)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "eventId": self.event_id,
-            "subscriptionId": self.subscription_id,
-            "state": str(self.state),
-            "attempts": self.attempts,
-            "lastAttemptAt": format_instant(self.last_attempt_at) if self.last_attempt_at else None,
-            "error": self.error or None,
-        }
 
 
 def delivery_key(event_id: str, subscription_id: str) -> str:

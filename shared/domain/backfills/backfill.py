@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from shared.domain.backfills.upload import UploadOrder
 from shared.domain.configuration.model import RequestedBackfill
@@ -92,8 +91,8 @@ class Slice:
     slice lies behind it, from 0 to 1.
 
     Only the pointer with the current `sequence` may work on it: one that was replaced, for it seemed lost, is outdated.
-    `note`: what keeps it from going on, or, of one that is `done`, why it failed. `tally`: what its kind of work counts
-    besides.
+    `note`: what keeps it from going on, or slows it; of one that is `done`, why it failed. `tally`: what its kind of
+    work counts besides.
     """
 
     backfill_id: str
@@ -112,13 +111,13 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`share` is from 0 to 1, `rate` in members a second, `seconds_left` None where there is nothing to go by."""
+    """`share` is from 0 to 1, `seconds_left` None where there is nothing to go by."""
 
     members: int
     exported: int
     undelivered: int
     share: float
-    rate: float
+    members_per_second: float
     seconds_left: float | None
 
     @classmethod
@@ -134,19 +133,9 @@ class Progress:
             exported=sum(part.exported for part in slices),
             undelivered=sum(part.undelivered for part in slices),
             share=share,
-            rate=members / seconds if seconds > 0 else 0.0,
+            members_per_second=members / seconds if seconds > 0 else 0.0,
             seconds_left=seconds * (1 - share) / share if share > 0 and not backfill.finished else None,
         )
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "members": self.members,
-            "exported": self.exported,
-            "undelivered": self.undelivered,
-            "share": round(self.share, 3),
-            "membersPerSecond": round(self.rate, 1),
-            "secondsLeft": None if self.seconds_left is None else round(self.seconds_left),
-        }
 
 
 def calls_for(backfill: Backfill, state: ProfileState, target: Target) -> bool:

@@ -1,11 +1,9 @@
 """An upload as its owner sees it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from shared.domain.backfills.backfill import Backfill, BackfillState, Slice
 from shared.domain.backfills.upload import UploadOrder, UploadTally
-from shared.domain.instants import format_instant
 from shared.domain.profile.memberships import AudienceKey
 
 
@@ -49,30 +47,3 @@ class Upload:
             finished_at=backfill.finished_at,
             note=note,
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """Times as ISO 8601; `committedAt` is also the time of its changes."""
-        namespace, audience_id = self.audience
-        order, tally = self.order, self.tally
-        times = {
-            "createdAt": self.created_at,
-            "committedAt": order.time,
-            "startedAt": self.started_at,
-            "finishedAt": self.finished_at,
-        }
-        return {
-            "id": self.id,
-            "audience": {"namespace": namespace, "id": audience_id},
-            "state": str(self.state),
-            "replace": order.replace,
-            "force": order.force,
-            "bytes": order.size,
-            "lines": tally.lines,
-            "accepted": tally.accepted,
-            "bad": tally.bad,
-            "badLines": [{"line": each.line, "reason": each.reason} for each in tally.bad_lines],
-            "exits": tally.exits,
-            "share": round(self.share, 3),
-            **{name: format_instant(at) if at else None for name, at in times.items()},
-            "note": self.note or None,
-        }

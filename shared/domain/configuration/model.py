@@ -1,7 +1,7 @@
 """What people configure: audiences, destinations and what is activated to each. One declarative file describes it."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +20,7 @@ from shared.domain.instants import parse_instant
 from shared.domain.namespaces import parse_namespace
 from shared.domain.problems import describe_problems
 from shared.domain.profile.memberships import AudienceKey
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, NotConfiguredError
 
 AUDIENCES_PER_DATAFLOW = 250
 ATTRIBUTES_PER_DATAFLOW = 50
@@ -168,6 +168,9 @@ class Dataflow(_Model):
     enabled: bool = True
 
 
+Entry = TypeVar("Entry", Audience, Destination, Dataflow)
+
+
 class ConfigurationFile(_Model):
     """The declarative file of `python -m local apply`."""
 
@@ -237,6 +240,18 @@ class Configuration(_Model):
     pauses: dict[str, Pause] = Field(default_factory=dict)
     requested_backfills: list[RequestedBackfill] = Field(default_factory=list)
 
+    def audience(self, key: AudienceKey) -> Audience:
+        """Raises NotConfiguredError."""
+        return _found("audience", (each for each in self.audiences if each.key == key))
+
+    def destination(self, destination_id: str) -> Destination:
+        """Raises NotConfiguredError."""
+        return _found("destination", (each for each in self.destinations if each.id == destination_id))
+
+    def dataflow(self, destination_id: str) -> Dataflow:
+        """That of the destination. Raises NotConfiguredError."""
+        return _found("dataflow", (each for each in self.dataflows if each.id == destination_id))
+
 
 def parse_configuration_file(document: Any) -> ConfigurationFile:
     """Check a declarative file. Raises ConfigurationError, a line for each problem with the path of its place."""
@@ -244,6 +259,12 @@ def parse_configuration_file(document: Any) -> ConfigurationFile:
         return ConfigurationFile.model_validate(document)
     except ValidationError as error:
         raise ConfigurationError("\n".join(describe_problems(error))) from None
+
+
+def _found(kind: str, entries: Iterator[Entry]) -> Entry:
+    for entry in entries:
+        return entry
+    raise NotConfiguredError(kind)
 
 
 def _unique(path: str, keys: Sequence[str | AudienceKey]) -> None:

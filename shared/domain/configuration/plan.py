@@ -1,7 +1,7 @@
 """From the configuration there is and a declarative file to the configuration there will be, and what that changes."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from shared.domain.configuration.backfill_requests import plan_backfills
 from shared.domain.configuration.model import (
@@ -13,6 +13,7 @@ from shared.domain.configuration.model import (
     ConfigurationFile,
     Dataflow,
     Destination,
+    Entry,
     MappedAudience,
     RequestedBackfill,
 )
@@ -21,7 +22,6 @@ from shared.errors import ConfigurationError
 
 Action = Literal["created", "changed", "unchanged", "removed", "kept, not in the file"]
 CHANGING: frozenset[Action] = frozenset({"created", "changed", "removed"})
-Entry = TypeVar("Entry", Audience, Destination, Dataflow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,18 @@ class Plan:
     @property
     def changes_something(self) -> bool:
         return any(change.action in CHANGING for change in self.changes)
+
+    @property
+    def creates_something(self) -> bool:
+        return any(change.action == "created" for change in self.changes)
+
+    @property
+    def summary(self) -> list[str]:
+        """What changes, a line each."""
+        changes = [change for change in self.changes if change.action in CHANGING]
+        return [f"{change.kind} {change.id} {change.action}" for change in changes] + [
+            f"backfill {backfill.id} requested" for backfill in self.backfills
+        ]
 
 
 def plan_changes(current: Configuration, wanted: ConfigurationFile, now_ms: int, *, prune: bool = False) -> Plan:
@@ -81,7 +93,8 @@ def plan_changes(current: Configuration, wanted: ConfigurationFile, now_ms: int,
     return planned
 
 
-def _identity(entry: Audience | Destination | Dataflow) -> tuple[str, ...]:
+def identity_of(entry: Audience | Destination | Dataflow) -> tuple[str, ...]:
+    """What tells the entry from others of its kind."""
     return entry.key if isinstance(entry, Audience) else (entry.id,)
 
 
@@ -89,8 +102,8 @@ def _merged(
     kind: str, current: list[Entry], wanted: list[Entry], changes: list[PlannedChange], prune: bool
 ) -> list[Entry]:
     """The entries there will be; what happens to each is added to `changes`."""
-    before = {_identity(entry): entry for entry in current}
-    named = {_identity(entry): entry for entry in wanted}
+    before = {identity_of(entry): entry for entry in current}
+    named = {identity_of(entry): entry for entry in wanted}
     for identity, entry in named.items():
         there = before.get(identity)
         action: Action = "created" if there is None else "unchanged" if there == entry else "changed"

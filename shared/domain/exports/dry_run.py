@@ -1,10 +1,8 @@
 """What a change would export and what not, and why: by the very functions that decide it for real, on a copy."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
 
 from shared.domain.configuration.targets import Target, Targets
 from shared.domain.exports.consent import apply_change, consents
@@ -12,7 +10,6 @@ from shared.domain.exports.decision import BACKFILL, NO_CONSENT, unconcerned
 from shared.domain.exports.export import Export, current_export
 from shared.domain.exports.transition import transition
 from shared.domain.exports.undelivered import Undelivered
-from shared.domain.instants import format_instant
 from shared.domain.profile.change import ProfileChange
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile.state import ProfileState
@@ -45,18 +42,6 @@ class DryRunVerdict:
             return "nothing"
         return "sent" if self.held_back is None else "parked"
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "destinationId": self.destination_id,
-            "outcome": self.outcome,
-            "why": list(self.why),
-            "heldBack": self.held_back,
-            "export": None if self.export is None else _export_json(self.export),
-            "realizedIn": [_audience_json(audience) for audience in self.realized],
-            "left": [_audience_json(audience) for audience in self.left],
-            "undelivered": None if self.undelivered is None else self.undelivered.to_json(),
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
@@ -74,16 +59,6 @@ class DryRun:
     @property
     def exports(self) -> list[Export]:
         return [verdict.export for verdict in self.verdicts if verdict.export is not None]
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "profileId": self.profile_id,
-            "at": format_instant(self.at),
-            "profileVersion": self.version,
-            "altered": self.altered,
-            "problems": self.problems,
-            "destinations": [verdict.to_json() for verdict in self.verdicts],
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +123,3 @@ def _verdicts(
             )
         )
     return sorted(verdicts, key=lambda verdict: verdict.destination_id)
-
-
-def _export_json(export: Export) -> dict[str, Any]:
-    return {
-        "messageId": export.message_id,
-        "reasons": list(export.reasons),
-        "applicationProperties": export.application_properties,
-        "body": json.loads(export.body),
-    }
-
-
-def _audience_json(audience: AudienceKey) -> dict[str, str]:
-    namespace, audience_id = audience
-    return {"namespace": namespace, "id": audience_id}

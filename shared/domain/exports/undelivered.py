@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
 from shared.domain.exports.export import Export
-from shared.domain.instants import SECOND, format_instant, within
-from shared.domain.profile_key import profile_key
+from shared.domain.instants import SECOND, within
 
 
 class UndeliveredState(StrEnum):
@@ -48,23 +46,6 @@ class Undelivered:
     last_failed_at: int
     last_error: str
     permanent: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """For people; `profileKey` names the row together with `destinationId`. Times are ISO 8601."""
-        return {
-            "destinationId": self.destination_id,
-            "profileKey": profile_key(self.profile_id),
-            "profileId": self.profile_id,
-            "state": str(self.state),
-            "profileVersion": self.version,
-            "reasons": list(self.reasons),
-            "occurredAt": format_instant(self.occurred_at),
-            "attempts": self.attempts,
-            "firstFailedAt": format_instant(self.first_failed_at),
-            "lastFailedAt": format_instant(self.last_failed_at),
-            "lastError": self.last_error,
-            "permanent": self.permanent,
-        }
 
 
 @dataclass(frozen=True, slots=True)

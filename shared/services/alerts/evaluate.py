@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from shared.domain.alerts.alert import Alert, AlertEvent, alert_key, alert_outdated, next_state
+from shared.domain.alerts.alert import Alert, AlertEvent, AlertView, alert_key, alert_outdated, next_state
 from shared.domain.alerts.delivery import AlertDelivery, delivery_outdated, delivery_overdue, exhausted, given_up
 from shared.domain.alerts.rules import RULES, Facts, RuleState
 from shared.domain.alerts.subscription import AlertSubscription
@@ -113,7 +113,7 @@ class EvaluateAlerts:
     async def _tell(self, stored: Stored[Alert], subscriptions: list[AlertSubscription], outcome: AlertRun) -> None:
         while (event := stored.item.unannounced) is not None:
             alert = stored.item
-            outcome.told.append({"event": str(event), **alert.to_json()})
+            outcome.told.append({"event": str(event), **AlertView.of(alert).model_dump(by_alias=True)})
             body = _body(alert, event)
             for subscription in subscriptions:
                 if subscription.wants(alert):
@@ -167,4 +167,5 @@ def _body(alert: Alert, event: AlertEvent) -> str:
     """As the alert was when it opened, also where it is over by then: the same text whenever it is told."""
     at = alert.opened_at if event == AlertEvent.OPENED else alert.resolved_at
     told = alert.model_copy(update={"resolved_at": 0}) if event == AlertEvent.OPENED else alert
-    return cloud_event(alert.event_id(event), str(event), alert.destination_id, at, told.to_json())
+    data = AlertView.of(told).model_dump(by_alias=True)
+    return cloud_event(alert.event_id(event), str(event), alert.destination_id, at, data)

@@ -11,6 +11,7 @@ from shared.ports.alerts import AlertStore, Stored, WebhookAnswer
 from shared.ports.connections import SecretStore
 from shared.ports.time import Clock
 from shared.services.alerts.deliver import DeliverAlerts
+from shared.services.configuration.edit import Check, unchecked
 
 MOST = 100
 """How many subscriptions there may be."""
@@ -77,7 +78,7 @@ class AlertSubscriptions:
         return CreatedSubscription(subscription, secret)
 
     async def change(
-        self, subscription_id: str, details: SubscriptionDetails, check: Callable[[AlertSubscription], None]
+        self, subscription_id: str, details: SubscriptionDetails, check: Check = unchecked
     ) -> AlertSubscription:
         """The subscription with other details and the same secret, unless `check` raises for the one there is.
 
@@ -90,7 +91,7 @@ class AlertSubscriptions:
         await self._rows.save(stored)
         return stored.item
 
-    async def delete(self, subscription_id: str, check: Callable[[AlertSubscription], None]) -> None:
+    async def delete(self, subscription_id: str, check: Check = unchecked) -> None:
         """Its secret goes, too, and what waits to be delivered. Raises as `change` does, and SecretError."""
         stored = await self._load(subscription_id)
         check(stored.item)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Progress, Slice
+from shared.domain.backfills.standstill import STALLED_AFTER
 from shared.domain.configuration.model import Configuration
 from shared.domain.instants import DAY, MINUTE, SECOND, format_instant
 from shared.errors import ConflictError, NoSuchBackfillError
@@ -17,7 +18,6 @@ from shared.ports.time import Clock
 from shared.ports.uploads import UploadFiles
 from shared.services.configuration.cache import ConfigurationCache
 
-STALLED_AFTER = 3 * MINUTE
 HISTORY = 30 * DAY
 WRITING_TAKES = 60 * MINUTE
 """A write of an upload's file that began in time may end so much later, and bring back what was deleted before."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from shared.domain.backfills.backfill import Backfill, BackfillKind, Slice
+from shared.domain.backfills.standstill import LIVE_CHANGES_FIRST
 from shared.domain.instants import SECOND
 from shared.errors import ConflictError
 from shared.ports.backfills import BackfillStore, SlicePointer, SliceQueue, StoredSlice
@@ -119,8 +120,10 @@ class WorkSlices:
             async with self._turns:
                 began = self._clock()
                 step = await work.step()
-                await self._give_way(began, step.exported)
+                gave_way = await self._give_way(began, step.exported)
             part = _advanced(part, step)
+            if gave_way and not part.done and not part.note:
+                part = replace(part, note=LIVE_CHANGES_FIRST)
             if part.done or step.hold:
                 await self._save(stored, part)
                 return SliceOutcome.DONE if part.done else SliceOutcome.WAITING
@@ -145,15 +148,19 @@ class WorkSlices:
             or self._clock() - saved.updated_at >= CHECKPOINT_SECONDS * SECOND
         )
 
-    async def _give_way(self, began: int, exported: int) -> None:
-        """Rest after a step, for the pace and for the changes that come in; the next slice rests with it."""
+    async def _give_way(self, began: int, exported: int) -> bool:
+        """Rest after a step, for the pace and for the changes that come in; the next slice rests with it. Whether there
+        are such changes.
+        """
         now = self._clock()
         self._paced_until = max(self._paced_until, began) + exported * self._export_takes
         rest = (self._paced_until - now) / SECOND
-        if self._traffic.busy:
+        busy = self._traffic.busy
+        if busy:
             rest = max(rest, YIELD_FACTOR * (now - began) / SECOND)
         if rest > 0:
             await self._sleep(rest)
+        return busy
 
 
 def _advanced(part: Slice, step: Step) -> Slice:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from shared.domain.configuration.model import Configuration
 from shared.domain.configuration.targets import Targets
 from shared.domain.exports.dry_run import DryRun, DryRunVerdict, Surroundings, dry_run, standing
-from shared.domain.exports.profile_view import ProfileView
 from shared.domain.exports.undelivered import Undelivered
 from shared.domain.messages.message import refuse_lone_surrogates
 from shared.domain.profile.change import InvalidChangeError, parse_change
+from shared.domain.profile.state import ProfileState
 from shared.domain.profile_key import profile_key
 from shared.errors import ProfileTooLargeError
 from shared.ports.profiles import ProfileStore
@@ -17,6 +17,15 @@ from shared.ports.time import Clock
 from shared.ports.undelivered import UndeliveredStore
 from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery.deliver import Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class KnownProfile:
+    """`key` is the hash of the profile's id. Of a tombstone there is nothing but its version and deletion."""
+
+    key: str
+    state: ProfileState
+    undelivered: list[Undelivered]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +36,7 @@ class ExplainProfile:
     delivery: Delivery
     clock: Clock
 
-    async def look_up(self, profile_id: str) -> ProfileView | None:
+    async def look_up(self, profile_id: str) -> KnownProfile | None:
         """All that is remembered of the profile; None if nothing is. Reads one row, and one for each destination.
 
         Raises StorageError.
@@ -36,7 +45,7 @@ class ExplainProfile:
         rows = await self._rows(profile_id, await self.configuration.current())
         if profile.etag is None and not rows:
             return None
-        return ProfileView(profile.key, profile.state, [rows[destination_id] for destination_id in sorted(rows)])
+        return KnownProfile(profile.key, profile.state, [rows[destination_id] for destination_id in sorted(rows)])
 
     async def dry_run(self, change: object | None, profile_id: str) -> DryRun:
         """What `change`, an item as in a message, would export now, and why or why not, for every destination.

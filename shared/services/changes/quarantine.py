@@ -1,6 +1,6 @@
 """What is in quarantine: shown, and put back on the queue once the cause is mended."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from dataclasses import dataclass
 
 from shared.errors import MessageTooLargeError, NotInQuarantineError
@@ -48,25 +48,32 @@ class ReplayQuarantined:
         await self.get(row_id)
         await self.quarantine.delete(row_id)
 
+    async def replay_one(self, row_id: str) -> None:
+        """Raises NotInQuarantineError, MessageTooLargeError, and StorageError as `replay` does."""
+        await self._put(await self.get(row_id))
+
     async def replay(self, row_ids: Iterable[str]) -> AsyncIterator[Replayed]:
         """Replay these rows, one after the other.
 
         Raises StorageError: the row it was at may then be on the queue and in quarantine, the later ones are as before.
         """
         for row_id in row_ids:
-            stored = await self.quarantine.get(row_id)
-            yield Replayed(row_id, str(NotInQuarantineError(row_id))) if stored is None else await self._put(stored)
+            yield await _outcome(row_id, self.replay_one(row_id))
 
     async def replay_all(self, reason: str | None = None) -> AsyncIterator[Replayed]:
         """Replay what `quarantined` finds: what comes back meanwhile is not replayed again. Raises as `replay` does."""
         async for stored in self.quarantined(reason):
-            yield await self._put(stored)
+            yield await _outcome(stored.row_id, self._put(stored))
 
-    async def _put(self, stored: StoredQuarantinedItem) -> Replayed:
-        try:
-            await self.changes.put(stored.raw)
-        except MessageTooLargeError as error:
-            return Replayed(stored.row_id, str(error))
+    async def _put(self, stored: StoredQuarantinedItem) -> None:
+        await self.changes.put(stored.raw)
         # Only now, so that a crash in between leaves the item twice, which does no harm, and not nowhere.
         await self.quarantine.delete(stored.row_id)
-        return Replayed(stored.row_id)
+
+
+async def _outcome(row_id: str, replaying: Awaitable[None]) -> Replayed:
+    try:
+        await replaying
+    except (NotInQuarantineError, MessageTooLargeError) as error:
+        return Replayed(row_id, str(error))
+    return Replayed(row_id)

@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.domain.exports.undelivered import UndeliveredState, retry_overdue
 from shared.domain.instants import MINUTE, SECOND, within
-from shared.errors import ConflictError, ExportTooLargeError, SendError
+from shared.errors import ConflictError, ExportTooLargeError, NotUndeliveredError, SendError
 from shared.ports.health import DestinationTrouble, HealthStore, RedriveRequest
 from shared.ports.time import Clock, Sleep
 from shared.ports.undelivered import StoredUndelivered, UndeliveredStore
@@ -101,8 +101,8 @@ class WatchDestinations:
         await self._health.request(asked)
         return asked
 
-    async def redrive_one(self, destination_id: str, profile_key: str) -> Attempt | None:
-        """Try one row now, whatever its state; None if there is no such row. Raises StorageError.
+    async def redrive_one(self, destination_id: str, profile_key: str) -> Attempt:
+        """Try one row now, whatever its state. Raises NotUndeliveredError, StorageError.
 
         A row that workers may count on is sent and left where it is, as the probe leaves it: while its destination is
         down or recovering, and where it was parked just now.
@@ -112,7 +112,7 @@ class WatchDestinations:
         began = self._clock()
         stored = await self._undelivered.load(destination_id, profile_key)
         if stored is None:
-            return None
+            raise NotUndeliveredError
         target = snapshot.targets.by_id.get(destination_id)
         paused = target is not None and not target.dataflow.enabled
         if paused or not (self._unsettled(trouble) or _parked_since(stored, began)):

@@ -1,18 +1,15 @@
 """Connect a destination to its hub: see whether it can be reached, then keep its key; and the same for another key.
 
-The configuration is not touched: whoever calls puts the authentication into the destination and applies that.
+The configuration is not touched: `manage` puts what comes of it into the destination and saves that.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
-from shared.domain.configuration.credentials import (
-    Credentials,
-    IdentityCredentials,
-    parse_connection_string,
-    sas_credentials,
-)
+from shared.domain.configuration.credentials import Credentials, IdentityCredentials, sas_credentials
+from shared.domain.configuration.given_connection import AppSetting, GivenConnection, NewKey, credentials_of
 from shared.domain.configuration.model import (
     Authentication,
     Destination,
@@ -20,18 +17,9 @@ from shared.domain.configuration.model import (
     SasAuthentication,
     SecretReference,
 )
-from shared.domain.namespaces import parse_namespace
-from shared.errors import ConfigurationError, ConnectionFailedError
+from shared.errors import ConfigurationError, ConnectionFailedError, SettingError
 from shared.ports.connections import ConnectionProblem, HubVerifier, SecretStore, Verified
 from shared.settings import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionRequest:
-    """Which hub to reach, and how; without a hub's name only its namespace is looked at."""
-
-    credentials: Credentials
-    event_hub_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +41,13 @@ class ConnectionReport:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """`authentication` is for the destination; its key is kept. `report` may tell of a problem where it was forced."""
+    """`members`: what the destination says of its connection from now on. A key that was given is kept by now.
 
-    authentication: Authentication
+    `report` may tell of a problem where it was forced.
+    """
+
+    members: dict[str, Any]
     report: ConnectionReport
-
-
-@dataclass(frozen=True, slots=True)
-class Rotated(Connected):
-    """`old_key_needed` is for how many seconds after the configuration was saved the old key must still be valid."""
-
-    old_key_needed: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,24 +69,78 @@ class ConnectDestinations:
         """Whether there is a place for keys; without one, destinations are connected by app settings or identities."""
         return self.secrets.writable
 
-    def credentials_of(self, setting: str) -> tuple[Credentials, str | None]:
-        """What an app setting holds, and the hub that it names, if it names one.
+    async def check(self, given: GivenConnection, event_hub_name: str | None) -> ConnectionReport:
+        """Look whether the hub can be reached and sent to; without its name, which hubs the namespace has. Stores
+        nothing, sends nothing.
 
-        Raises SettingError where there is none, ValueError for one that is no connection to Event Hubs.
+        Raises ConfigurationError for what is no connection, or one to a namespace that the app must not connect to.
         """
-        connection = self.setting(setting)
-        if connection.connection_string:
-            pasted = parse_connection_string(connection.connection_string, local_allowed=self.local)
-            return pasted.credentials, pasted.event_hub_name
-        return IdentityCredentials(connection.endpoint or "", connection.client_id), None
+        return await self._look(*self._credentials_of(given, event_hub_name))
 
-    async def check(self, request: ConnectionRequest) -> ConnectionReport:
-        """Look whether the hub can be reached and sent to. Stores nothing, sends nothing.
+    async def connect(
+        self, destination_id: str, given: GivenConnection, event_hub_name: str | None, *, force: bool = False
+    ) -> Connected:
+        """Check the connection, then keep its key. Without a hub's name it has to be one that names the hub.
 
-        Raises ConfigurationError for a namespace that the app must not connect to.
+        Unless `force`, raises ConnectionFailedError for one that does not work, and nothing is kept. Raises
+        ConfigurationError, SecretError, too.
         """
-        credentials = self._checked(request.credentials)
-        verifying = self._verify(credentials, request.event_hub_name)
+        credentials, hub = self._credentials_of(given, event_hub_name)
+        if hub is None:
+            hubs = (await self._look(credentials, None)).hubs
+            there_are = f"; there are {', '.join(hubs)}" if hubs else ""
+            raise ConfigurationError(f"/eventHubName: expected the name of an Event Hub{there_are}")
+        report = await self._require(credentials, hub, force=force)
+        if isinstance(given, AppSetting):
+            members: dict[str, Any] = {"connection": given.setting, "authentication": None}
+        else:
+            members = {"authentication": await self._authenticate(destination_id, credentials)}
+        return Connected(members | {"event_hub_name": hub}, report)
+
+    async def rotate(self, destination: Destination, given: NewKey, *, force: bool = False) -> Connected:
+        """The same for another key of a destination that has one.
+
+        The old key stays readable as an earlier version, for workers that still use the configuration before.
+        """
+        authentication = destination.authentication
+        if not isinstance(authentication, SasAuthentication):
+            how = f"by the app setting {destination.connection}" if authentication is None else "by a managed identity"
+            raise ConfigurationError(
+                f"destination {destination.id}: expected one with a key of its own, but it is connected {how}"
+            )
+        try:
+            credentials = sas_credentials(
+                authentication.namespace,
+                given.key_name or authentication.key_name,
+                given.key.get_secret_value(),
+                local_allowed=self.local,
+            )
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from None
+        report = await self._require(credentials, destination.event_hub_name, force=force)
+        return Connected({"authentication": await self._authenticate(destination.id, credentials)}, report)
+
+    async def forget(self, removed: Destination, left: Iterable[Destination]) -> bool:
+        """Delete the key that was kept for a destination which is removed, in all versions, and say whether that was
+        called for. Raises SecretError.
+        """
+        if not has_own_key(removed, left):
+            return False
+        await self.secrets.delete(hub_key_name(removed.id))
+        return True
+
+    def _credentials_of(self, given: GivenConnection, event_hub_name: str | None) -> tuple[Credentials, str | None]:
+        """And the hub's name as given, or as a connection string says it. Raises ConfigurationError."""
+        try:
+            credentials, named = credentials_of(given, self.setting, local_allowed=self.local)
+        except (ValueError, SettingError) as error:
+            raise ConfigurationError(f"/connection: {error}") from None
+        if event_hub_name and named and event_hub_name != named:
+            raise ConfigurationError("/eventHubName: expected the hub that the connection string names, or none")
+        return credentials, event_hub_name or named
+
+    async def _look(self, credentials: Credentials, event_hub_name: str | None) -> ConnectionReport:
+        verifying = self._verify(credentials, event_hub_name)
         verified, hubs = await asyncio.gather(verifying, self.verifier.list_hubs(credentials))
         hubs_problem = hubs if isinstance(hubs, ConnectionProblem) else None
         problem = verified if isinstance(verified, ConnectionProblem) else None
@@ -110,19 +148,22 @@ class ConnectDestinations:
             partitions=verified.partitions if isinstance(verified, Verified) else (),
             hubs=None if isinstance(hubs, ConnectionProblem) else hubs,
             hubs_problem=hubs_problem,
-            problem=problem if request.event_hub_name else hubs_problem,
+            problem=problem if event_hub_name else hubs_problem,
         )
 
-    async def require(self, request: ConnectionRequest, *, force: bool = False) -> ConnectionReport:
-        """The same; unless `force`, raises ConnectionFailedError where there is a problem."""
-        report = await self.check(request)
+    async def _verify(
+        self, credentials: Credentials, event_hub_name: str | None
+    ) -> Verified | ConnectionProblem | None:
+        return await self.verifier.verify(credentials, event_hub_name) if event_hub_name else None
+
+    async def _require(self, credentials: Credentials, event_hub_name: str, *, force: bool) -> ConnectionReport:
+        report = await self._look(credentials, event_hub_name)
         if report.problem is not None and not force:
             raise ConnectionFailedError(report.problem.kind, report.problem.message, report.hubs)
         return report
 
-    async def authenticate(self, destination_id: str, credentials: Credentials) -> Authentication:
-        """Keep the key, if there is one; how the destination finds it. Raises SecretError, ConfigurationError."""
-        credentials = self._checked(credentials)
+    async def _authenticate(self, destination_id: str, credentials: Credentials) -> Authentication:
+        """Keep the key, if there is one; how the destination finds it."""
         if isinstance(credentials, IdentityCredentials):
             return IdentityAuthentication(
                 type="managed-identity", namespace=credentials.namespace, client_id=credentials.client_id
@@ -137,61 +178,6 @@ class ConnectDestinations:
             key_hint=credentials.key_hint,
             key_fingerprint=credentials.key_fingerprint,
         )
-
-    async def connect(
-        self, destination_id: str, credentials: Credentials, event_hub_name: str, *, force: bool = False
-    ) -> Connected:
-        """Check the connection, then keep its key.
-
-        Unless `force`, raises ConnectionFailedError for one that does not work, and nothing is kept. Raises
-        ConfigurationError, SecretError, too.
-        """
-        report = await self.require(ConnectionRequest(credentials, event_hub_name), force=force)
-        return Connected(await self.authenticate(destination_id, credentials), report)
-
-    async def rotate(
-        self, destination: Destination, key: str, *, key_name: str | None = None, force: bool = False
-    ) -> Rotated:
-        """The same for another key of a destination that has one, of the same policy or of that with `key_name`.
-
-        The old key stays readable as an earlier version, for workers that still use the configuration before.
-        """
-        authentication = destination.authentication
-        if not isinstance(authentication, SasAuthentication):
-            how = f"by the app setting {destination.connection}" if authentication is None else "by a managed identity"
-            raise ConfigurationError(
-                f"destination {destination.id}: expected one with a key of its own, but it is connected {how}"
-            )
-        try:
-            credentials = sas_credentials(
-                authentication.namespace, key_name or authentication.key_name, key, local_allowed=self.local
-            )
-        except ValueError as error:
-            raise ConfigurationError(str(error)) from None
-        connected = await self.connect(destination.id, credentials, destination.event_hub_name, force=force)
-        return Rotated(connected.authentication, connected.report, self.old_key_needed)
-
-    async def forget(self, removed: Destination, left: Iterable[Destination]) -> bool:
-        """Delete the key that was kept for a destination which is removed, in all versions, and say whether that was
-        called for. Raises SecretError.
-        """
-        if not has_own_key(removed, left):
-            return False
-        await self.secrets.delete(hub_key_name(removed.id))
-        return True
-
-    async def _verify(
-        self, credentials: Credentials, event_hub_name: str | None
-    ) -> Verified | ConnectionProblem | None:
-        return await self.verifier.verify(credentials, event_hub_name) if event_hub_name else None
-
-    def _checked(self, credentials: Credentials) -> Credentials:
-        """The same with the namespace spelt out: nobody may have the app connect just anywhere."""
-        try:
-            namespace = parse_namespace(credentials.namespace, local_allowed=self.local)
-        except ValueError as error:
-            raise ConfigurationError(f"namespace: {error}") from None
-        return replace(credentials, namespace=namespace)
 
 
 def _secret_of(destination: Destination) -> str | None:

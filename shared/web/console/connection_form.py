@@ -4,10 +4,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from shared.domain.configuration.given_connection import ConnectionCheck
 from shared.domain.problems import describe_problems
 from shared.errors import ConfigurationError, ConnectionFailedError, SecretError
-from shared.services.destinations.connect import ConnectDestinations, ConnectionRequest
-from shared.web.api.models.connections import ConnectionCheck, ConnectionReportView, credentials_of
+from shared.services.destinations.connect import ConnectDestinations
+from shared.views.connections import ConnectionReportView
 from shared.web.console.forms import Form
 from shared.web.console.problems_by_field import Problems, by_field
 
@@ -65,8 +66,7 @@ async def tested(form: Form, service: ConnectDestinations, event_hub_name: str |
     Raises ValidationError, ConfigurationError.
     """
     given = given_in(form, event_hub_name)
-    credentials, hub = credentials_of(given.connection, service, given.event_hub_name)
-    return ConnectionReportView.of(await service.check(ConnectionRequest(credentials, hub)))
+    return ConnectionReportView.model_validate(await service.check(given.connection, given.event_hub_name))
 
 
 def problems_of(error: Exception, form: Form) -> Problems:
@@ -77,15 +77,8 @@ def problems_of(error: Exception, form: Form) -> Problems:
             field = "connection_string" if form.text("way") == "connection-string" else "setting"
         return {field: [str(error)], "": ["the connection does not work, so nothing was kept"]}
     if isinstance(error, ValidationError):
-        return by_field([_without_kind(line) for line in describe_problems(error)], _FIELDS)
+        return by_field(describe_problems(error), _FIELDS)
     return by_field(str(error).splitlines(), _FIELDS)
-
-
-def _without_kind(line: str) -> str:
-    """pydantic puts the type that it took the connection for behind it."""
-    for kind in _MEMBERS:
-        line = line.replace(f"/connection/{kind}/", "/connection/", 1)
-    return line
 
 
 def values_of(form: Form) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.domain.alerts.alert import AlertView
 from shared.domain.alerts.delivery import PATIENCE, RETRY_DELAYS
 from shared.domain.alerts.subscription import SubscriptionDetails, webhook_secret_name
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState
@@ -22,6 +23,7 @@ from shared.ports.undelivered import StoredUndelivered, UndeliveredCount
 from shared.services.alerts.deliver import DeliveryOutcome
 from shared.services.alerts.evaluate import AlertRun
 from shared.services.alerts.subscriptions import AlertSubscriptions, CreatedSubscription
+from shared.views.alerts import AlertDeliveryView
 from tests.kit.builders import NOW, configuration
 from tests.kit.world import CACHE_SECONDS, DOCUMENT, World
 
@@ -172,7 +174,7 @@ async def test_dead_rows_among_too_many_to_count(
     found["d"] = UndeliveredCount({"parked": 9, "dead": dead}, complete=complete)
     await evaluate(world)
     (alert,) = await world.worker.evaluate_alerts.alerts()
-    assert alert.to_json()["state"] == state
+    assert AlertView.of(alert).state == state
 
 
 async def test_thresholds_of_a_subscription_are_its_own(world: World) -> None:
@@ -323,7 +325,7 @@ async def test_a_delivery_is_retried_then_given_up(world: World) -> None:
     assert world.clock() - began == sum(RETRY_DELAYS) * SECOND
     assert list(RETRY_DELAYS) == [15, 60, 300]
     (delivery,) = await world.worker.evaluate_alerts.deliveries()
-    assert delivery.to_json() | {"lastAttemptAt": ""} == {
+    assert AlertDeliveryView.model_validate(delivery).document() | {"lastAttemptAt": ""} == {
         "eventId": delivery.event_id,
         "subscriptionId": created.subscription.id,
         "state": "failed",

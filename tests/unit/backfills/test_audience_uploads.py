@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared.domain.backfills.backfill import BackfillState
+from shared.domain.backfills.standstill import STALLED_AFTER
 from shared.domain.backfills.upload import BadLine
 from shared.domain.backfills.upload_view import Upload
 from shared.domain.configuration.model import Audience, Configuration
@@ -21,11 +22,12 @@ from shared.errors import (
     UploadRefusedError,
     UploadTooLargeError,
 )
-from shared.services.backfills.planner import HISTORY, STALLED_AFTER
+from shared.services.backfills.planner import HISTORY
 from shared.services.backfills.slices import SliceOutcome
 from shared.services.backfills.upload_members import SETTLES_AT_LAST
 from shared.services.backfills.uploads import MOST_POSTED_BYTES, AudienceUploads
 from shared.services.changes.export import InboundMessage
+from shared.views.uploads import UploadView
 from tests.kit.builders import NOW, item, membership
 from tests.kit.fakes import MemoryChangesQueue
 from tests.kit.world import World
@@ -107,7 +109,8 @@ async def test_a_small_file_is_taken_at_once_and_its_lines_become_members(world:
     entry = stored.state.memberships[AUDIENCE]
     assert (entry.time, entry.valid_until) == (committed_at, "2026-05-01T00:00:00Z")
     assert entry.last_qualification_time == format_instant(committed_at)
-    assert done.to_json() == {
+    shown = UploadView.of(done).document()
+    assert shown == {
         "id": "upload-2026-01-11T220000Z-00000001",
         "audience": {"namespace": "ups", "id": "list"},
         "state": "done",
@@ -123,7 +126,7 @@ async def test_a_small_file_is_taken_at_once_and_its_lines_become_members(world:
         "createdAt": "2026-01-11T22:00:00Z",
         "committedAt": "2026-01-11T22:00:00Z",
         "startedAt": "2026-01-11T22:00:00Z",
-        "finishedAt": done.to_json()["finishedAt"],
+        "finishedAt": shown["finishedAt"],
         "note": None,
     }
     assert world.uploads.files == {}

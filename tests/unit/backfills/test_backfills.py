@@ -5,14 +5,16 @@ from typing import Any
 import pytest
 
 from shared.domain.backfills.backfill import BackfillState, Slice
+from shared.domain.backfills.standstill import STALLED_AFTER
 from shared.domain.configuration.model import parse_configuration_file
 from shared.domain.instants import DAY, MINUTE
 from shared.domain.profile_key import INDEX_BUCKETS, profile_key
 from shared.errors import NoSuchBackfillError, StorageError
 from shared.ports.backfills import SlicePointer, StoredSlice
-from shared.services.backfills.planner import HISTORY, STALLED_AFTER
+from shared.services.backfills.planner import HISTORY
 from shared.services.backfills.slices import BUDGET_SECONDS, SliceOutcome
 from shared.services.configuration.apply import apply_configuration
+from shared.views.backfills import ProgressView
 from tests.kit.builders import destination, item, membership
 from tests.kit.world import World
 
@@ -422,7 +424,7 @@ async def test_progress_says_how_far_it_is(world: World) -> None:
     await world.clock.sleep(42)
     (stored,) = world.backfills.rows.values()
     progress = await world.worker.plan_backfills.progress(stored.backfill)
-    assert progress.to_json() == {
+    assert ProgressView.model_validate(progress).document() == {
         "members": 21,
         "exported": 1,
         "undelivered": 0,

@@ -15,6 +15,7 @@ from shared.domain.instants import SECOND, format_instant
 from shared.domain.profile_key import profile_key
 from shared.errors import SendError
 from shared.ports.health import DestinationTrouble
+from shared.views.profiles import DryRunView, ProfileDocument
 from tests.kit.builders import NOW, at, configuration, destination, ids, item, membership, told
 from tests.kit.world import World
 
@@ -238,7 +239,8 @@ async def test_a_destination_that_this_worker_found_down_would_get_it_parked(wor
 
 
 async def test_a_dry_run_is_plain_json(world: World) -> None:
-    document = (await foreseen(world, item("p", 1, segmentMembership=membership(1), attributes={"x": 1}))).to_json()
+    run = await foreseen(world, item("p", 1, segmentMembership=membership(1), attributes={"x": 1}))
+    document = DryRunView.of(run).document()
     assert json.loads(json.dumps(document)) == document
     (to_d, *_, to_h) = document["destinations"]
     assert (document["profileId"], document["at"], document["problems"]) == ("p", format_instant(NOW), [])
@@ -261,10 +263,10 @@ async def test_a_profile_for_people(world: World) -> None:
         item("p", 2, segmentMembership=memberships, attributes={"x": {"y": None, "z": [1]}}, identityMap=ids("1"))
     )
 
-    view = await world.worker.explain_profile.look_up("p")
+    known = await world.worker.explain_profile.look_up("p")
 
-    assert view is not None
-    document = json.loads(json.dumps(view.to_json()))
+    assert known is not None
+    document = ProfileDocument.of(known).document()
     (row,) = document.pop("undelivered")
     assert document == {
         "profileId": "p",
@@ -301,7 +303,7 @@ async def test_who_is_not_known_and_who_was_forgotten(world: World) -> None:
     await world.handle(item("p", 2, deleted=True), message_id="m2")
     leaving = await world.worker.explain_profile.look_up("p")
     assert leaving is not None
-    assert leaving.to_json()["deletion"] == {
+    assert ProfileDocument.of(leaving).deletion == {
         "deletedAt": at(2),
         "savedAt": format_instant(NOW),
         "phase": "leaving",
@@ -310,6 +312,6 @@ async def test_who_is_not_known_and_who_was_forgotten(world: World) -> None:
     await world.handle(item("q", 2, deleted=True), message_id="m3")
     tombstone = await world.worker.explain_profile.look_up("q")
     assert tombstone is not None
-    document = tombstone.to_json()
+    document = ProfileDocument.of(tombstone).document()
     assert (document["profileId"], document["attributes"], document["segmentMembership"]) == ("q", {}, {})
     assert document["deletion"]["phase"] == "done"

@@ -7,11 +7,12 @@ import pytest
 
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.profile_key import profile_key
-from shared.errors import ConflictError, ExportTooLargeError
+from shared.errors import ConflictError, ExportTooLargeError, NotUndeliveredError
 from shared.ports.health import DestinationTrouble, RedriveRequest
 from shared.ports.undelivered import StoredUndelivered
 from shared.services.delivery.retry import Attempt
 from shared.services.delivery.watch import FAILURES_TO_STOP_AT
+from shared.views.undelivered import UndeliveredCountView
 from tests.kit.builders import NOW, configuration, item, membership, told
 from tests.kit.world import CACHE_SECONDS, DOCUMENT, World
 
@@ -59,7 +60,8 @@ async def watch(world: World, after_seconds: float = 30) -> dict[str, dict[str, 
 
 async def test_one_row_is_tried_whatever_its_state(world: World) -> None:
     redrive = world.worker.watch_destinations.redrive_one
-    assert await redrive("d", KEY) is None
+    with pytest.raises(NotUndeliveredError):
+        await redrive("d", KEY)
     await fail(world)
     assert await redrive("d", KEY) == Attempt.FAILED
     assert await redrive("d", KEY) == Attempt.FAILED
@@ -239,7 +241,7 @@ async def test_what_is_undelivered_is_listed_and_counted(world: World) -> None:
     assert second.next is None
     assert (await exports.get("d", KEY), await exports.get("e", KEY)) == (world.undelivered.rows["d", KEY][0], None)
     counts = await exports.counts()
-    assert {destination_id: count.to_json() for destination_id, count in counts.items()} == {
+    assert {destination_id: UndeliveredCountView.of(count).document() for destination_id, count in counts.items()} == {
         "d": {"states": {"dead": 2}, "total": 2, "complete": True},
         "e": {"states": {}, "total": 0, "complete": True},
     }

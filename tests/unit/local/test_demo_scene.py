@@ -41,10 +41,10 @@ def played(exported: dict[str, dict[str, int]], came_back: int, undelivered: int
 
 @pytest.fixture(autouse=True)
 def no_backfills(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def look(_relay: Any) -> list[Any]:
+    async def none(_scene: scene.Scene) -> list[Any]:
         return []
 
-    monkeypatch.setattr(scene, "look", look)
+    monkeypatch.setattr(scene.Scene, "backfills", none)
     monkeypatch.setattr(scene, "_DEADLINE_SECONDS", 0.1)
 
 

@@ -1,32 +1,27 @@
 """Alerts, and who hears of them."""
 
-from collections.abc import Callable
-from typing import Annotated
+from fastapi import APIRouter, Request, Response
 
-from fastapi import APIRouter, Path, Request, Response
-
+from shared.domain.alerts.alert import AlertView
 from shared.domain.alerts.rules import RULES
-from shared.domain.alerts.subscription import AlertSubscription
-from shared.web.api.models.alerts import (
+from shared.views.alerts import (
     AlertDeliveryView,
     AlertList,
     AlertSubscriptionList,
     AlertSubscriptionResource,
-    AlertView,
     CreatedAlertSubscription,
     RuleView,
     TestedView,
 )
-from shared.web.api.resources import tagged
 from shared.web.context import AppServices
-from shared.web.etags import check_preconditions, etag_of
+from shared.web.etags import if_matching, tagged
 from shared.web.guarded import GuardedRoute, needs, note
+from shared.web.parameters import SubscriptionId
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
 
 router = APIRouter(prefix="/api", tags=["alerts"], route_class=GuardedRoute)
 
-Id = Annotated[str, Path(description="The subscription's id", pattern=r"^[A-Za-z0-9-]{1,64}$")]
 _MANAGE = needs(Permission.MANAGE_DESTINATIONS)
 _CHANGE = needs(Permission.MANAGE_DESTINATIONS, preconditions=True)
 _SUBSCRIPTIONS = "/alert-subscriptions"
@@ -39,12 +34,9 @@ async def list_alerts(services: AppServices) -> AlertList:
     alerts = await services.evaluate_alerts.alerts()
     deliveries = await services.evaluate_alerts.deliveries()
     return AlertList(
-        alerts=[AlertView.model_validate(each.to_json()) for each in alerts],
-        deliveries=[AlertDeliveryView.model_validate(each.to_json()) for each in deliveries[:_SHOWN_DELIVERIES]],
-        rules=[
-            RuleView(id=rule.id, description=rule.description, unit=rule.unit, threshold=rule.threshold)
-            for rule in RULES.values()
-        ],
+        alerts=[AlertView.of(each) for each in alerts],
+        deliveries=[AlertDeliveryView.model_validate(each) for each in deliveries[:_SHOWN_DELIVERIES]],
+        rules=[RuleView.model_validate(rule) for rule in RULES.values()],
     )
 
 
@@ -72,7 +64,7 @@ async def create_alert_subscription(
 
 @router.get(_SUBSCRIPTIONS + "/{subscription_id}", summary="Get a subscription to alerts", openapi_extra=_MANAGE)
 async def get_alert_subscription(
-    services: AppServices, response: Response, subscription_id: Id
+    services: AppServices, response: Response, subscription_id: SubscriptionId
 ) -> AlertSubscriptionResource:
     subscription = await services.alert_subscriptions.get(subscription_id)
     tagged(response, subscription)
@@ -81,12 +73,16 @@ async def get_alert_subscription(
 
 @router.put(_SUBSCRIPTIONS + "/{subscription_id}", summary="Change a subscription to alerts", openapi_extra=_CHANGE)
 async def put_alert_subscription(
-    services: AppServices, request: Request, response: Response, subscription_id: Id, written: AlertSubscriptionResource
+    services: AppServices,
+    request: Request,
+    response: Response,
+    subscription_id: SubscriptionId,
+    written: AlertSubscriptionResource,
 ) -> AlertSubscriptionResource:
     """Its secret stays. An alert that opened by another threshold is over for it: it hears of no end."""
     if written.id not in {"", subscription_id}:
         raise ProblemError(422, "/id: expected the id in the path, or none")
-    changed = await services.alert_subscriptions.change(subscription_id, written.details, _unless_changed(request))
+    changed = await services.alert_subscriptions.change(subscription_id, written.details, if_matching(request))
     tagged(response, changed)
     return AlertSubscriptionResource.of(changed)
 
@@ -97,18 +93,16 @@ async def put_alert_subscription(
     status_code=204,
     openapi_extra=_CHANGE,
 )
-async def delete_alert_subscription(services: AppServices, request: Request, subscription_id: Id) -> None:
+async def delete_alert_subscription(services: AppServices, request: Request, subscription_id: SubscriptionId) -> None:
     """With its secret; what waits to be delivered is given up."""
-    await services.alert_subscriptions.delete(subscription_id, _unless_changed(request))
+    await services.alert_subscriptions.delete(subscription_id, if_matching(request))
 
 
 @router.post(_SUBSCRIPTIONS + "/{subscription_id}/test", summary="Send a test event", openapi_extra=_MANAGE)
-async def test_alert_subscription(services: AppServices, request: Request, subscription_id: Id) -> TestedView:
+async def test_alert_subscription(
+    services: AppServices, request: Request, subscription_id: SubscriptionId
+) -> TestedView:
     """At once and once only; the answer says what the receiver answered."""
     tested = TestedView.of(await services.alert_subscriptions.test(subscription_id))
-    note(request, "delivered" if tested.delivered else f"not delivered: {tested.problem}")
+    note(request, tested.summary)
     return tested
-
-
-def _unless_changed(request: Request) -> Callable[[AlertSubscription], None]:
-    return lambda subscription: check_preconditions(request, etag_of(subscription))

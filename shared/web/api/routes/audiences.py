@@ -1,24 +1,17 @@
 """The catalog of audiences."""
 
-from typing import Annotated
+from fastapi import APIRouter, Request, Response
 
-from fastapi import APIRouter, Path, Query, Request, Response
-
-from shared.domain.configuration.model import Audience, Configuration, ConfigurationFile
-from shared.domain.profile.memberships import AudienceKey
-from shared.services.configuration.edit import as_file
-from shared.web.api.models.views import AudienceList, AudienceResource
-from shared.web.api.resources import delete_entries, find, put_entry, tagged
+from shared.domain.configuration.model import Audience
+from shared.views.configuration import AudienceList, AudienceResource
 from shared.web.context import AppServices
-from shared.web.etags import check_preconditions, etag_of
-from shared.web.guarded import GuardedRoute, needs
+from shared.web.etags import if_matching, tagged
+from shared.web.guarded import GuardedRoute, needs, note
+from shared.web.parameters import AudienceId, Namespace
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
 
 router = APIRouter(prefix="/api/audiences", tags=["audiences"], route_class=GuardedRoute)
-
-AudienceId = Annotated[str, Path(description="The audience's id", min_length=1, max_length=512)]
-Namespace = Annotated[str, Query(description="The audience's namespace", min_length=1, max_length=512)]
 
 
 @router.get("", summary="List the catalog", openapi_extra=needs(Permission.VIEW_SEGMENTS))
@@ -30,7 +23,7 @@ async def list_audiences(services: AppServices) -> AudienceList:
 async def get_audience(
     services: AppServices, response: Response, audience_id: AudienceId, namespace: Namespace = "ups"
 ) -> Audience:
-    audience = _find(await services.edit_configuration.load(), (namespace, audience_id))
+    audience = (await services.edit_configuration.load()).audience((namespace, audience_id))
     tagged(response, audience)
     return audience
 
@@ -55,13 +48,11 @@ async def put_audience(
     if "namespace" in written.model_fields_set and written.namespace != namespace:
         raise ProblemError(422, "/namespace: expected the namespace in the query, or none")
     wanted = Audience(**written.model_dump() | {"id": audience_id, "namespace": namespace})
-    key = (namespace, audience_id)
-    configuration, created = await put_entry(
-        services, request, "audiences", lambda entry: entry.key == key, lambda _: wanted
-    )
-    audience = _find(configuration, key)
+    plan = await services.edit_configuration.put(Audience, wanted.key, lambda _: wanted, if_matching(request))
+    note(request, *plan.summary)
+    audience = plan.configuration.audience(wanted.key)
     tagged(response, audience)
-    response.status_code = 201 if created else 200
+    response.status_code = 201 if plan.creates_something else 200
     return audience
 
 
@@ -75,19 +66,5 @@ async def delete_audience(
     services: AppServices, request: Request, audience_id: AudienceId, namespace: Namespace = "ups"
 ) -> None:
     """Refused (409) while a dataflow maps it. Profiles keep their memberships."""
-
-    def edit(configuration: Configuration) -> ConfigurationFile:
-        audience = _find(configuration, (namespace, audience_id))
-        check_preconditions(request, etag_of(audience))
-        mapping = [each.id for each in configuration.dataflows if audience.key in {it.key for it in each.audiences}]
-        if mapping:
-            raise ProblemError(409, f"it is mapped by the dataflow {', '.join(mapping)}: take it out of there first")
-        left = [each for each in configuration.audiences if each.key != audience.key]
-        return as_file(configuration).model_copy(update={"audiences": left})
-
-    await delete_entries(services, request, edit)
-
-
-def _find(configuration: Configuration, key: AudienceKey) -> Audience:
-    otherwise = "there is no audience with this id in the namespace: GET /api/audiences lists those there are"
-    return find(configuration.audiences, lambda entry: entry.key == key, otherwise)
+    plan = await services.edit_configuration.remove_audience((namespace, audience_id), if_matching(request))
+    note(request, *plan.summary)

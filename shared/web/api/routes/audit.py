@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from shared.web.api.models.views import AuditEntryView, AuditPage
+from shared.views.audit import AuditEntryView, AuditPage
 from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs
 from shared.web.permissions import Permission
@@ -21,6 +21,6 @@ async def read_audit_log(
     """The newest first."""
     entries = await services.audit.newest_first(limit, before)
     return AuditPage(
-        entries=[AuditEntryView(**entry.to_json()) for entry in entries],
+        entries=[AuditEntryView.model_validate(entry) for entry in entries],
         next=entries[-1].id if len(entries) == limit else None,
     )

@@ -6,11 +6,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from shared.domain.configuration.model import Configuration, ConfigurationFile
 from shared.services.configuration.edit import as_file
-from shared.web.api.models.views import PlanView
-from shared.web.api.resources import note_plan
+from shared.views.configuration import PlanView
 from shared.web.context import AppServices
-from shared.web.etags import check_preconditions, etag_of
-from shared.web.guarded import GuardedRoute, needs
+from shared.web.etags import if_matching, tagged
+from shared.web.guarded import GuardedRoute, needs, note
 from shared.web.permissions import Permission
 
 router = APIRouter(prefix="/api/config", tags=["configuration"], route_class=GuardedRoute)
@@ -24,7 +23,7 @@ router = APIRouter(prefix="/api/config", tags=["configuration"], route_class=Gua
 )
 async def get_configuration(services: AppServices, response: Response) -> ConfigurationFile:
     file = as_file(await services.edit_configuration.load())
-    response.headers["ETag"] = etag_of(file)
+    tagged(response, file)
     return file
 
 
@@ -39,12 +38,14 @@ async def put_configuration(
 ) -> PlanView:
     """Applying the same file again changes nothing. `If-Match` takes the ETag of `GET /api/config`."""
 
+    check = if_matching(request)
+
     def edit(configuration: Configuration) -> ConfigurationFile:
-        check_preconditions(request, etag_of(as_file(configuration)))
+        check(as_file(configuration))
         return wanted
 
     planned = await services.edit_configuration.apply(edit, prune=prune, dry_run=dry_run)
     if not dry_run:
-        note_plan(request, planned)
-        response.headers["ETag"] = etag_of(as_file(planned.configuration))
+        note(request, *planned.summary)
+        tagged(response, as_file(planned.configuration))
     return PlanView.of(planned, dry_run=dry_run)

@@ -4,30 +4,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from shared.domain.configuration.model import Configuration, Destination
-from shared.domain.instants import SECOND, format_instant
-from shared.errors import ConfigurationError
-from shared.services.destinations.connect import ConnectionReport, ConnectionRequest
+from shared.domain.configuration.given_connection import ConnectionCheck, GivenConnection, NewDestination, NewKey
+from shared.domain.instants import SECOND
+from shared.services.destinations.manage import ConnectedDestination
 from shared.services.wiring import Services
-from shared.web.api.models.connections import (
-    AppSetting,
-    ConnectionCheck,
-    ConnectionReportView,
-    EgressAddressesView,
-    GivenConnection,
-    NewDestination,
-    NewKey,
-    RotatedView,
-    credentials_of,
-)
-from shared.web.api.models.views import DestinationResource
-from shared.web.api.resources import put_entry, tagged
-from shared.web.api.routes.destinations import Id, destination_resource, find_destination
+from shared.views.configuration import DestinationResource
+from shared.views.connections import ConnectionReportView, EgressAddressesView, RotatedView
 from shared.web.context import AppServices
-from shared.web.etags import check_preconditions, etag_of
+from shared.web.etags import if_matching, tagged
 from shared.web.guarded import GuardedRoute, needs, note
+from shared.web.parameters import DestinationId
 from shared.web.permissions import Permission
-from shared.web.problems import ProblemError
 
 router = APIRouter(prefix="/api", tags=["connections"], route_class=GuardedRoute)
 
@@ -37,8 +24,8 @@ Force = Annotated[bool, Query(description="Keep it even if the hub cannot be rea
 @router.post("/connections/check", summary="Check a connection", openapi_extra=needs(Permission.MANAGE_DESTINATIONS))
 async def check_connection(services: AppServices, given: ConnectionCheck) -> ConnectionReportView:
     """Whether events could be sent to the hub, and which hubs the namespace has. Nothing is sent, nothing is kept."""
-    credentials, hub = credentials_of(given.connection, services.connect_destinations, given.event_hub_name)
-    return ConnectionReportView.of(await services.connect_destinations.check(ConnectionRequest(credentials, hub)))
+    report = await services.connect_destinations.check(given.connection, given.event_hub_name)
+    return ConnectionReportView.model_validate(report)
 
 
 @router.get(
@@ -63,22 +50,9 @@ async def connect_destination(
     """The connection is checked, its key kept, the destination added. Of one that fails nothing is kept, unless
     `force`. Nothing is exported to it before it has a dataflow.
     """
-    taken = ProblemError(
-        409, f"there is a destination {given.id!r} already: PUT /api/destinations/{given.id} changes it"
-    )
-    if any(each.id == given.id for each in (await services.edit_configuration.load()).destinations):
-        raise taken
-    details = given.model_dump(exclude={"connection", "event_hub_name"})
-    connected, report = await _connected(services, given.connection, given.id, given.event_hub_name, force=force)
-
-    def added(before: Destination | None) -> Destination:
-        if before is not None:
-            raise taken
-        return Destination(**details | connected)
-
-    configuration, _ = await put_entry(services, request, "destinations", lambda entry: entry.id == given.id, added)
+    connected = await services.destinations.connect(given, force=force)
     response.headers["Location"] = f"/api/destinations/{given.id}"
-    return await _shown(services, request, response, configuration, given.id, report)
+    return await _shown(services, request, response, connected)
 
 
 @router.put(
@@ -90,16 +64,13 @@ async def put_connection(
     services: AppServices,
     request: Request,
     response: Response,
-    destination_id: Id,
+    destination_id: DestinationId,
     given: GivenConnection,
     force: Force = False,
 ) -> DestinationResource:
     """To the same hub in another way. It is checked first; workers follow within `CONFIG_CACHE_SECONDS`."""
-    current = find_destination(await services.edit_configuration.load(), destination_id)
-    check_preconditions(request, etag_of(current))
-    connected, report = await _connected(services, given, destination_id, current.event_hub_name, force=force)
-    configuration = await _reconnect(services, request, destination_id, connected)
-    return await _shown(services, request, response, configuration, destination_id, report)
+    connected = await services.destinations.reconnect(destination_id, given, if_matching(request), force=force)
+    return await _shown(services, request, response, connected)
 
 
 @router.post(
@@ -108,63 +79,28 @@ async def put_connection(
     openapi_extra=needs(Permission.MANAGE_DESTINATIONS, preconditions=True),
 )
 async def rotate_key(
-    services: AppServices, request: Request, response: Response, destination_id: Id, given: NewKey, force: Force = False
+    services: AppServices,
+    request: Request,
+    response: Response,
+    destination_id: DestinationId,
+    given: NewKey,
+    force: Force = False,
 ) -> RotatedView:
     """The new key is checked and kept, and workers go over to it; the old one is needed until `oldKeyNeededUntil`."""
-    current = find_destination(await services.edit_configuration.load(), destination_id)
-    check_preconditions(request, etag_of(current))
-    key = given.key.get_secret_value()
-    rotated = await services.connect_destinations.rotate(current, key, key_name=given.key_name, force=force)
-    connected: dict[str, object] = {"authentication": rotated.authentication}
-    configuration = await _reconnect(services, request, destination_id, connected)
-    until = services.clock() + int(rotated.old_key_needed * SECOND)
-    shown = await _shown(services, request, response, configuration, destination_id, rotated.report)
-    return RotatedView(destination=shown, old_key_needed_until=format_instant(until))
-
-
-async def _connected(
-    services: Services, given: GivenConnection, destination_id: str, event_hub_name: str | None, *, force: bool
-) -> tuple[dict[str, object], ConnectionReport]:
-    """The members of the destination that say how it is connected, once that was checked and kept."""
-    service = services.connect_destinations
-    credentials, hub = credentials_of(given, service, event_hub_name)
-    if hub is None:
-        hubs = (await service.check(ConnectionRequest(credentials))).hubs
-        there_are = f"; there are {', '.join(hubs)}" if hubs else ""
-        raise ConfigurationError(f"/eventHubName: expected the name of an Event Hub{there_are}")
-    if isinstance(given, AppSetting):
-        report = await service.require(ConnectionRequest(credentials, hub), force=force)
-        return {"event_hub_name": hub, "connection": given.setting, "authentication": None}, report
-    connected = await service.connect(destination_id, credentials, hub, force=force)
-    return {"event_hub_name": hub, "authentication": connected.authentication}, connected.report
-
-
-async def _reconnect(
-    services: Services, request: Request, destination_id: str, connected: dict[str, object]
-) -> Configuration:
-    def changed(before: Destination | None) -> Destination:
-        if before is None:
-            raise ProblemError(404, "the destination was removed meanwhile")
-        return before.model_copy(update=connected)
-
-    configuration, _ = await put_entry(
-        services, request, "destinations", lambda entry: entry.id == destination_id, changed
-    )
-    return configuration
+    rotated = await services.destinations.rotate(destination_id, given, if_matching(request), force=force)
+    until = services.clock() + int(services.connect_destinations.old_key_needed * SECOND)
+    shown = await _shown(services, request, response, rotated)
+    return RotatedView(destination=shown, old_key_needed_until=until)
 
 
 async def _shown(
-    services: Services,
-    request: Request,
-    response: Response,
-    configuration: Configuration,
-    destination_id: str,
-    report: ConnectionReport,
+    services: Services, request: Request, response: Response, connected: ConnectedDestination
 ) -> DestinationResource:
-    destination = find_destination(configuration, destination_id)
+    note(request, *connected.summary)
+    configuration = connected.plan.configuration
+    destination = configuration.destination(connected.id)
     tagged(response, destination)
-    shown = destination_resource(destination, configuration, await services.health.load())
-    if report.problem is not None:
-        note(request, f"forced in spite of {report.problem.kind}")
-        shown.warnings.append(report.problem.message)
+    shown = DestinationResource.of(destination, configuration, await services.health.load())
+    if connected.report.problem is not None:
+        shown.warnings.append(connected.report.problem.message)
     return shown

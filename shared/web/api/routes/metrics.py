@@ -4,11 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from shared.domain.instants import SECOND, format_instant
-from shared.domain.runs import NO_DESTINATION, SLOT, RunSlot, total_of
+from shared.domain.instants import SECOND
+from shared.domain.runs import NO_DESTINATION, SLOT, total_of
 from shared.services.runs.history import KEPT_DAYS
-from shared.web.api.models.metrics import CountsView, MetricsView, SlotView
-from shared.web.api.routes.destinations import find_destination
+from shared.views.metrics import CountsView, MetricsView, SlotView
 from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs
 from shared.web.permissions import Permission
@@ -40,18 +39,14 @@ async def read_metrics(
 ) -> MetricsView:
     """The last hours until now, in slots of `step`, of which the first is whole and the last is still filling."""
     if destination_id != NO_DESTINATION:
-        find_destination(await services.edit_configuration.load(), destination_id)
+        (await services.edit_configuration.load()).destination(destination_id)
     until = services.clock()
     slots = await services.run_history.read(destination_id, until - hours * _HOUR, until, step * SECOND)
     return MetricsView(
         destination_id=destination_id,
-        since=format_instant(slots[0].start),
-        until=format_instant(until),
+        since=slots[0].start,
+        until=until,
         step=step,
         totals=CountsView.of(total_of(slots)),
-        slots=[_view(slot) for slot in slots],
+        slots=[SlotView.of(slot) for slot in slots],
     )
-
-
-def _view(slot: RunSlot) -> SlotView:
-    return SlotView(start=format_instant(slot.start), counts=CountsView.of(slot.counts))

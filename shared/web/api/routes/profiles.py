@@ -3,9 +3,14 @@
 A profile id is personal, and paths end up in logs: ids are sent in bodies.
 """
 
-from fastapi import APIRouter
+from typing import Annotated, Any
 
-from shared.web.api.models.profiles import DryRunQuestion, DryRunView, ProfileDocument, ProfileQuestion
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH
+from shared.views.profiles import DryRunView, ProfileDocument
 from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs
 from shared.web.permissions import Permission
@@ -13,14 +18,30 @@ from shared.web.problems import ProblemError
 
 router = APIRouter(prefix="/api/profiles", tags=["profiles"], route_class=GuardedRoute)
 
+ProfileId = Annotated[str, Field(min_length=1, max_length=MAX_PROFILE_ID_LENGTH)]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
+
+
+class ProfileQuestion(_Asked):
+    profile_id: ProfileId
+
+
+class DryRunQuestion(ProfileQuestion):
+    """`change`: as in a message; its profileId may be left out. Without one: what each would be told again."""
+
+    change: Any = None
+
 
 @router.post("/lookup", summary="Look a profile up", openapi_extra=needs(Permission.VIEW_PROFILES))
 async def look_up(services: AppServices, asked: ProfileQuestion) -> ProfileDocument:
     """Of one that was forgotten, when; what is undelivered of it, too."""
-    view = await services.explain_profile.look_up(asked.profile_id)
-    if view is None:
+    known = await services.explain_profile.look_up(asked.profile_id)
+    if known is None:
         raise ProblemError(404, "nothing is known of a profile with this id: its case counts, and so do spaces")
-    return ProfileDocument.model_validate(view.to_json())
+    return ProfileDocument.of(known)
 
 
 @router.post(
@@ -31,4 +52,4 @@ async def look_up(services: AppServices, asked: ProfileQuestion) -> ProfileDocum
 async def dry_run(services: AppServices, asked: DryRunQuestion) -> DryRunView:
     """Nothing is saved or sent. Without a change: what each destination would hear if it were told again now."""
     foreseen = await services.explain_profile.dry_run(asked.change, asked.profile_id)
-    return DryRunView.model_validate(foreseen.to_json())
+    return DryRunView.of(foreseen)

@@ -2,18 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from shared.web.api.models.profiles import QuarantinedView, QuarantineEntryView, QuarantineList, ReplayedView
-from shared.web.api.routes.undelivered import Token
+from shared.views.quarantine import QuarantinedView, QuarantineList, ReplayedView
 from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs, note
+from shared.web.parameters import RowId, Token
 from shared.web.permissions import Permission
-from shared.web.problems import ProblemError
 
 router = APIRouter(prefix="/api/quarantine", tags=["quarantine"], route_class=GuardedRoute)
 
-RowId = Annotated[str, Path(description="`rowId` of the item", pattern=r"^[A-Za-z0-9_-]{1,250}$")]
 _SEE = needs(Permission.VIEW_PROFILES)
 _CHANGE = needs(Permission.MANAGE_DESTINATIONS, Permission.VIEW_PROFILES)
 
@@ -27,8 +25,7 @@ async def list_quarantined(
 ) -> QuarantineList:
     """The newest first, without their bytes."""
     page = await services.replay_quarantined.page(reason, token, limit)
-    entries = [QuarantineEntryView.model_validate(entry.to_json()) for entry in page.entries]
-    return QuarantineList(entries=entries, next=page.next)
+    return QuarantineList.model_validate(page)
 
 
 @router.get("/{row_id}", summary="Get an item in quarantine", openapi_extra=_SEE)
@@ -52,10 +49,7 @@ async def download_quarantined(services: AppServices, row_id: RowId) -> Response
 @router.post("/{row_id}/replay", summary="Put an item back on the queue", openapi_extra=_CHANGE)
 async def replay_quarantined(services: AppServices, request: Request, row_id: RowId) -> ReplayedView:
     """It becomes a message of its own; if it cannot be taken still, it comes back under a new id."""
-    await services.replay_quarantined.get(row_id)
-    async for replayed in services.replay_quarantined.replay([row_id]):
-        if replayed.problem is not None:
-            raise ProblemError(409, replayed.problem)
+    await services.replay_quarantined.replay_one(row_id)
     note(request, f"quarantine {row_id} replayed")
     return ReplayedView(row_id=row_id)
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from shared.web.api.models.queues import QueueList, QueueView
+from shared.views.queues import QueueList, QueueView
 from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs
 from shared.web.permissions import Permission
@@ -12,4 +12,4 @@ router = APIRouter(prefix="/api/queues", tags=["queues"], route_class=GuardedRou
 
 @router.get("", summary="Count what waits on the queues", openapi_extra=needs(Permission.MANAGE_DESTINATIONS))
 async def list_queues(services: AppServices) -> QueueList:
-    return QueueList(queues=[QueueView.of(each) for each in await services.queues.counts()])
+    return QueueList(queues=[QueueView.model_validate(each) for each in await services.queues.counts()])

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 
-from shared.domain.exports.undelivered import Undelivered, UndeliveredState
-from shared.domain.instants import format_instant
-from shared.web.api.models.profiles import (
+from shared.domain.exports.undelivered import UndeliveredState
+from shared.errors import NotUndeliveredError
+from shared.views.undelivered import (
     RedriveRequestView,
     RedriveView,
     RowState,
@@ -15,19 +15,15 @@ from shared.web.api.models.profiles import (
     UndeliveredSummary,
     UndeliveredView,
 )
-from shared.web.api.routes.destinations import Id, find_destination
 from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs, note
+from shared.web.parameters import DestinationId, ProfileKey, Token
 from shared.web.permissions import Permission
-from shared.web.problems import ProblemError
 
 router = APIRouter(prefix="/api/undelivered", tags=["undelivered"], route_class=GuardedRoute)
 
-ProfileKey = Annotated[str, Path(description="`profileKey` of the row", pattern=r"^[0-9a-f]{64}$")]
-Token = Annotated[str | None, Query(description="`next` of the page before", max_length=4_000)]
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 _SEE = needs(Permission.MANAGE_DESTINATIONS, Permission.VIEW_PROFILES)
-_NONE = "there is no such row: it was delivered, or never was there; GET /api/undelivered lists those there are"
 
 
 @router.get("", summary="List what is undelivered", openapi_extra=_SEE)
@@ -41,7 +37,7 @@ async def list_undelivered(
     """In no particular order; of one destination or of all, in one state or in any."""
     wanted = None if state is None else UndeliveredState(state)
     page = await services.undelivered_exports.page(destination, wanted, token, limit)
-    return UndeliveredList(undelivered=[_view(row) for row in page.rows], next=page.next)
+    return UndeliveredList(undelivered=[UndeliveredView.of(row) for row in page.rows], next=page.next)
 
 
 @router.get("/counts", summary="Count what is undelivered", openapi_extra=needs(Permission.MANAGE_DESTINATIONS))
@@ -50,22 +46,24 @@ async def count_undelivered(services: AppServices) -> UndeliveredSummary:
     counts = await services.undelivered_exports.counts()
     requests = await services.undelivered_exports.redrives()
     return UndeliveredSummary(
-        destinations={each: UndeliveredCountView.model_validate(count.to_json()) for each, count in counts.items()},
-        redrive_requested_at={each: format_instant(request.requested_at) for each, request in requests.items()},
+        destinations={each: UndeliveredCountView.of(count) for each, count in counts.items()},
+        redrive_requested_at={each: request.requested_at for each, request in requests.items()},
     )
 
 
 @router.get("/{destination_id}/{profile_key}", summary="Get what is undelivered of a profile", openapi_extra=_SEE)
-async def get_undelivered(services: AppServices, destination_id: Id, profile_key: ProfileKey) -> UndeliveredView:
+async def get_undelivered(
+    services: AppServices, destination_id: DestinationId, profile_key: ProfileKey
+) -> UndeliveredView:
     row = await services.undelivered_exports.get(destination_id, profile_key)
     if row is None:
-        raise ProblemError(404, _NONE)
-    return _view(row)
+        raise NotUndeliveredError
+    return UndeliveredView.of(row)
 
 
 @router.post("/{destination_id}/{profile_key}/redrive", summary="Try it again now", openapi_extra=_SEE)
 async def redrive_one(
-    services: AppServices, request: Request, destination_id: Id, profile_key: ProfileKey
+    services: AppServices, request: Request, destination_id: DestinationId, profile_key: ProfileKey
 ) -> RedriveView:
     """Whatever its state, with the profile as it is now. Answers what came of it:
 
@@ -74,11 +72,9 @@ async def redrive_one(
     not want the profile any more.
     """
     outcome = await services.watch_destinations.redrive_one(destination_id, profile_key)
-    if outcome is None:
-        raise ProblemError(404, _NONE)
     note(request, f"redrive {outcome}")
     row = await services.undelivered_exports.get(destination_id, profile_key)
-    return RedriveView.model_validate({"outcome": str(outcome), "undelivered": row and row.to_json()})
+    return RedriveView(outcome=outcome, undelivered=row and UndeliveredView.of(row))
 
 
 @router.post(
@@ -87,15 +83,11 @@ async def redrive_one(
     status_code=202,
     openapi_extra=needs(Permission.MANAGE_DESTINATIONS),
 )
-async def redrive_all(services: AppServices, destination_id: Id) -> RedriveRequestView:
+async def redrive_all(services: AppServices, destination_id: DestinationId) -> RedriveRequestView:
     """`watch_destinations` does it, from its next run on, rows that are dead for good included.
 
     What is down is redriven when it answers, what is paused when it is resumed.
     """
-    find_destination(await services.edit_configuration.load(), destination_id)
+    (await services.edit_configuration.load()).destination(destination_id)
     asked = await services.watch_destinations.request_redrive(destination_id)
-    return RedriveRequestView(destination_id=destination_id, requested_at=format_instant(asked.requested_at))
-
-
-def _view(row: Undelivered) -> UndeliveredView:
-    return UndeliveredView.model_validate(row.to_json())
+    return RedriveRequestView(destination_id=destination_id, requested_at=asked.requested_at)

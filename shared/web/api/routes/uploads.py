@@ -8,10 +8,10 @@ from shared.domain.backfills.upload_view import Upload
 from shared.domain.profile.memberships import AudienceKey
 from shared.errors import NoSuchUploadError
 from shared.services.wiring import Services
-from shared.web.api.models.views import CreatedUploadView, UploadList, UploadView
-from shared.web.api.routes.audiences import AudienceId, Namespace
+from shared.views.uploads import CreatedUploadView, UploadList, UploadView
 from shared.web.context import AppServices
 from shared.web.guarded import CSV_TYPES, GuardedRoute, needs, note
+from shared.web.parameters import AudienceId, Namespace
 from shared.web.permissions import Permission
 
 router = APIRouter(prefix="/api/audiences/{audience_id}", tags=["uploads"], route_class=GuardedRoute)
@@ -49,7 +49,7 @@ async def upload_members(
     body = await request.body()
     upload = await services.audience_uploads.take((namespace, audience_id), body, replace=replace, force=force)
     note(request, f"upload {upload.id} committed, {upload.order.size} bytes")
-    return _view(upload)
+    return UploadView.of(upload)
 
 
 @router.post(
@@ -75,14 +75,14 @@ async def create_upload(
 async def list_uploads(services: AppServices, audience_id: AudienceId, namespace: Namespace = "ups") -> UploadList:
     """Those of the audience, the oldest first."""
     uploads = await services.audience_uploads.list((namespace, audience_id))
-    return UploadList(uploads=[_view(upload) for upload in uploads])
+    return UploadList(uploads=[UploadView.of(upload) for upload in uploads])
 
 
 @router.get("/uploads/{upload_id}", summary="Get an upload", openapi_extra=_READING)
 async def get_upload(
     services: AppServices, audience_id: AudienceId, upload_id: UploadId, namespace: Namespace = "ups"
 ) -> UploadView:
-    return _view(await _of_audience(services, (namespace, audience_id), upload_id))
+    return UploadView.of(await _of_audience(services, (namespace, audience_id), upload_id))
 
 
 @router.post("/uploads/{upload_id}/commit", summary="Commit an upload", status_code=202, openapi_extra=needs(*_WRITING))
@@ -93,7 +93,7 @@ async def commit_upload(
     await _of_audience(services, (namespace, audience_id), upload_id)
     upload = await services.audience_uploads.commit(upload_id)
     note(request, f"upload {upload.id} committed, {upload.order.size} bytes")
-    return _view(upload)
+    return UploadView.of(upload)
 
 
 @router.post("/uploads/{upload_id}/cancel", summary="Cancel an upload", openapi_extra=needs(*_WRITING))
@@ -106,7 +106,7 @@ async def cancel_upload(
     await _of_audience(services, (namespace, audience_id), upload_id)
     upload = await services.audience_uploads.cancel(upload_id)
     note(request, f"upload {upload.id} {upload.state}")
-    return _view(upload)
+    return UploadView.of(upload)
 
 
 async def _of_audience(services: Services, audience: AudienceKey, upload_id: str) -> Upload:
@@ -115,7 +115,3 @@ async def _of_audience(services: Services, audience: AudienceKey, upload_id: str
     if upload.audience != audience:
         raise NoSuchUploadError(upload_id)
     return upload
-
-
-def _view(upload: Upload) -> UploadView:
-    return UploadView(**upload.to_json())

@@ -1,25 +1,22 @@
 """Alerts: what is open, who hears of it, whether they could be told."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from shared.domain.alerts.delivery import DeliveryState
+from shared.domain.alerts.alert import AlertView
 from shared.domain.alerts.rules import RULES
 from shared.domain.alerts.subscription import SubscriptionDetails
 from shared.domain.problems import describe_problems
 from shared.errors import ConfigurationError
 from shared.services.wiring import Services
-from shared.web.api.models.alerts import TestedView
-from shared.web.api.routes import alerts as api
-from shared.web.api.routes.alerts import Id
+from shared.views.alerts import AlertDeliveryView, TestedView
 from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems, by_field
 from shared.web.console.thresholds import field_name, parse_thresholds, unit_of
 from shared.web.context import AppServices
 from shared.web.guarded import note
+from shared.web.parameters import SubscriptionId
 from shared.web.permissions import Permission
 
 PATH = f"{PREFIX}/alerts"
@@ -63,27 +60,28 @@ async def subscribe(services: AppServices, request: Request, form: Submitted) ->
 
 
 @router.post(_SUBSCRIPTIONS + "/{subscription_id}/test", **_MANAGE)
-async def test_subscription(services: AppServices, request: Request, subscription_id: Id) -> Response:
-    tested = await api.test_alert_subscription(services, request, subscription_id)
+async def test_subscription(services: AppServices, request: Request, subscription_id: SubscriptionId) -> Response:
+    tested = TestedView.of(await services.alert_subscriptions.test(subscription_id))
+    note(request, tested.summary)
     return await _show(services, request, Form({"event": list(RULES)}), {}, tested=(subscription_id, tested))
 
 
 @router.get(_SUBSCRIPTIONS + "/{subscription_id}/remove", **_MANAGE)
-async def confirm_removal(services: AppServices, request: Request, subscription_id: Id) -> Response:
+async def confirm_removal(services: AppServices, request: Request, subscription_id: SubscriptionId) -> Response:
     subscription = await services.alert_subscriptions.get(subscription_id)
     return render(request, "confirm_unsubscribe.html", subscription=subscription)
 
 
 @router.post(_SUBSCRIPTIONS + "/{subscription_id}/remove", **_MANAGE)
-async def remove(services: AppServices, request: Request, subscription_id: Id) -> Response:
-    await api.delete_alert_subscription(services, request, subscription_id)
+async def remove(services: AppServices, request: Request, subscription_id: SubscriptionId) -> Response:
+    await services.alert_subscriptions.delete(subscription_id)
     return redirect(PATH, "unsubscribed")
 
 
-async def open_alerts(services: Services, destination_id: str | None = None) -> list[dict[str, Any]]:
+async def open_alerts(services: Services, destination_id: str | None = None) -> list[AlertView]:
     """Those that are open, the latest first: of one destination, or of all. Raises StorageError."""
     return [
-        alert.to_json()
+        AlertView.of(alert)
         for alert in await services.evaluate_alerts.alerts()
         if not alert.resolved_at and destination_id in {None, alert.destination_id}
     ]
@@ -98,7 +96,7 @@ async def _show(
     tested: tuple[str, TestedView] | None = None,
     status: int = 200,
 ) -> Response:
-    alerts = [alert.to_json() for alert in await services.evaluate_alerts.alerts()]
+    alerts = [AlertView.of(alert) for alert in await services.evaluate_alerts.alerts()]
     deliveries = await services.evaluate_alerts.deliveries()
     subscriptions = await services.alert_subscriptions.all()
     configuration = await services.edit_configuration.load()
@@ -106,14 +104,10 @@ async def _show(
         request,
         "alerts.html",
         status=status,
-        open=[alert for alert in alerts if alert["state"] == "open"],
-        resolved=[alert for alert in alerts if alert["state"] == "resolved"][:_SHOWN],
-        troubled=[
-            {**delivery.to_json(), "failed": delivery.state == DeliveryState.FAILED}
-            for delivery in deliveries
-            if delivery.error
-        ][:_SHOWN],
-        alert_of={f"{alert['id']}-{state}": alert for alert in alerts for state in ("opened", "resolved")},
+        open=[alert for alert in alerts if alert.state == "open"],
+        resolved=[alert for alert in alerts if alert.state == "resolved"][:_SHOWN],
+        troubled=[AlertDeliveryView.model_validate(each) for each in deliveries if each.error][:_SHOWN],
+        alert_of={f"{alert.id}-{state}": alert for alert in alerts for state in ("opened", "resolved")},
         subscriptions=subscriptions,
         urls={each.id: each.url for each in subscriptions},
         names={each.id: each.name for each in configuration.destinations},

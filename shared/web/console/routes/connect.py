@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from shared.errors import ConfigurationError
+from shared.domain.configuration.given_connection import NewDestination
+from shared.errors import ConfigurationError, TakenError
 from shared.services.wiring import Services
-from shared.web.api.models.connections import ConnectionReportView, NewDestination
-from shared.web.api.routes.connections import connect_destination
+from shared.views.connections import ConnectionReportView
 from shared.web.console.connection_form import (
     REFUSED,
     WAYS,
@@ -20,8 +20,8 @@ from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
 from shared.web.context import AppServices
+from shared.web.guarded import note
 from shared.web.permissions import Permission
-from shared.web.problems import ProblemError
 
 router = APIRouter(prefix=f"{PREFIX}/destinations", route_class=PageRoute)
 
@@ -57,14 +57,13 @@ async def connect(services: AppServices, request: Request, form: Submitted) -> R
     }
     try:
         given = NewDestination.model_validate(document)
-        await connect_destination(services, request, Response(), given, force=form.checked("force"))
+        connected = await services.destinations.connect(given, force=form.checked("force"))
     except REFUSED as error:
         return _form(services, request, form, problems_of(error, form), status=422)
-    except ProblemError as error:
-        if error.status != 409:
-            raise
+    except TakenError:
         problems = {"id": [f"there is a destination {given.id!r} already: choose another id"]}
         return _form(services, request, form, problems, status=409)
+    note(request, *connected.summary)
     return redirect(f"{PREFIX}/destinations/{given.id}", "connected")
 
 

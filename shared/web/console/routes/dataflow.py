@@ -4,15 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from shared.domain.configuration.model import Configuration, Dataflow
+from shared.domain.configuration.model import Configuration
 from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH
 from shared.ports.undelivered import UndeliveredCount
 from shared.services.wiring import Services
-from shared.web.api.resources import put_entry
-from shared.web.api.routes import backfills as backfills_api
-from shared.web.api.routes import dataflows as api
-from shared.web.api.routes.destinations import Id, destination_resource, find_destination
-from shared.web.api.routes.last_exports import last_exports
+from shared.views.backfills import BackfillView
+from shared.views.configuration import DestinationResource
+from shared.views.last_exports import LastExportList
 from shared.web.console import mapping
 from shared.web.console.forms import Submitted
 from shared.web.console.history import SPANS, charts_of
@@ -22,9 +20,10 @@ from shared.web.console.problems_by_field import Problems
 from shared.web.console.routes.alerts import open_alerts
 from shared.web.console.sample import sample_export
 from shared.web.context import AppServices
-from shared.web.etags import etag_of
+from shared.web.etags import as_shown
+from shared.web.guarded import note
+from shared.web.parameters import BackfillId, DestinationId
 from shared.web.permissions import Permission
-from shared.web.problems import ProblemError
 
 PATH = f"{PREFIX}/destinations"
 router = APIRouter(prefix=PREFIX, route_class=PageRoute)
@@ -39,25 +38,27 @@ _BACKFILLS = 5
 async def show_destination(
     services: AppServices,
     request: Request,
-    destination_id: Id,
+    destination_id: DestinationId,
     span: Annotated[str, Query(pattern="^(24h|7d|30d)$")] = "24h",
     follow: Annotated[bool, Query()] = False,
 ) -> Response:
     configuration = await services.edit_configuration.load()
-    find_destination(configuration, destination_id)
+    configuration.destination(destination_id)
     form = mapping.form_of(mapping.dataflow_of(configuration, destination_id), destination_id)
     return await _show(services, request, configuration, destination_id, form, span=span, follow=follow)
 
 
 @router.post("/destinations/{destination_id}/preview", **page(*Permission, noted=False))
-async def preview(services: AppServices, request: Request, destination_id: Id, submitted: Submitted) -> Response:
+async def preview(
+    services: AppServices, request: Request, destination_id: DestinationId, submitted: Submitted
+) -> Response:
     """What exports would look like by the mapping as it is in the form, which is not saved.
 
     The script asks for it whenever somebody stops typing, so it is not noted, and with the field `live` the answer is
     the form alone: the rest of the page takes a dozen requests.
     """
     configuration = await services.edit_configuration.load()
-    find_destination(configuration, destination_id)
+    configuration.destination(destination_id)
     form, problems = mapping.parse(submitted, mapping.dataflow_of(configuration, destination_id), destination_id)
     if len(form.profile_id) > MAX_PROFILE_ID_LENGTH:
         problems["profile_id"] = [f"expected at most {MAX_PROFILE_ID_LENGTH:,} characters"]
@@ -68,38 +69,36 @@ async def preview(services: AppServices, request: Request, destination_id: Id, s
 
 
 @router.post("/destinations/{destination_id}", **_ACTIVATE)
-async def save(services: AppServices, request: Request, destination_id: Id, submitted: Submitted) -> Response:
+async def save(
+    services: AppServices, request: Request, destination_id: DestinationId, submitted: Submitted
+) -> Response:
     configuration = await services.edit_configuration.load()
-    find_destination(configuration, destination_id)
+    configuration.destination(destination_id)
     form, problems = mapping.parse(submitted, mapping.dataflow_of(configuration, destination_id), destination_id)
     if problems:
         return await _show(services, request, configuration, destination_id, form, problems)
-
-    def replaced(before: Dataflow | None) -> Dataflow:
-        if form.etag != (etag_of(before) if before else ""):
-            raise ProblemError(412, "somebody else changed the dataflow since you opened the page: open it again")
-        return form.dataflow
-
-    changed, _ = await put_entry(services, request, "dataflows", lambda entry: entry.id == destination_id, replaced)
-    return redirect(f"{PATH}/{destination_id}", "saved" if changed.revision != configuration.revision else "unchanged")
+    plan = await services.destinations.map(form.dataflow, as_shown(form.etag))
+    note(request, *plan.summary)
+    return redirect(f"{PATH}/{destination_id}", "saved" if plan.changes_something else "unchanged")
 
 
 @router.post("/destinations/{destination_id}/pause", **_ACTIVATE)
-async def pause(services: AppServices, request: Request, destination_id: Id) -> Response:
-    await api.pause_dataflow(services, request, Response(), destination_id)
+async def pause(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
+    note(request, *(await services.destinations.pause(destination_id)).summary)
     return redirect(f"{PATH}/{destination_id}", "paused")
 
 
 @router.post("/destinations/{destination_id}/resume", **_ACTIVATE)
-async def resume(services: AppServices, request: Request, destination_id: Id) -> Response:
-    await api.resume_dataflow(services, request, Response(), destination_id)
+async def resume(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
+    note(request, *(await services.destinations.resume(destination_id)).summary)
     return redirect(f"{PATH}/{destination_id}", "resumed")
 
 
 @router.post("/backfills/{backfill_id}/cancel", **_ACTIVATE)
-async def cancel_backfill(services: AppServices, request: Request, backfill_id: backfills_api.Id) -> Response:
-    cancelled = await backfills_api.cancel_backfill(services, request, backfill_id)
-    return redirect(f"{PATH}/{cancelled.destination}" if cancelled.destination else PREFIX, "cancelled")
+async def cancel_backfill(services: AppServices, request: Request, backfill_id: BackfillId) -> Response:
+    cancelled = await services.plan_backfills.cancel(backfill_id)
+    note(request, f"backfill {backfill_id} {cancelled.state}")
+    return redirect(f"{PATH}/{cancelled.destination_id}" if cancelled.destination_id else PREFIX, "cancelled")
 
 
 async def _show(
@@ -114,21 +113,24 @@ async def _show(
     span: str = "24h",
     follow: bool = False,
 ) -> Response:
-    destination = find_destination(configuration, destination_id)
+    destination = configuration.destination(destination_id)
     problems = problems or {}
-    backfills = (await backfills_api.list_backfills(services)).backfills
+    backfills = await services.backfill_statuses.all(destination_id)
     counts = await services.undelivered_exports.counts()
     return render(
         request,
         "destination.html",
         status=422 if problems else 200,
-        destination=destination_resource(destination, configuration, await services.health.load()),
+        destination=DestinationResource.of(destination, configuration, await services.health.load()),
         **await _form_values(services, configuration, destination_id, form, problems, previewed=previewed),
-        backfills=[each for each in reversed(backfills) if each.destination == destination_id][:_BACKFILLS],
+        backfills=[BackfillView.of(status) for status in reversed(backfills[-_BACKFILLS:])],
         waiting=counts.get(destination_id, UndeliveredCount({}, complete=True)),
         alerts=await open_alerts(services, destination_id),
         charts=await charts_of(services, destination_id, span),
-        last=await last_exports(services, request, configuration, destination_id),
+        last=LastExportList.of(
+            await services.shown_exports.of(destination_id, configuration),
+            masked=Permission.VIEW_PROFILES not in request.state.principal.permissions,
+        ),
         follow=follow,
         spans=list(SPANS),
         span=span,

@@ -10,8 +10,7 @@ from shared.domain.configuration.model import Dataflow
 from shared.errors import StorageError
 from shared.ports.undelivered import UndeliveredCount
 from shared.services.wiring import Services
-from shared.web.api.models.views import DestinationResource
-from shared.web.api.routes.destinations import destination_resource
+from shared.views.configuration import DestinationResource
 from shared.web.console.backlog import Backlog, backlogs
 from shared.web.console.pages import PREFIX, PageRoute, page, render
 from shared.web.console.routes.alerts import open_alerts
@@ -39,7 +38,7 @@ async def show_destinations(services: AppServices, request: Request) -> HTMLResp
     dataflows = {dataflow.id: dataflow for dataflow in configuration.dataflows}
     cards = [
         _Card(
-            destination_resource(each, configuration, troubles),
+            DestinationResource.of(each, configuration, troubles),
             dataflows.get(each.id),
             counts.get(each.id, UndeliveredCount({}, complete=True)),
         )

@@ -7,14 +7,15 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from shared.domain.configuration.model import Destination
-from shared.web.api.models.views import DestinationResource
-from shared.web.api.routes.destinations import Id, find_destination, put_destination
+from shared.views.configuration import DestinationResource
 from shared.web.console.connection_form import problems_of
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
 from shared.web.context import AppServices
-from shared.web.etags import etag_of, expect_tag
+from shared.web.etags import as_shown, etag_of
+from shared.web.guarded import note
+from shared.web.parameters import DestinationId
 from shared.web.permissions import Permission
 
 router = APIRouter(prefix=f"{PREFIX}/destinations/{{destination_id}}/edit", route_class=PageRoute)
@@ -25,26 +26,26 @@ _FLAGS = ("include_segment_names", "include_segment_timestamps")
 
 
 @router.get("", **_MANAGE)
-async def show_details(services: AppServices, request: Request, destination_id: Id) -> Response:
-    destination = find_destination(await services.edit_configuration.load(), destination_id)
+async def show_details(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
+    destination = (await services.edit_configuration.load()).destination(destination_id)
     values = destination.model_dump(include={*_TEXTS, *_FLAGS})
     return _form(request, destination, values | {"etag": etag_of(destination)}, {})
 
 
 @router.post("", **_MANAGE)
-async def change_details(services: AppServices, request: Request, destination_id: Id, form: Submitted) -> Response:
-    destination = find_destination(await services.edit_configuration.load(), destination_id)
+async def change_details(
+    services: AppServices, request: Request, destination_id: DestinationId, form: Submitted
+) -> Response:
+    destination = (await services.edit_configuration.load()).destination(destination_id)
     values: dict[str, Any] = {name: form.text(name) for name in _TEXTS} | {name: form.checked(name) for name in _FLAGS}
     etag = form.text("etag")
-    expect_tag(request, etag)
-    response = Response()
     try:
         written = DestinationResource.model_validate({to_camel(name): value for name, value in values.items()})
-        await put_destination(services, request, response, destination_id, written)
+        plan = await services.destinations.change_details(destination_id, written, as_shown(etag))
     except ValidationError as error:
         return _form(request, destination, values | {"etag": etag}, problems_of(error, form))
-    done = "unchanged" if response.headers["etag"] == etag else "edited"
-    return redirect(page_of(request, destination_id, "edit"), done)
+    note(request, *plan.summary)
+    return redirect(page_of(request, destination_id, "edit"), "edited" if plan.changes_something else "unchanged")
 
 
 def page_of(request: Request, destination_id: str, otherwise: str) -> str:

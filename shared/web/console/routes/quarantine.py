@@ -6,14 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from shared.errors import NotInQuarantineError
-from shared.web.api.models.profiles import QuarantinedView
-from shared.web.api.routes import quarantine
-from shared.web.api.routes.quarantine import RowId
-from shared.web.api.routes.undelivered import Token
+from shared.views.quarantine import QuarantinedView
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.context import AppServices
 from shared.web.guarded import note
+from shared.web.parameters import RowId, Token
 from shared.web.permissions import Permission
 
 PATH = f"{PREFIX}/quarantine"
@@ -34,7 +32,7 @@ async def show_quarantine(
     return render(
         request,
         "quarantine.html",
-        rows=[entry.to_json() for entry in listed.entries],
+        rows=listed.entries,
         next=listed.next,
         reason=reason,
         now=services.clock(),
@@ -82,7 +80,8 @@ async def show_quarantined(services: AppServices, request: Request, row_id: RowI
 
 @router.post("/{row_id}/replay", **_CHANGE)
 async def replay(services: AppServices, request: Request, row_id: RowId) -> Response:
-    await quarantine.replay_quarantined(services, request, row_id)
+    await services.replay_quarantined.replay_one(row_id)
+    note(request, f"quarantine {row_id} replayed")
     return redirect(PATH, "replayed")
 
 
@@ -92,5 +91,6 @@ async def drop(services: AppServices, request: Request, row_id: RowId, form: Sub
     if not form.checked("confirmed"):
         await services.replay_quarantined.get(row_id)
         return render(request, "confirm_quarantine.html", row_ids=[row_id], action="drop")
-    await quarantine.drop_quarantined(services, request, row_id)
+    await services.replay_quarantined.drop(row_id)
+    note(request, f"quarantine {row_id} dropped")
     return redirect(PATH, "dropped")

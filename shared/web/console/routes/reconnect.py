@@ -6,16 +6,16 @@ from pydantic import ValidationError
 from shared.domain.configuration.model import Destination, SasAuthentication
 from shared.errors import ConfigurationError
 from shared.services.wiring import Services
-from shared.web.api.models.connections import ConnectionReportView
-from shared.web.api.routes.connections import put_connection
-from shared.web.api.routes.destinations import Id, find_destination
+from shared.views.connections import ConnectionReportView
 from shared.web.console.connection_form import REFUSED, given_in, problems_of, surroundings_of, tested, values_of
 from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
 from shared.web.console.routes.details import page_of
 from shared.web.context import AppServices
-from shared.web.etags import etag_of, expect_tag
+from shared.web.etags import as_shown, etag_of
+from shared.web.guarded import note
+from shared.web.parameters import DestinationId
 from shared.web.permissions import Permission
 
 router = APIRouter(prefix=f"{PREFIX}/destinations/{{destination_id}}/connection", route_class=PageRoute)
@@ -24,17 +24,17 @@ _MANAGE = page(Permission.MANAGE_DESTINATIONS)
 
 
 @router.get("", **_MANAGE)
-async def show_connection(services: AppServices, request: Request, destination_id: Id) -> Response:
-    destination = find_destination(await services.edit_configuration.load(), destination_id)
+async def show_connection(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
+    destination = (await services.edit_configuration.load()).destination(destination_id)
     return _form(services, request, destination, _as_it_is(destination, services.connect_destinations.keeps_keys), {})
 
 
 @router.post("/check", **_MANAGE)
 async def check_other_connection(
-    services: AppServices, request: Request, destination_id: Id, form: Submitted
+    services: AppServices, request: Request, destination_id: DestinationId, form: Submitted
 ) -> Response:
     """Whether events could be sent to its hub this way; nothing is sent or kept."""
-    destination = find_destination(await services.edit_configuration.load(), destination_id)
+    destination = (await services.edit_configuration.load()).destination(destination_id)
     try:
         report = await tested(form, services.connect_destinations, destination.event_hub_name)
     except (ValidationError, ConfigurationError) as error:
@@ -43,14 +43,18 @@ async def check_other_connection(
 
 
 @router.post("", **_MANAGE)
-async def reconnect(services: AppServices, request: Request, destination_id: Id, form: Submitted) -> Response:
-    destination = find_destination(await services.edit_configuration.load(), destination_id)
-    expect_tag(request, form.text("etag"))
+async def reconnect(
+    services: AppServices, request: Request, destination_id: DestinationId, form: Submitted
+) -> Response:
+    destination = (await services.edit_configuration.load()).destination(destination_id)
     try:
         given = given_in(form, destination.event_hub_name).connection
-        await put_connection(services, request, Response(), destination_id, given, force=form.checked("force"))
+        reconnected = await services.destinations.reconnect(
+            destination_id, given, as_shown(form.text("etag")), force=form.checked("force")
+        )
     except REFUSED as error:
         return _form(services, request, destination, form, problems_of(error, form))
+    note(request, *reconnected.summary)
     return redirect(page_of(request, destination_id, "connection"), "reconnected")
 
 

@@ -5,12 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from shared.domain.exports.undelivered import UndeliveredState
-from shared.web.api.routes import undelivered
-from shared.web.api.routes.destinations import Id, find_destination
-from shared.web.api.routes.undelivered import ProfileKey, Token
+from shared.views.undelivered import UndeliveredView
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.context import AppServices
+from shared.web.guarded import note
+from shared.web.parameters import DestinationId, ProfileKey, Token
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
 
@@ -36,7 +36,7 @@ async def show_undelivered(
     return render(
         request,
         "undelivered.html",
-        rows=[row.to_json() for row in listed.rows],
+        rows=[UndeliveredView.of(row) for row in listed.rows],
         next=listed.next,
         names={each.id: each.name for each in configuration.destinations},
         counts={each: count for each, count in counts.items() if count.by_state},
@@ -49,14 +49,17 @@ async def show_undelivered(
 
 
 @router.post("/{destination_id}/{profile_key}/redrive", **_SEE)
-async def redrive_one(services: AppServices, request: Request, destination_id: Id, profile_key: ProfileKey) -> Response:
-    done = await undelivered.redrive_one(services, request, destination_id, profile_key)
-    return redirect(PATH, done.outcome)
+async def redrive_one(
+    services: AppServices, request: Request, destination_id: DestinationId, profile_key: ProfileKey
+) -> Response:
+    outcome = await services.watch_destinations.redrive_one(destination_id, profile_key)
+    note(request, f"redrive {outcome}")
+    return redirect(PATH, outcome)
 
 
 @router.get("/{destination_id}/redrive", **page(Permission.MANAGE_DESTINATIONS))
-async def confirm_redrive(services: AppServices, request: Request, destination_id: Id) -> Response:
-    destination = find_destination(await services.edit_configuration.load(), destination_id)
+async def confirm_redrive(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
+    destination = (await services.edit_configuration.load()).destination(destination_id)
     count = (await services.undelivered_exports.counts()).get(destination_id)
     if count is None or not count.by_state:
         raise ProblemError(404, f"nothing is undelivered to {destination.name}: there is nothing to redrive")
@@ -71,8 +74,11 @@ async def confirm_redrive(services: AppServices, request: Request, destination_i
 
 
 @router.post("/{destination_id}/redrive", **page(Permission.MANAGE_DESTINATIONS))
-async def redrive_all(services: AppServices, request: Request, destination_id: Id, _form: Submitted) -> Response:
-    await undelivered.redrive_all(services, destination_id)
+async def redrive_all(
+    services: AppServices, request: Request, destination_id: DestinationId, _form: Submitted
+) -> Response:
+    (await services.edit_configuration.load()).destination(destination_id)
+    await services.watch_destinations.request_redrive(destination_id)
     principal = request.state.principal
     rows = Permission.VIEW_PROFILES in principal.permissions
     return redirect(f"{PATH}?destination={destination_id}" if rows else PREFIX, "redriving")

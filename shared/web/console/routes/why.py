@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from shared.domain.jsonvalue import MAX_DEPTH, InvalidJsonError, deeper_than, parse_json
 from shared.domain.messages.message import refuse_lone_surrogates
 from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH, InvalidChangeError
+from shared.views.profiles import DryRunView, ProfileDocument
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, render
 from shared.web.console.problems_by_field import Problems
@@ -44,7 +45,7 @@ async def explain(services: AppServices, request: Request, form: Submitted) -> R
     if not problems:
         dry_run = await services.explain_profile.dry_run(change, profile_id)
         known = await services.explain_profile.look_up(profile_id)
-        answer, view = dry_run.to_json(), known.to_json() if known else None
+        answer, view = DryRunView.of(dry_run), ProfileDocument.of(known) if known else None
         if Permission.MANAGE_DESTINATIONS in request.state.principal.permissions:
             names = {each.id: each.name for each in (await services.edit_configuration.load()).destinations}
         if dry_run.problems:

@@ -1,19 +1,21 @@
 """How the command line shows a backfill: states, numbers, and the columns that a terminal has room for."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from rich.console import Console
 
-from local.commands.backfill_output import backfill_table
-from local.commands.backfill_view import HEADINGS, BackfillView
+from local.commands.backfill_output import as_json, backfill_table
+from local.commands.backfill_rows import HEADINGS, cells_of, facts_of, line_of, state_of
 from local.terminal import duration
-from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Slice
+from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Progress, Slice
+from shared.domain.backfills.standstill import standstill_of
 from shared.domain.backfills.upload import UploadOrder
-from shared.domain.configuration.model import Configuration
 from shared.domain.instants import MINUTE, SECOND
-from tests.kit.builders import NOW, configuration, destination
+from shared.services.backfills.status import BackfillStatus
+from tests.kit.builders import NOW
 
 WAITING = Backfill(
     "crm-2",
@@ -33,18 +35,11 @@ HALF = [
 ]
 
 
-def configured(**dataflow: Any) -> Configuration:
-    return configuration(
-        {
-            "audiences": [{"id": "a", "name": "Buyers"}],
-            "destinations": [destination("crm")],
-            "dataflows": [{"id": "crm", "audiences": ["a"], **dataflow}],
-        }
-    )
-
-
-def view(backfill: Backfill, slices: list[Slice] | None = None, **dataflow: Any) -> BackfillView:
-    return BackfillView.of(backfill, slices or [], configured(**dataflow), NOW)
+def status(
+    backfill: Backfill, slices: Sequence[Slice] = (), *, paused: bool = False, down_since: int = 0, now: int = NOW
+) -> BackfillStatus:
+    still = standstill_of(backfill, slices, paused=paused, down_since=down_since, now=now)
+    return BackfillStatus(backfill, Progress.of(backfill, slices, now), still, {("ups", "a"): "Buyers"}, now)
 
 
 @pytest.mark.parametrize(
@@ -59,14 +54,14 @@ def view(backfill: Backfill, slices: list[Slice] | None = None, **dataflow: Any)
     ],
 )
 def test_the_state_says_what_is_waited_for_or_how_it_ended(backfill: Backfill, expected: str) -> None:
-    assert view(backfill).readable_state == expected
+    assert state_of(status(backfill)) == expected
 
 
 def test_a_paused_dataflow_pauses_its_backfill_until_that_has_ended() -> None:
-    assert view(WAITING, enabled=False).readable_state == "paused"
-    assert view(RUNNING, HALF, enabled=False).state == "paused"
-    assert view(RUNNING, HALF, enabled=False).cells["LEFT"] == "-"
-    assert view(DONE, enabled=False).state == "done"
+    assert state_of(status(WAITING, paused=True)) == "paused"
+    assert state_of(status(RUNNING, HALF, paused=True)) == "paused"
+    assert cells_of(status(RUNNING, HALF, paused=True))["LEFT"] == "-"
+    assert state_of(status(DONE, paused=True)) == "done in 8 s"
 
 
 def test_an_upload_goes_to_no_destination_and_may_fail() -> None:
@@ -78,22 +73,22 @@ def test_an_upload_goes_to_no_destination_and_may_fail() -> None:
         audiences=((("ups", "a"), None),),
         upload=UploadOrder(replace=True, force=False, writable_until=0, time=NOW),
     )
-    part = Slice("upload-1", 0, share=0.25, members=1_200, exported=1_190)
-    cells = view(upload, [part]).cells
+    part = Slice("upload-1", 0, share=0.25, members=1_200, exported=1_190, updated_at=NOW)
+    cells = cells_of(status(upload, [part]))
     assert (cells["TO"], cells["AUDIENCES"], cells["STATE"]) == ("-", "Buyers", "running")
     assert (cells["MEMBERS"], cells["EXPORTED"], cells["LEFT"]) == ("1,200", "1,190", "24 s")
     failed = replace(upload, state=BackfillState.FAILED, finished_at=NOW, note="the file was deleted")
-    assert view(failed, [part]).readable_state == "failed: the file was deleted"
-    assert view(failed, [part]).to_json()["kind"] == "upload"
+    assert state_of(status(failed, [part])) == "failed: the file was deleted"
 
 
 def test_what_holds_a_slice_is_told() -> None:
-    assert view(RUNNING, HALF).readable_state == "running: the destination is down"
-    assert view(DONE, HALF).note == ""
+    assert state_of(status(RUNNING, HALF)) == "running: the destination is down"
+    assert state_of(status(RUNNING, HALF[:1], down_since=NOW - MINUTE)) == "running: the destination is down"
+    assert state_of(status(DONE, HALF)) == "done in 8 s"
 
 
 def test_a_row_has_all_there_is_to_know() -> None:
-    assert view(RUNNING, HALF).cells == {
+    assert cells_of(status(RUNNING, HALF)) == {
         "ID": "crm-2",
         "TO": "crm",
         "AUDIENCES": "Buyers, uploads/b",
@@ -107,49 +102,52 @@ def test_a_row_has_all_there_is_to_know() -> None:
         "AGE": "10 s",
     }
     many = replace(RUNNING, audiences=tuple((("ups", f"audience-{number}"), None) for number in range(20)))
-    assert view(many).cells["AUDIENCES"] == "20 audiences"
+    assert cells_of(status(many))["AUDIENCES"] == "20 audiences"
     sweep = replace(RUNNING, id="sweep-1", kind=BackfillKind.SWEEP, destination_id="", audiences=())
-    assert (view(sweep).cells["TO"], view(sweep).cells["AUDIENCES"]) == ("-", "all profiles")
+    assert (cells_of(status(sweep))["TO"], cells_of(status(sweep))["AUDIENCES"]) == ("-", "all profiles")
 
 
-def test_json_has_instants_and_progress() -> None:
-    assert view(RUNNING, HALF).to_json() == {
+def test_json_is_what_the_api_shows() -> None:
+    assert json.loads(as_json(status(RUNNING, HALF))) == {
         "id": "crm-2",
         "kind": "backfill",
         "destination": "crm",
         "audiences": [
-            {"namespace": "ups", "id": "a", "since": None},
-            {"namespace": "uploads", "id": "b", "since": "2026-01-11T21:59:00Z"},
+            {"namespace": "ups", "id": "a", "name": "Buyers", "since": None},
+            {"namespace": "uploads", "id": "b", "name": "", "since": "2026-01-11T21:59:00Z"},
         ],
         "state": "running",
+        "note": "",
         "requestedAt": "2026-01-11T21:59:50Z",
         "dueAt": "2026-01-11T22:00:05Z",
         "startedAt": "2026-01-11T21:59:52Z",
         "finishedAt": None,
-        "note": "the destination is down",
-        "members": 3_000,
-        "exported": 2_990,
-        "undelivered": 10,
-        "share": 0.5,
-        "membersPerSecond": 375.0,
-        "secondsLeft": 8,
+        "progress": {
+            "members": 3_000,
+            "exported": 2_990,
+            "undelivered": 10,
+            "share": 0.5,
+            "membersPerSecond": 375.0,
+            "secondsLeft": 8,
+        },
+        "standstill": {"reason": "held", "why": "the destination is down", "since": None},
     }
 
 
 def test_a_line_is_whole_in_itself_and_time_alone_is_no_change() -> None:
-    running = view(RUNNING, HALF)
-    assert running.line == (
+    running = status(RUNNING, HALF)
+    assert line_of(running) == (
         "2026-01-11T22:00:00Z  crm-2  running: the destination is down  50%  "
         "3,000 members, 2,990 exported, 10 undelivered"
     )
-    assert "undelivered" not in view(DONE).line
-    assert running.facts == BackfillView.of(RUNNING, HALF, configured(), NOW + MINUTE).facts
-    assert running.facts != view(RUNNING, HALF[:1]).facts
+    assert "undelivered" not in line_of(status(DONE))
+    assert facts_of(running) == facts_of(status(RUNNING, HALF, now=NOW + MINUTE))
+    assert facts_of(running) != facts_of(status(RUNNING, HALF[:1]))
 
 
 def test_names_cannot_drive_the_terminal() -> None:
     evil = replace(WAITING, audiences=((("ups", "\x1b[2J"), None),))
-    assert "\x1b" not in view(evil).cells["AUDIENCES"]
+    assert "\x1b" not in cells_of(status(evil))["AUDIENCES"]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +161,7 @@ def test_names_cannot_drive_the_terminal() -> None:
 def test_a_narrow_terminal_does_without_the_least_needed_columns(width: int, expected: list[str]) -> None:
     console = Console(width=width)
     with console.capture() as captured:
-        console.print(backfill_table([view(RUNNING, HALF)], width))
+        console.print(backfill_table([status(RUNNING, HALF)], width))
     heading, row = captured.get().splitlines()
     assert heading.split() == expected
     assert "running: the destination is down" in row

@@ -1,13 +1,13 @@
-"""What the API gives of the last exports to a destination."""
+"""The last exports to a destination."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import Field
 
-from shared.domain.instants import format_instant
 from shared.domain.jsonvalue import parse_json
 from shared.services.runs.shown_exports import ShownExport
-from shared.web.api.models.views import View
+from shared.views.view import Instant, View
 
 LARGEST_BODY = 16 * 1024
 HIDDEN = {str: "(text)", bool: "(true or false)", int: "(number)", float: "(number)", type(None): "(null)"}
@@ -17,8 +17,8 @@ HIDDEN = {str: "(text)", bool: "(true or false)", int: "(number)", float: "(numb
 class LastExportView(View):
     """An export that its hub acknowledged. `profileId` and `profileKey` are null for who may not view profiles."""
 
-    acknowledged_at: str
-    occurred_at: str
+    acknowledged_at: Instant
+    occurred_at: Instant
     reasons: list[str]
     bytes: int
     profile_version: int
@@ -40,9 +40,9 @@ class LastExportView(View):
         sent = shown.sent
         body = parse_json(shown.body.decode()) if shown.body and len(shown.body) <= LARGEST_BODY else None
         return cls(
-            acknowledged_at=format_instant(sent.at),
-            occurred_at=format_instant(sent.occurred_at),
-            reasons=list(sent.reasons),
+            acknowledged_at=sent.at,
+            occurred_at=sent.occurred_at,
+            reasons=sent.reasons,
             bytes=sent.size,
             profile_version=sent.version,
             config_revision=sent.config_revision,
@@ -58,6 +58,10 @@ class LastExportList(View):
 
     last_exports: list[LastExportView]
     masked: bool
+
+    @classmethod
+    def of(cls, shown: Iterable[ShownExport], *, masked: bool) -> "LastExportList":
+        return cls(last_exports=[LastExportView.of(each, masked=masked) for each in shown], masked=masked)
 
 
 def mask(value: Any) -> Any:

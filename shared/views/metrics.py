@@ -1,10 +1,10 @@
-"""What the API gives of what was counted."""
+"""What was counted."""
 
 from pydantic import Field
 
 from shared.domain.instants import SECOND
-from shared.domain.runs import Histogram, RunCounts
-from shared.web.api.models.views import View
+from shared.domain.runs import Histogram, RunCounts, RunSlot
+from shared.views.view import Instant, View
 
 
 class DurationsView(View):
@@ -55,16 +55,20 @@ class CountsView(View):
 class SlotView(View):
     """What was counted from `start` until the next slot's."""
 
-    start: str
+    start: Instant
     counts: CountsView
+
+    @classmethod
+    def of(cls, slot: RunSlot) -> "SlotView":
+        return cls(start=slot.start, counts=CountsView.of(slot.counts))
 
 
 class MetricsView(View):
     """`step` in seconds; the first slot starts at `since`, a multiple of it."""
 
     destination_id: str
-    since: str
-    until: str
+    since: Instant
+    until: Instant
     step: int
     totals: CountsView
     slots: list[SlotView]

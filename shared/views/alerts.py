@@ -1,13 +1,14 @@
-"""What the API takes and gives of alerts."""
+"""Alerts, and who hears of them."""
 
 from typing import Literal
 
 from pydantic import Field
 
+from shared.domain.alerts.alert import AlertView
 from shared.domain.alerts.subscription import AlertSubscription, SubscriptionDetails
 from shared.ports.alerts import WebhookAnswer
 from shared.services.alerts.subscriptions import CreatedSubscription
-from shared.web.api.models.views import View
+from shared.views.view import InstantOrNone, TextOrNone, View
 
 
 class RuleView(View):
@@ -17,28 +18,13 @@ class RuleView(View):
     threshold: float = Field(description="The greatest value that is no alert, unless a subscription says another")
 
 
-class AlertView(View):
-    """`threshold` is the one by which it opened: there is an alert of its own for each that is subscribed to."""
-
-    id: str
-    state: Literal["open", "resolved"]
-    destination_id: str
-    rule: str
-    description: str
-    value: float = Field(description="The last that was found, in `unit`")
-    threshold: float
-    unit: str
-    opened_at: str
-    resolved_at: str | None
-
-
 class AlertDeliveryView(View):
     event_id: str
     subscription_id: str
     state: Literal["pending", "delivered", "failed"]
     attempts: int
-    last_attempt_at: str | None
-    error: str | None
+    last_attempt_at: InstantOrNone
+    error: TextOrNone
 
 
 class AlertList(View):
@@ -86,3 +72,7 @@ class TestedView(View):
     @classmethod
     def of(cls, answer: WebhookAnswer) -> "TestedView":
         return cls(delivered=answer.problem is None, status=answer.status, problem=answer.problem)
+
+    @property
+    def summary(self) -> str:
+        return "delivered" if self.delivered else f"not delivered: {self.problem}"

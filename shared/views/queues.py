@@ -1,12 +1,10 @@
-"""What the API gives of the queues."""
+"""The queues."""
 
 from typing import Literal
 
 from pydantic import Field
 
-from shared.domain.instants import format_instant
-from shared.ports.queues import QueueCount
-from shared.web.api.models.views import View
+from shared.views.view import InstantOrNone, View
 
 
 class QueueView(View):
@@ -17,20 +15,9 @@ class QueueView(View):
         description="About how many there are, also those that are being handled or wait for their delay; "
         "null where there is no such queue"
     )
-    front_inserted_at: str | None = Field(
+    front_inserted_at: InstantOrNone = Field(
         description="When the first message was put there of those that can be taken now; null where there is none"
     )
-
-    @classmethod
-    def of(cls, count: QueueCount) -> "QueueView":
-        front = count.front_inserted_at
-        return cls(
-            name=count.name,
-            kind=count.kind.value,
-            poison=count.poison,
-            messages=count.messages,
-            front_inserted_at=None if front is None else format_instant(front),
-        )
 
 
 class QueueList(View):

@@ -1,0 +1,108 @@
+"""What is given to connect a destination: taken and never given back, for there are keys in it."""
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic.alias_generators import to_camel
+
+from shared.domain.configuration.credentials import (
+    Credentials,
+    IdentityCredentials,
+    parse_connection_string,
+    sas_credentials,
+)
+from shared.domain.configuration.model import Identifier, SettingName, Text
+from shared.domain.namespaces import parse_namespace
+from shared.settings import Connection
+
+_NAMESPACE = "Its name, such as contoso, or its host, such as contoso.servicebus.windows.net"
+
+
+class _Given(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", populate_by_name=True, strict=True)
+
+
+class SasKey(_Given):
+    """A shared access key, of a policy of the namespace or of the hub."""
+
+    type: Literal["sas"]
+    namespace: str = Field(description=_NAMESPACE)
+    key_name: Text
+    key: SecretStr
+
+
+class ConnectionString(_Given):
+    """A connection string as the portal shows it, of the namespace or of the hub."""
+
+    type: Literal["connection-string"]
+    connection_string: SecretStr
+
+
+class ManagedIdentity(_Given):
+    """The app's own identity; `clientId` names a user-assigned one."""
+
+    type: Literal["managed-identity"]
+    namespace: str = Field(description=_NAMESPACE)
+    client_id: Annotated[str, Field(pattern=r"^[0-9A-Fa-f-]{1,64}$")] | None = None
+
+
+class AppSetting(_Given):
+    """An app setting that holds a connection string, or names a namespace for an identity."""
+
+    type: Literal["app-setting"]
+    setting: SettingName
+
+
+GivenConnection = Annotated[SasKey | ConnectionString | ManagedIdentity | AppSetting, Field(discriminator="type")]
+
+
+class ConnectionCheck(_Given):
+    """Without `eventHubName` only the namespace is looked at, and its hubs are listed."""
+
+    connection: GivenConnection
+    event_hub_name: Text | None = None
+
+
+class NewDestination(_Given):
+    """`eventHubName` may be left out where the connection string names the hub."""
+
+    id: Identifier
+    name: Text
+    description: str = ""
+    event_hub_name: Text | None = None
+    include_segment_names: bool = False
+    include_segment_timestamps: bool = False
+    connection: GivenConnection
+
+
+class NewKey(_Given):
+    """Of the same policy, or of that with `keyName`."""
+
+    key: SecretStr
+    key_name: Text | None = None
+
+
+def credentials_of(
+    given: GivenConnection, setting: Callable[[str], Connection], *, local_allowed: bool
+) -> tuple[Credentials, str | None]:
+    """What the app shows the namespace, and the hub that a connection string names, if it does.
+
+    `setting` gives what an app setting holds. Raises ValueError for a namespace that the app must not connect to and
+    for what is no connection, neither of which repeats a key; and whatever `setting` raises.
+    """
+    if isinstance(given, SasKey):
+        key = given.key.get_secret_value()
+        return sas_credentials(given.namespace, given.key_name, key, local_allowed=local_allowed), None
+    if isinstance(given, ManagedIdentity):
+        return IdentityCredentials(parse_namespace(given.namespace, local_allowed=local_allowed), given.client_id), None
+    if isinstance(given, ConnectionString):
+        text: str | None = given.connection_string.get_secret_value()
+    else:
+        held = setting(given.setting)
+        text = held.connection_string
+        if not text:
+            namespace = parse_namespace(held.endpoint or "", local_allowed=local_allowed)
+            return IdentityCredentials(namespace, held.client_id), None
+    pasted = parse_connection_string(text or "", local_allowed=local_allowed)
+    return pasted.credentials, pasted.event_hub_name

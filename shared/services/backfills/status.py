@@ -1,0 +1,69 @@
+"""How far backfills, sweeps and uploads are, and why one stands still."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shared.domain.backfills.backfill import Backfill, Progress
+from shared.domain.backfills.standstill import Standstill, standstill_of
+from shared.domain.profile.memberships import AudienceKey
+from shared.errors import NoSuchBackfillError
+from shared.ports.backfills import BackfillStore
+from shared.ports.configuration import ConfigurationStore
+from shared.ports.health import HealthStore
+from shared.ports.time import Clock
+from shared.services.backfills.planner import PlanBackfills
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillStatus:
+    """As it was at `now` (microseconds); `names` are those of audiences, as far as the catalog has them."""
+
+    backfill: Backfill
+    progress: Progress
+    standstill: Standstill | None
+    names: Mapping[AudienceKey, str]
+    now: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillStatuses:
+    """All raise StorageError."""
+
+    plan: PlanBackfills
+    backfills: BackfillStore
+    store: ConfigurationStore
+    health: HealthStore
+    clock: Clock
+
+    async def all(self, destination_id: str | None = None) -> list[BackfillStatus]:
+        """As `PlanBackfills.all` lists them; those to one destination, or every one."""
+        return await self._of([each for each in await self.plan.all() if destination_id in {None, each.destination_id}])
+
+    async def get(self, backfill_id: str) -> BackfillStatus:
+        """Raises NoSuchBackfillError."""
+        for each in await self.plan.all():
+            if each.id == backfill_id:
+                return await self.of(each)
+        raise NoSuchBackfillError(backfill_id)
+
+    async def of(self, backfill: Backfill) -> BackfillStatus:
+        (status,) = await self._of([backfill])
+        return status
+
+    async def _of(self, backfills: Sequence[Backfill]) -> list[BackfillStatus]:
+        configuration = (await self.store.load()).configuration
+        troubles = await self.health.load()
+        stored = await asyncio.gather(*(self.backfills.slices(backfill.id) for backfill in backfills))
+        now = self.clock()
+        names = {audience.key: audience.name for audience in configuration.audiences}
+        paused = {dataflow.id for dataflow in configuration.dataflows if not dataflow.enabled}
+        down = {each.destination_id: each.since for each in troubles.values() if not each.recovering}
+        statuses = []
+        for backfill, rows in zip(backfills, stored, strict=True):
+            slices, destination_id = [row.slice for row in rows], backfill.destination_id
+            standstill = standstill_of(
+                backfill, slices, paused=destination_id in paused, down_since=down.get(destination_id, 0), now=now
+            )
+            statuses.append(BackfillStatus(backfill, Progress.of(backfill, slices, now), standstill, names, now))
+        return statuses

@@ -1,0 +1,141 @@
+"""What is remembered of a profile, and what a change of it would export."""
+
+import json
+from typing import Any, Literal
+
+from pydantic import Field
+
+from shared.domain.exports.dry_run import DryRun, DryRunVerdict
+from shared.domain.exports.export import Export
+from shared.domain.instants import SECOND, format_instant
+from shared.domain.profile.memberships import AudienceKey
+from shared.domain.profile.state import ProfileState
+from shared.services.changes.explain import KnownProfile
+from shared.views.undelivered import UndeliveredView
+from shared.views.view import Instant, View
+
+
+class ProfileDocument(View):
+    """All that is remembered of a profile. `due`: exports that the redelivery of a queue message would send again."""
+
+    profile_id: str
+    profile_key: str
+    profile_version: int
+    attributes: dict[str, Any]
+    identity_map: dict[str, list[dict[str, str]]]
+    segment_membership: dict[str, dict[str, dict[str, Any]]]
+    due: list[dict[str, Any]]
+    deletion: dict[str, Any] | None = Field(description="When it was deleted, how far that is, who must still hear")
+    undelivered: list[UndeliveredView]
+
+    @classmethod
+    def of(cls, known: KnownProfile) -> "ProfileDocument":
+        """Times are ISO 8601, as in messages; `lastQualificationTime` and `validUntil` are as they were received."""
+        state = known.state
+        ids = state.identities.ids if state.identities else {}
+        return cls(
+            profile_id=state.profile_id,
+            profile_key=known.key,
+            profile_version=state.version,
+            attributes=state.attributes.resolve(),
+            identity_map={namespace: [{"id": each} for each in those] for namespace, those in ids.items()},
+            segment_membership=_memberships(state),
+            due=[
+                {
+                    "item": item,
+                    "savedAt": format_instant(due.saved_at * SECOND),
+                    "profileVersion": due.version,
+                    "destinations": {each: list(why) for each, why in sorted(due.reasons.items())},
+                }
+                for item, due in state.due.items()
+            ],
+            deletion=_deletion(state),
+            undelivered=[UndeliveredView.of(row) for row in known.undelivered],
+        )
+
+
+class VerdictView(View):
+    """What one destination would hear: an `export`, or nothing, and `why` not."""
+
+    destination_id: str
+    outcome: Literal["sent", "parked", "nothing"]
+    why: list[str]
+    held_back: str | None = Field(description="Why an export would be parked instead of sent")
+    export: dict[str, Any] | None = Field(description="messageId, reasons, applicationProperties, body")
+    realized_in: list[dict[str, str]]
+    left: list[dict[str, str]]
+    undelivered: UndeliveredView | None
+
+    @classmethod
+    def of(cls, verdict: DryRunVerdict) -> "VerdictView":
+        return cls(
+            destination_id=verdict.destination_id,
+            outcome=verdict.outcome,
+            why=verdict.why,
+            held_back=verdict.held_back,
+            export=None if verdict.export is None else _export(verdict.export),
+            realized_in=[_audience(key) for key in verdict.realized],
+            left=[_audience(key) for key in verdict.left],
+            undelivered=None if verdict.undelivered is None else UndeliveredView.of(verdict.undelivered),
+        )
+
+
+class DryRunView(View):
+    """`problems`: why the change would go to quarantine; then there are no destinations."""
+
+    profile_id: str
+    at: Instant
+    profile_version: int
+    altered: bool
+    problems: list[str]
+    destinations: list[VerdictView]
+
+    @classmethod
+    def of(cls, foreseen: DryRun) -> "DryRunView":
+        return cls(
+            profile_id=foreseen.profile_id,
+            at=foreseen.at,
+            profile_version=foreseen.version,
+            altered=foreseen.altered,
+            problems=foreseen.problems,
+            destinations=[VerdictView.of(verdict) for verdict in foreseen.verdicts],
+        )
+
+
+def _memberships(state: ProfileState) -> dict[str, dict[str, dict[str, Any]]]:
+    memberships: dict[str, dict[str, dict[str, Any]]] = {}
+    for (namespace, audience_id), membership in sorted(state.memberships.items()):
+        entry = {
+            "status": membership.status,
+            "lastQualificationTime": membership.last_qualification_time,
+            "occurredAt": format_instant(membership.time),
+        }
+        if membership.valid_until is not None:
+            entry["validUntil"] = membership.valid_until
+        memberships.setdefault(namespace, {})[audience_id] = entry
+    return memberships
+
+
+def _deletion(state: ProfileState) -> dict[str, Any] | None:
+    deletion = state.deletion
+    if deletion is None:
+        return None
+    return {
+        "deletedAt": format_instant(deletion.at),
+        "savedAt": format_instant(deletion.saved_at * SECOND),
+        "phase": str(deletion.phase),
+        "owed": list(deletion.owed),
+    }
+
+
+def _export(export: Export) -> dict[str, Any]:
+    return {
+        "messageId": export.message_id,
+        "reasons": list(export.reasons),
+        "applicationProperties": export.application_properties,
+        "body": json.loads(export.body),
+    }
+
+
+def _audience(key: AudienceKey) -> dict[str, str]:
+    return {"namespace": key[0], "id": key[1]}

@@ -1,0 +1,70 @@
+"""What destinations have not heard of."""
+
+from dataclasses import asdict
+from typing import Literal
+
+from shared.domain.exports.undelivered import Undelivered
+from shared.domain.profile_key import profile_key
+from shared.ports.undelivered import UndeliveredCount
+from shared.views.view import Instant, View
+
+RowState = Literal["retrying", "parked", "dead"]
+
+
+class UndeliveredView(View):
+    """What a destination has not heard of a profile. `profileKey` is the SHA-256 of the profile id."""
+
+    destination_id: str
+    profile_key: str
+    profile_id: str
+    state: RowState
+    profile_version: int
+    reasons: list[str]
+    occurred_at: Instant
+    attempts: int
+    first_failed_at: Instant
+    last_failed_at: Instant
+    last_error: str
+    permanent: bool
+
+    @classmethod
+    def of(cls, row: Undelivered) -> "UndeliveredView":
+        return cls(**asdict(row), profile_key=profile_key(row.profile_id), profile_version=row.version)
+
+
+class UndeliveredList(View):
+    """`next`: what to give as `token` for the page that follows, null at the end. A page may be short, even empty."""
+
+    undelivered: list[UndeliveredView]
+    next: str | None
+
+
+class UndeliveredCountView(View):
+    """`complete` false: there are at least so many."""
+
+    states: dict[str, int]
+    total: int
+    complete: bool
+
+    @classmethod
+    def of(cls, count: UndeliveredCount) -> "UndeliveredCountView":
+        return cls(states=count.by_state, total=sum(count.by_state.values()), complete=count.complete)
+
+
+class UndeliveredSummary(View):
+    """By destination id. `redriveRequestedAt`: redrives that were asked for and are not done."""
+
+    destinations: dict[str, UndeliveredCountView]
+    redrive_requested_at: dict[str, Instant]
+
+
+class RedriveRequestView(View):
+    destination_id: str
+    requested_at: Instant
+
+
+class RedriveView(View):
+    """What came of an attempt, and the row as it is after it, null where it is gone."""
+
+    outcome: Literal["sent", "kept", "failed", "refused", "parked", "dropped"]
+    undelivered: UndeliveredView | None

@@ -1,0 +1,14 @@
+"""What stands in paths and queries, of the API and of the console alike."""
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+DestinationId = Annotated[str, Path(description="The destination's id", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+AudienceId = Annotated[str, Path(description="The audience's id", min_length=1, max_length=512)]
+Namespace = Annotated[str, Query(description="The audience's namespace", min_length=1, max_length=512)]
+BackfillId = Annotated[str, Path(description="The backfill's id", pattern=r"^[A-Za-z0-9-]{1,128}$")]
+SubscriptionId = Annotated[str, Path(description="The subscription's id", pattern=r"^[A-Za-z0-9-]{1,64}$")]
+ProfileKey = Annotated[str, Path(description="`profileKey` of the row", pattern=r"^[0-9a-f]{64}$")]
+RowId = Annotated[str, Path(description="`rowId` of the item", pattern=r"^[A-Za-z0-9_-]{1,250}$")]
+Token = Annotated[str | None, Query(description="`next` of the page before", max_length=4_000)]
