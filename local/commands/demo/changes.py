@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.request import urlopen
 
 from azure.storage.queue.aio import QueueClient
 
 from local.errors import LocalError
+from local.stack.functions_host import Invocations
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from shared.bootstrap import clock
 from shared.domain.instants import parse_instant
@@ -69,11 +69,10 @@ class Changes:
     def handled(self) -> int:
         """How many messages the functions host has finished with. Raises LocalError if it failed with one."""
         host = self._stack.functions_host
-        with urlopen(f"{host.url}/admin/host/status", timeout=5) as answer:  # noqa: S310 - our own host
-            function = json.load(answer)["functions"]["export_profile_changes"]
-        if failed := function["failed"]:
-            raise LocalError(f"{failed} messages failed; {host.what_it_printed()}")
-        return int(function["succeeded"])
+        exporting = host.invocations().get("export_profile_changes", Invocations())
+        if exporting.failed:
+            raise LocalError(f"{exporting.failed} messages failed; {host.what_it_printed()}")
+        return exporting.succeeded
 
     def outcomes(self) -> list[dict[str, Any]]:
         """What the app logged of each message it finished."""
