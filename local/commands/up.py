@@ -17,7 +17,7 @@ from local.broker.control import BrokerControlError
 from local.errors import PartFailedError, StartAbandonedError
 from local.ports import AUTOMATIC_PORTS, USUAL_PORTS, require_free
 from local.stack.functions_host import HostKind
-from local.stack.local_stack import DEFAULT_HUBS, LocalStack
+from local.stack.local_stack import DEFAULT_HUBS, LocalStack, require_host
 from local.stack.state import StateDirectory, write_settings
 from local.terminal import console
 
@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     ports = USUAL_PORTS if args.ports == "fixed" else AUTOMATIC_PORTS
     with state.owned():
         require_free(ports, without_http=args.no_functions_host)
+        require_host(args.host)
         remembered = {} if args.in_memory else state.remembered_hubs()
         progress = _StartProgress(out)
         stack = LocalStack(

@@ -53,6 +53,10 @@ class FunctionsHost(Part):
         self._settings = settings
         self._lease_seconds = lease_seconds
 
+    @classmethod
+    def require_tools(cls) -> None:
+        """Raises ToolMissingError where this machine lacks what it takes to run this host."""
+
     def _environment(self) -> dict[str, str]:
         # As with Core Tools the environment would win, and a developer's real account be written to by mistake.
         return {name: value for name, value in os.environ.items() if name not in self._settings}

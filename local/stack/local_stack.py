@@ -39,6 +39,12 @@ _HOSTS: Mapping[HostKind, type[FunctionsHost]] = {
     HostKind.FUNC: CoreToolsHost,
 }
 
+
+def require_host(kind: HostKind) -> None:
+    """Before anything is started. Raises ToolMissingError where this machine cannot run such a host."""
+    _HOSTS[kind].require_tools()
+
+
 Report = Callable[[str, str | None], None]
 """Told the name of what starts, with None, and again with a summary of it once it is ready."""
 

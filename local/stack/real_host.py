@@ -49,6 +49,11 @@ class RealHost(FunctionsHost):
         self._host_log = HostLog(log)
         self._front: KeyFront | None = None
 
+    @classmethod
+    def require_tools(cls) -> None:
+        run_host()
+        worker_python()
+
     def _command(self) -> Sequence[str]:
         return [
             *(str(run_host()), "--port", str(self._own_port), "--python", str(worker_python())),
@@ -152,16 +157,15 @@ class CoreToolsHost(RealHost):
         self._key = None
         self._folder = self._app_dir
 
+    @classmethod
+    def require_tools(cls) -> None:
+        _func()
+
     def _command(self) -> Sequence[str]:
-        func = shutil.which("func")
-        if func is None:
-            raise ToolMissingError(
-                "func is not on the PATH: install Azure Functions Core Tools, or leave --host out for the stand-in"
-            )
         if not self.http_port:
             with socket.create_server((HOST, 0)) as free:
                 self.http_port = free.getsockname()[1]
-        return [func, "start", "--port", str(self.http_port)]
+        return [_func(), "start", "--port", str(self.http_port)]
 
     def _environment(self) -> dict[str, str]:
         python = Path(os.environ.get(WORKER_PYTHON) or sys.executable)
@@ -173,6 +177,15 @@ class CoreToolsHost(RealHost):
 
     def _learn(self, ready: re.Match[str]) -> None:
         self._at(self.http_port)
+
+
+def _func() -> str:
+    func = shutil.which("func")
+    if func is None:
+        raise ToolMissingError(
+            "func is not on the PATH: install Azure Functions Core Tools, or leave --host out for the stand-in"
+        )
+    return func
 
 
 @contextmanager

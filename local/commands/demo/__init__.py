@@ -17,7 +17,7 @@ from local.commands.demo.scene import CONFIGURATION, SAMPLE, Scene
 from local.commands.demo.summary import print_summary
 from local.commands.up import stop_signals, wait
 from local.exports import ExportReader
-from local.stack.local_stack import LocalStack, Report
+from local.stack.local_stack import LocalStack, Report, require_host
 from local.terminal import console
 from shared.bootstrap import build
 from shared.domain.configuration.model import ConfigurationFile
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     out = console()
+    require_host(args.host)
     with LocalStack(args.state_dir / "demo", report=_reporter(out)) as stack:
         wanted = read_configuration_file(str(CONFIGURATION))
         apply_first(out, stack, wanted)
