@@ -1,6 +1,5 @@
 """The real Functions host as a process of the local stack, run by its own start script or by Core Tools."""
 
-import fcntl
 import os
 import re
 import secrets
@@ -9,12 +8,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from local.errors import PartFailedError, ToolMissingError
+from local.locking import one_at_a_time
 from local.ports import HOST
 from local.stack.functions_host import FunctionsHost, Invocations
 from local.stack.host_admin import HostAdmin
@@ -77,7 +76,7 @@ class RealHost(FunctionsHost):
 
     def _prepare(self) -> None:
         command = run_host()
-        with _one_at_a_time(command.parent):
+        with one_at_a_time(command.parent):  # it writes into its own folder
             done = subprocess.run(
                 [command, "--prepare", "--python", worker_python()],
                 env=self._environment(),
@@ -187,13 +186,3 @@ def _func() -> str:
         )
     return func
 
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Preparing writes into the host's folder."""
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(directory)
