@@ -22,11 +22,18 @@ node_modules/.ready: package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-demo: setup ## the main job on a local stack: changes in, exports out, a summary; with KEEP=1 it stays, for the console
-	@$(BIN)/python -m local demo $(if $(KEEP),--keep)
+demo: setup $(if $(filter real,$(HOST)),host-python) ## the main job on a local stack: changes in, exports out, a summary; with KEEP=1 it stays, for the console; HOST=real or func
+	@$(if $(HOST_PYTHON),FUNCTIONS_HOST_PYTHON=.venv-host-$(subst .,,$(HOST_PYTHON))/bin/python) \
+	  $(BIN)/python -m local demo $(if $(HOST),--host $(HOST)) $(if $(KEEP),--keep)
 
 test: setup check ## everything that CI runs; three at a time, for most tests wait more than they work
 	@$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
+
+test-host: setup ## what the tests say of the app in the real Functions host, on each Python that its workers know (see CONTRIBUTING.md)
+	@$(BIN)/python -m tests.real_host
+
+host-python: setup ## a Python for the worker of the real Functions host, in .venv-host-*
+	@$(BIN)/python -m tests.real_host --prepare
 
 check: setup lint types imports ## style, types and the layers' import rules
 

@@ -185,4 +185,3 @@ def _func() -> str:
             "func is not on the PATH: install Azure Functions Core Tools, or leave --host out for the stand-in"
         )
     return func
-

@@ -18,18 +18,20 @@ from shared.bootstrap import build
 from shared.domain.profile_key import profile_key
 from shared.services.changes.export import InboundMessage
 from tests.integration.local_command import LocalCommand
+from tests.kit import running_host
 from tests.kit.builders import ids, item, membership
 
 DEMO_SECONDS = 180
 
 
+@pytest.mark.runs_the_app
 def test_the_demo_plays_to_its_end(tmp_path: Path) -> None:
-    with LocalCommand("demo", "--keep", "--state-dir", tmp_path) as demo:
+    with LocalCommand("demo", *running_host.OPTIONS, "--keep", "--state-dir", tmp_path) as demo:
         demo.wait_for("Ctrl-C stops everything", DEMO_SECONDS)
         said = demo.stdout
         console = re.search(r"^Look at it: (\S+)", said, re.MULTILINE)
         assert console
-        assert "Sales hears of customers" in httpx.get(console[1]).text
+        assert "Sales hears of customers" in httpx.get(console[1], timeout=60).text
         demo.send_signal(signal.SIGINT)
         assert demo.wait() == 0
     assert demo.stderr == ""

@@ -85,6 +85,7 @@ class Traffic:
                 await asyncio.sleep(0.02)
 
 
+@pytest.mark.runs_the_app
 @pytest.mark.parametrize("in_time", [True, False], ids=["after the margin", "too early"])
 async def test_no_change_is_lost_when_a_key_is_rotated(stack: LocalStack, in_time: bool) -> None:
     service = connecting(stack)

@@ -50,4 +50,3 @@ class VirtualEnvironment:
         )
         if done.returncode != 0:
             raise InstallationError(f"{self.name} could not be made:\n{done.stdout[-2000:]}")
-
