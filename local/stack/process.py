@@ -5,12 +5,14 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+_LOOK_SECONDS = 0.1
 _LAST_WORDS_SECONDS = 1.0
 
 
@@ -74,7 +76,11 @@ class ServiceProcess:
         )
         self._copier = threading.Thread(target=self._copy_output, args=(self._process,), daemon=True)
         self._copier.start()
-        self._seen_ready.wait(timeout)
+        until = time.monotonic() + timeout
+        while not self._seen_ready.wait(_LOOK_SECONDS) and self.running and time.monotonic() < until:
+            pass
+        if not self.running:
+            self._copier.join(_LAST_WORDS_SECONDS)
         if self._match is None:
             self.stop()
             raise NotReadyError(f"{self.name} was not ready within {timeout:g} s; what it printed is in {self._log}")
