@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: help setup demo test check lint types imports unit faults faults-short isolation bench bench-memory bench-startup bench-backfill bench-core capacity lock clean
+.PHONY: help setup demo test test-host host-python check lint types imports unit faults faults-short isolation bench bench-memory bench-startup bench-backfill bench-core capacity lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -27,7 +27,7 @@ demo: setup $(if $(filter real,$(HOST)),host-python) ## the main job on a local 
 	  $(BIN)/python -m local demo $(if $(HOST),--host $(HOST)) $(if $(KEEP),--keep)
 
 test: setup check ## everything that CI runs; three at a time, for most tests wait more than they work
-	@$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
+	@$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -rs
 
 test-host: setup ## what the tests say of the app in the real Functions host, on each Python that its workers know (see CONTRIBUTING.md)
 	@$(BIN)/python -m tests.real_host

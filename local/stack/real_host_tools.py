@@ -9,7 +9,8 @@ from local.stack.part import PROJECT
 
 RUN_HOST = "FUNCTIONS_HOST"
 WORKER_PYTHON = "FUNCTIONS_HOST_PYTHON"
-_ENVIRONMENTS = (".venv-host-313", ".venv-host-312", ".venv-host-311")
+ENVIRONMENTS = {"3.13": ".venv-host-313", "3.12": ".venv-host-312", "3.11": ".venv-host-311"}
+"""Folders of the project, by version."""
 
 
 def run_host(environ: Mapping[str, str] = os.environ) -> Path:
@@ -33,11 +34,15 @@ def worker_python(environ: Mapping[str, str] = os.environ, project: Path = PROJE
         if not os.access(path, os.X_OK) or not path.is_file():
             raise ToolMissingError(f"{WORKER_PYTHON} is {named!r}, which is no Python that can be run")
         return path
-    for name in _ENVIRONMENTS:
-        python = project / name / "bin" / "python"
-        if python.exists():
-            return python
+    for python in worker_pythons(project).values():
+        return python
     raise ToolMissingError(
         f"there is no Python for the host's worker: run make host-python, or set {WORKER_PYTHON} to one that has the "
         "packages of requirements.txt and, before 3.13, of requirements-host.txt"
     )
+
+
+def worker_pythons(project: Path = PROJECT) -> Mapping[str, Path]:
+    """By version, newest first: those that `make host-python` has set up."""
+    pythons = {version: project / name / "bin" / "python" for version, name in ENVIRONMENTS.items()}
+    return {version: python for version, python in pythons.items() if python.exists()}

@@ -20,16 +20,10 @@ from pathlib import Path
 
 from local.errors import ToolMissingError
 from local.locking import one_at_a_time
-from local.stack.real_host_tools import RUN_HOST, run_host
+from local.stack.real_host_tools import ENVIRONMENTS, RUN_HOST, run_host
 from tests.kit.environments import CHECKOUT, VirtualEnvironment
 from tests.kit.interpreters import InterpreterMissingError, find_interpreter
 
-_APP = "requirements.txt"
-ENVIRONMENTS = {
-    "3.13": VirtualEnvironment(".venv-host-313", (_APP,)),
-    "3.12": VirtualEnvironment(".venv-host-312", (_APP, "requirements-host.txt")),
-    "3.11": VirtualEnvironment(".venv-host-311", (_APP, "requirements-host.txt")),
-}
 GENERATIONS = (("3.13",), ("3.12", "3.11"))
 """Of the worker: which Pythons each is for. Of each the first is taken that this machine has."""
 _PACKED = "../shared/platform/functions-host/*.tar.xz"
@@ -89,4 +83,6 @@ def worker_pythons(environ: Mapping[str, str] = os.environ) -> Iterator[tuple[st
     """
     for version, interpreter in interpreters(environ).items():
         if isinstance(interpreter, Path):
-            yield version, ENVIRONMENTS[version].python(interpreter)
+            own = [] if version == "3.13" else ["requirements-host.txt"]
+            environment = VirtualEnvironment(ENVIRONMENTS[version], ["requirements.txt", *own])
+            yield version, environment.python(interpreter)
