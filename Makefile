@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: help setup demo test test-host host-python check lint types imports unit faults faults-short isolation bench bench-memory bench-startup bench-backfill bench-core capacity lock clean
+.PHONY: help setup demo test test-host host-python check lint types imports unit faults faults-short isolation bench bench-memory bench-hosts bench-startup bench-backfill bench-core capacity lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -64,6 +64,9 @@ bench: setup ## what the way of a change takes, against the SDKs' tutorials and 
 
 bench-memory: setup ## the memory of a worker over ten minutes
 	@$(BIN)/python -m bench --only memory
+
+bench-hosts: setup ## the app in the real Functions host beside the stand-in (about ten minutes)
+	@$(BIN)/python -m bench --only hosts
 
 bench-startup: setup ## what importing the app costs on top of azure.functions
 	@$(BIN)/python -m bench.core.startup

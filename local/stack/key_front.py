@@ -1,5 +1,6 @@
-"""Adds the function key to whatever comes by HTTP: a browser sends none with a page's links, and so do callers who are
-used to a host without keys. It changes nothing else of a request, and nothing of an answer.
+"""Lets callers do without the key that a host asks for, or with any: a browser sends none with a page's links.
+
+It puts the host's key into each request, and changes nothing else of that, and nothing of an answer.
 """
 
 import re
@@ -14,8 +15,7 @@ from local.ports import HOST
 
 _LONGEST_HEAD = 64 * 1024
 _PIECE = 64 * 1024
-_REPLACED = re.compile(rb"\r\n(?:connection|keep-alive):[^\r\n]*", re.IGNORECASE)
-_KEYED = re.compile(rb"\r\nx-functions-key:", re.IGNORECASE)
+_REPLACED = re.compile(rb"\r\n(?:x-functions-key|connection|keep-alive):[^\r\n]*", re.IGNORECASE)
 
 
 class KeyFront:
@@ -24,7 +24,7 @@ class KeyFront:
     def __init__(self, port: int, target_port: int, key: str) -> None:
         self._server = _Server((HOST, port), _Relayed)
         self._server.target = (HOST, target_port)
-        self._server.added = f"\r\nx-functions-key: {key}".encode()
+        self._server.added = f"\r\nx-functions-key: {key}\r\nConnection: close".encode()
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -66,7 +66,7 @@ class _Relayed(socketserver.BaseRequestHandler):
             if not head:
                 return
             with socket.create_connection(self.server.target) as host:
-                host.sendall(self._with_key(head) + rest)
+                host.sendall(_REPLACED.sub(b"", head) + self.server.added + rest)
                 sending = threading.Thread(target=_copy, args=(self.request, host), daemon=True)
                 sending.start()
                 _copy(host, self.request)
@@ -82,10 +82,6 @@ class _Relayed(socketserver.BaseRequestHandler):
             got += piece
         head, end, rest = got.partition(b"\r\n\r\n")
         return head, end + rest
-
-    def _with_key(self, head: bytes) -> bytes:
-        added = b"" if _KEYED.search(head) else self.server.added
-        return _REPLACED.sub(b"", head) + added + b"\r\nConnection: close"
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

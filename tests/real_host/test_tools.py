@@ -59,16 +59,16 @@ def test_the_host_that_is_named_comes_first(beside: Path, tmp_path: Path) -> Non
     assert find_host({RUN_HOST: str(named)}) == named
 
 
-def test_each_generation_has_its_newest_python_or_says_what_is_missing(tmp_path: Path) -> None:
+def test_each_generation_has_a_python_or_says_what_is_missing(tmp_path: Path) -> None:
     for version in ("3.11", "3.12"):
         python = tmp_path / f"python{version}"
         python.write_text(f"#!/bin/sh\necho Python {version}.1\n")
         python.chmod(0o755)
     found = interpreters({"PATH": str(tmp_path), "HOME": str(tmp_path)})
-    assert found["3.12"] == tmp_path / "python3.12"
+    assert found["3.11"] == tmp_path / "python3.11"
     assert "no Python 3.13 was found" in str(found["3.13"])
     assert len(found) == 2
-    assert "no Python 3.12 was found" in str(interpreters({"PATH": "", "HOME": str(tmp_path)})["3.12 or 3.11"])
+    assert "no Python 3.11 was found" in str(interpreters({"PATH": "", "HOME": str(tmp_path)})["3.11 or 3.12"])
 
 
 def test_the_newest_environment_is_the_workers_unless_one_is_named(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from local.stack.real_host_tools import ENVIRONMENTS, RUN_HOST, run_host
 from tests.kit.environments import CHECKOUT, VirtualEnvironment
 from tests.kit.interpreters import InterpreterMissingError, find_interpreter
 
-GENERATIONS = (("3.13",), ("3.12", "3.11"))
+GENERATIONS = (("3.13",), ("3.11", "3.12"))
 """Of the worker: which Pythons each is for. Of each the first is taken that this machine has."""
 _PACKED = "../shared/platform/functions-host/*.tar.xz"
 _UNPACKED = CHECKOUT / ".local" / "functions-host"
@@ -61,7 +61,7 @@ def _unpacked(archives: list[Path], folder: Path) -> Path:
 
 
 def interpreters(environ: Mapping[str, str] = os.environ) -> dict[str, Path | str]:
-    """By version, newest first: the Python of each generation, or why there is none."""
+    """By version: the Python of each generation, or why there is none."""
     found: dict[str, Path | str] = {}
     for versions in GENERATIONS:
         missing = ""

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import signal
 
 from rich.console import Console
 from rich.markup import escape
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     out = console()
     require_host(args.host)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else whatever the stack has started would outlive it
     with LocalStack(args.state_dir / "demo", report=_reporter(out)) as stack:
         wanted = read_configuration_file(str(CONFIGURATION))
         apply_first(out, stack, wanted)
