@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: help setup demo test check lint types imports unit faults faults-short isolation bench bench-memory bench-startup bench-backfill bench-core capacity lock clean
+.PHONY: help setup demo test test-host host-python check lint types imports unit faults faults-short isolation bench bench-memory bench-hosts bench-startup bench-backfill bench-core capacity lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -22,11 +22,18 @@ node_modules/.ready: package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-demo: setup ## the main job on a local stack: changes in, exports out, a summary; with KEEP=1 it stays, for the console
-	@$(BIN)/python -m local demo $(if $(KEEP),--keep)
+demo: setup $(if $(filter real,$(HOST)),host-python) ## the main job on a local stack: changes in, exports out, a summary; with KEEP=1 it stays, for the console; HOST=real or func
+	@$(if $(HOST_PYTHON),FUNCTIONS_HOST_PYTHON=.venv-host-$(subst .,,$(HOST_PYTHON))/bin/python) \
+	  $(BIN)/python -m local demo $(if $(HOST),--host $(HOST)) $(if $(KEEP),--keep)
 
 test: setup check ## everything that CI runs; three at a time, for most tests wait more than they work
-	@$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
+	@$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -rs
+
+test-host: setup ## what the tests say of the app in the real Functions host, on each Python that its workers know (see CONTRIBUTING.md)
+	@$(BIN)/python -m tests.real_host
+
+host-python: setup ## a Python for the worker of the real Functions host, in .venv-host-*
+	@$(BIN)/python -m tests.real_host --prepare
 
 check: setup lint types imports ## style, types and the layers' import rules
 
@@ -57,6 +64,9 @@ bench: setup ## what the way of a change takes, against the SDKs' tutorials and 
 
 bench-memory: setup ## the memory of a worker over ten minutes
 	@$(BIN)/python -m bench --only memory
+
+bench-hosts: setup ## the app in the real Functions host beside the stand-in (about ten minutes)
+	@$(BIN)/python -m bench --only hosts
 
 bench-startup: setup ## what importing the app costs on top of azure.functions
 	@$(BIN)/python -m bench.core.startup

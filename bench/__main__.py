@@ -14,6 +14,7 @@ from bench.core.measure import measure
 from bench.harness.checks import Check, print_checks
 from bench.harness.report import MeasuredPart, environment, headline, publish, write_part
 from bench.relay.growth import measure_growth
+from bench.relay.hosts import measure_hosts
 from bench.relay.latency import measure_latency
 from bench.relay.memory import measure_memory
 from bench.relay.operations import measure_operations
@@ -33,8 +34,9 @@ PARTS: Mapping[str, Callable[[Sizes, Path], MeasuredPart]] = {
     "growth": measure_growth,
     "core": measure_core,
     "memory": measure_memory,
+    "hosts": measure_hosts,
 }
-LONG = frozenset({"memory"})
+LONG = frozenset({"memory", "hosts"})
 """Parts that run only when they are named."""
 _RESULTS = Path("bench/results.json")
 _PAGE = Path("docs/bench.md")

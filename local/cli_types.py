@@ -4,6 +4,7 @@ import argparse
 import math
 import re
 
+from local.stack.functions_host import HostKind
 from shared.domain.messages.batches import MESSAGE_LIMIT
 
 
@@ -51,3 +52,14 @@ def message_bytes(text: str) -> int:
     if size > MESSAGE_LIMIT:
         raise argparse.ArgumentTypeError(f"{text} is more than a queue message takes, {MESSAGE_LIMIT} bytes")
     return size
+
+
+def add_host_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host",
+        type=HostKind,
+        choices=list(HostKind),
+        default=HostKind.STAND_IN,
+        help="what runs the functions: the stand-in of this project (default), the real Functions host whose run-host "
+        "FUNCTIONS_HOST names, or Core Tools' func",
+    )

@@ -12,7 +12,7 @@ from bench.harness.people import member_id
 from shared.domain.instants import SECOND, format_instant
 
 ATTRIBUTE = "liveChange"
-_CHANGES_A_MESSAGE = 10
+CHANGES_A_MESSAGE = 10
 PROFILES = 1_000
 _SENDERS = 8
 
@@ -23,15 +23,18 @@ class LiveLoad:
     At a steady rate that is the time when a change is due, so that a sender that is late makes nothing look faster.
     """
 
-    def __init__(self, queue: QueueClient, first: int, profiles: int = PROFILES) -> None:
+    def __init__(
+        self, queue: QueueClient, first: int, profiles: int = PROFILES, changes_a_message: int = CHANGES_A_MESSAGE
+    ) -> None:
         self._queue = queue
+        self._changes_a_message = changes_a_message
         self._profiles = profiles
         self.next = first
         self.sent_at: dict[int, float] = {}
 
     async def burst(self, changes: int) -> None:
         """As fast as the queue takes them."""
-        messages = iter(range(changes // _CHANGES_A_MESSAGE))
+        messages = iter(range(changes // self._changes_a_message))
 
         async def send_in_turn() -> None:
             for _ in messages:
@@ -46,14 +49,14 @@ class LiveLoad:
         """
         begin, begin_wall = time.monotonic(), time.time()
         async with asyncio.TaskGroup() as sending:
-            for number in range(max(1, int(rate * seconds / _CHANGES_A_MESSAGE))):
-                due = number * _CHANGES_A_MESSAGE / rate
+            for number in range(max(1, int(rate * seconds / self._changes_a_message))):
+                due = number * self._changes_a_message / rate
                 await asyncio.sleep(max(0.0, begin + due - time.monotonic()))
                 sending.create_task(self._send(begin_wall + due))
 
     async def _send(self, at: float) -> None:
-        numbers = range(self.next, self.next + _CHANGES_A_MESSAGE)
-        self.next += _CHANGES_A_MESSAGE
+        numbers = range(self.next, self.next + self._changes_a_message)
+        self.next += self._changes_a_message
         self.sent_at |= dict.fromkeys(numbers, at)
         await self._queue.send_message(json.dumps(list(self._changes(numbers, at))))
 

@@ -17,7 +17,7 @@ from local.stack.functions_host import FunctionsHost
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 
 _EMPTY_WITHIN = 180.0
-_SETTINGS = {"CONFIG_CACHE_SECONDS": "30", "BACKFILL_SCHEDULE": "0 * * * * *", "ALERT_SCHEDULE": "0 * * * * *"}
+SETTINGS = {"CONFIG_CACHE_SECONDS": "30", "BACKFILL_SCHEDULE": "0 * * * * *", "ALERT_SCHEDULE": "0 * * * * *"}
 """As in Azure; the stack looks more often."""
 _numbers = count(1)
 
@@ -57,7 +57,7 @@ async def live_host(stack: LocalStack, profiles: int) -> AsyncIterator[LiveHost]
     hub = f"live-{number}"
     stack.broker.create_hub(hub, PARTITIONS)
     await configure(stack, configuration(hub))
-    host = await asyncio.to_thread(stack.start_functions_host, settings=_SETTINGS)
+    host = await asyncio.to_thread(stack.start_functions_host, settings=SETTINGS)
     queue = QueueClient.from_connection_string(stack.storage_connection_string, CHANGES_QUEUE, use_env_settings=False)
     try:
         async with queue:

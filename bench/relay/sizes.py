@@ -1,11 +1,15 @@
 """How much is measured."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """`rounds` come after one that warms up; numbers of changes are multiples of `scene.DECK`. Times are seconds."""
+    """`rounds` come after one that warms up; numbers of changes are multiples of `scene.DECK`. Times are seconds.
+
+    `host_messages` are how many messages a host is given, by how many changes are in each.
+    """
 
     rounds: int
     changes: int
@@ -21,6 +25,8 @@ class Sizes:
     memory_profiles: int
     memory_warm_up: float
     memory_seconds: float
+    host_rounds: int
+    host_messages: Mapping[int, int]
 
 
 FULL = Sizes(
@@ -38,6 +44,8 @@ FULL = Sizes(
     memory_profiles=20_000,
     memory_warm_up=60,
     memory_seconds=600,
+    host_rounds=3,
+    host_messages={1: 2_000, 20: 600},
 )
 SHORT = Sizes(
     rounds=1,
@@ -54,4 +62,6 @@ SHORT = Sizes(
     memory_profiles=100,
     memory_warm_up=0,
     memory_seconds=1,
+    host_rounds=1,
+    host_messages={1: 100, 20: 20},
 )

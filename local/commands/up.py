@@ -16,7 +16,8 @@ from local import cli_types
 from local.broker.control import BrokerControlError
 from local.errors import PartFailedError, StartAbandonedError
 from local.ports import AUTOMATIC_PORTS, USUAL_PORTS, require_free
-from local.stack.local_stack import DEFAULT_HUBS, LocalStack
+from local.stack.functions_host import HostKind
+from local.stack.local_stack import DEFAULT_HUBS, LocalStack, require_host
 from local.stack.state import StateDirectory, write_settings
 from local.terminal import console
 
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         + ", ".join(f"{hub}:{partitions}" for hub, partitions in DEFAULT_HUBS.items())
         + ")",
     )
+    cli_types.add_host_argument(parser)
     parser.add_argument(
         "--no-functions-host", action="store_true", help="leave the functions to a func start of your own"
     )
@@ -60,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     ports = USUAL_PORTS if args.ports == "fixed" else AUTOMATIC_PORTS
     with state.owned():
         require_free(ports, without_http=args.no_functions_host)
+        require_host(args.host)
         remembered = {} if args.in_memory else state.remembered_hubs()
         progress = _StartProgress(out)
         stack = LocalStack(
@@ -72,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         with stop_signals(stack) as stop:
             try:
                 with progress.shown(), stack:
-                    _start_functions(stack, state, with_host=not args.no_functions_host)
+                    _start_functions(stack, state, None if args.no_functions_host else args.host)
                     progress.done()
                     _print_addresses(out, stack, state, own_host=not args.no_functions_host)
                     wait(stack, stop)
@@ -86,10 +89,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _start_functions(stack: LocalStack, state: StateDirectory, *, with_host: bool) -> None:
+def _start_functions(stack: LocalStack, state: StateDirectory, kind: HostKind | None) -> None:
     write_settings(state.settings_file, stack.settings)
-    if with_host:
-        host = stack.start_functions_host()
+    if kind is not None:
+        host = stack.start_functions_host(kind=kind)
         write_settings(state.settings_file, stack.settings, http_port=host.http_port)
 
 

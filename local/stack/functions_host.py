@@ -1,20 +1,37 @@
-"""The functions host as a process of the local stack."""
+"""A Functions host as a part of the local stack: what all of them have in common, and what each must tell."""
 
-import json
 import os
-import re
-import sys
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from local.ports import HOST
 from local.stack.part import Part
 
 
-class FunctionsHost(Part):
-    """Runs the functions of `app_dir` with the app settings in `settings_file`."""
+class HostKind(StrEnum):
+    STAND_IN = "stand-in"
+    REAL = "real"
+    FUNC = "func"
 
-    _ready = r'\{.*"event":\s*"listening".*"httpPort".*\}'
+
+@dataclass(frozen=True)
+class Invocations:
+    """Of one function, since the host started."""
+
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+
+
+class FunctionsHost(Part):
+    """Runs the functions of `app_dir` with the app settings in `settings_file`, which are `settings`.
+
+    `http_port` 0 lets the system choose. `lease_seconds` is how long a message that is in hand stays invisible: only
+    the stand-in can be told, the others have ten minutes.
+    """
 
     def __init__(
         self,
@@ -36,25 +53,17 @@ class FunctionsHost(Part):
         self._settings = settings
         self._lease_seconds = lease_seconds
 
-    def _command(self) -> Sequence[str]:
-        lease = [] if self._lease_seconds is None else ["--lease-seconds", str(self._lease_seconds)]
-        return [
-            *(sys.executable, "-m", "local.functions_host"),
-            *("--app-dir", str(self._app_dir)),
-            *("--settings", str(self._settings_file)),
-            *("--http-port", str(self.http_port)),
-            *lease,
-        ]
+    @classmethod
+    def require_tools(cls) -> None:
+        """Raises ToolMissingError where this machine lacks what it takes to run this host."""
 
     def _environment(self) -> dict[str, str]:
         # As with Core Tools the environment would win, and a developer's real account be written to by mistake.
-        inherited = {name: value for name, value in os.environ.items() if name not in self._settings}
-        return inherited | {"PYTHONUNBUFFERED": "1"}
+        return {name: value for name, value in os.environ.items() if name not in self._settings}
 
-    def _learn(self, ready: re.Match[str]) -> None:
-        listening = json.loads(ready[0])
-        self.http_port = int(listening["httpPort"])
-        self.functions = [str(function) for function in listening["functions"]]
+    @abstractmethod
+    def invocations(self) -> Mapping[str, Invocations]:
+        """By function; one that was never invoked may be missing."""
 
     @property
     def url(self) -> str:

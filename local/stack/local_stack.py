@@ -14,8 +14,10 @@ from local.broker.control import BrokerControl
 from local.errors import PartFailedError, StartAbandonedError
 from local.ports import AUTOMATIC_PORTS, Ports
 from local.stack.emulators import Azurite, EventHubsBroker
-from local.stack.functions_host import FunctionsHost
+from local.stack.functions_host import FunctionsHost, HostKind
 from local.stack.part import PROJECT, Part
+from local.stack.real_host import CoreToolsHost, RealHost
+from local.stack.stand_in_host import StandInHost
 from local.stack.state import (
     BROKER_CONTROL_PORT,
     CONFIG_CACHE_SECONDS,
@@ -31,6 +33,17 @@ from local.storage_faults.control import StorageFaults
 DEFAULT_HUBS: Mapping[str, int] = {"crm": 4, "analytics": 4}
 CHANGES_QUEUE = "profile-changes"
 QUEUES = (CHANGES_QUEUE, "export-retries", "backfill-slices", "alert-deliveries")
+_HOSTS: Mapping[HostKind, type[FunctionsHost]] = {
+    HostKind.STAND_IN: StandInHost,
+    HostKind.REAL: RealHost,
+    HostKind.FUNC: CoreToolsHost,
+}
+
+
+def require_host(kind: HostKind) -> None:
+    """Before anything is started. Raises ToolMissingError where this machine cannot run such a host."""
+    _HOSTS[kind].require_tools()
+
 
 Report = Callable[[str, str | None], None]
 """Told the name of what starts, with None, and again with a summary of it once it is ready."""
@@ -159,17 +172,21 @@ class LocalStack:
     def start_functions_host(
         self,
         *,
+        kind: HostKind = HostKind.STAND_IN,
         app_dir: Path = PROJECT,
         settings: Mapping[str, str] | None = None,
         lease_seconds: int | None = None,
     ) -> FunctionsHost:
-        """One more host with `settings` on top of the stack's; several may run at once, as instances do in Azure."""
+        """One more host with `settings` on top of the stack's; several may run at once, as instances do in Azure.
+
+        Raises PartFailedError where it does not start with every function, ToolMissingError where it is not there.
+        """
         number = len(self.functions_hosts) + 1
         label = "functions-host" if number == 1 else f"functions-host-{number}"
         values = self.settings | dict(settings or {})
         settings_file = self.directory / f"{label}.settings.json"
         write_settings(settings_file, values)
-        host = FunctionsHost(
+        host = _HOSTS[kind](
             self._logs / f"{label}.log",
             name="functions host" if number == 1 else f"functions host {number}",
             app_dir=app_dir,

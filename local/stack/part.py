@@ -13,16 +13,19 @@ from local.errors import PartFailedError
 from local.stack.process import NotReadyError, ServiceProcess
 
 PROJECT = Path(__file__).parents[2]
-START_TIMEOUT = 60.0
+_SHOWN_CHARACTERS = 400
 
 
 class Part(ABC):
     """One process of the stack. After the first start it keeps its address: `kill`, `start` gives the same ports."""
 
     name: str
+    start_timeout = 60.0
+    """Seconds."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
+        self._folder = PROJECT
         self._process: ServiceProcess | None = None
         self._wanted = False
 
@@ -68,14 +71,14 @@ class Part(ABC):
             ready=self._ready,
             log=self.log,
             env=self._environment(),
-            cwd=PROJECT,
+            cwd=self._folder,
         )
         began = time.monotonic()
         try:
-            self._learn(self._process.start(START_TIMEOUT))
+            self._learn(self._process.start(self.start_timeout))
         except NotReadyError as error:
-            silent = time.monotonic() - began >= START_TIMEOUT
-            what = f"was not ready within {START_TIMEOUT:g} s" if silent else "ended before it was ready"
+            silent = time.monotonic() - began >= self.start_timeout
+            what = f"was not ready within {self.start_timeout:g} s" if silent else "ended before it was ready"
             raise PartFailedError(f"{self.name} {what}; {self.what_it_printed()}") from error
         self._wanted = True
 
@@ -85,7 +88,7 @@ class Part(ABC):
             self._process.stop()
 
     def kill(self) -> None:
-        """SIGKILL, for crash tests."""
+        """SIGKILL, for it and all that it started: for crash tests."""
         self._wanted = False
         if self._process is not None:
             self._process.kill()
@@ -93,7 +96,7 @@ class Part(ABC):
     def what_it_printed(self) -> str:
         """The log to read and its last lines, as the end of an error message."""
         lines = self.log.read_text(encoding="utf-8").splitlines()[-5:] if self.log.exists() else []
-        return f"read {self.log}" + "".join(f"\n    {line}" for line in lines)
+        return f"read {self.log}" + "".join(f"\n    {line[:_SHOWN_CHARACTERS]}" for line in lines)
 
     def __enter__(self) -> Self:
         """For a part that is running already: it is stopped at the end of the block."""

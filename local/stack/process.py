@@ -1,13 +1,19 @@
 """A child process of the local stack: started, known to be ready, and stopped without a trace."""
 
+import os
 import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+_LOOK_SECONDS = 0.1
+_LAST_WORDS_SECONDS = 1.0
 
 
 class NotReadyError(Exception):
@@ -19,7 +25,7 @@ class ServiceProcess:
 
     `start` returns that match, so that ports the child chose can be read from its groups.
     The child gets a process group of its own: a Ctrl-C in the terminal reaches the parent alone,
-    which then stops its children in order.
+    which then stops its children in order. Whatever the child started itself ends with it, however it ended.
     """
 
     def __init__(
@@ -70,7 +76,11 @@ class ServiceProcess:
         )
         self._copier = threading.Thread(target=self._copy_output, args=(self._process,), daemon=True)
         self._copier.start()
-        self._seen_ready.wait(timeout)
+        until = time.monotonic() + timeout
+        while not self._seen_ready.wait(_LOOK_SECONDS) and self.running and time.monotonic() < until:
+            pass
+        if not self.running:
+            self._copier.join(_LAST_WORDS_SECONDS)
         if self._match is None:
             self.stop()
             raise NotReadyError(f"{self.name} was not ready within {timeout:g} s; what it printed is in {self._log}")
@@ -91,28 +101,37 @@ class ServiceProcess:
                     self._match = match
                     self._seen_ready.set()
         self._seen_ready.set()
+        process.wait()
+        self._end_group(process)
 
     def kill(self) -> None:
         """SIGKILL, for crash tests: the child gets no chance to tidy up."""
         if self._process is not None and self._process.poll() is None:
-            self._process.kill()
+            self._end_group(self._process)
         self._reap()
 
     def stop(self, timeout: float = 15.0) -> None:
         """SIGTERM, then SIGKILL after `timeout` seconds. Stopping a child that has ended is no error."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+            self._end_group(self._process)
         self._reap()
 
     def _reap(self) -> None:
-        if self._process is not None:
-            self._process.wait()
-        if self._copier is not None:
+        if self._process is None or self._copier is None:
+            return
+        self._process.wait()
+        self._copier.join(_LAST_WORDS_SECONDS)
+        if self._copier.is_alive():  # a child of the child holds its output, so the group is still there
+            self._end_group(self._process)
             self._copier.join()
+
+    @staticmethod
+    def _end_group(process: "subprocess.Popen[str]") -> None:
+        with suppress(ProcessLookupError, PermissionError):  # macOS refuses to signal those that have ended
+            os.killpg(process.pid, signal.SIGKILL)
 
     def __enter__(self) -> Self:
         self.start()

@@ -13,6 +13,7 @@ from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
 from tests.browser.console import AlertHook
 from tests.integration.running_relay import IMPATIENT
+from tests.kit import running_host
 from tests.kit.webhook import listening
 
 _UNPACK = 'import chromium from "@sparticuz/chromium"; console.log(await chromium.executablePath())'
@@ -74,7 +75,8 @@ def _matters(kind: str, text: str) -> bool:
 def relay_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """Empty at first, with the hubs `crm` and `analytics`."""
     with LocalStack(tmp_path_factory.mktemp("console"), storage_faults=True) as running:
-        running.start_functions_host(settings=IMPATIENT | {"ALERT_SCHEDULE": "* * * * * *"})
+        settings = IMPATIENT | {"ALERT_SCHEDULE": "* * * * * *"}
+        running.start_functions_host(kind=running_host.KIND, settings=settings)
         yield running
 
 

@@ -1,5 +1,6 @@
 """A destination is edited, goes over to another key, and is removed, by clicking, on a real stack."""
 
+import pytest
 from playwright.async_api import Page, expect
 
 from local.broker.control import DEFAULT_KEY, DEFAULT_KEY_NAME
@@ -8,6 +9,7 @@ from local.stack.local_stack import LocalStack
 from tests.browser.console import call, change, connect, send, shows
 
 
+@pytest.mark.runs_the_app
 async def test_edit_rotate_remove(page: Page, relay_stack: LocalStack) -> None:
     console = f"{relay_stack.functions_host.url}/console"
     namespace = relay_stack.event_hubs_connection_string.split("sb://")[1].split(";")[0].rstrip("/")

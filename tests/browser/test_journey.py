@@ -1,5 +1,6 @@
 """From an empty console to a broken destination and back, by clicking, on a real stack."""
 
+import pytest
 from playwright.async_api import Page, expect
 
 from local.broker.control import DEFAULT_KEY, DEFAULT_KEY_NAME, Fault
@@ -9,6 +10,7 @@ from local.stack.local_stack import LocalStack
 from tests.browser.console import AlertHook, call, change, send, shows
 
 
+@pytest.mark.runs_the_app
 async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, webhook: AlertHook) -> None:
     console = f"{relay_stack.functions_host.url}/console"
     namespace = relay_stack.event_hubs_connection_string.split("sb://")[1].split(";")[0].rstrip("/")

@@ -13,6 +13,7 @@ from tests.browser.console import SCRIPT, call, change, connect, send, shows
 from tests.kit.api import BASE_URL, Api
 from tests.kit.world import World
 
+pytestmark = pytest.mark.runs_the_app
 PATHS = (
     "",
     "/destinations/new",

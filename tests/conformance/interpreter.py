@@ -11,61 +11,22 @@ environment. After changing a version in requirements.txt, make requirements-con
 """
 
 import os
-import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.kit.environments import VirtualEnvironment
+from tests.kit.interpreters import InterpreterMissingError, find_interpreter
 
 ENVIRONMENT = VirtualEnvironment(".venv-conformance", ("requirements.txt", "requirements-conformance.txt"))
-
-
-class InterpreterMissingError(Exception):
-    """This machine has no Python 3.13; the message says how to get one."""
-
-
-def find_interpreter(environ: Mapping[str, str] = os.environ) -> Path:
-    """The Python 3.13 that PYTHON313 names or, without it, one on PATH or one that pyenv or uv installed."""
-    chosen = environ.get("PYTHON313")
-    if chosen:
-        if not _is_python_313(Path(chosen)):
-            raise InterpreterMissingError(f"PYTHON313 is {chosen!r}, which is not a Python 3.13")
-        return Path(chosen)
-    found = next(filter(_is_python_313, _candidates(environ)), None)
-    if found is None:
-        raise InterpreterMissingError(
-            "no Python 3.13 was found on PATH, in pyenv or in uv: install one (`pyenv install 3.13`, "
-            "`uv python install 3.13`) or set PYTHON313 to the path of one"
-        )
-    return found
 
 
 def interpreter_for_tests(environ: Mapping[str, str] = os.environ) -> Path:
     """Like `find_interpreter`, but skips the test where there is none, and fails it in CI, which must have one."""
     try:
-        return find_interpreter(environ)
+        return find_interpreter("3.13", environ)
     except InterpreterMissingError as missing:
         if environ.get("CI", "").lower() in {"1", "true", "yes"}:
             pytest.fail(str(missing))
         pytest.skip(str(missing))
-
-
-def _candidates(environ: Mapping[str, str]) -> Iterator[Path]:
-    on_path = shutil.which("python3.13", path=environ.get("PATH", ""))
-    if on_path:
-        yield Path(on_path)
-    home = Path(environ.get("HOME", "/"))
-    yield from sorted(home.glob(".pyenv/versions/3.13*/bin/python3.13"), reverse=True)
-    yield from sorted(home.glob(".local/share/uv/python/cpython-3.13*/bin/python3.13"), reverse=True)
-
-
-def _is_python_313(python: Path) -> bool:
-    # A file of that name is not enough: pyenv puts a shim on PATH which fails unless the version is activated.
-    try:
-        version = subprocess.run([python, "--version"], capture_output=True, text=True, check=True, timeout=60)
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return version.stdout.startswith("Python 3.13.")

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from .interpreter import InterpreterMissingError, find_interpreter, interpreter_for_tests
+from tests.kit.interpreters import InterpreterMissingError, find_interpreter
+
+from .interpreter import interpreter_for_tests
 
 
 def put_command(path: Path, script: str) -> Path:
@@ -21,7 +23,7 @@ def bare(tmp_path: Path) -> dict[str, str]:
 def test_the_chosen_interpreter_comes_before_the_one_on_path(tmp_path: Path, bare: dict[str, str]) -> None:
     put_command(tmp_path / "bin/python3.13", "echo Python 3.13.1")
     chosen = put_command(tmp_path / "elsewhere/python", "echo Python 3.13.2")
-    assert find_interpreter({**bare, "PYTHON313": str(chosen)}) == chosen
+    assert find_interpreter("3.13", {**bare, "PYTHON313": str(chosen)}) == chosen
 
 
 def test_an_interpreter_of_another_version_is_not_accepted_even_when_chosen(
@@ -29,13 +31,13 @@ def test_an_interpreter_of_another_version_is_not_accepted_even_when_chosen(
 ) -> None:
     older = put_command(tmp_path / "elsewhere/python", "echo Python 3.12.13")
     with pytest.raises(InterpreterMissingError, match=r"not a Python 3\.13"):
-        find_interpreter({**bare, "PYTHON313": str(older)})
+        find_interpreter("3.13", {**bare, "PYTHON313": str(older)})
 
 
 def test_a_shim_that_only_fails_is_passed_over(tmp_path: Path, bare: dict[str, str]) -> None:
     put_command(tmp_path / "bin/python3.13", "echo 'python3.13: command not found' >&2; exit 127")
     real = put_command(tmp_path / "home/.pyenv/versions/3.13.4/bin/python3.13", "echo Python 3.13.4")
-    assert find_interpreter(bare) == real
+    assert find_interpreter("3.13", bare) == real
 
 
 def test_without_an_interpreter_the_message_says_how_to_get_one(bare: dict[str, str]) -> None:

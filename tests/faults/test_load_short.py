@@ -6,9 +6,14 @@ import pytest
 
 from tests.faults.load.run import SHORT_SIZE, run
 from tests.faults.load.scenarios import SCENARIOS, SHORT
+from tests.kit import running_host
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.runs_the_app
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=running_host.needs_short_lease if SCENARIOS[name].kills else ()) for name in SHORT],
+)
 async def test_nothing_is_lost_and_nothing_made_up(name: str, tmp_path: Path) -> None:
     lines: list[str] = []
     outcome = await run(SCENARIOS[name], SHORT_SIZE, seed=1, directory=tmp_path, report=lines.append)

@@ -11,8 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from local.stack.part import PROJECT
+from local.stack.real_host_tools import RUN_HOST, WORKER_PYTHON
 
-PATIENCE = 30.0
+PATIENCE = 120.0
+_KEPT = ("PATH", "HOME", "LANG")
 
 
 class LocalCommand:
@@ -20,7 +22,7 @@ class LocalCommand:
 
     def __init__(self, *arguments: str | Path, stdin: int = subprocess.DEVNULL) -> None:
         # Nothing of the developer's own setup may reach it.
-        environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        environment = {name: os.environ[name] for name in (*_KEPT, RUN_HOST, WORKER_PYTHON) if name in os.environ}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local", *map(str, arguments)],
             stdin=stdin,

@@ -14,6 +14,7 @@ from local.exports import Export, read_exports
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from shared.adapters.tables.chunks import from_chunks
 from shared.domain.configuration.model import parse_configuration_file
+from tests.kit import running_host
 
 # As in Azure, app settings override host.json. What takes minutes in Azure takes seconds here.
 IMPATIENT = {
@@ -36,9 +37,10 @@ class RunningRelay:
         self._configuration = configuration
 
     async def start(self, *, lease_seconds: int, settings: Mapping[str, str] | None = None) -> None:
-        """Apply the configuration and run the app."""
+        """Apply the configuration and run the app, with leases that short if the host can be told."""
         await self.apply({})
-        self.stack.start_functions_host(settings=IMPATIENT | dict(settings or {}), lease_seconds=lease_seconds)
+        wanted = IMPATIENT | dict(settings or {})
+        self.stack.start_functions_host(kind=running_host.KIND, settings=wanted, lease_seconds=lease_seconds)
 
     async def apply(self, document: Mapping[str, Any]) -> None:
         """Apply the configuration with what `document` has instead; the app follows within its cache's lifetime."""

@@ -20,15 +20,17 @@ from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
 from shared.web.app import openapi_document
 from tests.integration.running_relay import IMPATIENT
+from tests.kit import running_host
 
 KEY = "a function key of this test alone"
+pytestmark = pytest.mark.runs_the_app
 SCHEMA = schemathesis.openapi.from_dict(openapi_document())
 
 
 @pytest.fixture(scope="module")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with LocalStack(tmp_path_factory.mktemp("admin-api")) as stack:
-        host = stack.start_functions_host(settings=IMPATIENT | {"LOCAL_FUNCTION_KEY": KEY})
+        host = stack.start_functions_host(kind=running_host.KIND, settings=IMPATIENT | {"LOCAL_FUNCTION_KEY": KEY})
         yield host.url
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local.stack.process import ServiceProcess
+from tests.kit import running_host
 
 ROOT = Path(__file__).parents[2]
 WALK = re.findall(r"```sh\n(.*?)```", (ROOT / "docs/api.md").read_text().split("## From nothing")[1], re.DOTALL)[0]
@@ -18,11 +19,22 @@ WALK = re.findall(r"```sh\n(.*?)```", (ROOT / "docs/api.md").read_text().split("
 
 @pytest.fixture
 def state_dir(tmp_path: Path) -> Iterator[Path]:
-    command = [sys.executable, "-m", "local", "up", "--state-dir", str(tmp_path), "--ports", "auto"]
+    command = [
+        sys.executable,
+        "-m",
+        "local",
+        "up",
+        *running_host.OPTIONS,
+        "--state-dir",
+        str(tmp_path),
+        "--ports",
+        "auto",
+    ]
     with ServiceProcess("up", command, ready="^Ready", log=tmp_path / "up.log", cwd=ROOT):
         yield tmp_path
 
 
+@pytest.mark.runs_the_app
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_way_to_the_first_export(state_dir: Path) -> None:
     port = json.loads((state_dir / "local.settings.json").read_text())["Host"]["LocalHttpPort"]

@@ -193,6 +193,7 @@ async def test_an_upload_that_is_cancelled_leaves_no_file_and_goes_no_further(ap
     assert (await app.uploads.commit(upload.id)).state == BackfillState.CANCELLED
 
 
+@pytest.mark.runs_the_app
 async def test_the_whole_app_replaces_the_members_and_tells_only_of_who_comes_and_goes(stack: LocalStack) -> None:
     app = whole_app.RunningRelay(stack, CONFIGURATION)
     settings = {"BACKFILL_SCHEDULE": "* * * * * *", "CONFIG_CACHE_SECONDS": "0.5"}

@@ -9,6 +9,7 @@ import pytest
 
 from local.stack.local_stack import LocalStack
 from tests.integration.running_relay import RunningRelay
+from tests.kit import running_host
 from tests.kit.builders import item, membership
 
 OLD_KEY, NEW_KEY, MISTYPED = "the-old-key-of-the-hub", "the-new-key-of-the-hub", "a-key-that-was-mistyped"
@@ -22,9 +23,10 @@ def relay(tmp_path: Path) -> Iterator[RunningRelay]:
         yield RunningRelay(stack, {"destinations": [{"eventHubName": "crm"}]})
 
 
+@pytest.mark.runs_the_app
 async def test_connect_map_export_rotate_export(relay: RunningRelay) -> None:
     stack = relay.stack
-    stack.start_functions_host(settings={"CONFIG_CACHE_SECONDS": "0.5"})
+    stack.start_functions_host(kind=running_host.KIND, settings={"CONFIG_CACHE_SECONDS": "0.5"})
     namespace = f"127.0.0.1:{stack.event_hubs.ports.amqp}"
     sas = {"type": "sas", "namespace": namespace, "keyName": "send-profiles", "key": OLD_KEY}
     answers: list[httpx.Response] = []

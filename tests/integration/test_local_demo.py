@@ -17,19 +17,21 @@ from local.stack.local_stack import LocalStack
 from shared.bootstrap import build
 from shared.domain.profile_key import profile_key
 from shared.services.changes.export import InboundMessage
-from tests.integration.local_command import LocalCommand
+from tests.integration.local_command import LocalCommand, still_running
+from tests.kit import running_host
 from tests.kit.builders import ids, item, membership
 
 DEMO_SECONDS = 180
 
 
+@pytest.mark.runs_the_app
 def test_the_demo_plays_to_its_end(tmp_path: Path) -> None:
-    with LocalCommand("demo", "--keep", "--state-dir", tmp_path) as demo:
+    with LocalCommand("demo", *running_host.OPTIONS, "--keep", "--state-dir", tmp_path) as demo:
         demo.wait_for("Ctrl-C stops everything", DEMO_SECONDS)
         said = demo.stdout
         console = re.search(r"^Look at it: (\S+)", said, re.MULTILINE)
         assert console
-        assert "Sales hears of customers" in httpx.get(console[1]).text
+        assert "Sales hears of customers" in httpx.get(console[1], timeout=60).text
         demo.send_signal(signal.SIGINT)
         assert demo.wait() == 0
     assert demo.stderr == ""
@@ -47,6 +49,16 @@ def test_the_demo_plays_to_its_end(tmp_path: Path) -> None:
     back = re.search(r"^([\d,]+) exports read back from the hubs", table, re.MULTILINE)
     assert back
     assert int(back[1]) >= sum(counts)  # more where a machine is so slow that exports were stored, and sent by a retry
+
+
+def test_who_ends_it_ends_all_that_it_started(tmp_path: Path) -> None:
+    with LocalCommand("demo", "--state-dir", tmp_path) as demo:
+        demo.wait_for("started Event Hubs")
+        children = list(demo.children().values())
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait() == 130
+    assert len(children) > 1
+    assert still_running(children) == []
 
 
 async def test_the_search_finds_every_trace_and_knows_a_tombstone(tmp_path: Path) -> None:

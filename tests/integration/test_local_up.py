@@ -17,8 +17,9 @@ from local.ports import Ports, require_free
 from local.stack.local_stack import QUEUES, LocalStack
 from tests.conftest import UniqueNames
 from tests.integration.local_command import LocalCommand, still_running
+from tests.kit import running_host
 
-UP = ("up", "--ports", "auto")
+UP = ("up", *running_host.OPTIONS, "--ports", "auto")
 
 
 def settings_in(state: Path) -> dict[str, str]:
@@ -31,20 +32,21 @@ def queue_names(storage: str) -> set[str]:
         return {queue.name for queue in service.list_queues()}
 
 
+@pytest.mark.runs_the_app
 def test_up_starts_everything_keeps_others_out_and_leaves_nothing(tmp_path: Path) -> None:
     with LocalCommand(*UP, "--in-memory", "--hub", "sales:2", "--state-dir", tmp_path) as up:
         up.wait_for("Ready.")
         values = settings_in(tmp_path)
         children = up.children()
 
-        for part in ("azurite.js", "broker/server.js", "local.functions_host"):
+        for part in ("azurite.js", "broker/server.js", running_host.PROCESS):
             assert any(part in args for args in children)
         assert all(text in up.stdout for text in (values["RELAY_STORAGE"], values["EVENTHUBS"], str(tmp_path)))
         assert queue_names(values["RELAY_STORAGE"]) >= set(QUEUES)
         assert BrokerControl(int(values["LOCAL_BROKER_CONTROL_PORT"])).hubs() == {"sales": 2}
         console = re.search(r"^Console +(http\S+)$", up.stdout, re.MULTILINE)
         assert console
-        assert "<h1>Destinations</h1>" in httpx.get(console[1]).text
+        assert "<h1>Destinations</h1>" in httpx.get(console[1], timeout=60).text
 
         with LocalCommand(*UP, "--state-dir", tmp_path) as second:
             assert second.wait() == 1
@@ -90,6 +92,7 @@ def test_when_a_part_dies_it_is_named_and_the_rest_stopped(tmp_path: Path) -> No
     assert not (tmp_path / "local.settings.json").exists()
 
 
+@pytest.mark.runs_the_app
 def test_ctrl_c_while_starting(tmp_path: Path) -> None:
     with LocalCommand(*UP, "--in-memory", "--state-dir", tmp_path) as up:
         up.wait_for("started Azurite")
@@ -119,14 +122,16 @@ def test_a_part_that_does_not_start_takes_the_others_with_it(tmp_path: Path) -> 
     assert not stack.azurite.running
 
 
+@pytest.mark.runs_the_app
 def test_a_functions_host_that_does_not_start_says_why(stack: LocalStack, tmp_path: Path) -> None:
     with pytest.raises(PartFailedError, match=r"(?s)functions host.* ended before .*functions-host.*\.log\n"):
-        stack.start_functions_host(app_dir=tmp_path)
+        stack.start_functions_host(kind=running_host.KIND, app_dir=tmp_path)
 
 
+@pytest.mark.runs_the_app
 def test_a_functions_host_comes_back_at_its_address_after_a_crash(stack: LocalStack, names: UniqueNames) -> None:
     stack.create_queues([names.queue])
-    with stack.start_functions_host(settings={"PROFILE_CHANGES_QUEUE": names.queue}) as host:
+    with stack.start_functions_host(kind=running_host.KIND, settings={"PROFILE_CHANGES_QUEUE": names.queue}) as host:
         address, first = host.url, host.pid
         host.kill()
         assert still_running([first]) == []

@@ -20,6 +20,7 @@ from local.exports import Export
 from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
 from tests.integration.running_relay import RunningRelay
+from tests.kit import running_host
 from tests.kit.builders import at, destination, ids, item, membership
 
 CONFIGURATION = {
@@ -30,6 +31,7 @@ CONFIGURATION = {
         {"id": "second", "audiences": ["b"], "attributes": ["/y"], "skipSameValueWrites": True},
     ],
 }
+pytestmark = pytest.mark.runs_the_app
 QUALIFIES = {"segmentMembership": membership(1)}
 SECRET = "Do-Not-Log-Me"
 
@@ -216,6 +218,7 @@ def with_leaf(shape: Any, value: int) -> Any:
     return None if shape is None else value
 
 
+@running_host.needs_short_lease
 async def test_shuffled_doubled_and_killed_nothing_is_lost(
     relay: RunningRelay, histories: dict[str, list[dict[str, Any]]]
 ) -> None:

@@ -49,6 +49,7 @@ def objects(printed: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in printed.splitlines()]
 
 
+@pytest.mark.runs_the_app
 async def test_look_mend_replay(own_stack: LocalStack, capsys: pytest.CaptureFixture[str]) -> None:
     relay = RunningRelay(own_stack, CONFIGURATION)
     assert await run(own_stack, "quarantine") == 0

@@ -15,7 +15,9 @@ from azure.storage.queue import QueueClient, QueueSasPermissions, generate_queue
 
 from local.stack.local_stack import CHANGES_QUEUE
 from local.stack.process import ServiceProcess
+from tests.kit import running_host
 
+pytestmark = pytest.mark.runs_the_app
 ROOT = Path(__file__).parents[2]
 QUICKSTART = (ROOT / "docs/quickstart.md").read_text().split("## On this machine")[1].split("## More of")[0]
 SETUP, UP, SAMPLES, OWN = re.findall(r"```sh\n(.*?)```", QUICKSTART, re.DOTALL)
@@ -27,7 +29,7 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("quickstart")
     words = UP.split()
     assert words[:3] == [".venv/bin/python", "-m", "local"]
-    command = [sys.executable, *words[1:], "--state-dir", str(directory), "--ports", "auto"]
+    command = [sys.executable, *words[1:], *running_host.OPTIONS, "--state-dir", str(directory), "--ports", "auto"]
     with ServiceProcess("up", command, ready="^Ready", log=directory / "up.log", cwd=ROOT):
         yield directory
 

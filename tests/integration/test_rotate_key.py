@@ -91,6 +91,7 @@ def old_key(stack: LocalStack) -> SasKey:
     return SasKey(type="sas", namespace=namespace, key_name="old", key=SecretStr("the-old-key-of-the-hub"))
 
 
+@pytest.mark.runs_the_app
 @pytest.mark.parametrize("in_time", [True, False], ids=["after the margin", "too early"])
 async def test_no_change_is_lost_when_a_key_is_rotated(stack: LocalStack, in_time: bool) -> None:
     service = connecting(stack)

@@ -14,6 +14,7 @@ from shared.domain.jsonvalue import canonical_json
 from shared.settings import Connection
 from tests.contracts.last_exports_store import sent
 from tests.integration.running_relay import RunningRelay
+from tests.kit import running_host
 from tests.kit.builders import destination, item, membership
 from tests.unit.changes.test_tracing import TRACEPARENT
 
@@ -37,7 +38,7 @@ async def remember_an_old_export(stack: LocalStack) -> None:
 
 async def last_exports_shown_by_another_instance(stack: LocalStack) -> list[dict[str, Any]]:
     """Those to crm, as an instance shows them that began when all messages had been handled: it has sent nothing."""
-    other = stack.start_functions_host()
+    other = stack.start_functions_host(kind=running_host.KIND)
     async with httpx.AsyncClient(base_url=other.url, timeout=30) as client:
         answer = await client.get("/api/destinations/crm/last-exports")
     assert answer.status_code == 200, answer.text
@@ -45,6 +46,7 @@ async def last_exports_shown_by_another_instance(stack: LocalStack) -> list[dict
     return found
 
 
+@pytest.mark.runs_the_app
 async def test_counts_and_traces_on_the_running_app(tmp_path_factory: pytest.TempPathFactory) -> None:
     with LocalStack(tmp_path_factory.mktemp("metrics"), hubs={"crm": 2, "analytics": 2}) as stack:
         relay = RunningRelay(stack, CONFIGURATION)

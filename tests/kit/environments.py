@@ -1,13 +1,12 @@
 """Virtual environments beside the usual one, for what cannot live in it; each is made once and kept between runs."""
 
-import fcntl
 import hashlib
-import os
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from local.locking import one_at_a_time
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 INSTALL_TIMEOUT_SECONDS = 600.0
@@ -35,7 +34,7 @@ class VirtualEnvironment:
         content = b"\0".join(file.read_bytes() for file in files)
         recipe = f"{interpreter} {hashlib.sha256(content).hexdigest()}"
         python = folder / "bin" / "python"
-        with _one_at_a_time(folder):
+        with one_at_a_time(folder):
             if not stamp.exists() or stamp.read_text() != recipe:
                 self._run([interpreter, "-m", "venv", "--clear", folder])
                 arguments = [argument for file in files for argument in ("-r", file)]
@@ -51,14 +50,3 @@ class VirtualEnvironment:
         )
         if done.returncode != 0:
             raise InstallationError(f"{self.name} could not be made:\n{done.stdout[-2000:]}")
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    folder.mkdir(exist_ok=True)
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(directory)

@@ -3,10 +3,12 @@
 import argparse
 import asyncio
 import json
+import signal
 
 from rich.console import Console
 from rich.markup import escape
 
+from local import cli_types
 from local.commands.apply import read_configuration_file
 from local.commands.demo.backfill import apply_first, map_one_more_audience, wait_for_first_backfills
 from local.commands.demo.changes import Changes
@@ -16,7 +18,7 @@ from local.commands.demo.scene import CONFIGURATION, SAMPLE, Scene
 from local.commands.demo.summary import print_summary
 from local.commands.up import stop_signals, wait
 from local.exports import ExportReader
-from local.stack.local_stack import LocalStack, Report
+from local.stack.local_stack import LocalStack, Report, require_host
 from local.terminal import console
 from shared.bootstrap import build
 from shared.domain.configuration.model import ConfigurationFile
@@ -39,14 +41,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep", action="store_true", help="at the end, keep the stack up until Ctrl-C, to look at it in the console"
     )
+    cli_types.add_host_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     out = console()
+    require_host(args.host)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else whatever the stack has started would outlive it
     with LocalStack(args.state_dir / "demo", report=_reporter(out)) as stack:
         wanted = read_configuration_file(str(CONFIGURATION))
         apply_first(out, stack, wanted)
-        stack.start_functions_host(settings=_SCHEDULES)
+        stack.start_functions_host(kind=args.host, settings=_SCHEDULES)
         asyncio.run(_play(stack, out, wanted, quiet=args.quiet))
         if args.keep:
             out.print(f"\nLook at it: {escape(stack.functions_host.console_url)} (Ctrl-C stops everything)")

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.request import urlopen
 
 from azure.storage.queue.aio import QueueClient
 
-from local.errors import LocalError
+from local.stack.functions_host import Invocations
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from shared.bootstrap import clock
 from shared.domain.instants import parse_instant
@@ -66,14 +65,9 @@ class Changes:
         self.sent += len(lines)
         self.messages += 1
 
-    def handled(self) -> int:
-        """How many messages the functions host has finished with. Raises LocalError if it failed with one."""
-        host = self._stack.functions_host
-        with urlopen(f"{host.url}/admin/host/status", timeout=5) as answer:  # noqa: S310 - our own host
-            function = json.load(answer)["functions"]["export_profile_changes"]
-        if failed := function["failed"]:
-            raise LocalError(f"{failed} messages failed; {host.what_it_printed()}")
-        return int(function["succeeded"])
+    def invocations(self) -> Invocations:
+        """By messages. One that failed, as on a machine that is too slow for storage, comes again."""
+        return self._stack.functions_host.invocations().get("export_profile_changes", Invocations())
 
     def outcomes(self) -> list[dict[str, Any]]:
         """What the app logged of each message it finished."""

@@ -62,7 +62,8 @@ class Scene:
         except TimeoutError as error:
             raise LocalError(
                 f"after {_DEADLINE_SECONDS:.0f} s {len(self.arrived.exports):,} exports had come back of "
-                f"{(await self.exported()).total():,} that the app says it made; "
+                f"{(await self.exported()).total():,} that the app says it made, "
+                f"and messages had failed {self.changes.invocations().failed:,} times; "
                 f"{self.stack.functions_host.what_it_printed()}"
             ) from error
         finally:
@@ -71,7 +72,7 @@ class Scene:
         return self.arrived.exports[since:]
 
     async def _everything_came_back(self, status: Status) -> bool:
-        if await asyncio.to_thread(self.changes.handled) < self.changes.messages:
+        if (await asyncio.to_thread(self.changes.invocations)).succeeded < self.changes.messages:
             return False
         outcomes = await asyncio.to_thread(self.changes.outcomes)
         if len(outcomes) < self.changes.messages:

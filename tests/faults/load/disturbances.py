@@ -1,14 +1,12 @@
 """What goes wrong while the load is sent: when it began, when it ended, and whom it met."""
 
 import asyncio
-import json
 import math
 import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from urllib.request import urlopen
 
 from local.broker.control import Fault
 from local.stack.functions_host import FunctionsHost
@@ -154,6 +152,5 @@ class Disturbances:
 
 def _invocations(host: FunctionsHost) -> tuple[int, int]:
     """How many run in `host` now, and how many succeeded since it started."""
-    with urlopen(f"{host.url}/admin/host/status", timeout=5) as answer:  # noqa: S310 - our own host
-        functions = json.load(answer)["functions"].values()
-    return sum(each["running"] for each in functions), sum(each["succeeded"] for each in functions)
+    functions = host.invocations().values()
+    return sum(each.running for each in functions), sum(each.succeeded for each in functions)

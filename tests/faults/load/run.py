@@ -24,6 +24,7 @@ from tests.faults.load.progress import Progress
 from tests.faults.load.report import Outcome, Result
 from tests.faults.load.scenarios import Scenario
 from tests.faults.load.storage import POISON_QUEUES, Storage
+from tests.kit import running_host
 
 # Two hosts, and as in Azure a timer runs on one of them: the other's comes once a year.
 NEVER = "0 0 0 1 1 *"
@@ -79,7 +80,9 @@ async def run(scenario: Scenario, size: Size, seed: int, directory: Path, report
                 # So that hosts have the time to die ten times meanwhile.
                 "BACKFILL_PER_SECOND": str(max(1, size.profiles // 40)),
             }
-            await asyncio.to_thread(stack.start_functions_host, settings=settings, lease_seconds=LEASE_SECONDS)
+            await asyncio.to_thread(
+                stack.start_functions_host, kind=running_host.KIND, settings=settings, lease_seconds=LEASE_SECONDS
+            )
         async with Storage(stack.azurite.connection_string) as storage:
             rng = random.Random(seed)
             writes = OutageWrites(storage, stack.storage_faults if scenario.counts_writes else None)

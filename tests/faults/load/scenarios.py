@@ -32,6 +32,11 @@ class Scenario:
         return self.storage_faults or self.counts_writes
 
     @property
+    def kills(self) -> bool:
+        """Whether hosts die: what they had in hand comes again when its lease is over."""
+        return self.mapped_late or Disturbances.kill_hosts in self.breaking
+
+    @property
     def dead(self) -> frozenset[str]:
         return self.without_hub | self.refused
 

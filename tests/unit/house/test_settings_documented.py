@@ -12,7 +12,7 @@ from shared.settings import Settings
 from tests.kit.environments import CHECKOUT
 
 DOCUMENT = (CHECKOUT / "docs/settings.md").read_text(encoding="utf-8")
-OF_THE_STAND_IN = {"LOCAL_FUNCTION_KEY"}
+OF_THE_HOST = {"LOCAL_FUNCTION_KEY"}
 
 
 def rows(section: str) -> dict[str, list[str]]:
@@ -79,7 +79,7 @@ def read_by_the_code() -> set[str]:
 
 
 def test_what_the_code_reads_is_documented_and_nothing_else() -> None:
-    assert read_by_the_code() - {"WEBSITE_AUTH_ENABLED"} == APP.keys() | (LOCAL.keys() - OF_THE_STAND_IN)
+    assert read_by_the_code() - {"WEBSITE_AUTH_ENABLED"} == APP.keys() | (LOCAL.keys() - OF_THE_HOST)
     assert "WEBSITE_AUTH_ENABLED" in PLATFORM
 
 
@@ -96,7 +96,7 @@ def test_the_environment_is_read_in_two_places_alone() -> None:
 def test_what_the_local_stack_sets_is_explained() -> None:
     assert {name for name in LocalStack(CHECKOUT).settings if name.startswith("LOCAL_")} <= LOCAL.keys()
     connections = (CHECKOUT / "docs/connections.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in connections for name in LOCAL.keys() - OF_THE_STAND_IN)
+    assert all(f"`{name}`" in connections for name in LOCAL.keys() - OF_THE_HOST)
 
 
 def test_each_setting_says_its_form_and_what_it_is_for() -> None:

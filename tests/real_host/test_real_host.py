@@ -1,0 +1,105 @@
+"""A little of `make test-host`, for every test run: the app in the real host, on one Python."""
+
+import asyncio
+import re
+import subprocess
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from azure.storage.queue import QueueClient
+
+from local.errors import PartFailedError
+from local.stack.functions_host import FunctionsHost, HostKind, Invocations
+from local.stack.local_stack import CHANGES_QUEUE, LocalStack
+from tests.integration.local_command import still_running
+from tests.integration.running_relay import IMPATIENT, RunningRelay
+from tests.kit.builders import destination, item, membership
+from tests.kit.environments import CHECKOUT
+
+CONFIGURATION = {
+    "audiences": [{"id": "a"}],
+    "destinations": [destination("crm")],
+    "dataflows": [{"id": "crm", "audiences": ["a"], "attributes": ["/x"]}],
+}
+
+
+@pytest.fixture(scope="module")
+def relay(stack: LocalStack) -> RunningRelay:
+    relay = RunningRelay(stack, CONFIGURATION)
+    asyncio.run(relay.apply({}))
+    return relay
+
+
+@pytest.fixture(scope="module")
+def only_host(relay: RunningRelay) -> Iterator[FunctionsHost]:
+    with relay.stack.start_functions_host(kind=HostKind.REAL, settings=IMPATIENT) as running:
+        yield running
+
+
+@pytest.fixture
+def host(only_host: FunctionsHost) -> FunctionsHost:
+    """Running, whatever a test before did to it."""
+    if not only_host.running:
+        only_host.start()
+    return only_host
+
+
+def processes_of(host: FunctionsHost) -> list[int]:
+    """The host and its worker."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,pgid="], capture_output=True, text=True, check=True)
+    pairs = (line.split() for line in listed.stdout.splitlines())
+    return [int(pid) for pid, group in pairs if int(group) == host.pid]
+
+
+def test_every_function_is_there(host: FunctionsHost) -> None:
+    triggers = "".join(path.read_text() for path in (CHECKOUT / "shared/triggers").glob("*.py"))
+    assert set(host.functions) == set(re.findall(r'function_name\("(\w+)"\)', triggers))
+
+
+async def test_a_change_becomes_an_export(relay: RunningRelay, host: FunctionsHost) -> None:
+    before = host.invocations().get("export_profile_changes", Invocations()).succeeded
+    await relay.send(item("p", 1, segmentMembership=membership(1), attributes={"x": 1}), "{no change")
+    await relay.handled()
+    (export,) = await relay.exports("p")
+    assert (export.properties["reason"], export.body["x"]) == ("audience,attribute", 1)
+    assert list(await relay.quarantine()) == [b"{no change"]
+    assert host.invocations()["export_profile_changes"] == Invocations(succeeded=before + 2)
+
+
+def test_console_and_api_answer_whoever_has_the_key(host: FunctionsHost) -> None:
+    with httpx.Client(timeout=60) as client:
+        assert "<h1>Destinations</h1>" in client.get(host.console_url).text
+        assert client.put(f"{host.url}/api/audiences/b", json={"name": "ü"}).status_code == 201
+        assert client.get(f"{host.url}/api/audiences/b").json()["name"] == "ü"
+        (address,) = re.findall(r"Now listening on: (\S+)", host.log.read_text())
+        assert client.get(f"{address}/api/audiences/b").status_code == 401
+
+
+async def test_who_stops_it_leaves_no_message_in_its_hands(relay: RunningRelay, host: FunctionsHost) -> None:
+    address, processes = host.url, processes_of(host)
+    assert len(processes) > 1
+    profiles = {f"in hand {number}" for number in range(25)}
+    await relay.send(*(item(profile, 1, segmentMembership=membership(1)) for profile in profiles))
+    await asyncio.to_thread(host.stop)
+    assert still_running(processes) == []
+    with QueueClient.from_connection_string(relay.stack.storage_connection_string, CHANGES_QUEUE) as queue:
+        left = queue.get_queue_properties().approximate_message_count
+        assert len(queue.peek_messages(max_messages=32)) == left
+    await asyncio.to_thread(host.start)
+    assert host.url == address
+    await relay.handled()
+    assert {export.properties["profileId"] for export in await relay.exports(*profiles)} == profiles
+
+
+def test_who_kills_it_takes_its_worker_along(host: FunctionsHost) -> None:
+    processes = processes_of(host)
+    assert len(processes) > 1
+    host.kill()
+    assert still_running(processes) == []
+
+
+def test_a_function_in_error_is_named_with_the_reason(stack: LocalStack) -> None:
+    with pytest.raises(PartFailedError, match=r"(?s)without these functions.*evaluate_alerts: .*'often'"):
+        stack.start_functions_host(kind=HostKind.REAL, settings={"ALERT_SCHEDULE": "often"})
+    assert not stack.functions_host.running
