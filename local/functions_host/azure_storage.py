@@ -177,7 +177,8 @@ def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except HttpResponseError as error:
-        code = str(getattr(error, "error_code", None) or "")
+        said = getattr(error, "error_code", None) or ""
+        code = str(getattr(said, "value", said))  # an enumeration where the SDK knows it
         raise StorageRequestError(f"{what}: {error.status_code} {code}", error.status_code, code) from error
     except AzureError as error:
         raise StorageRequestError(f"{what}: no answer ({type(error).__name__})", None) from error

@@ -56,6 +56,11 @@ def read_host_json(path: Path) -> HostConfiguration:
         ) from error
     except ValueError as error:
         raise HostStartError(f"{path}: is not JSON ({error}). Correct the file.") from error
+    return configuration_of(document, path)
+
+
+def configuration_of(document: Any, path: Path) -> HostConfiguration:
+    """What the parsed document says; `path` is named in errors."""
     extensions = _Section(path, "extensions", document.get("extensions", {}))
     return HostConfiguration(
         queues=_queue_options(extensions.section("queues")),

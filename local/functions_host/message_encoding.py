@@ -33,7 +33,7 @@ class MessageEncoding:
 def _from_base64(text: str) -> bytes:
     try:
         return binascii.a2b_base64(text.translate(_WHITESPACE), strict_mode=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii's own error is one, and characters beyond ASCII are another
         raise UndecodableMessageError("the message is not base64") from error
 
 

@@ -48,7 +48,7 @@ class QueueRequests(Protocol):
     async def update(self, message_id: str, pop_receipt: str, visibility_seconds: int) -> str:
         """Hide a message for so long from now on; returns its new receipt.
 
-        400 PopReceiptMismatch for an outdated receipt, 404 MessageNotFound for a message that is gone.
+        400 PopReceiptMismatch or 404 MessageNotFound for an outdated receipt, 404 for a message that is gone.
         """
 
     async def delete(self, message_id: str, pop_receipt: str) -> None:
