@@ -30,6 +30,7 @@ _MOST_HEADERS = 100
 _LONGEST_READ = 1024 * 1024
 _HOST = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+,;=]+(?::\d+)?|\[[0-9A-Fa-f:.]+\](?::\d+)?")
 _WITHOUT_BODY = (204, 304)
+_HTTP_1_1 = (1, 1)
 _RESET_CONTENT = 205
 _HOME_PAGE = (
     b"<!DOCTYPE html>\n<html>\n<head><title>Your Azure Function App is up and running.</title></head>\n"
@@ -148,7 +149,7 @@ def _refusal(request: web.Request) -> int | None:
         or "%00" in request.raw_path.partition("?")[0]
         or not all(_is_text(value) for _, value in request.raw_headers)
         or len(hosts) > 1
-        or (not hosts and request.version >= (1, 1))
+        or (not hosts and request.version >= _HTTP_1_1)
         or any(host and not _HOST.fullmatch(host) for host in hosts)
         or (absolute is not None and hosts != [absolute[1]])
     ):
@@ -186,14 +187,15 @@ async def _sent(request: web.Request, answer: Answer, *, close: bool = False) ->
     response = web.StreamResponse(status=answer.status)
     for name, value in answer.headers:
         response.headers.add(name, value)
-    if close:
+    if close or request.version < _HTTP_1_1:
+        response.headers["Connection"] = "close"
         response.force_close()
     if request.method == "HEAD" or answer.status in _WITHOUT_BODY:
         return response
     body = b"" if answer.status == _RESET_CONTENT else answer.body
     if not body:
         response.content_length = 0
-    elif "Content-Length" not in response.headers and request.version >= (1, 1):
+    elif "Content-Length" not in response.headers and request.version >= _HTTP_1_1:
         response.enable_chunked_encoding()
     await response.prepare(request)
     await response.write(body)
