@@ -13,6 +13,7 @@ from aiohttp import web
 from .errors import HostStartError
 from .http_answers import Answer, UnusableAnswerError, answer_of
 from .http_paths import decoded_path, encoded_path, joined_values, query_parameters
+from .http_refusals import refused_with
 from .indexing import IndexedFunction
 from .invocation import Invoker
 from .routes import Route, routes_of
@@ -22,13 +23,9 @@ _log = logging.getLogger(__name__)
 KEY_SETTING = "LOCAL_FUNCTION_KEY"
 STATUS_PATH = "/admin/host/status"
 _LARGEST_BODY = 100 * 1024 * 1024  # the host's FUNCTIONS_REQUEST_BODY_SIZE_LIMIT
-# Kestrel's limits, in bytes with the ends of lines.
-_LONGEST_REQUEST_LINE = 8 * 1024
-_LARGEST_HEADERS = 32 * 1024
-_MOST_HEADERS = 100
-# So much the server reads before it gives up, to leave the refusal to the limits above.
+# So much aiohttp reads before it gives up, to leave what is too long to the host's own limits.
 _LONGEST_READ = 1024 * 1024
-_HOST = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+,;=]+(?::\d+)?|\[[0-9A-Fa-f:.]+\](?::\d+)?")
+_ORIGIN = re.compile("^[a-z]+://[^/]*")
 _WITHOUT_BODY = (204, 304)
 _HTTP_1_1 = (1, 1)
 _RESET_CONTENT = 205
@@ -82,11 +79,11 @@ class HttpListener:
         return web.json_response({"state": "Running", "functions": counts})
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        refusal = _refusal(request)
+        refusal = refused_with(request)
         if refusal is not None:
             return await _sent(request, Answer(refusal), close=True)
         target, _, query = request.raw_path.partition("?")
-        path = decoded_path(re.sub("^[a-z]+://[^/]*", "", target))
+        path = decoded_path(_ORIGIN.sub("", target))
         for route in self._routes:
             parameters = route.match(request.method, path)
             if parameters is not None:
@@ -132,37 +129,6 @@ class HttpListener:
 
 def _needs_key(function: IndexedFunction) -> bool:
     return str(function.trigger.get("authLevel")).lower() in ("function", "admin")
-
-
-def _refusal(request: web.Request) -> int | None:
-    """The status with which the host's web server itself refuses a request."""
-    line = f"{request.method} {request.raw_path} HTTP/1.1\r\n"
-    if len(line) > _LONGEST_REQUEST_LINE:
-        return 414
-    size = sum(len(name) + len(value) + len(": \r\n") for name, value in request.raw_headers)
-    if size > _LARGEST_HEADERS or len(request.raw_headers) > _MOST_HEADERS:
-        return 431
-    hosts = [value.decode("latin-1") for name, value in request.raw_headers if name.lower() == b"host"]
-    absolute = re.match("[a-z]+://([^/?]*)", request.raw_path)
-    if (
-        not request.raw_path.isascii()
-        or "%00" in request.raw_path.partition("?")[0]
-        or not all(_is_text(value) for _, value in request.raw_headers)
-        or len(hosts) > 1
-        or (not hosts and request.version >= _HTTP_1_1)
-        or any(host and not _HOST.fullmatch(host) for host in hosts)
-        or (absolute is not None and hosts != [absolute[1]])
-    ):
-        return 400
-    return None
-
-
-def _is_text(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _headers_of(request: web.Request) -> dict[str, str]:
