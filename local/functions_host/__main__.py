@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from .errors import HostStartError
-from .host import DRAIN_SECONDS, FunctionsHost, HostOptions
+from .host import FunctionsHost, HostOptions
+from .listener_lock import ListenerLockLostError
 from .settings import load_local_settings
 
 _log = logging.getLogger(__name__)
@@ -23,10 +24,25 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--app-dir", type=Path, default=Path(), help="folder with function_app.py and host.json")
     parser.add_argument("--settings", type=Path, help="default: local.settings.json in the folder of the app")
     parser.add_argument("--http-port", type=int, default=7071, help="0 lets the operating system choose")
-    parser.add_argument("--lease-seconds", type=int, default=600, help="how long a received message stays invisible")
+    parser.add_argument(
+        "--lease-seconds",
+        type=int,
+        metavar="N",
+        help="for tests: a received message stays invisible for N seconds instead of 600, and timers take no lock",
+    )
+    parser.add_argument(
+        "--function-group",
+        metavar="GROUP",
+        help="be an instance of this group alone, as on Flex Consumption: http, or function:NAME",
+    )
+    parser.add_argument(
+        "--older-queue-extension",
+        action="store_true",
+        help="before Storage.Queues 5.3.10, what a poison queue delivered maxDequeueCount times is not run any more",
+    )
     parser.add_argument("--log-level", default="INFO", type=str.upper, choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     arguments = parser.parse_args()
-    if arguments.lease_seconds < 1:
+    if arguments.lease_seconds is not None and arguments.lease_seconds < 1:
         parser.error("--lease-seconds must be at least 1")
     return arguments
 
@@ -35,7 +51,7 @@ def _existing(path: Path) -> Path | None:
     return path if path.exists() else None
 
 
-async def _serve(options: HostOptions, announcements: IO[str]) -> bool:
+async def _serve(options: HostOptions, announcements: IO[str]) -> None:
     host = FunctionsHost(options)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, host.stopping.set)
@@ -44,7 +60,11 @@ async def _serve(options: HostOptions, announcements: IO[str]) -> bool:
         line = {"event": "listening", "httpPort": http_port, "functions": host.function_names}
         print(json.dumps(line), file=announcements, flush=True)
 
-    return await host.run(announce)
+    if not await host.run(announce):
+        _log.warning("Invocations of timers, which nobody waits for, are cut off")
+        logging.shutdown()
+        # Ending in order would cancel them, or wait for their threads: the real host's process just ends.
+        os._exit(0)
 
 
 def main() -> int:
@@ -56,22 +76,26 @@ def main() -> int:
     logging.getLogger("azure").setLevel(logging.WARNING)
     app_directory: Path = arguments.app_dir.resolve()
     settings: Path | None = arguments.settings or _existing(app_directory / "local.settings.json")
-    options = HostOptions(app_directory, arguments.http_port, arguments.lease_seconds)
+    options = HostOptions(
+        app_directory,
+        arguments.http_port,
+        arguments.lease_seconds,
+        arguments.function_group,
+        arguments.older_queue_extension,
+    )
     # Standard output carries the one line that says the host is ready; what the app prints goes to the log.
     with contextlib.redirect_stdout(sys.stderr):
         try:
             if settings is not None:
                 load_local_settings(settings.resolve())
             os.chdir(app_directory)
-            drained = asyncio.run(_serve(options, sys.__stdout__ or sys.stderr))
+            asyncio.run(_serve(options, sys.__stdout__ or sys.stderr))
         except HostStartError as error:
             print(f"The function app cannot be started. {error}", file=sys.stderr)
             return 1
-    if not drained:
-        _log.warning("Invocations still running after %g s are abandoned", DRAIN_SECONDS)
-        logging.shutdown()
-        # A thread that runs a function cannot be stopped, and a normal exit would wait for it.
-        os._exit(0)
+        except ListenerLockLostError as error:
+            print(f"The functions host ends: {error}", file=sys.stderr)
+            return 1
     return 0
 
 

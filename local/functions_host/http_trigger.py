@@ -1,19 +1,21 @@
-"""HTTP triggers and the host's own status page."""
+"""HTTP triggers and the host's own pages."""
 
 import hmac
 import logging
 import os
-from collections.abc import Iterable
+import re
 from dataclasses import asdict
 from typing import Any
 
 import azure.functions as func
 from aiohttp import web
-from multidict import CIMultiDict, MultiMapping
 
 from .errors import HostStartError
+from .http_answers import Answer, UnusableAnswerError, answer_of
+from .http_paths import decoded_path, encoded_path, joined_values, query_parameters
+from .http_refusals import refused_with
 from .indexing import IndexedFunction
-from .invocation import InvocationResult, Invoker
+from .invocation import Invoker
 from .routes import Route, routes_of
 
 _log = logging.getLogger(__name__)
@@ -21,8 +23,16 @@ _log = logging.getLogger(__name__)
 KEY_SETTING = "LOCAL_FUNCTION_KEY"
 STATUS_PATH = "/admin/host/status"
 _LARGEST_BODY = 100 * 1024 * 1024  # the host's FUNCTIONS_REQUEST_BODY_SIZE_LIMIT
-
-_LONGEST_LINE = 32 * 1024
+# So much aiohttp reads before it gives up, to leave what is too long to the host's own limits.
+_LONGEST_READ = 1024 * 1024
+_ORIGIN = re.compile("^[a-z]+://[^/]*")
+_WITHOUT_BODY = (204, 304)
+_HTTP_1_1 = (1, 1)
+_RESET_CONTENT = 205
+_HOME_PAGE = (
+    b"<!DOCTYPE html>\n<html>\n<head><title>Your Azure Function App is up and running.</title></head>\n"
+    b"<body>Azure shows a page of its own here, unless a function has the route /.</body>\n</html>\n"
+)
 
 
 class HttpListener:
@@ -39,11 +49,16 @@ class HttpListener:
         keyed = [route.function.name for route in self._routes if _needs_key(route.function)]
         if keyed and not self._key:
             _log.warning("%s has no value: these functions are open without a key: %s", KEY_SETTING, ", ".join(keyed))
-        application = web.Application(client_max_size=_LARGEST_BODY)
+        application = web.Application()
         application.router.add_get(STATUS_PATH, self._status)
         application.router.add_route("*", r"/{path:[\s\S]*}", self._handle)
         self._runner = web.AppRunner(
-            application, access_log=None, shutdown_timeout=shutdown_timeout, max_line_size=_LONGEST_LINE
+            application,
+            access_log=None,
+            shutdown_timeout=shutdown_timeout,
+            max_line_size=_LONGEST_READ,
+            max_field_size=_LONGEST_READ,
+            auto_decompress=False,
         )
         await self._runner.setup()
         try:
@@ -63,31 +78,52 @@ class HttpListener:
         counts = {name: asdict(count) for name, count in self._invoker.counts.items()}
         return web.json_response({"state": "Running", "functions": counts})
 
-    async def _handle(self, request: web.Request) -> web.Response:
-        path = request.raw_path.partition("?")[0]
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        refusal = refused_with(request)
+        if refusal is not None:
+            return await _sent(request, Answer(refusal), close=True)
+        target, _, query = request.raw_path.partition("?")
+        path = decoded_path(_ORIGIN.sub("", target))
         for route in self._routes:
             parameters = route.match(request.method, path)
             if parameters is not None:
-                return await self._invoke(route, request, dict(parameters))
-        return web.Response(status=404)
+                return await self._invoke(route, request, path, query, dict(parameters))
+        if path == "/":
+            return await _sent(request, Answer(200, (("Content-Type", "text/html"),), _HOME_PAGE))
+        return await _sent(request, Answer(404))
 
-    async def _invoke(self, route: Route, request: web.Request, parameters: dict[str, str]) -> web.Response:
-        if _needs_key(route.function) and not self._has_key(request):
-            return web.Response(status=401)
+    async def _invoke(
+        self, route: Route, request: web.Request, path: str, query: str, parameters: dict[str, str]
+    ) -> web.StreamResponse:
+        headers = _headers_of(request)
+        params = query_parameters(query)
+        if not headers.get("host"):
+            return await _sent(request, Answer(500))
+        if _needs_key(route.function) and not self._has_key(headers, params):
+            return await _sent(request, Answer(401))
+        if (request.content_length or 0) > _LARGEST_BODY:
+            return await _sent(request, Answer(500), close=True)
         function_request = func.HttpRequest(
             request.method,
-            f"{request.scheme}://{request.host}{request.raw_path}",
-            headers=_joined(request.headers),
-            params=_joined(request.query),
+            f"{request.scheme}://{headers['host']}{encoded_path(path)}{_query_of(request.raw_path)}",
+            headers=headers,
+            params=params,
             route_params=parameters,
-            body=await request.read(),
+            # The real host hands over no body whose length it is not told.
+            body=b"" if request.content_length is None else await request.content.read(),
         )
-        return _response(route.function, await self._invoker.invoke(route.function, function_request))
+        result = await self._invoker.invoke(route.function, function_request)
+        try:
+            return await _sent(request, _answer(route.function, result.outputs) if result.succeeded else Answer(500))
+        except UnusableAnswerError as error:
+            _log.error("Function %s: %s", route.function.name, error)
+            return await _sent(request, Answer(500))
 
-    def _has_key(self, request: web.Request) -> bool:
+    def _has_key(self, headers: dict[str, str], params: dict[str, str]) -> bool:
         if not self._key:
             return True
-        given = request.headers.get("x-functions-key") or request.query.get("code") or ""
+        code = next((value for name, value in params.items() if name.lower() == "code"), "")
+        given = headers.get("x-functions-key") or code.partition(",")[0]
         return hmac.compare_digest(given.encode(), self._key.encode())
 
 
@@ -95,34 +131,38 @@ def _needs_key(function: IndexedFunction) -> bool:
     return str(function.trigger.get("authLevel")).lower() in ("function", "admin")
 
 
-def _joined(pairs: MultiMapping[str]) -> dict[str, str]:
-    """Repeated names as the host hands them to the worker: once, with their values joined by commas, and as text."""
-    return {name: _text(",".join(pairs.getall(name))) for name in _names(pairs)}
+def _headers_of(request: web.Request) -> dict[str, str]:
+    """Each name once, in lower case, with its values joined."""
+    values: dict[str, list[str]] = {}
+    for name, value in request.raw_headers:
+        values.setdefault(name.decode("latin-1").lower(), []).append(value.decode())
+    return {name: joined_values(each) for name, each in values.items()}
 
 
-def _text(value: str) -> str:
-    """Bytes that are no UTF-8 become a mark: what goes to a worker is a protocol buffer's string."""
-    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def _query_of(target: str) -> str:
+    _, mark, query = target.partition("?")
+    return mark + query.replace("#", "%23")
 
 
-def _names(pairs: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(pairs))
-
-
-def _response(function: IndexedFunction, result: InvocationResult) -> web.Response:
-    if not result.succeeded:
-        return web.Response(status=500)
+def _answer(function: IndexedFunction, outputs: Any) -> Answer:
     name = next((binding["name"] for binding in function.outputs if binding["type"] == "http"), "$return")
-    answer: Any = result.outputs.get(name)
-    if answer is None:
-        return web.Response(status=204)
-    if isinstance(answer, str):
-        return web.Response(text=answer)
-    if not isinstance(answer, func.HttpResponse):
-        _log.error("Function %s answered with %s, not HttpResponse or str", function.name, type(answer).__name__)
-        return web.Response(status=500)
-    headers = CIMultiDict(answer.headers.items())
-    if "content-type" not in headers:
-        is_text = answer.mimetype.startswith("text/")
-        headers["content-type"] = f"{answer.mimetype}; charset={answer.charset}" if is_text else answer.mimetype
-    return web.Response(status=answer.status_code, headers=headers, body=answer.get_body())
+    return answer_of(outputs.get(name))
+
+
+async def _sent(request: web.Request, answer: Answer, *, close: bool = False) -> web.StreamResponse:
+    response = web.StreamResponse(status=answer.status)
+    for name, value in answer.headers:
+        response.headers.add(name, value)
+    if close or request.version < _HTTP_1_1:
+        response.headers["Connection"] = "close"
+        response.force_close()
+    if request.method == "HEAD" or answer.status in _WITHOUT_BODY:
+        return response
+    body = b"" if answer.status == _RESET_CONTENT else answer.body
+    if not body:
+        response.content_length = 0
+    elif "Content-Length" not in response.headers and request.version >= _HTTP_1_1:
+        response.enable_chunked_encoding()
+    await response.prepare(request)
+    await response.write(body)
+    return response

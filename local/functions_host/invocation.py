@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import azure.functions as func
 
@@ -83,6 +83,12 @@ class InvocationResult:
 
     succeeded: bool
     outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Invocations(Protocol):
+    """Runs functions; an invocation that fails does not raise."""
+
+    async def invoke(self, function: IndexedFunction, trigger_value: Any) -> InvocationResult: ...
 
 
 class Invoker:

@@ -5,25 +5,24 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from azure.core.exceptions import AzureError, HttpResponseError
-
-from .storage import StorageQueue
+from .host_queue import HostQueue
+from .storage_requests import ReceivedMessage, StorageRequestError
 
 _log = logging.getLogger(__name__)
 
-_LOST = ("PopReceiptMismatch", "MessageNotFound", "QueueNotFound")
+_SHORTEST_WAIT = 60.0
 
 
 class MessageLease:
     """Keeps a message invisible to others, and ends by deleting or releasing it.
 
-    A lease can be lost to another host. That is logged and nothing else: the message is the other's now.
+    A message that is not this host's any more is no error: another has it, or the function itself has settled it.
     """
 
-    def __init__(self, queue: StorageQueue, message_id: str, pop_receipt: str, seconds: int) -> None:
+    def __init__(self, queue: HostQueue, message: ReceivedMessage, seconds: int) -> None:
         self._queue = queue
-        self._message_id = message_id
-        self._pop_receipt = pop_receipt
+        self._message_id = message.id
+        self._pop_receipt = message.pop_receipt
         self._seconds = seconds
 
     @asynccontextmanager
@@ -41,18 +40,18 @@ class MessageLease:
     async def delete(self) -> None:
         try:
             await self._queue.delete(self._message_id, self._pop_receipt)
-        except HttpResponseError as error:
+        except StorageRequestError as error:
             self._accept_loss(error)
 
     async def release(self, delay_seconds: int) -> None:
         """Let the message be delivered again after the delay."""
         try:
             await self._queue.hide(self._message_id, self._pop_receipt, delay_seconds)
-        except HttpResponseError as error:
+        except StorageRequestError as error:
             self._accept_loss(error)
 
     async def _renew_until(self, ended: asyncio.Event) -> None:
-        wait_seconds = self._seconds / 2
+        usual_wait = wait_seconds = self._seconds / 2
         while True:
             try:
                 await asyncio.wait_for(ended.wait(), wait_seconds)
@@ -61,27 +60,19 @@ class MessageLease:
                 pass
             try:
                 self._pop_receipt = await self._queue.hide(self._message_id, self._pop_receipt, self._seconds)
-                wait_seconds = self._seconds / 2
-            except AzureError as error:
+                wait_seconds = usual_wait
+            except StorageRequestError as error:
                 if _is_lost(error):
-                    self._log_loss(error)
+                    _log.debug("The lease of message %s is not renewed any more: %s", self._message_id, error)
                     return
-                wait_seconds = self._seconds / 8
+                wait_seconds = min(usual_wait, max(wait_seconds / 2, _SHORTEST_WAIT))
                 _log.warning("The lease of message %s was not renewed, trying again: %s", self._message_id, error)
 
-    def _accept_loss(self, error: HttpResponseError) -> None:
+    def _accept_loss(self, error: StorageRequestError) -> None:
         if not _is_lost(error):
             raise error
-        self._log_loss(error)
-
-    def _log_loss(self, error: AzureError) -> None:
-        _log.warning(
-            "The lease of message %s of queue %s was lost; another host may have run it too: %s",
-            self._message_id,
-            self._queue.name,
-            error,
-        )
+        _log.debug("Message %s was settled by another: %s", self._message_id, error)
 
 
-def _is_lost(error: AzureError) -> bool:
-    return getattr(error, "error_code", None) in _LOST
+def _is_lost(error: StorageRequestError) -> bool:
+    return error.status == 404 or error.code == "PopReceiptMismatch"

@@ -77,7 +77,7 @@ def parse_schedule(text: str) -> Schedule:
             interval = parse_timespan(text)
         except ValueError as error:
             raise ScheduleError(str(error)) from error
-        if not interval:
+        if interval <= timedelta():
             raise ScheduleError(f"{text!r} is no interval: it has no length")
         return Interval(interval)
     fields = text.split()

@@ -6,16 +6,17 @@ from typing import Any
 
 from azure.functions.queue import QueueMessageOutConverter
 
+from .azure_storage import StorageAccounts
+from .host_queue import HostQueue
 from .indexing import IndexedFunction
-from .storage import StorageQueue, StorageQueues
 
 
 class QueueOutputs:
     """Writes the queue outputs of functions."""
 
-    def __init__(self, queues: StorageQueues) -> None:
+    def __init__(self, queues: StorageAccounts) -> None:
         self._queues = queues
-        self._targets: dict[str, list[tuple[str, StorageQueue]]] = {}
+        self._targets: dict[str, list[tuple[str, HostQueue]]] = {}
 
     def register(self, function: IndexedFunction) -> None:
         """Resolve the function's output queues now, so that a missing connection stops the start."""

@@ -3,20 +3,42 @@
 import asyncio
 import logging
 import random
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 import azure.functions.queue as functions_queue
-from azure.core.exceptions import AzureError
-from azure.storage.queue import QueueMessage
 
 from .host_json import QueueOptions
+from .host_queue import HostQueue
 from .indexing import IndexedFunction
-from .invocation import Invoker
+from .invocation import Invocations
+from .message_encoding import UndecodableMessageError
 from .message_lease import MessageLease
-from .storage import StorageQueues, UndecodableMessageError
+from .poll_delay import PollDelay
+from .storage_requests import ReceivedMessage, StorageRequestError
+from .storage_retries import Uniform
 
 _log = logging.getLogger(__name__)
 
-_SHORTEST_DELAY = 0.1
+GET_SECONDS = 600
+"""How long the host hides what it receives, whatever the settings say."""
+_POISON = "-poison"
+
+
+def poison_queue_name(queue: str) -> str | None:
+    """Where the queue's poison messages go; None for a poison queue, which has none of its own."""
+    return None if queue.endswith(_POISON) else queue + _POISON
+
+
+@dataclass(frozen=True)
+class ListenerOptions:
+    """What is not host.json's to say. The defaults are the real host's."""
+
+    get_seconds: int = GET_SECONDS
+    older_extension: bool = False
+    """Before Storage.Queues 5.3.10, a poison queue's message is not run any more after maxDequeueCount deliveries."""
+    uniform: Uniform = random.uniform
 
 
 class QueueListener:
@@ -25,63 +47,73 @@ class QueueListener:
     def __init__(
         self,
         function: IndexedFunction,
-        invoker: Invoker,
-        queues: StorageQueues,
+        invocations: Invocations,
+        queue: HostQueue,
+        poison_queue: HostQueue | None,
         options: QueueOptions,
-        lease_seconds: int,
+        listener_options: ListenerOptions,
     ) -> None:
-        where, connection = f"function {function.name}", function.trigger.get("connection")
         self._function = function
-        self._invoker = invoker
+        self._invocations = invocations
+        self._queue = queue
+        self._poison_queue = poison_queue
         self._options = options
-        self._lease_seconds = lease_seconds
-        self._queue = queues.queue(connection, function.trigger["queueName"], where)
-        self._poison_queue = queues.queue(connection, f"{self._queue.name}-poison", where)
+        self._listener_options = listener_options
+        self._exists = False
         self._running: set[asyncio.Task[None]] = set()
 
+    async def start(self) -> None:
+        """Nothing to do before the host is ready."""
+
     async def run(self, stopping: asyncio.Event) -> None:
-        """Poll until `stopping` is set, then wait for the running invocations."""
-        idle_polls = 0
-        while not stopping.is_set():
+        """Poll until `stopping` is set, then wait for the running invocations, however long they take."""
+        polling = asyncio.create_task(self._poll())
+        stopped = asyncio.create_task(stopping.wait())
+        await asyncio.wait({polling, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        # Polling ends on its own only by an error in this host. A GET under way is given up: what storage has handed
+        # out for it is not run, and stays hidden.
+        polling.cancel()
+        with suppress(asyncio.CancelledError):
+            await polling
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def _poll(self) -> None:
+        delay = PollDelay(self._options.max_polling_interval, self._listener_options.uniform)
+        found = False
+        while True:
             self._queue.added.clear()
             messages = await self._receive()
-            # Messages just received are ours to settle, even if the host was told to stop meanwhile.
             for message in messages:
                 task = asyncio.create_task(self._process(message))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
             if messages:
-                idle_polls = 0
-                await self._wait_for_new_batch_threshold(stopping)
+                found = True
+                while len(self._running) > self._options.new_batch_threshold:
+                    await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
             else:
-                await _first_of(stopping, self._queue.added, seconds=self._delay(idle_polls))
-                idle_polls += 1
-        if self._running:
-            await asyncio.wait(self._running)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._queue.added.wait(), delay.next(found=found))
+                found = False
 
-    async def _receive(self) -> list[QueueMessage]:
+    async def _receive(self) -> Sequence[ReceivedMessage]:
         try:
-            return await self._queue.receive(self._options.batch_size, self._lease_seconds)
-        except AzureError as error:
+            if not self._exists:
+                self._exists = await self._queue.exists()
+            if not self._exists:
+                return []
+            return await self._queue.receive(self._options.batch_size, self._listener_options.get_seconds)
+        except StorageRequestError as error:
+            self._exists = self._exists and error.status != 404
             _log.warning("Queue %s cannot be polled, trying again: %s", self._queue.name, error)
             return []
 
-    def _delay(self, idle_polls: int) -> float:
-        # The exponent is bounded because a float is; the jitter keeps instances from polling in step.
-        delay = _SHORTEST_DELAY * 2.0 ** min(idle_polls, 32) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-        return min(max(delay, _SHORTEST_DELAY), self._options.max_polling_interval)
-
-    async def _wait_for_new_batch_threshold(self, stopping: asyncio.Event) -> None:
-        stopped = asyncio.create_task(stopping.wait())
-        while len(self._running) > self._options.new_batch_threshold and not stopped.done():
-            await asyncio.wait({stopped, *self._running}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-
-    async def _process(self, message: QueueMessage) -> None:
-        lease = MessageLease(self._queue, message.id, str(message.pop_receipt), self._lease_seconds)
+    async def _process(self, message: ReceivedMessage) -> None:
         try:
-            await self._invoke_and_settle(message, lease)
-        except AzureError as error:
+            await self._invoke_and_settle(message)
+        except StorageRequestError as error:
             _log.warning(
                 "Message %s of queue %s could not be settled; it is delivered again when its lease ends: %s",
                 message.id,
@@ -91,43 +123,42 @@ class QueueListener:
         except Exception:
             _log.exception("Message %s of queue %s could not be processed", message.id, self._queue.name)
 
-    async def _invoke_and_settle(self, message: QueueMessage, lease: MessageLease) -> None:
+    async def _invoke_and_settle(self, message: ReceivedMessage) -> None:
+        lease = MessageLease(self._queue, message, self._listener_options.get_seconds)
         try:
-            body = self._queue.decode(str(message.content))
+            body = self._queue.encoding.decode(message.text)
         except UndecodableMessageError as error:
             _log.warning("Message %s of queue %s: %s; check messageEncoding", message.id, self._queue.name, error)
             await self._move_to_poison_queue(message, lease)
             return
-        dequeue_count = message.dequeue_count or 0
         # More deliveries than allowed, and yet no failure was noted: the host died with this message each time.
-        if dequeue_count > self._options.max_dequeue_count:
+        if message.dequeue_count > self._options.max_dequeue_count and self._counts_deliveries:
             await self._move_to_poison_queue(message, lease)
             return
         async with lease.renewed():
-            result = await self._invoker.invoke(self._function, self._trigger_value(message, body))
-        if result.succeeded:
+            succeeded = await self._invoke(message, body)
+        if succeeded:
             await lease.delete()
-        elif dequeue_count >= self._options.max_dequeue_count:
+        elif self._poison_queue is None:
+            _log.warning("Message %s of queue %s stays hidden until its lease ends", message.id, self._queue.name)
+        elif message.dequeue_count >= self._options.max_dequeue_count:
             await self._move_to_poison_queue(message, lease)
         else:
             await lease.release(int(self._options.visibility_timeout))
 
-    async def _move_to_poison_queue(self, message: QueueMessage, lease: MessageLease) -> None:
-        _log.warning(
-            "Message %s of queue %s moves to %s (delivery %s)",
-            message.id,
-            self._queue.name,
-            self._poison_queue.name,
-            message.dequeue_count,
-        )
-        await self._poison_queue.add_raw(str(message.content))
-        await lease.delete()
+    @property
+    def _counts_deliveries(self) -> bool:
+        return self._poison_queue is not None or self._listener_options.older_extension
 
-    def _trigger_value(self, message: QueueMessage, body: bytes) -> functions_queue.QueueMessage:
+    async def _invoke(self, message: ReceivedMessage, body: bytes) -> bool:
         if self._function.trigger.get("dataType") != "BINARY":
             # The host hands the body to the worker as text.
-            body = body.decode(errors="replace").encode()
-        return functions_queue.QueueMessage(  # type: ignore[no-untyped-call]  # in the library
+            try:
+                body.decode()
+            except UnicodeDecodeError as error:
+                _log.error("Function %s failed: message %s is no text: %s", self._function.name, message.id, error)
+                return False
+        trigger_value = functions_queue.QueueMessage(  # type: ignore[no-untyped-call]  # in the library
             id=message.id,
             body=body,
             dequeue_count=message.dequeue_count,
@@ -136,11 +167,18 @@ class QueueListener:
             time_next_visible=message.next_visible_on,
             pop_receipt=message.pop_receipt,
         )
+        return (await self._invocations.invoke(self._function, trigger_value)).succeeded
 
-
-async def _first_of(*events: asyncio.Event, seconds: float) -> None:
-    """Return when one of the events is set, or the time is over."""
-    waiting = [asyncio.create_task(event.wait()) for event in events]
-    await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    for each in waiting:
-        each.cancel()
+    async def _move_to_poison_queue(self, message: ReceivedMessage, lease: MessageLease) -> None:
+        """On a poison queue, which has none of its own, the message stays where it is, hidden until its lease ends."""
+        if self._poison_queue is None:
+            return
+        _log.warning(
+            "Message %s of queue %s moves to %s (delivery %s)",
+            message.id,
+            self._queue.name,
+            self._poison_queue.name,
+            message.dequeue_count,
+        )
+        await self._poison_queue.copy(message.text)
+        await lease.delete()

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from local.functions_host.errors import HostStartError
-from local.functions_host.host_json import HostConfiguration, QueueOptions, read_host_json
+from local.functions_host.host_json import HostConfiguration, QueueOptions, SingletonOptions, read_host_json
+from local.functions_host.message_encoding import BASE64, PLAIN
 
 
 def read(folder: Path, document: Any) -> HostConfiguration:
@@ -14,16 +15,23 @@ def read(folder: Path, document: Any) -> HostConfiguration:
     return read_host_json(path)
 
 
+@pytest.fixture(autouse=True)
+def _two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOTNET_PROCESSOR_COUNT", "2")
+
+
 def test_defaults_are_those_of_the_host(tmp_path: Path) -> None:
     defaults = QueueOptions(
         batch_size=16,
-        new_batch_threshold=8,
+        new_batch_threshold=16,
         visibility_timeout=0,
         max_dequeue_count=5,
         max_polling_interval=60,
-        base64=True,
+        encoding=BASE64,
     )
-    assert read(tmp_path, {"version": "2.0"}) == HostConfiguration(queues=defaults, route_prefix="api")
+    assert read(tmp_path, {"version": "2.0"}) == HostConfiguration(
+        queues=defaults, route_prefix="api", singleton=SingletonOptions(60, 60)
+    )
 
 
 def test_reads_what_is_set(tmp_path: Path) -> None:
@@ -35,12 +43,30 @@ def test_reads_what_is_set(tmp_path: Path) -> None:
         "maxPollingInterval": "00:00:00.100",
         "messageEncoding": "none",
     }
-    configuration = read(tmp_path, {"extensions": {"queues": queues, "http": {"routePrefix": ""}}})
-    assert configuration == HostConfiguration(QueueOptions(4, 0, 30, 3, 0.1, base64=False), route_prefix="")
+    singleton = {"listenerLockPeriod": "00:00:15", "listenerLockRecoveryPollingInterval": "00:00:20"}
+    configuration = read(
+        tmp_path, {"extensions": {"queues": queues, "http": {"routePrefix": ""}}, "singleton": singleton}
+    )
+    assert configuration == HostConfiguration(
+        QueueOptions(4, 0, 30, 3, 0.1, PLAIN), route_prefix="", singleton=SingletonOptions(15, 20)
+    )
 
 
 def test_the_threshold_follows_the_batch_size(tmp_path: Path) -> None:
-    assert read(tmp_path, {"extensions": {"queues": {"batchSize": 5}}}).queues.new_batch_threshold == 2
+    assert read(tmp_path, {"extensions": {"queues": {"batchSize": 5}}}).queues.new_batch_threshold == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("listenerLockPeriod", "00:00:14"),
+        ("listenerLockPeriod", "00:01:01"),
+        ("listenerLockRecoveryPollingInterval", "00:00:14"),
+    ],
+)
+def test_a_lock_lasts_as_long_as_storage_leases(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(HostStartError, match=rf"host\.json: singleton\.{name}: "):
+        read(tmp_path, {"singleton": {name: value}})
 
 
 def test_a_setting_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,8 +82,8 @@ def test_a_setting_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monkey
         ("batchSize", "many"),
         ("newBatchThreshold", -1),
         ("maxDequeueCount", 0),
-        ("visibilityTimeout", "30"),
-        ("visibilityTimeout", 30),
+        ("visibilityTimeout", "30 s"),
+        ("visibilityTimeout", [30]),
         ("maxPollingInterval", "00:00:00"),
         ("messageEncoding", "utf-8"),
     ],

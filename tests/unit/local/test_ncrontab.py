@@ -57,8 +57,10 @@ def test_reads_names_of_months_and_weekdays() -> None:
         ("0 -5 * * * *", "cannot be read"),
         ("0 0 22-2 * * *", "backwards"),
         ("00:00:00", "no length"),
-        ("24:00:00", "hours up to 23"),
-        ("00:60:00", "not a time span"),
+        ("1.24:00:00", "too many hours"),
+        ("00:60:00", "too many hours, minutes"),
+        ("-00:01:00", "no length"),
+        ("00:01:00 or so", "not a time span"),
     ],
 )
 def test_refuses_what_is_no_schedule(text: str, reason: str) -> None:

@@ -1,0 +1,68 @@
+"""What a function returned, as the real host answers with it."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from email.utils import format_datetime, parsedate_to_datetime
+from http.cookies import Morsel, SimpleCookie
+from typing import Any
+from urllib.parse import quote
+
+import azure.functions as func
+from azure.functions.http import HttpResponseConverter
+
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One value for each header, but for `Set-Cookie`."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = field(default=b"", repr=False)
+
+
+class UnusableAnswerError(Exception):
+    """The host cannot answer with what the function returned: the caller gets a 500."""
+
+
+def answer_of(returned: Any) -> Answer:
+    """Of text and of an HttpResponse. Cookies are taken apart and written anew; of two headers the last one counts."""
+    if isinstance(returned, str):
+        return Answer(200, (("Content-Type", "text/plain; charset=utf-8"),), returned.encode())
+    if not isinstance(returned, func.HttpResponse):
+        raise UnusableAnswerError(f"the function returned {type(returned).__name__}, not HttpResponse or str")
+    try:
+        encoded = HttpResponseConverter.encode(returned, expected_type=None).value
+        cookies = tuple(("Set-Cookie", text) for text in _cookies(encoded["cookies"] or ()))
+    except ValueError as error:
+        raise UnusableAnswerError(f"a cookie cannot be read: {error}") from error
+    headers = {name.lower(): (name, datum.value) for name, datum in encoded["headers"].items()}
+    for name, value in headers.values():
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise UnusableAnswerError(f"the header {name} has characters that may not be in it")
+    if not headers["content-type"][1]:
+        del headers["content-type"]
+    return Answer(int(encoded["status_code"].value), (*headers.values(), *cookies), encoded["body"].value)
+
+
+def _cookies(jars: Iterable[SimpleCookie]) -> Iterable[str]:
+    return (_cookie(morsel) for jar in jars for morsel in jar.values())
+
+
+def _cookie(morsel: Morsel[str]) -> str:
+    pieces = [f"{morsel.key}={quote(morsel.value, safe='')}"]
+    if morsel["expires"]:
+        pieces.append(f"expires={format_datetime(parsedate_to_datetime(morsel['expires']), usegmt=True)}")
+    if morsel["max-age"]:
+        pieces.append(f"max-age={float(morsel['max-age']):g}")
+    pieces += [f"domain={morsel['domain']}", f"path={morsel['path']}"]
+    if morsel["secure"]:
+        pieces.append("secure")
+    if (same_site := morsel["samesite"].lower()) in ("lax", "strict", "none"):
+        pieces.append(f"samesite={same_site}")
+    if morsel["httponly"]:
+        pieces.append("httponly")
+    return "; ".join(pieces)
