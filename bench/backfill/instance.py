@@ -71,7 +71,7 @@ class Instance:
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
         counted = self._counts.to_json()
         await self._relay.services.plan_backfills.run()
-        progress = await self._relay.services.plan_backfills.progress(stored.backfill)
+        progress = (await self._relay.services.backfill_statuses.of(stored.backfill)).progress
         await self._relay.backfills.delete(stored.backfill.id)
         return {
             "seconds": seconds,

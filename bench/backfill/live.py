@@ -174,7 +174,7 @@ async def _members(relay: Relay, running: StoredBackfill | None) -> int:
     stored = await relay.backfills.load(running.backfill.id)
     if stored is None or stored.backfill.finished:
         raise RuntimeError("the backfill ended before the measurement: it needs more members")
-    return (await relay.services.plan_backfills.progress(stored.backfill)).members
+    return (await relay.services.backfill_statuses.of(stored.backfill)).progress.members
 
 
 def _tell(line: str) -> None:

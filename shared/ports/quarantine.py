@@ -19,7 +19,7 @@ class QuarantinedItem:
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedEntry:
-    """An item as it is listed: all but its bytes."""
+    """An item as it is listed: `row_id` names it for people, `received_at` is in whole seconds."""
 
     row_id: str
     message_id: str
@@ -30,16 +30,10 @@ class QuarantinedEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredQuarantinedItem:
-    """An item as it is kept: `row_id` names it for people, `received_at` is in whole seconds."""
+class StoredQuarantinedItem(QuarantinedEntry):
+    """With its bytes."""
 
-    row_id: str
-    message_id: str
-    item: int | None
-    received_at: int
-    reason: str
     raw: bytes
-    profile_key: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from shared.services.backfills.status import BackfillStatus
-from shared.views.view import Instant, InstantOrNone, View
+from shared.views.view import Instant, InstantOrNone, Share, View
 
 
 class BackfilledAudienceView(View):
@@ -19,7 +19,7 @@ class ProgressView(View):
     members: int = Field(description="Come past so far")
     exported: int
     undelivered: int
-    share: Annotated[float, BeforeValidator(lambda share: round(share, 3))] = Field(description="From 0 to 1")
+    share: Share = Field(description="From 0 to 1")
     members_per_second: Annotated[float, BeforeValidator(lambda rate: round(rate, 1))]
     seconds_left: Annotated[int | None, BeforeValidator(lambda left: None if left is None else round(left))]
 

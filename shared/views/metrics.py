@@ -1,9 +1,11 @@
 """What was counted."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
 
 from shared.domain.instants import SECOND
-from shared.domain.runs import Histogram, RunCounts, RunSlot
+from shared.domain.runs import Histogram
 from shared.views.view import Instant, View
 
 
@@ -24,6 +26,11 @@ class DurationsView(View):
         )
 
 
+Durations = Annotated[
+    DurationsView, BeforeValidator(lambda found: DurationsView.of(found) if isinstance(found, Histogram) else found)
+]
+
+
 class CountsView(View):
     received: int = Field(description="Changes that brought the destination into question; of `*`: all")
     activated: dict[str, int] = Field(description="Exports that were acknowledged, by their reasons")
@@ -33,23 +40,8 @@ class CountsView(View):
     dead: int = Field(description="Exports given up")
     parked: int = Field(description="Exports that wait for their destination")
     bytes_sent: int = Field(description="Of the bodies that were acknowledged")
-    latency: DurationsView = Field(description="From the insertion into the queue to the hub's acknowledgement")
-    freshness: DurationsView = Field(description="From the change's occurredAt to the hub's acknowledgement")
-
-    @classmethod
-    def of(cls, counts: RunCounts) -> "CountsView":
-        return cls(
-            received=counts.received,
-            activated=dict(counts.activated),
-            excluded=dict(counts.excluded),
-            failed=counts.failed,
-            retried=counts.retried,
-            dead=counts.dead,
-            parked=counts.parked,
-            bytes_sent=counts.bytes_sent,
-            latency=DurationsView.of(counts.latency),
-            freshness=DurationsView.of(counts.freshness),
-        )
+    latency: Durations = Field(description="From the insertion into the queue to the hub's acknowledgement")
+    freshness: Durations = Field(description="From the change's occurredAt to the hub's acknowledgement")
 
 
 class SlotView(View):
@@ -57,10 +49,6 @@ class SlotView(View):
 
     start: Instant
     counts: CountsView
-
-    @classmethod
-    def of(cls, slot: RunSlot) -> "SlotView":
-        return cls(start=slot.start, counts=CountsView.of(slot.counts))
 
 
 class MetricsView(View):

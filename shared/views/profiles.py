@@ -8,11 +8,10 @@ from pydantic import Field
 from shared.domain.exports.dry_run import DryRun, DryRunVerdict
 from shared.domain.exports.export import Export
 from shared.domain.instants import SECOND, format_instant
-from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile.state import ProfileState
 from shared.services.changes.explain import KnownProfile
 from shared.views.undelivered import UndeliveredView
-from shared.views.view import Instant, View
+from shared.views.view import Audience, Instant, View
 
 
 class ProfileDocument(View):
@@ -62,8 +61,8 @@ class VerdictView(View):
     why: list[str]
     held_back: str | None = Field(description="Why an export would be parked instead of sent")
     export: dict[str, Any] | None = Field(description="messageId, reasons, applicationProperties, body")
-    realized_in: list[dict[str, str]]
-    left: list[dict[str, str]]
+    realized_in: list[Audience]
+    left: list[Audience]
     undelivered: UndeliveredView | None
 
     @classmethod
@@ -74,8 +73,8 @@ class VerdictView(View):
             why=verdict.why,
             held_back=verdict.held_back,
             export=None if verdict.export is None else _export(verdict.export),
-            realized_in=[_audience(key) for key in verdict.realized],
-            left=[_audience(key) for key in verdict.left],
+            realized_in=verdict.realized,
+            left=verdict.left,
             undelivered=None if verdict.undelivered is None else UndeliveredView.of(verdict.undelivered),
         )
 
@@ -135,7 +134,3 @@ def _export(export: Export) -> dict[str, Any]:
         "applicationProperties": export.application_properties,
         "body": json.loads(export.body),
     }
-
-
-def _audience(key: AudienceKey) -> dict[str, str]:
-    return {"namespace": key[0], "id": key[1]}

@@ -20,6 +20,13 @@ InstantOrNone = Annotated[str | None, BeforeValidator(lambda instant: _text(inst
 TextOrNone = Annotated[str | None, BeforeValidator(lambda text: text or None)]
 """Null where there is no text."""
 
+Share = Annotated[float, BeforeValidator(lambda share: round(share, 3))]
+"""From 0 to 1."""
+Audience = Annotated[
+    dict[str, str], BeforeValidator(lambda key: {"namespace": key[0], "id": key[1]} if isinstance(key, tuple) else key)
+]
+"""Its namespace and id, made of an AudienceKey."""
+
 
 class View(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)

@@ -119,14 +119,14 @@ async def test_a_large_file_is_worked_in_slices_by_workers_that_die(app: App, mo
     created = await app.uploads.create(AUDIENCE, replace=True, force=True)
     await put(created, file)
     upload = await app.uploads.commit(created.upload.id)
-    assert (upload.state, upload.order.size) == (BackfillState.RUNNING, len(file))
+    assert (upload.state, upload.bytes) == (BackfillState.RUNNING, len(file))
 
     monkeypatch.setattr("shared.services.backfills.slices.BUDGET_SECONDS", 0.02)
     outcomes = await app.work_slices() + await app.work_slices()
     assert outcomes == [SliceOutcome.PASSED_ON] * 2
     await dies_after_two_messages(app, monkeypatch)
     await restart_what_stalled(app, monkeypatch)
-    while (await app.uploads.get(upload.id)).tally.accepted < 20_031:
+    while (await app.uploads.get(upload.id)).accepted < 20_031:
         outcomes += await app.work_slices()
     assert set(outcomes) == {SliceOutcome.PASSED_ON}
     assert len(outcomes) > 3
@@ -149,8 +149,8 @@ async def test_a_large_file_is_worked_in_slices_by_workers_that_die(app: App, mo
     for message in [*exits, *relevant]:  # again, too, and in another order
         await app.handle(f"again-{message.id}", message.content)
     assert await app.realized(old) == old[:30]
-    assert (done.tally.accepted, done.tally.bad, done.tally.exits) == (20_031, 2, len(leaving))
-    assert [bad.line for bad in done.tally.bad_lines] == [10_002, 10_003]
+    assert (done.accepted, done.bad, done.exits) == (20_031, 2, len(leaving))
+    assert [bad.line for bad in done.bad_lines] == [10_002, 10_003]
     assert await app.files() == []
 
 

@@ -212,7 +212,7 @@ class MemoryQuarantine:
             key = None if item.profile_id is None else profile_key(item.profile_id)
             received_at = item.received_at // SECOND * SECOND
             stored[row_id] = StoredQuarantinedItem(
-                row_id, item.message_id, item.item, received_at, item.reason, item.raw, key
+                row_id, item.message_id, item.item, received_at, item.reason, key, item.raw
             )
         return stored
 

@@ -110,28 +110,23 @@ def _partition(message_id: str) -> str:
 
 
 def _stored(row: Row) -> StoredQuarantinedItem:
-    properties = row.properties
-    return StoredQuarantinedItem(
-        row_id=properties["RowKey"],
-        message_id=properties["messageId"],
-        item=properties.get("item"),
-        received_at=_received_at(properties["RowKey"]),
-        reason=properties["reason"],
-        raw=from_chunks("body", properties),
-        profile_key=properties.get("profileKey"),
-    )
+    return StoredQuarantinedItem(**_listed(row), raw=from_chunks("body", row.properties))
 
 
 def _entry(row: Row) -> QuarantinedEntry:
+    return QuarantinedEntry(**_listed(row))
+
+
+def _listed(row: Row) -> dict[str, Any]:
     properties = row.properties
-    return QuarantinedEntry(
-        row_id=properties["RowKey"],
-        message_id=properties["messageId"],
-        item=properties.get("item"),
-        received_at=_received_at(properties["RowKey"]),
-        reason=properties["reason"],
-        profile_key=properties.get("profileKey"),
-    )
+    return {
+        "row_id": properties["RowKey"],
+        "message_id": properties["messageId"],
+        "item": properties.get("item"),
+        "received_at": _received_at(properties["RowKey"]),
+        "reason": properties["reason"],
+        "profile_key": properties.get("profileKey"),
+    }
 
 
 def _place(token: str | None) -> str:

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from shared.domain.backfills.backfill import Backfill, BackfillState, Slice
-from shared.domain.backfills.upload import UploadOrder, UploadTally
+from shared.domain.backfills.upload import BadLine, UploadOrder, UploadTally
 from shared.domain.profile.memberships import AudienceKey
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Times are microseconds, 0 where something has not happened. `share` is how much is done, from 0 to 1.
+    """Times are microseconds, 0 where something has not happened; `committed_at` is also that of all its changes.
+    `bytes` are those of its file, once it is committed; `share` is how much is done, from 0 to 1.
 
     `note`: why it ended as it did, or what keeps it from going on.
     """
@@ -17,10 +18,17 @@ class Upload:
     id: str
     audience: AudienceKey
     state: BackfillState
-    order: UploadOrder
-    tally: UploadTally
+    replace: bool
+    force: bool
+    bytes: int
+    lines: int
+    accepted: int
+    bad: int
+    bad_lines: tuple[BadLine, ...]
+    exits: int
     share: float
     created_at: int
+    committed_at: int
     started_at: int
     finished_at: int
     note: str
@@ -39,10 +47,17 @@ class Upload:
             id=backfill.id,
             audience=backfill.audiences[0][0],
             state=backfill.state,
-            order=order,
-            tally=tally,
+            replace=order.replace,
+            force=order.force,
+            bytes=order.size,
+            lines=tally.lines,
+            accepted=tally.accepted,
+            bad=tally.bad,
+            bad_lines=tally.bad_lines,
+            exits=tally.exits,
             share=part.share if part else 0.0,
             created_at=backfill.requested_at,
+            committed_at=order.time,
             started_at=backfill.started_at,
             finished_at=backfill.finished_at,
             note=note,

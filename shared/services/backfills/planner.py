@@ -7,7 +7,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
-from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Progress, Slice
+from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Slice
 from shared.domain.backfills.standstill import STALLED_AFTER
 from shared.domain.configuration.model import Configuration
 from shared.domain.instants import DAY, MINUTE, SECOND, format_instant
@@ -192,8 +192,3 @@ class PlanBackfills:
         if not stored.backfill.finished:
             await self._finish(stored, BackfillState.CANCELLED, "cancelled on request")
         return stored.backfill
-
-    async def progress(self, backfill: Backfill) -> Progress:
-        """How far it is. Raises StorageError."""
-        slices = await self._backfills.slices(backfill.id)
-        return Progress.of(backfill, [each.slice for each in slices], self._clock())

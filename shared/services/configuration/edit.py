@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from shared.domain.configuration.model import (
-    Audience,
     Configuration,
     ConfigurationFile,
-    Dataflow,
-    Destination,
     Entry,
 )
 from shared.domain.configuration.plan import Plan, identity_of
@@ -25,12 +22,6 @@ from shared.services.configuration.cache import ConfigurationCache
 Edit = Callable[[Configuration], ConfigurationFile]
 Check = Callable[[BaseModel | None], None]
 """Is shown what is there before it is changed, None for nothing, and raises PreconditionFailedError to prevent that."""
-
-_SECTIONS: dict[type[BaseModel], str] = {
-    Audience: "audiences",
-    Destination: "destinations",
-    Dataflow: "dataflows",
-}
 
 
 def unchecked(_there: BaseModel | None) -> None:
@@ -69,7 +60,7 @@ class EditConfiguration:
 
         Raises as `apply` does, and what `check` and `wanted_of` do.
         """
-        section = _SECTIONS[kind]
+        section = f"{kind.__name__.lower()}s"
 
         def edit(configuration: Configuration) -> ConfigurationFile:
             file = as_file(configuration)

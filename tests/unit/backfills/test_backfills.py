@@ -213,7 +213,7 @@ async def test_what_fails_on_the_way_is_undelivered_and_not_lost(world: World) -
     await world.retry()
     assert heard(world)["d"] == ["p", "q"]
     (stored,) = world.backfills.rows.values()
-    progress = await world.worker.plan_backfills.progress(stored.backfill)
+    progress = (await world.worker.backfill_statuses.of(stored.backfill)).progress
     assert (progress.members, progress.exported, progress.undelivered, progress.share) == (2, 0, 2, 1.0)
 
 
@@ -423,7 +423,7 @@ async def test_progress_says_how_far_it_is(world: World) -> None:
     await world.backfills.save_slice(StoredSlice(part, etag))
     await world.clock.sleep(42)
     (stored,) = world.backfills.rows.values()
-    progress = await world.worker.plan_backfills.progress(stored.backfill)
+    progress = (await world.worker.backfill_statuses.of(stored.backfill)).progress
     assert ProgressView.model_validate(progress).document() == {
         "members": 21,
         "exported": 1,

@@ -42,7 +42,7 @@ async def test_one_that_is_cancelled_before_it_is_noted_never_starts() -> None:
         assert await world.run_backfills() == {}
     assert [backfill.state for backfill in await world.worker.plan_backfills.all()] == [BackfillState.CANCELLED]
     assert world.sender.sent == []
-    assert (await world.worker.plan_backfills.progress(cancelled)).share == 0
+    assert (await world.worker.backfill_statuses.of(cancelled)).progress.share == 0
 
 
 async def test_what_was_requested_for_a_dataflow_that_is_gone_is_no_backfill() -> None:

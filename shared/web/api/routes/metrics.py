@@ -47,6 +47,6 @@ async def read_metrics(
         since=slots[0].start,
         until=until,
         step=step,
-        totals=CountsView.of(total_of(slots)),
-        slots=[SlotView.of(slot) for slot in slots],
+        totals=CountsView.model_validate(total_of(slots)),
+        slots=[SlotView.model_validate(slot) for slot in slots],
     )

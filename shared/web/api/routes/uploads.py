@@ -48,8 +48,8 @@ async def upload_members(
     """Creates an upload, writes its file and commits it at once. Bad lines are told of by the upload."""
     body = await request.body()
     upload = await services.audience_uploads.take((namespace, audience_id), body, replace=replace, force=force)
-    note(request, f"upload {upload.id} committed, {upload.order.size} bytes")
-    return UploadView.of(upload)
+    note(request, f"upload {upload.id} committed, {upload.bytes} bytes")
+    return UploadView.model_validate(upload)
 
 
 @router.post(
@@ -75,14 +75,14 @@ async def create_upload(
 async def list_uploads(services: AppServices, audience_id: AudienceId, namespace: Namespace = "ups") -> UploadList:
     """Those of the audience, the oldest first."""
     uploads = await services.audience_uploads.list((namespace, audience_id))
-    return UploadList(uploads=[UploadView.of(upload) for upload in uploads])
+    return UploadList(uploads=[UploadView.model_validate(upload) for upload in uploads])
 
 
 @router.get("/uploads/{upload_id}", summary="Get an upload", openapi_extra=_READING)
 async def get_upload(
     services: AppServices, audience_id: AudienceId, upload_id: UploadId, namespace: Namespace = "ups"
 ) -> UploadView:
-    return UploadView.of(await _of_audience(services, (namespace, audience_id), upload_id))
+    return UploadView.model_validate(await _of_audience(services, (namespace, audience_id), upload_id))
 
 
 @router.post("/uploads/{upload_id}/commit", summary="Commit an upload", status_code=202, openapi_extra=needs(*_WRITING))
@@ -92,8 +92,8 @@ async def commit_upload(
     """Lets the work on the file begin, which is to stay as it is. A second commit is answered as the first was."""
     await _of_audience(services, (namespace, audience_id), upload_id)
     upload = await services.audience_uploads.commit(upload_id)
-    note(request, f"upload {upload.id} committed, {upload.order.size} bytes")
-    return UploadView.of(upload)
+    note(request, f"upload {upload.id} committed, {upload.bytes} bytes")
+    return UploadView.model_validate(upload)
 
 
 @router.post("/uploads/{upload_id}/cancel", summary="Cancel an upload", openapi_extra=needs(*_WRITING))
@@ -106,7 +106,7 @@ async def cancel_upload(
     await _of_audience(services, (namespace, audience_id), upload_id)
     upload = await services.audience_uploads.cancel(upload_id)
     note(request, f"upload {upload.id} {upload.state}")
-    return UploadView.of(upload)
+    return UploadView.model_validate(upload)
 
 
 async def _of_audience(services: Services, audience: AudienceKey, upload_id: str) -> Upload:
