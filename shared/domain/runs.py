@@ -74,12 +74,14 @@ class RunCounts:
 
     `failed`: attempts that failed; `retried`: attempts that were not an export's first. `dead`, `parked`: exports that
     became so. `bytes_sent`: of the bodies that were acknowledged. `latency`: from the insertion into the queue to the
-    acknowledgement; `freshness`: from the change's `occurredAt` to it.
+    acknowledgement; `freshness`: from the change's `occurredAt` to it. `decided_again`: decisions on a profile that
+    were not saved, so that another was made, by the reason why not.
     """
 
     received: int = 0
     activated: Counter[str] = field(default_factory=Counter)
     excluded: Counter[str] = field(default_factory=Counter)
+    decided_again: Counter[str] = field(default_factory=Counter)
     failed: int = 0
     retried: int = 0
     dead: int = 0
@@ -92,17 +94,15 @@ class RunCounts:
         """Add what `other` counts."""
         for name in _NUMBERS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.activated.update(other.activated)
-        self.excluded.update(other.excluded)
+        for name in _BY_REASON:
+            getattr(self, name).update(getattr(other, name))
         self.latency.merge(other.latency)
         self.freshness.merge(other.freshness)
 
     def to_document(self) -> dict[str, Any]:
         """As plain JSON, without what is zero."""
         document: dict[str, Any] = {name: count for name in _NUMBERS if (count := getattr(self, name))}
-        for name, by_reason in (("activated", self.activated), ("excluded", self.excluded)):
-            if by_reason:
-                document[name] = dict(by_reason)
+        document |= {name: dict(by_reason) for name in _BY_REASON if (by_reason := getattr(self, name))}
         for name, histogram in (("latency", self.latency), ("freshness", self.freshness)):
             if histogram.count:
                 document[name] = histogram.to_document()
@@ -110,7 +110,9 @@ class RunCounts:
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "RunCounts":
-        counts = cls(activated=Counter(document.get("activated", {})), excluded=Counter(document.get("excluded", {})))
+        counts = cls()
+        for name in _BY_REASON:
+            setattr(counts, name, Counter(document.get(name, {})))
         for name in _NUMBERS:
             setattr(counts, name, document.get(name, 0))
         for name in ("latency", "freshness"):
@@ -119,6 +121,7 @@ class RunCounts:
         return counts
 
 
+_BY_REASON = ("activated", "excluded", "decided_again")
 _NUMBERS = ("received", "failed", "retried", "dead", "parked", "bytes_sent")
 
 

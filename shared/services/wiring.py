@@ -73,6 +73,7 @@ class Services:
             members=ports.members,
             configuration=self.configuration,
             delivery=self.delivery,
+            runs=self.runs,
             clock=clock,
             sleep=sleep,
         )

@@ -35,6 +35,9 @@ class CountsView(View):
     received: int = Field(description="Changes that brought the destination into question; of `*`: all")
     activated: dict[str, int] = Field(description="Exports that were acknowledged, by their reasons")
     excluded: dict[str, int] = Field(description="Changes that called for no export, by the reason why not")
+    decided_again: dict[str, int] = Field(
+        description="Of `*`: decisions on a profile that were not saved and made anew, by the reason"
+    )
     failed: int = Field(description="Attempts that failed")
     retried: int = Field(description="Attempts that were not the first of their export")
     dead: int = Field(description="Exports given up")

@@ -26,6 +26,7 @@ class OpenTelemetryMetrics:
             for name, unit, description in (
                 ("activated", "{export}", "Exports that were acknowledged"),
                 ("excluded", "{change}", "Changes that called for no export"),
+                ("decided_again", "{decision}", "Decisions on a profile that were not saved, so that another was made"),
             )
         }
         self._counters = {

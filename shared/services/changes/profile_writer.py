@@ -1,8 +1,10 @@
 """Writes a profile: decide, list it in the member index, save with what is due, send."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 from weakref import WeakValueDictionary
 
@@ -12,14 +14,16 @@ from shared.domain.exports.transition import Transition
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile.state import ProfileState
 from shared.domain.profile_key import profile_key
-from shared.errors import ConflictError, RelayError, StorageError
+from shared.errors import ConflictError, ProfileTooLargeError, RelayError, StorageError
 from shared.ports.members import MemberIndex
 from shared.ports.profiles import ProfileStore, StoredProfile
 from shared.ports.time import Clock, Sleep
 from shared.ports.tracing import Origin
+from shared.services.changes.intake import Intake
 from shared.services.changes.recent_profiles import RecentProfiles
 from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery.deliver import Delivered, Delivery
+from shared.services.runs.record import RecordRuns
 
 SAVE_ATTEMPTS = 10
 STORAGE_ATTEMPTS = 3
@@ -28,6 +32,15 @@ _BACKOFF_SECONDS = 0.02
 
 Act: TypeAlias = Callable[[ProfileState, Targets, int], Transition]
 """What to do to a profile at a time; it may be asked again, with the profile as it is by then."""
+
+
+class Again(StrEnum):
+    """Why a decision was not saved, so that the profile is read and decided on anew."""
+
+    OUTDATED = "remembered state outdated"
+    SAVED_BY_OTHERS = "saved by others"
+    NEW_CONFIGURATION = "configuration changed"
+    STORAGE_FAILED = "storage failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,21 @@ class Written:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """`configuration` is the latest by which the decision stands."""
+
+    profile: StoredProfile
+    result: Transition
+    configuration: ConfigurationSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsaved:
+    why: Again
+    error: StorageError | None = None
+
+
 class ProfileWriter:
     def __init__(
         self,
@@ -57,6 +85,7 @@ class ProfileWriter:
         members: MemberIndex,
         configuration: ConfigurationCache,
         delivery: Delivery,
+        runs: RecordRuns,
         clock: Clock,
         sleep: Sleep,
     ) -> None:
@@ -64,64 +93,91 @@ class ProfileWriter:
         self._members = members
         self._configuration = configuration
         self._delivery = delivery
+        self._runs = runs
         self._clock = clock
         self._sleep = sleep
         self._recent = RecentProfiles(profiles, clock)
+        self._intake = Intake()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def write(self, profile_id: str, act: Act, origin: Origin | None = None) -> Written:
         """Return once what `act` does is saved, and every export acknowledged or stored as undelivered.
 
         `origin` is of the message that calls for it, if one does.
-        Raises ProfileTooLargeError, ConflictError when others keep saving the profile, StorageError; nothing was sent
-        then, unless what could not be sent could not be stored either.
+        Raises ProfileTooLargeError, ConflictError when it could not be saved at any attempt, StorageError; nothing was
+        sent then, unless what could not be sent could not be stored either.
         """
         # The lock spares writes of this worker losing to each other; between workers the ETag decides.
         async with self._locks.setdefault(profile_id, asyncio.Lock()):
-            profile, result, configuration = await self._save(profile_id, act)
-            begun = self._delivery.begin(result.exports, configuration, origin)
-        written = Written(profile, result, await self._delivery.finish(begun))
-        await self._settle(profile, result.exports)
-        return written
+            place = await self._intake.enter()
+            try:
+                saved = await self._save(profile_id, act)
+                begun = self._delivery.begin(saved.result.exports, saved.configuration, origin)
+            except BaseException:
+                place.leave()
+                raise
+        try:
+            place.leave_soon()
+            delivered = await self._delivery.finish(begun)
+        finally:
+            place.leave()
+        await self._settle(saved.profile, saved.result.exports)
+        return Written(saved.profile, saved.result, delivered)
 
-    async def _save(self, profile_id: str, act: Act) -> tuple[StoredProfile, Transition, ConfigurationSnapshot]:
+    async def _save(self, profile_id: str, act: Act) -> "_Saved":
         """Decide and save until nobody else saved in between; nothing was sent yet when the save says so.
 
         After a save of which nothing is known, reading again tells: what was saved is due by then.
         """
-        key = profile_key(profile_id)
-        recalled = self._recent.recall(profile_id, key)
-        storage_failures, pause = 0, 0.0
-        for attempt in range(SAVE_ATTEMPTS):
-            if pause:
-                await self._sleep(pause)
-            profile = recalled or await self._profiles.load(profile_id)
-            pause, recalled = 0.0 if recalled else _BACKOFF_SECONDS * (attempt + 1), None
-            configuration = await self._configuration.current()
-            now = self._clock()
-            result = act(profile.state, configuration.targets, now)
-            if not result.altered:
-                return profile, result, configuration
-            profile.state.forget_outdated(now)
-            await self._list(key, result.entered)
-            if not self._configuration.is_fresh(configuration):
-                continue
-            try:
-                await self._profiles.save(profile)
-            except ConflictError:
-                self._recent.not_saved(key)
-                continue
-            except StorageError:
-                self._recent.not_saved(key)
-                storage_failures += 1
-                if storage_failures == STORAGE_ATTEMPTS:
-                    raise
-                continue
-            self._recent.saved(profile)
-            return profile, result, configuration
-        raise ConflictError(
-            f"a profile was saved by others {SAVE_ATTEMPTS} times in a row: the message waits for its redelivery"
-        )
+        again: Counter[Again] = Counter()
+        profile = self._recent.recall(profile_id, profile_key(profile_id))
+        remembered = profile is not None
+        while again.total() < SAVE_ATTEMPTS:
+            if again:
+                await self._sleep(_BACKOFF_SECONDS * again.total())
+            outcome = await self._attempt(profile or await self._profiles.load(profile_id), act, remembered)
+            if isinstance(outcome, _Saved):
+                return outcome
+            self._runs.decided_again(str(outcome.why))
+            if not remembered:
+                again[outcome.why] += 1
+            if outcome.error is not None and again[outcome.why] == STORAGE_ATTEMPTS:
+                raise outcome.error
+            profile, remembered = None, False
+        raise ConflictError(_why_not_saved(again))
+
+    async def _attempt(self, profile: StoredProfile, act: Act, remembered: bool) -> "_Saved | _Unsaved":
+        """Raises what `write` does.
+
+        Of a `remembered` profile, which may be outdated, only what a save confirms is believed, or that nothing is to
+        be done: what is due is sent with the profile as it is now, and somebody may have made room in it.
+        """
+        configuration = await self._configuration.current()
+        now = self._clock()
+        result = act(profile.state, configuration.targets, now)
+        if not result.altered:
+            if remembered and result.exports:
+                return _Unsaved(Again.OUTDATED)
+            return _Saved(profile, result, configuration)
+        profile.state.forget_outdated(now)
+        await self._list(profile.key, result.entered)
+        latest = await self._configuration.current()
+        if latest.revision != configuration.revision:
+            return _Unsaved(Again.NEW_CONFIGURATION)
+        try:
+            await self._profiles.save(profile)
+        except ConflictError:
+            self._recent.not_saved(profile.key)
+            return _Unsaved(Again.SAVED_BY_OTHERS)
+        except ProfileTooLargeError:
+            if remembered:
+                return _Unsaved(Again.OUTDATED)
+            raise
+        except StorageError as error:
+            self._recent.not_saved(profile.key)
+            return _Unsaved(Again.STORAGE_FAILED, error)
+        self._recent.saved(profile)
+        return _Saved(profile, result, latest)
 
     async def _list(self, key: str, audiences: Sequence[AudienceKey]) -> None:
         """Ahead of each attempt to save, not once: a sweep that found the row of no use may have deleted it between."""
@@ -149,3 +205,9 @@ class ProfileWriter:
         except RelayError:
             return
         self._recent.saved(profile)
+
+
+def _why_not_saved(again: Counter[Again]) -> str:
+    """What kept a profile from being saved at any attempt, the most frequent reason first."""
+    reasons = ", ".join(f"{why} ({times} times)" for why, times in again.most_common())
+    return f"a profile was decided on in vain, {reasons}: the message waits for its redelivery"

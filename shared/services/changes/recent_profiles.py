@@ -1,7 +1,9 @@
 """The profiles that this worker saved last, so that a change that soon follows another needs no reading.
 
-Somebody else may have saved such a profile since. What is stale against an old state is stale against a newer one, and
-a save on an old state is refused; that costs a request, so a profile of which it was so is read for a while.
+Somebody else may have saved such a profile since, or forgotten it. What is stale against an old state is stale against
+a newer one, and a save on an old state is refused; that costs a request, so a profile of which it was so is read for a
+while. For all else the profile is read: what is due in an old state may not be sent as it was then, and what does not
+fit into it may fit by now.
 """
 
 from collections import OrderedDict

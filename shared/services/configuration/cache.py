@@ -31,18 +31,27 @@ class ConfigurationCache:
         self._snapshot: ConfigurationSnapshot | None = None
         self._news = 0
         self._news_read = 0
+        self._reads = 0
+        self._read_of_snapshot = 0
         self._reading = asyncio.Lock()
 
     def is_fresh(self, snapshot: ConfigurationSnapshot) -> bool:
         return snapshot.taken_at <= self._clock() < snapshot.taken_at + self._lifetime
 
     async def current(self) -> ConfigurationSnapshot:
-        """A fresh snapshot, read anew when the last one is too old. Raises StorageError."""
-        if self._snapshot is None or not self._is_current(self._snapshot):
-            async with self._reading:
-                if self._snapshot is None or not self._is_current(self._snapshot):
-                    self._snapshot = await self._read(self._snapshot)
-        return self._snapshot
+        """A fresh snapshot, read anew when the last one is too old. Raises StorageError.
+
+        One whose reading began after it was asked for is fresh, however long that took: who waits together reads once.
+        """
+        if self._snapshot is not None and self._is_current(self._snapshot):
+            return self._snapshot
+        asked_after = self._reads
+        async with self._reading:
+            fresh = self._read_of_snapshot > asked_after
+            if self._snapshot is None or not (fresh or self._is_current(self._snapshot)):
+                self._reads += 1
+                self._snapshot, self._read_of_snapshot = await self._read(self._snapshot), self._reads
+            return self._snapshot
 
     def outdate(self) -> None:
         """Let `current` read anew: there is news in the tables."""

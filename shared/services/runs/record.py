@@ -78,6 +78,10 @@ class RecordRuns:
     def parked(self, destination_id: str) -> None:
         self._counts(destination_id).parked += 1
 
+    def decided_again(self, why: str) -> None:
+        """A decision on a profile was not saved, so another one is made."""
+        self._counts(NO_DESTINATION).decided_again[why] += 1
+
     def _counts(self, destination_id: str, now: int | None = None) -> RunCounts:
         key = destination_id, slot_of(self._clock() if now is None else now)
         counts = self._fresh.get(key)

@@ -27,6 +27,7 @@ def some_counts() -> RunCounts:
     counts = RunCounts(received=8, failed=2, retried=1, dead=3, parked=4, bytes_sent=500)
     counts.activated.update({"audience": 5, "attribute": 1})
     counts.excluded.update({"trigger off": 2})
+    counts.decided_again.update({"saved by others": 3})
     for second in range(1, 101):
         counts.latency.add(second * SECOND)
     counts.freshness.add(60 * SECOND)
@@ -76,6 +77,7 @@ def test_each_count_is_a_metric(reader: InMemoryMetricReader) -> None:
         ("activated", frozenset({d, ("reason", "audience")})): 5,
         ("activated", frozenset({d, ("reason", "attribute")})): 1,
         ("excluded", frozenset({d, ("reason", "trigger off")})): 2,
+        ("decided_again", frozenset({d, ("reason", "saved by others")})): 3,
     }
 
 

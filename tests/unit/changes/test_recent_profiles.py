@@ -1,6 +1,7 @@
 """A change that soon follows another of the same profile needs no reading, and nobody's save is lost by it."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -10,9 +11,9 @@ from shared.ports.profiles import StoredProfile
 from shared.services.changes.export import InboundMessage
 from shared.services.changes.recent_profiles import READ_FOR, RecentProfiles
 from shared.services.wiring import Services
-from tests.kit.builders import NOW, item, membership
+from tests.kit.builders import NOW, configuration, item, membership
 from tests.kit.fakes import ManualClock, MemoryProfiles
-from tests.kit.world import World
+from tests.kit.world import DOCUMENT, World
 
 
 class Reading(MemoryProfiles):
@@ -92,12 +93,54 @@ async def test_after_a_save_of_which_nothing_is_known_the_profile_is_read(world:
     assert told(world) == [1, 2]
 
 
-async def test_a_redelivery_finds_what_is_due_without_reading(world: World, profiles: Reading) -> None:
+async def test_a_redelivery_reads_before_it_sends_what_is_due(world: World, profiles: Reading) -> None:
     await handle(world, world.worker, 1)
     await handle(world, world.worker, 2)
     await handle(world, world.worker, 1)
-    assert profiles.reads == 1
+    assert profiles.reads == 2
     assert told(world) == [1, 2, 2]
+
+
+async def redeliver_after(world: World, what: dict[str, Any]) -> list[dict[str, Any]]:
+    """The bodies that `d` is sent when a message comes again to the worker that remembers what it made of the profile.
+
+    Another worker has handled `what` meanwhile.
+    """
+    consent = {"dataflows": [{"id": "d", "audiences": ["a"], "attributes": ["/x", "/ok"], "consent": "/ok"}]}
+    world.configuration.put(configuration(DOCUMENT | consent).model_copy(update={"requested_backfills": []}))
+    first = item("p", 1, attributes={"x": "secret", "ok": "y"}, segmentMembership=membership(1))
+    await world.handle(first, message_id="first")
+    other = world.new_worker()
+    await other.export_changes.handle(InboundMessage("other", json.dumps([what]).encode(), NOW))
+    world.sender.sent.clear()
+    await world.handle(first, message_id="first")
+    return [json.loads(each.body) for each in world.sender.sent]
+
+
+async def test_a_redelivery_tells_nothing_of_a_profile_that_another_worker_forgot(world: World) -> None:
+    assert await redeliver_after(world, item("p", 2, deleted=True)) == []
+
+
+async def test_a_redelivery_tells_no_attribute_once_another_worker_was_told_of_the_end_of_consent(
+    world: World,
+) -> None:
+    (sent,) = await redeliver_after(world, item("p", 2, attributes={"ok": "n"}))
+    assert sent.keys() == {"segmentMembership", "identityMap"}
+    assert sent["segmentMembership"]["ups"]["a"]["status"] == "exited"
+
+
+async def test_a_change_that_fits_by_now_is_not_refused_for_what_is_remembered() -> None:
+    world = World(MemoryProfiles(size_limit=20_000))
+    await world.handle(item("p", 1, attributes={"y": "y" * 15_000}), message_id="large")
+    other = world.new_worker()
+    freed = json.dumps([item("p", 2, attributes={"y": None})]).encode()
+    await other.export_changes.handle(InboundMessage("other", freed, NOW))
+
+    outcome = await world.handle(item("p", 3, attributes={"z": "z" * 15_000}), message_id="fits")
+
+    assert (outcome.quarantined, world.quarantine.items) == (0, {})
+    state = (await world.profiles.load("p")).state
+    assert state.attributes.resolve() == {"z": "z" * 15_000}
 
 
 async def test_what_was_used_last_is_forgotten_last(profiles: Reading) -> None:
