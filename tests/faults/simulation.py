@@ -1,4 +1,7 @@
-"""A whole deployment over fakes: queues that deliver again, workers that die at any call, and what must then hold."""
+"""A whole deployment over fakes: queues that deliver again, workers that die at any call, and what must then hold.
+
+Two workers live side by side, each with what it remembers; one of them is at work at a time.
+"""
 
 import inspect
 import json
@@ -13,10 +16,12 @@ from shared.domain.exports.consent import consents
 from shared.domain.exports.export import Export, export_of
 from shared.domain.profile.state import ProfileState
 from shared.domain.profile_key import profile_key
+from shared.errors import StorageError
 from shared.ports.backfills import SlicePointer
 from shared.ports.undelivered import RetryPointer
 from shared.services.changes.export import InboundMessage
 from shared.services.configuration.apply import apply_configuration
+from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
 from tests.kit.builders import NOW, configuration
 from tests.kit.world import DOCUMENT, World
@@ -34,12 +39,14 @@ class Crash(BaseException):
 class CrashPlan:
     """Counts the calls of every adapter and lets the worker die before or after the one that `at` numbers.
 
-    Each call counts twice: before it is made, and after it was made but before the worker hears of it.
+    Each call counts twice: before it is made, and after it was made but before the worker hears of it. With
+    StorageError as `failure` the worker lives on, and the call fails: not made, or with its answer lost.
     """
 
     def __init__(self) -> None:
         self.passed = 0
         self.at: int | None = None
+        self.failure: type[Crash | StorageError] = Crash
         self.crashed = 0
 
     def step(self) -> None:
@@ -47,17 +54,25 @@ class CrashPlan:
         if self.at is not None and self.passed >= self.at:
             self.at = None
             self.crashed += 1
-            raise Crash
+            raise self.failure("no answer")
 
-    def wrap(self, adapter: Any) -> Any:
+    def wrap(self, adapter: Any, life: "Life | None" = None) -> Any:
         """`adapter`, whose every method is a place to die at: those of the ports, and whatever is added to them."""
-        return _Mortal(adapter, self)
+        return _Mortal(adapter, self, life or Life())
+
+
+class Life:
+    """Of one worker; when it ends, so does all that the worker does at once."""
+
+    def __init__(self) -> None:
+        self.over = False
 
 
 class _Mortal:
-    def __init__(self, adapter: Any, plan: CrashPlan) -> None:
+    def __init__(self, adapter: Any, plan: CrashPlan, life: Life) -> None:
         self._adapter = adapter
         self._plan = plan
+        self._life = life
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._adapter, name)
@@ -67,32 +82,44 @@ class _Mortal:
             return self._asynchronous(method)
         return self._synchronous(method)
 
+    def _step(self) -> None:
+        if self._life.over:
+            raise Crash
+        try:
+            self._plan.step()
+        except Crash:
+            self._life.over = True
+            raise
+
     def _asynchronous(self, method: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*arguments: Any) -> Any:
-            self._plan.step()
+            self._step()
             result = await method(*arguments)
-            self._plan.step()
+            self._step()
             return result
 
         return call
 
     def _synchronous(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
-            self._plan.step()
+            if self._plan.failure is not Crash:  # it asks nobody, so there is nothing to fail
+                return method(*arguments)
+            self._step()
             result = method(*arguments)
-            self._plan.step()
+            self._step()
             return result
 
         return call
 
 
 class Simulation:
-    """`queue` holds the messages that no worker has finished with, by id."""
+    """`queue` holds the messages that no worker has finished with, by id; `handled` those that one has."""
 
     def __init__(self) -> None:
         self.world = World()
         self.plan = CrashPlan()
         self.queue: dict[str, bytes] = {}
+        self.handled: dict[str, bytes] = {}
         self.backfilled: set[tuple[str, str]] = set()
         """(destination, profile) pairs that a backfill must export, besides what changes call for."""
         self.allowed: set[tuple[str, str]] = set()
@@ -100,12 +127,25 @@ class Simulation:
         self._targets: dict[tuple[str, int], Targets] = {}
         self._remember(configuration(DOCUMENT))
         self._sent = 0
-        self._mortal = {port: self.plan.wrap(getattr(self.world, port)) for port in PORTS}
-        self.restart()
+        self._workers = [self._new_worker() for _ in range(2)]
+        self._at_work = 0
+
+    def _new_worker(self) -> Services:
+        life = Life()
+        return self.world.new_worker(**{port: self.plan.wrap(getattr(self.world, port), life) for port in PORTS})
+
+    @property
+    def worker(self) -> Services:
+        """The one that is at work."""
+        return self._workers[self._at_work]
+
+    def hand_over(self) -> None:
+        """Let the other worker go on, with what it remembers from when it was at work last."""
+        self._at_work = 1 - self._at_work
 
     def restart(self) -> None:
-        """A new worker process, which remembers nothing."""
-        self.worker = self.world.new_worker(**self._mortal)
+        """A new worker process in the place of the one at work, which remembers nothing."""
+        self._workers[self._at_work] = self._new_worker()
 
     def _remember(self, current: Configuration) -> None:
         """For checking bodies: what each destination's exports of a revision are made from."""
@@ -123,19 +163,35 @@ class Simulation:
         self.queue[f"m{self._sent}"] = json.dumps(items).encode()
 
     async def survive(self, work: Callable[[], Any]) -> bool:
-        """Whether `work` came to its end; where the worker died in it, a new one is there."""
+        """Whether `work` came to its end; where the worker died in it, a new one is there.
+
+        Nobody was told of a profile as it was before all this: whatever is sent was saved by it, or is stored.
+        """
+        stored, sent = self._stored_versions(), len(self.world.sender.sent)
         try:
             await work()
         except Crash:
             self.restart()
             return False
+        except StorageError:
+            return False
+        finally:
+            for export in self.world.sender.sent[sent:]:
+                assert export.version >= stored.get(profile_key(export.profile_id), 0), "told of an outdated state"
         return True
+
+    def _stored_versions(self) -> dict[str, int]:
+        return {key: json.loads(document)["version"] for key, (document, _) in self.world.profiles.rows.items()}
 
     async def deliver(self, message_id: str) -> None:
         """One delivery; the message stays on the queue if the worker dies."""
         message = InboundMessage(message_id, self.queue[message_id], NOW)
         if await self.survive(lambda: self.worker.export_changes.handle(message)):
-            del self.queue[message_id]
+            self.handled[message_id] = self.queue.pop(message_id)
+
+    def bring_again(self, message_id: str) -> None:
+        """A message that was handled, under its own id: the host could not delete it in time."""
+        self.queue[message_id] = self.handled[message_id]
 
     async def deliver_all(self) -> None:
         while self.queue:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.domain.configuration.model import parse_configuration_file
-from shared.errors import ExportTooLargeError
+from shared.errors import ExportTooLargeError, StorageError
 from shared.ports import backfills, configuration, exports, health, members, profiles, quarantine, queues, undelivered
 from shared.services.configuration.apply import apply_configuration
 from tests.faults.simulation import PORTS, Simulation
@@ -105,6 +105,24 @@ async def let_uploads_lapse(simulation: Simulation) -> None:
         await simulation.sweep()
 
 
+async def take_turns(simulation: Simulation) -> None:
+    """Two workers on the same profiles, and messages that come again to the one that remembers an earlier state."""
+    simulation.enqueue(item("p", 1, **QUALIFIES, attributes={"x": "secret"}), item("q", 1, **QUALIFIES))
+    await simulation.deliver_all()
+    simulation.hand_over()
+    simulation.enqueue(item("p", 2, attributes={"x": 2}), item("q", 2, attributes={"x": 2}))
+    await simulation.deliver_all()
+    simulation.hand_over()
+    simulation.bring_again("m1")
+    await simulation.deliver_all()
+    simulation.enqueue(item("p", 3, deleted=True))
+    await simulation.deliver_all()
+    simulation.hand_over()
+    for message_id in ("m1", "m2", "m3"):
+        simulation.bring_again(message_id)
+    await simulation.deliver_all()
+
+
 Scenario = Callable[[Simulation], Any]
 SCENARIOS: list[Scenario] = [
     send_changes,
@@ -114,7 +132,9 @@ SCENARIOS: list[Scenario] = [
     pause_and_resume,
     forget_a_profile,
     let_uploads_lapse,
+    take_turns,
 ]
+FORGETTING = (forget_a_profile, take_turns)
 
 
 async def meet_stale_rows(simulation: Simulation) -> None:
@@ -132,7 +152,7 @@ async def check(scenario: Scenario, simulation: Simulation) -> None:
     await simulation.sweep()
     simulation.check()
     await simulation.check_consumers()
-    if scenario is forget_a_profile:
+    if scenario in FORGETTING:
         simulation.check_forgotten("p")
     if scenario is let_uploads_lapse:
         for _ in range(2):  # a sweep that died was made up for by the next one, a month later
@@ -159,6 +179,19 @@ async def test_a_crash_at_any_call_loses_nothing(scenario: Scenario) -> None:
         await check(scenario, simulation)
         crashes += simulation.plan.crashed
     assert crashes == steps
+
+
+@pytest.mark.parametrize("scenario", [send_changes, map_an_audience, *FORGETTING])
+async def test_a_call_of_storage_that_fails_at_any_place_loses_nothing(scenario: Scenario) -> None:
+    """The worker lives on, with what it remembers."""
+    simulation, at = Simulation(), 0
+    while simulation.plan.at is None:
+        at += 1
+        simulation = Simulation()
+        simulation.plan.failure, simulation.plan.at = StorageError, at
+        await scenario(simulation)
+        await check(scenario, simulation)
+    assert at >= 40
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
