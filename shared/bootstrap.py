@@ -33,6 +33,7 @@ from shared.adapters.tables.runs import TableRuns
 from shared.adapters.tables.undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.adapters.webhook_sender import HttpWebhookSender
+from shared.concurrency import all_of
 from shared.ports.queues import QueueKind
 from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
@@ -60,7 +61,7 @@ class Relay:
         await self.services.runs.flush()
         await self._sender.close()
         await self._uploads.close()
-        await asyncio.gather(self._secrets.close(), *(client.close() for client in self._clients))
+        await all_of([self._secrets.close(), *(client.close() for client in self._clients)])
 
 
 def clock() -> int:
@@ -145,10 +146,11 @@ async def build(environment: Mapping[str, str]) -> Relay:
 
 
 async def _all_or_close(creating: list[Coroutine[Any, Any, None]], clients: Clients) -> None:
-    created = await asyncio.gather(*creating, return_exceptions=True)
-    if failures := [failure for failure in created if failure is not None]:
-        await asyncio.gather(*(client.close() for client in clients))
-        raise failures[0]
+    try:
+        await all_of(creating)
+    except BaseException:
+        await all_of(client.close() for client in clients)
+        raise
 
 
 def spare_the_collector() -> None:

@@ -26,7 +26,10 @@ async def retry_export(pointer: func.QueueMessage) -> None:
 @blueprint.function_name("watch_destinations")
 @blueprint.timer_trigger(arg_name="timer", schedule="%WATCH_SCHEDULE%", use_monitor=False)
 async def watch_destinations(timer: func.TimerRequest) -> None:
-    """Look after destinations that were down and exports that wait, and forget last exports that are outdated."""
+    """Look after destinations that were down and exports that wait, and forget last exports that are outdated.
+
+    Where storage fails for some destinations, the run fails after it has done the rest.
+    """
     from shared.bootstrap import relay
 
     services = (await relay()).services
@@ -36,6 +39,10 @@ async def watch_destinations(timer: func.TimerRequest) -> None:
     if problem := await services.runs.flush():
         logger.warning("what was counted could not be saved yet: %s", problem)
     await services.last_exports.forget_outdated()
+    for destination_id, error in outcome.failed.items():
+        logger.error("destination %s could not be looked after: %s: the next run tries again", destination_id, error)
+    if outcome.failed:
+        raise next(iter(outcome.failed.values()))
 
 
 @blueprint.function_name("quarantine_poisoned_changes")

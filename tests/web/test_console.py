@@ -17,6 +17,7 @@ from shared.ports.alerts import WebhookAnswer
 from shared.ports.configuration import StoredConfiguration
 from shared.ports.connections import Verified
 from shared.ports.health import DestinationTrouble
+from shared.ports.undelivered import UndeliveredCount
 from shared.services.alerts.evaluate import AlertRun
 from shared.services.changes.export import InboundMessage
 from shared.services.runs.last_exports import KEPT
@@ -605,3 +606,22 @@ async def test_storage_that_is_down_has_a_page(console: Console, monkeypatch: py
     assert "Table Configuration: could not read" in text
     assert "What to do: wait a moment" in text
     assert answer.headers["retry-after"] == "5"
+
+
+@pytest.mark.parametrize(
+    "path", ["/console/destinations/d", "/console/destinations/d/remove", "/console/undelivered/d/redrive"]
+)
+async def test_a_page_of_one_destination_counts_what_waits_for_that_one_alone(
+    world: World, console: Console, path: str
+) -> None:
+    world.break_down("d")
+    await world.handle(item("p", 1, segmentMembership=membership(1)))
+    count, counted = world.undelivered.count, []
+
+    async def counting(destination_id: str, most: int) -> UndeliveredCount:
+        counted.append(destination_id)
+        return await count(destination_id, most)
+
+    world.undelivered.count = counting  # type: ignore[method-assign]
+    await console.page(path)
+    assert counted == ["d"]

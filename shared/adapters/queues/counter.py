@@ -1,10 +1,9 @@
 """How much waits on the app's queues, as Storage says."""
 
-import asyncio
-
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.queue.aio import QueueServiceClient
 
+from shared.concurrency import all_of
 from shared.errors import StorageError
 from shared.ports.queues import QueueCount, QueueKind
 
@@ -19,12 +18,10 @@ class StorageQueueCounter:
         self._names = names
 
     async def counts(self) -> list[QueueCount]:
-        return await asyncio.gather(
-            *(
-                self._count(kind, f"{name}-poison" if poison else name, poison=poison)
-                for kind, name in self._names.items()
-                for poison in (False, True)
-            )
+        return await all_of(
+            self._count(kind, f"{name}-poison" if poison else name, poison=poison)
+            for kind, name in self._names.items()
+            for poison in (False, True)
         )
 
     async def _count(self, kind: QueueKind, name: str, *, poison: bool) -> QueueCount:

@@ -1,6 +1,5 @@
 """The Quarantine table: inbound items that could not be taken, with their bytes and the reason."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from azure.data.tables import EdmType, EntityProperty
 from shared.adapters.tables.chunks import from_chunks, to_chunks
 from shared.adapters.tables.continuation import decode_token, encode_token
 from shared.adapters.tables.table import Row, Table
+from shared.concurrency import all_of
 from shared.domain.instants import SECOND
 from shared.domain.profile_key import bucket_of, profile_key
 from shared.errors import BadContinuationError
@@ -69,11 +69,11 @@ class TableQuarantine:
 
     async def newest_first(self) -> AsyncIterator[StoredQuarantinedItem]:
         """What is put later is left out, so all row keys are read first, a thousand in a request, then row by row."""
-        partitions = await asyncio.gather(*(self._row_keys(f"{bucket:02}") for bucket in range(BUCKETS)))
+        partitions = await all_of(self._row_keys(f"{bucket:02}") for bucket in range(BUCKETS))
         row_keys = sorted((row_key for partition in partitions for row_key in partition), key=_newest_first)
         for start in range(0, len(row_keys), _READ_TOGETHER):
             together = row_keys[start : start + _READ_TOGETHER]
-            for stored in await asyncio.gather(*(self.get(row_key) for row_key in together)):
+            for stored in await all_of(self.get(row_key) for row_key in together):
                 if stored is not None:
                     yield stored
 
@@ -81,7 +81,7 @@ class TableQuarantine:
         """The first rows of each partition hold the first of all; of those searched for a reason there may be more."""
         after = _place(token)
         searched = most if reason is None else max(most, _SEARCHED)
-        partitions = await asyncio.gather(*(self._first(bucket, after, searched) for bucket in range(BUCKETS)))
+        partitions = await all_of(self._first(bucket, after, searched) for bucket in range(BUCKETS))
         rows = sorted((row for partition in partitions for row in partition), key=lambda row: row.properties["RowKey"])
         entries: list[QuarantinedEntry] = []
         for number, row in enumerate(rows[:searched], start=1):

@@ -3,11 +3,11 @@
 A partition is a day of a destination, the day first, so that what is outdated lies together.
 """
 
-import asyncio
 import json
 from itertools import groupby
 
 from shared.adapters.tables.table import Row, Table
+from shared.concurrency import all_of
 from shared.domain.instants import DAY, format_instant, parse_instant
 from shared.domain.runs import RunCounts, RunSlot
 
@@ -33,7 +33,7 @@ class TableRuns:
 
     async def read(self, destination_id: str, since: int, until: int) -> list[RunSlot]:
         days = range(since - since % DAY, until, DAY)
-        of_days = await asyncio.gather(*(self._of_day(destination_id, day, since) for day in days))
+        of_days = await all_of(self._of_day(destination_id, day, since) for day in days)
         return [slot for slots in of_days for slot in slots if since <= slot.start < until]
 
     async def _of_day(self, destination_id: str, day: int, since: int) -> list[RunSlot]:

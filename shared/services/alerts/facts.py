@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from shared.concurrency import all_of, both
 from shared.domain.alerts.rules import WINDOW, Facts
 from shared.domain.backfills.backfill import BackfillKind, BackfillState
 from shared.domain.exports.undelivered import UndeliveredState
@@ -34,7 +35,7 @@ class AlertFacts:
     async def of(self, destination_ids: list[str]) -> dict[str, Facts]:
         """The facts of each of these destinations."""
         now = self.clock()
-        troubles, running = await asyncio.gather(_known(self.health.load()), _known(self._oldest_backfills()))
+        troubles, running = await both(_known(self.health.load()), _known(self._oldest_backfills()))
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def facts_of(destination_id: str) -> Facts:
@@ -46,7 +47,7 @@ class AlertFacts:
                     backfill_seconds=None if running is None else _since(running.get(destination_id), now),
                 )
 
-        found = await asyncio.gather(*(facts_of(each) for each in destination_ids))
+        found = await all_of(facts_of(each) for each in destination_ids)
         return dict(zip(destination_ids, found, strict=True))
 
     async def _oldest_backfills(self) -> Mapping[str, int]:

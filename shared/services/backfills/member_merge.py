@@ -1,9 +1,9 @@
 """Members of several audiences as one stream by key, each once: those of one bucket, as the member index lists them."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from shared.concurrency import all_of
 from shared.domain.profile.memberships import AudienceKey
 from shared.ports.members import Member, MemberIndex
 
@@ -45,7 +45,7 @@ class MemberMerge:
         """
         if not self._ready:
             page = max(_SMALLEST_PAGE, min(ahead, _ROWS_AHEAD) // max(1, len(self._sources)))
-            await asyncio.gather(*(self._read(source, page) for source in self._sources))
+            await all_of(self._read(source, page) for source in self._sources)
             self._merge()
         taken, self._ready = self._ready[:most], self._ready[most:]
         return taken

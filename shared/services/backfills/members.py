@@ -1,9 +1,9 @@
 """The work of a backfill's slice: export the members of its audiences, each once, as they are now."""
 
-import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 
+from shared.concurrency import all_of
 from shared.domain.backfills.backfill import Backfill, Slice, calls_for
 from shared.domain.configuration.targets import Target
 from shared.domain.exports.decision import BACKFILL
@@ -66,7 +66,7 @@ class _SliceOfMembers:
         if not listed:
             return Step()
         self._taken += len(listed)
-        profiles = await asyncio.gather(*(self._parts.profiles.find(each.key) for each in listed))
+        profiles = await all_of(self._parts.profiles.find(each.key) for each in listed)
         found = [profile for profile in profiles if profile]
         exports = self._exports(found, target, snapshot)
         begun = self._parts.delivery.begin(exports, snapshot)

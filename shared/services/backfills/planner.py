@@ -3,10 +3,10 @@
 Each run looks at what there is, so runs may overlap, be missed or die anywhere: the next one goes on.
 """
 
-import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
+from shared.concurrency import all_of
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Slice
 from shared.domain.backfills.standstill import STALLED_AFTER
 from shared.domain.configuration.model import Configuration
@@ -117,7 +117,7 @@ class PlanBackfills:
 
     async def _start(self, stored: StoredBackfill) -> str:
         slices = stored.backfill.kind.slices
-        await asyncio.gather(*(self._make_slice(stored.backfill.id, bucket) for bucket in range(slices)))
+        await all_of(self._make_slice(stored.backfill.id, bucket) for bucket in range(slices))
         stored.backfill = replace(stored.backfill, state=BackfillState.RUNNING, started_at=self._clock())
         await self._backfills.save(stored)
         return f"started with {slices} slices" if slices > 1 else "started"

@@ -1,9 +1,9 @@
 """Makes the member index from the profiles: after an upgrade from a release without one, or when rows were lost."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from shared.concurrency import all_of
 from shared.ports.members import MemberIndex
 from shared.ports.profiles import ProfileStore, StoredProfile
 
@@ -45,5 +45,5 @@ class RebuildIndex:
         adding = [
             self.members.add(audience, profile.key) for profile in profiles for audience in profile.state.memberships
         ]
-        await asyncio.gather(*adding)
+        await all_of(adding)
         return len(adding)

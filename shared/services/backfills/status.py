@@ -1,9 +1,9 @@
 """How far backfills, sweeps and uploads are, and why one stands still."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from shared.concurrency import all_of
 from shared.domain.backfills.backfill import Backfill, Progress
 from shared.domain.backfills.standstill import Standstill, standstill_of
 from shared.domain.profile.memberships import AudienceKey
@@ -54,7 +54,7 @@ class BackfillStatuses:
     async def _of(self, backfills: Sequence[Backfill]) -> list[BackfillStatus]:
         configuration = (await self.store.load()).configuration
         troubles = await self.health.load()
-        stored = await asyncio.gather(*(self.backfills.slices(backfill.id) for backfill in backfills))
+        stored = await all_of(self.backfills.slices(backfill.id) for backfill in backfills)
         now = self.clock()
         names = {audience.key: audience.name for audience in configuration.audiences}
         paused = {dataflow.id for dataflow in configuration.dataflows if not dataflow.enabled}

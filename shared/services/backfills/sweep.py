@@ -3,11 +3,11 @@
 Uploaded memberships lapse, memberships that ended long ago are forgotten, deletions that wait go on, tombstones go.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from shared.concurrency import all_of
 from shared.domain.backfills.backfill import Backfill, Slice
 from shared.domain.configuration.targets import Targets
 from shared.domain.exports.expiry import expire, expires, lapsed_memberships
@@ -85,7 +85,7 @@ class _SliceOfProfiles:
             if profile is not None:
                 profiles.append(profile)
         snapshot = await self._parts.configuration.current()
-        done = await asyncio.gather(*(self._look_after(profile, snapshot) for profile in profiles))
+        done = await all_of(self._look_after(profile, snapshot) for profile in profiles)
         ended = self._place.bucket not in self._buckets
         return Step(
             cursor="" if ended else str(self._place),
@@ -130,7 +130,7 @@ class _SliceOfProfiles:
     async def _expire(self, profile: StoredProfile, targets: Targets, now: int) -> Delivered:
         """Index rows of what is forgotten go too: read before the write and deleted after it, as when forgetting."""
         audiences = lapsed_memberships(profile.state, targets, now)
-        rows = await asyncio.gather(*(self._parts.members.get(audience, profile.key) for audience in audiences))
+        rows = await all_of(self._parts.members.get(audience, profile.key) for audience in audiences)
         written = await self._parts.writer.write(
             profile.state.profile_id, lambda state, targets, now: expire(state, targets, self._item, now)
         )

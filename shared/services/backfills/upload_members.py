@@ -5,10 +5,10 @@ Everything put carries the upload's one time, so that a part done twice changes 
 converges).
 """
 
-import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 
+from shared.concurrency import all_of
 from shared.domain.backfills.backfill import Backfill, Slice
 from shared.domain.backfills.csv_records import RECORD_LIMIT, CsvReader, CsvRecord
 from shared.domain.backfills.upload import UploadHeader, UploadLine, UploadOrder, UploadTally, exit_of
@@ -153,7 +153,7 @@ class _Upload:
         if await self._ended():
             return Step(hold="it has ended")
         rows = await self._parts.members.page(self._audience, at.bucket, at.key, MEMBERS_A_STEP)
-        found = await asyncio.gather(*(self._parts.profiles.find(row.key) for row in rows))
+        found = await all_of(self._parts.profiles.find(row.key) for row in rows)
         leaving = [profile.state.profile_id for profile in found if profile and self._leaves(profile)]
         batches = MessageBatches()
         for number, profile_id in enumerate(leaving):

@@ -3,11 +3,11 @@
 A small file is written by the app, a large one by the client, to the address that it is given.
 """
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from shared.concurrency import all_of
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState
 from shared.domain.backfills.csv_records import RECORD_LIMIT
 from shared.domain.backfills.upload import UploadHeader, UploadOrder
@@ -137,7 +137,7 @@ class AudienceUploads:
             async for stored in self._backfills.all()
             if stored.backfill.upload and stored.backfill.audiences[0][0] == audience
         ]
-        return list(await asyncio.gather(*(self._seen(backfill) for backfill in found)))
+        return await all_of(self._seen(backfill) for backfill in found)
 
     async def cancel(self, upload_id: str) -> Upload:
         """End the upload and delete its file. Lines that are on the queue by then are handled all the same; nobody

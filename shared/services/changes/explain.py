@@ -1,8 +1,8 @@
 """Answers what is known of a profile, and what a change of it would export and why; nothing is saved or sent."""
 
-import asyncio
 from dataclasses import dataclass
 
+from shared.concurrency import all_of
 from shared.domain.configuration.model import Configuration
 from shared.domain.configuration.targets import Targets
 from shared.domain.exports.dry_run import DryRun, DryRunVerdict, Surroundings, dry_run, standing
@@ -89,7 +89,7 @@ class ExplainProfile:
         """What destinations have not heard of the profile, by their ids."""
         key = profile_key(profile_id)
         destinations = [*snapshot.targets.by_id, *snapshot.targets.inactive]
-        found = await asyncio.gather(*(self.undelivered.load(each, key) for each in destinations))
+        found = await all_of(self.undelivered.load(each, key) for each in destinations)
         return {stored.row.destination_id: stored.row for stored in found if stored is not None}
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TypeAlias
 from weakref import WeakValueDictionary
 
+from shared.concurrency import all_of
 from shared.domain.configuration.targets import Targets
 from shared.domain.exports.export import Export
 from shared.domain.exports.transition import Transition
@@ -181,7 +182,7 @@ class ProfileWriter:
 
     async def _list(self, key: str, audiences: Sequence[AudienceKey]) -> None:
         """Ahead of each attempt to save, not once: a sweep that found the row of no use may have deleted it between."""
-        await asyncio.gather(*(self._members.add(audience, key) for audience in dict.fromkeys(audiences)))
+        await all_of(self._members.add(audience, key) for audience in dict.fromkeys(audiences))
 
     async def _settle(self, profile: StoredProfile, exports: Sequence[Export]) -> None:
         """Forget what was due and is delivered, once so much piled up that the row of a busy profile would grow.

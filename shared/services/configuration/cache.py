@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
+from shared.concurrency import both
 from shared.domain.configuration.targets import Targets
 from shared.domain.instants import SECOND
 from shared.ports.configuration import ConfigurationStore
@@ -62,7 +63,7 @@ class ConfigurationCache:
 
     async def _read(self, last: ConfigurationSnapshot | None) -> ConfigurationSnapshot:
         taken_at, news = self._clock(), self._news
-        stored, troubles = await asyncio.gather(self._store.load(), self._health.load())
+        stored, troubles = await both(self._store.load(), self._health.load())
         self._news_read = news
         configuration = stored.configuration
         if last is not None and last.revision == configuration.revision:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from shared.concurrency import all_of
 from shared.domain.exports.decision import PAUSED
 from shared.domain.exports.export import Export
 from shared.domain.exports.undelivered import (
@@ -107,14 +108,12 @@ class Delivery:
     async def finish(self, begun: Sequence[Begun]) -> Delivered:
         """Wait until each export is acknowledged by its hub or stored as undelivered. Raises StorageError."""
         delivered = Delivered()
-        results = await asyncio.gather(*(self._finish(each) for each in begun), return_exceptions=True)
-        for each, result in zip(begun, results, strict=True):
-            if isinstance(result, BaseException):
-                raise result
-            if result is None:
+        states = await all_of(self._finish(each) for each in begun)
+        for each, state in zip(begun, states, strict=True):
+            if state is None:
                 delivered.sent.append(each.export)
             else:
-                delivered.undelivered.append((each.export, result))
+                delivered.undelivered.append((each.export, state))
         return delivered
 
     async def _finish(self, begun: Begun) -> str | None:

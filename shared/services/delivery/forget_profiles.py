@@ -1,10 +1,10 @@
 """Forgets a deleted profile: once every destination has heard of it, all that any table has of the profile goes."""
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from shared.concurrency import all_of
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.instants import SECOND
 from shared.domain.profile.deletion import Deletion, DeletionPhase
@@ -64,9 +64,7 @@ class ForgetProfiles:
         if self.clock() > deletion.saved_at * SECOND + DELETION_RETENTION:
             return True
         destinations = (await self.configuration.current()).targets.by_id.keys()
-        failed = await asyncio.gather(
-            *(self._failed(each, profile.key, acknowledged.get(each)) for each in destinations)
-        )
+        failed = await all_of(self._failed(each, profile.key, acknowledged.get(each)) for each in destinations)
         owed = {each for each in deletion.owed if each in destinations and each not in acknowledged}
         owed |= {each for each, has_failed in zip(destinations, failed, strict=True) if has_failed}
         if owed and owed != set(deletion.owed):
@@ -105,7 +103,7 @@ class ForgetProfiles:
             current.state.next_version(self.clock())
         await self.profiles.save(current)
         gone = [(audience, row) for audience, row in rows if audience not in current.state.memberships]
-        await asyncio.gather(*(self._delete_row(audience, row) for audience, row in gone))
+        await all_of(self._delete_row(audience, row) for audience, row in gone)
         await self.quarantine.forget_profile(profile.key, deletion.saved_at * SECOND)
         if current.state.empty:
             await self._delete_undelivered(profile.key)
@@ -115,7 +113,7 @@ class ForgetProfiles:
             await self.profiles.save(current)
 
     async def _rows(self, audiences: list[AudienceKey], key: str) -> list[tuple[AudienceKey, Member]]:
-        rows = await asyncio.gather(*(self.members.get(audience, key) for audience in audiences))
+        rows = await all_of(self.members.get(audience, key) for audience in audiences)
         return [(audience, row) for audience, row in zip(audiences, rows, strict=True) if row is not None]
 
     async def _delete_row(self, audience: AudienceKey, row: Member) -> None:
@@ -124,5 +122,5 @@ class ForgetProfiles:
 
     async def _delete_undelivered(self, key: str) -> None:
         destinations = (await self.configuration.current()).targets.by_id.keys()
-        rows = await asyncio.gather(*(self.undelivered.load(each, key) for each in destinations))
-        await asyncio.gather(*(self.undelivered.delete(row) for row in rows if row is not None))
+        rows = await all_of(self.undelivered.load(each, key) for each in destinations)
+        await all_of(self.undelivered.delete(row) for row in rows if row is not None)

@@ -1,8 +1,8 @@
 """What destinations have not heard of, for people: page by page, row by row, counted."""
 
-import asyncio
 from dataclasses import dataclass
 
+from shared.concurrency import all_of
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.ports.health import HealthStore, RedriveRequest
 from shared.ports.undelivered import UndeliveredCount, UndeliveredPage, UndeliveredStore
@@ -42,8 +42,12 @@ class UndeliveredExports:
         """How many rows each destination has, by its id; a request or a few for each. Raises StorageError."""
         targets = (await self.configuration.current()).targets
         destinations = sorted([*targets.by_id, *targets.inactive])
-        counts = await asyncio.gather(*(self.undelivered.count(each, COUNTED) for each in destinations))
+        counts = await all_of(self.count(each) for each in destinations)
         return dict(zip(destinations, counts, strict=True))
+
+    async def count(self, destination_id: str) -> UndeliveredCount:
+        """How many rows one destination has, in a request or a few. Raises StorageError."""
+        return await self.undelivered.count(destination_id, COUNTED)
 
     async def redrives(self) -> dict[str, RedriveRequest]:
         """The redrives that were asked for and are not done, by destination id. Raises StorageError."""

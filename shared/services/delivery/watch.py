@@ -1,15 +1,15 @@
 """Looks after destinations that were down and after exports that wait: whatever a run leaves, the next one finds."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from shared.concurrency import all_of
 from shared.domain.exports.undelivered import UndeliveredState, retry_overdue
 from shared.domain.instants import MINUTE, SECOND, within
-from shared.errors import ConflictError, ExportTooLargeError, NotUndeliveredError, SendError
+from shared.errors import ConflictError, ExportTooLargeError, NotUndeliveredError, SendError, StorageError
 from shared.ports.health import DestinationTrouble, HealthStore, RedriveRequest
 from shared.ports.time import Clock, Sleep
 from shared.ports.undelivered import StoredUndelivered, UndeliveredStore
@@ -25,9 +25,10 @@ CLOCK_SKEW = 5 * SECOND
 
 @dataclass(slots=True)
 class WatchOutcome:
-    """What one run did, counted by (destination id, what)."""
+    """What one run did, counted by (destination id, what); `failed` are the destinations for which storage failed."""
 
     done: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failed: dict[str, StorageError] = field(default_factory=dict)
 
     def summary(self) -> dict[str, dict[str, int]]:
         """As plain JSON, for the log."""
@@ -70,17 +71,23 @@ class WatchDestinations:
         self._budget = int(budget * SECOND)
 
     async def run(self) -> WatchOutcome:
-        """Look after every destination, side by side. Raises StorageError."""
+        """Look after every destination, side by side; where storage fails for one, after the others all the same.
+
+        Raises StorageError where it is not known what there is to look after.
+        """
         outcome = WatchOutcome()
         snapshot = await self._configuration.current()
         troubles, requests = await self._health.load(), await self._health.requests()
         destination_ids = sorted(snapshot.targets.by_id.keys() | troubles.keys() | requests.keys())
-        await asyncio.gather(
-            *(
-                self._look_after(each, troubles.get(each), snapshot, outcome, requests.get(each))
-                for each in destination_ids
-            )
-        )
+
+        async def look_after(destination_id: str) -> None:
+            trouble, request = troubles.get(destination_id), requests.get(destination_id)
+            try:
+                await self._look_after(destination_id, trouble, snapshot, outcome, request)
+            except StorageError as error:
+                outcome.failed[destination_id] = error
+
+        await all_of(look_after(each) for each in destination_ids)
         return outcome
 
     async def redrive(self, destination_id: str) -> WatchOutcome:

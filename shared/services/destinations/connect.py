@@ -3,11 +3,11 @@
 The configuration is not touched: `manage` puts what comes of it into the destination and saves that.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from shared.concurrency import both
 from shared.domain.configuration.credentials import Credentials, IdentityCredentials, sas_credentials
 from shared.domain.configuration.given_connection import AppSetting, GivenConnection, NewKey, credentials_of
 from shared.domain.configuration.model import (
@@ -141,7 +141,7 @@ class ConnectDestinations:
 
     async def _look(self, credentials: Credentials, event_hub_name: str | None) -> ConnectionReport:
         verifying = self._verify(credentials, event_hub_name)
-        verified, hubs = await asyncio.gather(verifying, self.verifier.list_hubs(credentials))
+        verified, hubs = await both(verifying, self.verifier.list_hubs(credentials))
         hubs_problem = hubs if isinstance(hubs, ConnectionProblem) else None
         problem = verified if isinstance(verified, ConnectionProblem) else None
         return ConnectionReport(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
+from shared.concurrency import all_of
 from shared.domain.exports.export import Export
 from shared.domain.exports.sent_export import SentExport
 from shared.domain.instants import MINUTE
@@ -64,10 +65,7 @@ class LastExports:
             self._keep(lambda sent: self._recent(sent.at))
             self._unsaved &= self._kept.keys()
             saving = sorted(self._unsaved)
-            saved = await asyncio.gather(*(self._save(each, instance) for each in saving), return_exceptions=True)
-        for problem in saved:
-            if problem is not None:
-                raise problem
+            await all_of(self._save(each, instance) for each in saving)
 
     async def _save(self, destination_id: str, instance: str) -> None:
         await self._store.put(destination_id, instance, list(self._kept[destination_id]))
@@ -113,7 +111,7 @@ class LastExports:
         await self._reduce(rows, lambda sent: self._recent(sent.at))
 
     async def _reduce(self, rows: list[InstanceExports], wanted: Callable[[SentExport], bool]) -> None:
-        await asyncio.gather(*(self._replace(replace(row, exports=list(filter(wanted, row.exports)))) for row in rows))
+        await all_of(self._replace(replace(row, exports=list(filter(wanted, row.exports)))) for row in rows)
 
     async def _replace(self, row: InstanceExports) -> None:
         with suppress(ConflictError):  # its instance has saved it meanwhile

@@ -1,9 +1,9 @@
 """The last exports to a destination with what they say: made again from the profiles, for no body is kept."""
 
-import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shared.concurrency import all_of
 from shared.domain.configuration.model import Configuration
 from shared.domain.configuration.targets import Targets
 from shared.domain.exports.export import current_export
@@ -42,7 +42,7 @@ class ShownExports:
         """The latest first; reads each profile once. Raises StorageError."""
         last = await self.last.of(destination_id)
         keys = list(dict.fromkeys(sent.profile_key for sent in last))
-        profiles = dict(zip(keys, await asyncio.gather(*map(self.profiles.find, keys)), strict=True))
+        profiles = dict(zip(keys, await all_of(map(self.profiles.find, keys)), strict=True))
         targets = Targets.of(configuration)
         return [_shown(sent, profiles[sent.profile_key], destination_id, targets) for sent in last]
 

@@ -280,6 +280,43 @@ async def test_a_redrive_stops_at_failures_and_keeps_its_pace(world: World) -> N
     assert world.clock.now - before == 30_000
 
 
+async def test_storage_that_fails_for_one_destination_costs_the_others_no_run(world: World) -> None:
+    await leave_dead_rows(world)
+    of = world.undelivered.of
+    waits_for_d = asyncio.Event()
+
+    async def failing(destination_id: str) -> AsyncIterator[StoredUndelivered]:
+        if destination_id == "d":
+            waits_for_d.set()
+            raise StorageError("table Undelivered: could not query: HTTP 500")
+        await waits_for_d.wait()
+        async for stored in of(destination_id):
+            await asyncio.sleep(0)
+            yield stored
+
+    world.undelivered.of = failing  # type: ignore[method-assign]
+    outcome = await world.worker.watch_destinations.run()
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}  # nothing goes on that the next run would overlap
+    assert world.rows.keys() == {("d", "p"), ("d", "q")}
+    assert outcome.done == {("e", "sent"): 2}
+    assert [(each, str(error)) for each, error in outcome.failed.items()] == [
+        ("d", "table Undelivered: could not query: HTTP 500")
+    ]
+
+
+async def leave_dead_rows(world: World) -> None:
+    """One for each of two profiles and destinations, that the next run tries."""
+    for destination_id in ("d", "e"):
+        world.sender.failures[destination_id] = lambda busy: ThrottledError(busy, "busy")
+    await world.handle(item("p", 1, **QUALIFIES), item("q", 1, **QUALIFIES))
+    for _ in range(2):
+        await world.retry()
+    assert set(world.rows.values()) == {"dead"}
+    world.sender.failures.clear()
+    await world.clock.sleep(61)
+
+
 async def test_a_person_may_redrive_what_is_dead_for_good(world: World) -> None:
     world.sender.failures["d"] = lambda down: ExportTooLargeError(down, "too large")
     await world.handle(item("p", 1, **QUALIFIES))

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Query, Request, Response
 
 from shared.domain.configuration.model import Configuration
 from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH
-from shared.ports.undelivered import UndeliveredCount
 from shared.services.wiring import Services
 from shared.views.backfills import BackfillView
 from shared.views.configuration import DestinationResource
@@ -116,7 +115,6 @@ async def _show(
     destination = configuration.destination(destination_id)
     problems = problems or {}
     backfills = await services.backfill_statuses.all(destination_id)
-    counts = await services.undelivered_exports.counts()
     return render(
         request,
         "destination.html",
@@ -124,7 +122,7 @@ async def _show(
         destination=DestinationResource.of(destination, configuration, await services.health.load()),
         **await _form_values(services, configuration, destination_id, form, problems, previewed=previewed),
         backfills=[BackfillView.of(status) for status in reversed(backfills[-_BACKFILLS:])],
-        waiting=counts.get(destination_id, UndeliveredCount({}, complete=True)),
+        waiting=await services.undelivered_exports.count(destination_id),
         alerts=await open_alerts(services, destination_id),
         charts=await charts_of(services, destination_id, span),
         last=LastExportList.of(

@@ -1,11 +1,11 @@
 """The first page: every destination, and how it is at a glance."""
 
-import asyncio
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from shared.concurrency import both
 from shared.domain.configuration.model import Dataflow
 from shared.errors import StorageError
 from shared.ports.undelivered import UndeliveredCount
@@ -34,7 +34,7 @@ class _Card:
 async def show_destinations(services: AppServices, request: Request) -> HTMLResponse:
     configuration = await services.edit_configuration.load()
     troubles = await services.health.load()
-    counts, queues = await asyncio.gather(services.undelivered_exports.counts(), _queues(services))
+    counts, queues = await both(services.undelivered_exports.counts(), _queues(services))
     dataflows = {dataflow.id: dataflow for dataflow in configuration.dataflows}
     cards = [
         _Card(

@@ -7,7 +7,6 @@ from pydantic import BaseModel
 
 from shared.domain.configuration.model import Configuration
 from shared.errors import NotConfiguredError
-from shared.ports.undelivered import UndeliveredCount
 from shared.services.destinations.connect import has_own_key
 from shared.services.wiring import Services
 from shared.web.console.forms import Submitted
@@ -72,7 +71,6 @@ async def _confirm(
         for each in await services.plan_backfills.all()
         if each.destination_id == destination_id and not each.finished
     ]
-    counts = await services.undelivered_exports.counts()
     return render(
         request,
         "confirm_removal.html",
@@ -80,7 +78,7 @@ async def _confirm(
         alone=removed is not destination,
         dataflow=dataflow_of(configuration, destination_id),
         etag=etag_of(removed),
-        waiting=counts.get(destination_id, UndeliveredCount({}, complete=True)),
+        waiting=await services.undelivered_exports.count(destination_id),
         backfills=len(backfills),
         own_key=has_own_key(destination, others),
     )

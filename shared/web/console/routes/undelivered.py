@@ -60,8 +60,8 @@ async def redrive_one(
 @router.get("/{destination_id}/redrive", **page(Permission.MANAGE_DESTINATIONS))
 async def confirm_redrive(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
     destination = (await services.edit_configuration.load()).destination(destination_id)
-    count = (await services.undelivered_exports.counts()).get(destination_id)
-    if count is None or not count.by_state:
+    count = await services.undelivered_exports.count(destination_id)
+    if not count.by_state:
         raise ProblemError(404, f"nothing is undelivered to {destination.name}: there is nothing to redrive")
     return render(
         request,
