@@ -31,6 +31,15 @@ class ConfigurationStoreContract:
         await store.save(stored.configuration.model_copy(update={"revision": 2}), stored.etag)
         assert (await store.load()).configuration.revision == 2
 
+    async def test_one_that_nobody_saved_since_is_made_once(self, store: ConfigurationStore) -> None:
+        await store.save(configuration(DOCUMENT), None)
+        stored = await store.load()
+        assert (await store.load()).configuration is stored.configuration
+        await store.save(stored.configuration.model_copy(update={"revision": 2}), stored.etag)
+        again = await store.load()
+        assert (again.configuration.revision, stored.configuration.revision) == (2, 1)
+        assert (await store.load()).configuration is again.configuration
+
     async def test_only_one_of_two_saves(self, store: ConfigurationStore) -> None:
         await store.save(configuration(DOCUMENT), None)
         with pytest.raises(ConflictError):

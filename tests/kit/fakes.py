@@ -136,6 +136,7 @@ class MemoryConfiguration:
         self.loads = 0
         self._etag = 0
         self._document: str | None = None
+        self._last: StoredConfiguration | None = None
         if configuration is not None:
             self.put(configuration)
 
@@ -153,7 +154,9 @@ class MemoryConfiguration:
         self.loads += 1
         if self._document is None:
             return StoredConfiguration(Configuration(), None)
-        return StoredConfiguration(Configuration.model_validate_json(self._document), str(self._etag))
+        if self._last is None or self._last.etag != str(self._etag):
+            self._last = StoredConfiguration(Configuration.model_validate_json(self._document), str(self._etag))
+        return self._last
 
     async def save(self, configuration: Configuration, etag: str | None) -> None:
         if etag != (str(self._etag) if self._document else None):

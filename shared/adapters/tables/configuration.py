@@ -14,13 +14,16 @@ _KEYS = {"PartitionKey": "configuration", "RowKey": "current"}
 class TableConfiguration:
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._last: StoredConfiguration | None = None
 
     async def load(self) -> StoredConfiguration:
         row = await self._table.get(_KEYS["PartitionKey"], _KEYS["RowKey"])
         if row is None:
             return StoredConfiguration(Configuration(), None)
-        document = zlib.decompress(from_chunks("document", row.properties))
-        return StoredConfiguration(Configuration.model_validate_json(document, context=AS_STORED), row.etag)
+        if self._last is None or self._last.etag != row.etag:
+            document = zlib.decompress(from_chunks("document", row.properties))
+            self._last = StoredConfiguration(Configuration.model_validate_json(document, context=AS_STORED), row.etag)
+        return self._last
 
     async def save(self, configuration: Configuration, etag: str | None) -> None:
         """Also raises ConfigurationError for a configuration that does not fit one row."""
