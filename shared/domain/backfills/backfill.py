@@ -143,9 +143,10 @@ def calls_for(backfill: Backfill, state: ProfileState, target: Target) -> bool:
 
     A member of a newly mapped audience is exported if it is in the audience still. Of an audience that was exported
     before the pause, whoever was saved since then is: those in it, and those that left it since. Nobody without the
-    consent that the dataflow asks for: who withdrew it during a pause is among what is undelivered.
+    consent that the dataflow asks for: who withdrew it during a pause is among what is undelivered. Nobody either whose
+    last change has called for the same export.
     """
-    if not consents(state, target):
+    if not consents(state, target) or state.called_for(target.id, target.revision):
         return False
     for audience, since in backfill.audiences:
         membership = state.memberships.get(audience)

@@ -30,9 +30,10 @@ class Target:
 class Targets:
     """Every destination with a dataflow, indexed by what it maps and by the consent it asks for.
 
-    `inactive` are the ids of the destinations without one.
+    `revision` is the configuration's. `inactive` are the ids of the destinations without a dataflow.
     """
 
+    revision: int = 0
     catalog: dict[AudienceKey, Audience] = field(default_factory=dict)
     by_id: dict[str, Target] = field(default_factory=dict)
     by_audience: dict[AudienceKey, list[Target]] = field(default_factory=dict)
@@ -42,7 +43,8 @@ class Targets:
 
     @classmethod
     def of(cls, configuration: Configuration) -> "Targets":
-        targets = cls(catalog={audience.key: audience for audience in configuration.audiences})
+        catalog = {audience.key: audience for audience in configuration.audiences}
+        targets = cls(revision=configuration.revision, catalog=catalog)
         destinations = {destination.id: destination for destination in configuration.destinations}
         for dataflow in configuration.dataflows:
             if dataflow.id in destinations:

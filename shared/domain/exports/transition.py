@@ -38,7 +38,7 @@ class Transition:
             return
         self.altered = True
         self.entered += effects.entered
-        version = state.next_version(now)
+        version, state.decided_by = state.next_version(now), targets.revision
         if decision.exports:
             state.due[item] = DueExports(now // SECOND, version, decision.exports)
         self.exports += [

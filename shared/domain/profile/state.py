@@ -51,7 +51,10 @@ class DueExports:
 
 @dataclass(slots=True)
 class ProfileState:
-    """`due` is the outbox: (queue message id and item) -> the exports that its redelivery must send once more."""
+    """`due` is the outbox: (queue message id and item) -> the exports that its redelivery must send once more.
+
+    `decided_by` is the revision of the configuration by which the last change was decided on; 0 where none is known.
+    """
 
     profile_id: str
     version: int = 0
@@ -60,6 +63,7 @@ class ProfileState:
     memberships: dict[AudienceKey, Membership] = field(default_factory=dict)
     due: dict[str, DueExports] = field(default_factory=dict)
     deletion: Deletion | None = None
+    decided_by: int = 0
 
     def apply(self, change: ProfileChange, now: int) -> Effects:
         """Write `change` into the registers; what is stale or a duplicate does nothing. `version` stays."""
@@ -177,6 +181,15 @@ class ProfileState:
         self.version = max(self.version + 1, now)
         return self.version
 
+    def called_for(self, destination_id: str, revision: int) -> bool:
+        """Whether a change has called for an export of this very version to the destination, as it looks by `revision`.
+
+        Then it was sent, is on its way or undelivered, or is sent by the message's redelivery.
+        """
+        return 0 < revision <= self.decided_by and any(
+            due.version == self.version and destination_id in due.reasons for due in self.due.values()
+        )
+
     def forget_outdated(self, now: int) -> None:
         """Drop what no redelivery or reordering within the promised times can ask for any more."""
         self.attributes.drop_spent((now - SPENT_REGISTER_RETENTION) // SECOND)
@@ -212,6 +225,7 @@ class ProfileState:
             "identities": [self.identities.time, self.identities.ids] if self.identities else None,
             "memberships": memberships,
             "due": {item: [due.saved_at, due.version, due.reasons] for item, due in self.due.items()},
+            "decidedBy": self.decided_by,
         }
 
     @classmethod
@@ -232,4 +246,5 @@ class ProfileState:
             },
             due={item: DueExports(*due) for item, due in document["due"].items()},
             deletion=deletion,
+            decided_by=document.get("decidedBy", 0),
         )

@@ -187,7 +187,8 @@ class ProfileWriter:
     async def _settle(self, profile: StoredProfile, exports: Sequence[Export]) -> None:
         """Forget what was due and is delivered, once so much piled up that the row of a busy profile would grow.
 
-        Otherwise this needs no request: what is due goes with a later save, a day after. Losing a race here is fine.
+        What the last change called for stays: a backfill need not send it. Otherwise this needs no request: what is due
+        goes with a later save, a day after. Losing a race here is fine.
         """
         due = profile.state.due
         if len(due) <= DUE_KEPT_UNSETTLED:
@@ -196,7 +197,8 @@ class ProfileWriter:
         unsettled = {
             item: entry
             for item, entry in due.items()
-            if any(delivered.get(destination_id, -1) < entry.version for destination_id in entry.reasons)
+            if entry.version == profile.state.version
+            or any(delivered.get(destination_id, -1) < entry.version for destination_id in entry.reasons)
         }
         if len(unsettled) == len(due):
             return

@@ -16,9 +16,12 @@ class ConfigurationSnapshot:
     """`taken_at` is the clock just before the configuration was read; `troubles` are by destination id."""
 
     targets: Targets
-    revision: int
     taken_at: int
     troubles: dict[str, DestinationTrouble]
+
+    @property
+    def revision(self) -> int:
+        return self.targets.revision
 
 
 class ConfigurationCache:
@@ -70,4 +73,4 @@ class ConfigurationCache:
             targets = last.targets
         else:
             targets = Targets.of(configuration)
-        return ConfigurationSnapshot(targets, configuration.revision, taken_at, troubles)
+        return ConfigurationSnapshot(targets, taken_at, troubles)

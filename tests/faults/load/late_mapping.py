@@ -1,4 +1,4 @@
-"""Audiences are mapped and a dataflow is resumed while changes come in, and hosts die while that is backfilled."""
+"""Audiences are mapped and a dataflow is resumed while changes come in; hosts may die while that is backfilled."""
 
 import asyncio
 
@@ -15,9 +15,9 @@ _POLL_SECONDS = 0.2
 
 
 async def map_late(disturbances: Disturbances) -> None:
-    """Five backfills' worth of members: pause one dataflow, map the others' audiences, resume it, and kill hosts.
+    """Five backfills' worth of members: pause one dataflow, map the others' audiences, resume it.
 
-    Half of the load is sent after the backfills have begun; the hosts die at random moments of theirs.
+    Half of the load is sent after the backfills have begun.
     """
     storage, progress = disturbances.writes.storage, disturbances.progress
     account = disturbances.stack.storage_connection_string
@@ -29,6 +29,12 @@ async def map_late(disturbances: Disturbances) -> None:
     while await storage.running_backfills() < len(DESTINATIONS):  # noqa: ASYNC110 - another process starts them
         await asyncio.sleep(_POLL_SECONDS)
     progress.release("mapping")
+
+
+async def map_late_and_kill(disturbances: Disturbances) -> None:
+    """The same, and the hosts die at random moments of the backfills."""
+    await map_late(disturbances)
+    storage = disturbances.writes.storage
     for number in range(KILLS):
         await asyncio.sleep(disturbances.rng.uniform(0.2, 3.0))
         if not await storage.running_backfills():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.faults.load.disturbances import Disturbances
-from tests.faults.load.late_mapping import map_late
+from tests.faults.load.late_mapping import map_late, map_late_and_kill
 
 Breaking = Callable[[Disturbances], Coroutine[Any, Any, None]]
 
@@ -50,7 +50,8 @@ SCENARIOS = {
         Scenario("storage errors", [Disturbances.storage_errors], storage_faults=True),
         Scenario("one destination dead", without_hub=frozenset({"ads"}), counts_writes=True),
         Scenario("replies lost", [Disturbances.lose_replies]),
-        Scenario("killed while backfilling", [map_late], mapped_late=True),
+        Scenario("calm while backfilling", [map_late], mapped_late=True),
+        Scenario("killed while backfilling", [map_late_and_kill], mapped_late=True),
         Scenario(
             "everything",
             [

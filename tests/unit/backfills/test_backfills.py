@@ -1,5 +1,6 @@
 """Backfills over fakes: who is exported, once, and what happens when something goes wrong on the way."""
 
+import random
 from typing import Any
 
 import pytest
@@ -9,14 +10,15 @@ from shared.domain.backfills.standstill import STALLED_AFTER
 from shared.domain.configuration.model import parse_configuration_file
 from shared.domain.instants import DAY, MINUTE
 from shared.domain.profile_key import INDEX_BUCKETS, profile_key
-from shared.errors import NoSuchBackfillError, StorageError
+from shared.errors import NoSuchBackfillError, StorageError, ThrottledError
 from shared.ports.backfills import SlicePointer, StoredSlice
 from shared.services.backfills.planner import HISTORY
 from shared.services.backfills.slices import BUDGET_SECONDS, SliceOutcome
+from shared.services.changes.profile_writer import DUE_KEPT_UNSETTLED
 from shared.services.configuration.apply import apply_configuration
 from shared.views.backfills import ProgressView
-from tests.kit.builders import destination, item, membership
-from tests.kit.world import World
+from tests.kit.builders import destination, ids, item, membership
+from tests.kit.world import CACHE_SECONDS, World
 
 NOTHING: dict[str, list[str]] = {"d": [], "e": []}
 
@@ -403,6 +405,100 @@ async def test_live_changes_meanwhile_are_newer_than_the_backfill(world: World) 
     assert (live.reasons, late.reasons) == (("attribute",), ("backfill",))
     assert live.version > late.version
     assert live.config_revision == late.config_revision
+
+
+async def mapped_with_a_change_since(world: World, **change: Any) -> None:
+    """The members p and q are to be backfilled; by now p was changed, and exported by the mapping."""
+    await enter(world, "b", "p", "q")
+    await maps(world, d=["b"])
+    await world.clock.sleep(CACHE_SECONDS)
+    world.sender.sent.clear()
+    await world.handle(item("p", 5, **change), message_id="live")
+
+
+NEW_IDENTITY = {"identityMap": ids("1")}
+
+
+async def test_what_a_change_has_brought_since_the_mapping_is_not_sent_again(world: World) -> None:
+    await mapped_with_a_change_since(world, **NEW_IDENTITY)
+    assert [(each.profile_id, each.reasons) for each in world.sender.sent] == [("p", ("identity",))]
+    await settle(world)
+    assert heard(world)["d"] == ["q"]
+    (stored,) = world.backfills.rows.values()
+    progress = await world.worker.plan_backfills.progress(stored.backfill)
+    assert (progress.members, progress.exported) == (2, 1)
+
+
+async def test_so_it_is_for_a_busy_profile_whose_row_is_cut_short(world: World) -> None:
+    await mapped_with_a_change_since(world, **NEW_IDENTITY)
+    for number in range(2 * DUE_KEPT_UNSETTLED):
+        changed = item("p", 6 + number, identityMap=ids(str(number)))
+        await world.handle(changed, message_id=f"live{number}")
+        last = world.profiles.saves[-1]
+        assert any(due.version == last.version for due in last.due.values())
+    await settle(world)
+    assert heard(world)["d"] == ["q"]
+
+
+async def test_a_change_that_the_hub_did_not_take_is_up_to_its_retry(world: World) -> None:
+    world.sender.failures["d"] = lambda busy: ThrottledError(busy, "busy")
+    await mapped_with_a_change_since(world, **NEW_IDENTITY)
+    world.mend("d")
+    world.retries.waiting, waiting = [], world.retries.waiting
+    await settle(world)
+    assert heard(world)["d"] == ["q"]
+    world.retries.waiting = waiting
+    await world.retry()
+    assert [each.profile_id for each in world.sender.sent] == ["p"]
+
+
+async def test_a_change_that_called_for_no_export_leaves_it_to_the_backfill(world: World) -> None:
+    await mapped_with_a_change_since(world, attributes={"unmapped": 1})
+    await settle(world)
+    assert heard(world)["d"] == ["p", "q"]
+
+
+async def test_what_was_sent_by_an_earlier_mapping_is_sent_by_the_new_one(world: World) -> None:
+    await enter(world, "a", "p")
+    await world.handle(item("p", 2, segmentMembership=membership(2, audience="b")), message_id="enters b")
+    await world.handle(item("p", 3, attributes={"x": 3}), message_id="live")
+    assert [each.destination.id for each in world.sender.sent if each.version == latest(world, "p")] == ["d"]
+    heard(world)
+    await maps(world, d=["a", "b"])
+    await settle(world)
+    assert heard(world)["d"] == ["p"]
+
+
+async def test_one_whose_look_changed_after_the_change_is_sent_as_it_looks_by_then(world: World) -> None:
+    await mapped_with_a_change_since(world, **NEW_IDENTITY)
+    document = {"destinations": [destination("d", includeSegmentTimestamps=True)]}
+    await apply_configuration(world.configuration, world.health, parse_configuration_file(document), world.clock)
+    await settle(world)
+    assert heard(world)["d"] == ["p", "q"]
+
+
+async def test_a_calm_run_sends_nothing_twice(world: World) -> None:
+    """400 profiles, two changes a second before and while two backfills run, one slice after the other."""
+    rng = random.Random(1)
+    everybody = [f"p{number}" for number in range(400)]
+    await enter(world, "b", *everybody)
+    await maps(world, d=["b"], e=["b"])
+    for second in range(150):
+        await world.clock.sleep(1)
+        changed = [item(rng.choice(everybody), 10 + second, identityMap=ids(str(rng.random()))) for _ in range(2)]
+        await world.handle(*changed, message_id=f"live{second}")
+        if second % 60 == 59:
+            await world.worker.plan_backfills.run()
+        if world.slices.waiting:
+            await world.worker.work_slices.work(world.slices.waiting.pop(0))
+    sent = [each.message_id for each in world.sender.sent]
+    assert len(sent) - len(set(sent)) == 0
+    assert {each.profile_id for each in world.sender.sent if each.destination.id == "d"} == set(everybody)
+
+
+def latest(world: World, profile_id: str) -> int:
+    """The version of the profile as it is stored."""
+    return max(state.version for state in world.profiles.saves if state.profile_id == profile_id)
 
 
 async def test_the_pace_is_kept_and_live_traffic_goes_first(world: World) -> None:
