@@ -425,7 +425,7 @@ async def test_what_a_change_has_brought_since_the_mapping_is_not_sent_again(wor
     await settle(world)
     assert heard(world)["d"] == ["q"]
     (stored,) = world.backfills.rows.values()
-    progress = await world.worker.plan_backfills.progress(stored.backfill)
+    progress = (await world.worker.backfill_statuses.of(stored.backfill)).progress
     assert (progress.members, progress.exported) == (2, 1)
 
 
