@@ -4,6 +4,7 @@
 
 const { types } = require("./rhea-for-azure.js");
 
+const HEADER = 0x70;
 const DELIVERY_ANNOTATIONS = 0x71;
 const MESSAGE_ANNOTATIONS = 0x72;
 const DATA = 0x75;
@@ -95,40 +96,62 @@ function requireReadable(message) {
   }
 }
 
-function annotationsFor(event) {
+function annotationsFor(event, offset) {
   const annotations = [
     ["x-opt-sequence-number", types.wrap_long(event.sequenceNumber)],
-    ["x-opt-offset", types.wrap_string(String(event.offset))],
+    ["x-opt-offset", types.wrap_string(offset)],
     ["x-opt-enqueued-time", types.wrap_timestamp(event.enqueuedAt)],
   ];
   if (event.partitionKey !== null) annotations.push([PARTITION_KEY, types.wrap_string(event.partitionKey)]);
   return annotations;
 }
 
-/** The stored event as a receiver gets it: the broker's annotations added, all else untouched. */
-function annotated(event) {
-  const { message } = event;
-  const annotations = annotationsFor(event);
-  const ours = new Set(annotations.map(([name]) => name));
-  const kept = [];
-  let headEnd = 0;
-  let restStart = 0;
-  for (const section of sectionsOf(message)) {
-    if (section.code <= DELIVERY_ANNOTATIONS) headEnd = section.end;
-    if (section.code <= MESSAGE_ANNOTATIONS) restStart = section.end;
-    if (section.code !== MESSAGE_ANNOTATIONS) continue;
-    for (const entry of mapEntries(message, section.valueAt)) if (!ours.has(entry.key)) kept.push(entry.bytes);
-  }
+function annotationsOf(lastEnqueued) {
+  return [
+    ["last_enqueued_sequence_number", types.wrap_long(lastEnqueued.sequenceNumber)],
+    ["last_enqueued_offset", types.wrap_string(lastEnqueued.offset)],
+    ["last_enqueued_time_utc", types.wrap_timestamp(lastEnqueued.enqueuedAt)],
+    ["runtime_info_retrieval_time_utc", types.wrap_timestamp(lastEnqueued.retrievedAt)],
+  ];
+}
+
+/** A section that is a map: entries as bytes, then names and values. */
+function mapSection(code, kept, annotations) {
   const writer = new types.Writer();
   for (const [name, value] of annotations) {
     writer.write(types.wrap_symbol(name));
     writer.write(value);
   }
   const entries = Buffer.concat([...kept, writer.toBuffer()]);
-  const head = Buffer.from([0x00, 0x53, MESSAGE_ANNOTATIONS, 0xd1, 0, 0, 0, 0, 0, 0, 0, 0]);
+  const head = Buffer.from([0x00, 0x53, code, 0xd1, 0, 0, 0, 0, 0, 0, 0, 0]);
   head.writeUInt32BE(entries.length + 4, 4);
   head.writeUInt32BE(2 * (kept.length + annotations.length), 8);
-  return Buffer.concat([message.subarray(0, headEnd), head, entries, message.subarray(restStart)]);
+  return Buffer.concat([head, entries]);
+}
+
+/**
+ * The stored event as a receiver gets it: the broker's annotations added, all else untouched. Delivery annotations are
+ * for the next hop only, so the sender's end here; the broker's own tell of the `lastEnqueued`, if that is given.
+ */
+function annotated(event, offset, lastEnqueued) {
+  const { message } = event;
+  const annotations = annotationsFor(event, offset);
+  const ours = new Set(annotations.map(([name]) => name));
+  const kept = [];
+  let headerEnd = 0;
+  let restStart = 0;
+  for (const section of sectionsOf(message)) {
+    if (section.code === HEADER) headerEnd = section.end;
+    if (section.code <= MESSAGE_ANNOTATIONS) restStart = section.end;
+    if (section.code !== MESSAGE_ANNOTATIONS) continue;
+    for (const entry of mapEntries(message, section.valueAt)) if (!ours.has(entry.key)) kept.push(entry.bytes);
+  }
+  return Buffer.concat([
+    message.subarray(0, headerEnd),
+    ...(lastEnqueued ? [mapSection(DELIVERY_ANNOTATIONS, [], annotationsOf(lastEnqueued))] : []),
+    mapSection(MESSAGE_ANNOTATIONS, kept, annotations),
+    message.subarray(restStart),
+  ]);
 }
 
 module.exports = { MalformedMessage, annotated, readTransfer };
