@@ -66,7 +66,7 @@ class Links {
 
   #attachReader(sender) {
     const address = sender.source?.address;
-    sender.set_source({ address, filter: sender.source?.filter });
+    sender.set_source({ address });
     sender.set_target({ address: sender.target?.address ?? "" });
     if (SERVICES.includes(address)) return;
     const { hub, consumerGroup, partition } = this.#entityAt(address, sender, "Listen");

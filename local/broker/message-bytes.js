@@ -39,7 +39,7 @@ function* sectionsOf(buffer) {
       throw new MalformedMessage(`byte ${at} does not start a message section`);
     }
     const end = valueEnd(buffer, at + 3);
-    yield { code: buffer[at + 2], valueAt: at + 3, end };
+    yield { code: buffer[at + 2], valueAt: at + 3, bytes: buffer.subarray(at, end), end };
     at = end;
   }
 }
@@ -92,7 +92,9 @@ function messagesOfBatch(payload) {
 // A broken event must be refused when it is sent, not discovered when somebody reads it.
 function requireReadable(message) {
   for (const section of sectionsOf(message)) {
-    if (section.code === MESSAGE_ANNOTATIONS) Array.from(mapEntries(message, section.valueAt));
+    if ([DELIVERY_ANNOTATIONS, MESSAGE_ANNOTATIONS].includes(section.code)) {
+      Array.from(mapEntries(message, section.valueAt));
+    }
   }
 }
 
@@ -115,42 +117,44 @@ function annotationsOf(lastEnqueued) {
   ];
 }
 
-/** A section that is a map: entries as bytes, then names and values. */
-function mapSection(code, kept, annotations) {
+/** A map section of the sender's entries and the broker's own, which count where both have one of a name. */
+function mapSection(code, entries, annotations) {
+  const ours = new Set(annotations.map(([name]) => name));
+  const kept = entries.filter(({ key }) => !ours.has(key)).map(({ bytes }) => bytes);
+  if (kept.length + annotations.length === 0) return Buffer.alloc(0);
   const writer = new types.Writer();
   for (const [name, value] of annotations) {
     writer.write(types.wrap_symbol(name));
     writer.write(value);
   }
-  const entries = Buffer.concat([...kept, writer.toBuffer()]);
+  const content = Buffer.concat([...kept, writer.toBuffer()]);
   const head = Buffer.from([0x00, 0x53, code, 0xd1, 0, 0, 0, 0, 0, 0, 0, 0]);
-  head.writeUInt32BE(entries.length + 4, 4);
+  head.writeUInt32BE(content.length + 4, 4);
   head.writeUInt32BE(2 * (kept.length + annotations.length), 8);
-  return Buffer.concat([head, entries]);
+  return Buffer.concat([head, content]);
 }
 
 /**
- * The stored event as a receiver gets it: the broker's annotations added, all else untouched. Delivery annotations are
- * for the next hop only, so the sender's end here; the broker's own tell of the `lastEnqueued`, if that is given.
+ * The stored event as a receiver gets it: the broker's annotations added, all else untouched. The delivery annotations
+ * tell of the partition's `lastEnqueued` event, if that is given. Sections come in AMQP's order, which Python's SDK does
+ * not keep to.
  */
 function annotated(event, offset, lastEnqueued) {
-  const { message } = event;
-  const annotations = annotationsFor(event, offset);
-  const ours = new Set(annotations.map(([name]) => name));
-  const kept = [];
-  let headerEnd = 0;
-  let restStart = 0;
-  for (const section of sectionsOf(message)) {
-    if (section.code === HEADER) headerEnd = section.end;
-    if (section.code <= MESSAGE_ANNOTATIONS) restStart = section.end;
-    if (section.code !== MESSAGE_ANNOTATIONS) continue;
-    for (const entry of mapEntries(message, section.valueAt)) if (!ours.has(entry.key)) kept.push(entry.bytes);
+  const head = [];
+  const forDelivery = [];
+  const annotations = [];
+  const rest = [];
+  for (const section of sectionsOf(event.message)) {
+    if (section.code === HEADER) head.push(section.bytes);
+    else if (section.code === DELIVERY_ANNOTATIONS) forDelivery.push(...mapEntries(event.message, section.valueAt));
+    else if (section.code === MESSAGE_ANNOTATIONS) annotations.push(...mapEntries(event.message, section.valueAt));
+    else rest.push(section.bytes);
   }
   return Buffer.concat([
-    message.subarray(0, headerEnd),
-    ...(lastEnqueued ? [mapSection(DELIVERY_ANNOTATIONS, [], annotationsOf(lastEnqueued))] : []),
-    mapSection(MESSAGE_ANNOTATIONS, kept, annotations),
-    message.subarray(restStart),
+    ...head,
+    mapSection(DELIVERY_ANNOTATIONS, forDelivery, lastEnqueued ? annotationsOf(lastEnqueued) : []),
+    mapSection(MESSAGE_ANNOTATIONS, annotations, annotationsFor(event, offset)),
+    ...rest,
   ]);
 }
 

@@ -259,7 +259,8 @@ def plain_tcp_unless_asked(monkeypatch: pytest.MonkeyPatch, record_property: Cal
         monkeypatch.setattr(owner, "__init__", acting)
 
     def plain_by_default(options: dict[str, Any]) -> None:
-        options.setdefault("use_tls", options.get("ssl_context") is not None)
+        certificates = {"ssl_context", "connection_verify"}
+        options.setdefault("use_tls", any(options.get(name) is not None for name in certificates))
 
     def note_tls(options: dict[str, Any]) -> None:
         if options.get("use_tls", True):
