@@ -2,8 +2,8 @@
 
     python -m tests.sdk_live [PYTEST ARGUMENTS]
 
-The distribution of the version that requirements.txt pins is fetched with pip. Only the fixtures are ours. Tests that ask for
-TLS or port 443 and fail are counted apart. Takes about twenty minutes; ends with 1 if any other test fails.
+The distribution of the version that requirements.txt pins is fetched with pip. Only the fixtures are ours. Tests that
+ask for TLS or port 443 and fail are counted apart. Takes about twenty minutes; ends with 1 if any other test fails.
 """
 
 import os
@@ -31,8 +31,8 @@ def source_distribution(python: Path, folder: Path) -> Path:
     pinned = re.search(r"^azure-eventhub==(\S+)", (CHECKOUT / "requirements.txt").read_text(), re.MULTILINE)
     assert pinned
     requirement = f"azure-eventhub=={pinned[1]}"
-    download = ["download", "--quiet", "--no-deps", "--no-build-isolation", "--no-binary", "azure-eventhub", requirement]
-    subprocess.run([python, "-m", "pip", *download, "--dest", folder], check=True)
+    download = ["download", "--quiet", "--no-deps", "--no-binary", "azure-eventhub", requirement, "--dest", folder]
+    subprocess.run([python, "-m", "pip", *download], check=True)
     (archive,) = folder.glob("azure_eventhub-*.tar.gz")
     with tarfile.open(archive) as source:
         source.extractall(folder, filter="data")

@@ -1,7 +1,7 @@
-"""What stands in for the conftest.py of the SDK's own tests: the local broker and Azurite instead of an Azure subscription.
+"""What stands in for the conftest.py of the SDK's own tests: the local broker and Azurite instead of Azure.
 
-A pytest plugin. `__main__` starts both and says by environment variables where they are. Each test gets a hub of its own,
-and credentials are the broker's key where the originals ask an identity provider. The tests themselves stay as they are.
+A pytest plugin. `__main__` starts both and says by environment variables where they are. Each test gets a hub of its
+own, and credentials are the broker's key where the originals ask an identity provider. The tests stay as they are.
 """
 
 import functools

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -119,13 +119,12 @@ def test_a_group_that_cannot_be_is_refused(broker: Broker, hub: str, groups: lis
 
 
 async def test_five_readers_share_a_group_and_partition(filled: str) -> None:
-    async with reading(filled), reading(filled), reading(filled), reading(filled), reading(filled) as fifth:
-        assert fifth.error is None
-        async with reading(filled) as sixth:
-            assert "maximum number of allowed receivers per partition in a consumer group which is 5" in str(
-                sixth.error
-            )
-            assert error_of(sixth.error) == "resource-limit-exceeded"
+    async with AsyncExitStack() as stack:
+        readers = await asyncio.gather(*(stack.enter_async_context(reading(filled)) for _ in range(5)))
+        assert [reader.error for reader in readers] == [None] * 5
+        sixth = await refusal(filled)
+        assert "maximum number of allowed receivers per partition in a consumer group which is 5" in str(sixth)
+        assert error_of(sixth) == "resource-limit-exceeded"
         async with reading(filled, "loader") as elsewhere:
             assert elsewhere.error is None
 
