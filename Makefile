@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: help setup demo test test-host host-python check lint types imports unit faults faults-short isolation bench bench-memory bench-hosts bench-startup bench-backfill bench-core capacity lock clean
+.PHONY: help setup demo test test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation bench bench-memory bench-hosts bench-startup bench-backfill bench-core capacity lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ test-host: setup ## what the tests say of the app in the real Functions host, on
 
 host-python: setup ## a Python for the worker of the real Functions host, in .venv-host-*
 	@$(BIN)/python -m tests.real_host --prepare
+
+test-sdk-live: setup ## the Event Hubs SDK's own live tests against the local broker, outside CI (about 20 minutes)
+	@$(BIN)/python -m tests.sdk_live
 
 check: setup lint types imports ## style, types and the layers' import rules
 

@@ -1,43 +1,35 @@
 "use strict";
 
-// The AMQP side: connections, and which link may attach to what.
+// The AMQP side: connections, and which of them and of their links come to an end without their doing.
 
-const { InvalidPosition } = require("./partition-log.js");
+const { Idleness } = require("./idleness.js");
+const { Links } = require("./links.js");
+const { idleConnection, idleLink, tooManyConnections, unauthorized } = require("./refusals.js");
 const { Requests } = require("./requests.js");
-const { container } = require("./rhea-for-azure.js");
+const { allowSignIn, container, signedInAs } = require("./rhea-for-azure.js");
 const { Authorizations } = require("./tokens.js");
-const { readInto, takeTransfer } = require("./transfers.js");
 
-const ENTITY = /^([^/]+)(?:\/ConsumerGroups\/([^/]+))?(?:\/Partitions\/([^/]+))?$/i;
-const SERVICES = ["$cbs", "$management"];
-const SELECTOR_FILTER = "apache.org:selector-filter:string";
-const FRAME_BYTES = 65536; // what Event Hubs announces
+// What Event Hubs announces in its open frame, and when it gives up on whoever is silent.
+const FRAME_BYTES = 65536;
+const MOST_SESSIONS = 4999;
+const IDLE_CONNECTION_MS = 240_000;
+const IDLE_LINK_MS = 30 * 60_000;
 const SENDER_CREDIT = 1000;
-
-class LinkRefused extends Error {
-  constructor(condition, message) {
-    super(message);
-    this.condition = condition;
-  }
-}
 
 class AmqpPort {
   #sockets = new Set();
-  #authorizations = new Authorizations();
+  #tooMany = new WeakSet();
+  #connections = new Set();
 
-  constructor({ hubs, faults, rules, maxMessageBytes }) {
-    Object.assign(this, { hubs, faults, maxMessageBytes });
-    this.requests = new Requests({ hubs, faults, authorizations: this.#authorizations, rules });
-    container.on("receiver_open", ({ receiver }) => this.#open(receiver, () => this.#openForSending(receiver)));
-    container.on("sender_open", ({ sender }) => this.#open(sender, () => this.#openForReading(sender)));
-    for (const event of ["receiver_close", "sender_close"]) {
-      container.on(event, ({ receiver, sender }) => this.#forgetWhere((link) => link === (receiver ?? sender)));
-    }
-    container.on("session_close", ({ session }) => this.#forgetWhere((link) => link.session === session));
-    // rhea throws what nobody listens to; a client that ends badly must not end the broker.
-    const quiet = ["receiver_error", "sender_error", "session_error", "connection_error", "disconnected"];
-    for (const event of quiet) container.on(event, () => {});
-    for (const event of ["protocol_error", "error"]) container.on(event, (error) => console.error(error));
+  constructor({ hubs, faults, rules, clock, maxMessageBytes, maxConnections }) {
+    Object.assign(this, { hubs, faults, maxConnections });
+    this.authorizations = new Authorizations({ rules, clock });
+    const requests = new Requests({ hubs, faults, rules, clock, authorizations: this.authorizations });
+    const links = new Links({ hubs, faults, requests, authorizations: this.authorizations, maxMessageBytes });
+    allowSignIn((keyName, key) => rules.get(keyName)?.key === key);
+    this.#follow(links);
+    this.#endTheIdle(clock);
+    clock.onTick(() => this.endUnauthorized());
   }
 
   get connectionsOpen() {
@@ -51,6 +43,8 @@ class AmqpPort {
       autoaccept: false,
       credit_window: SENDER_CREDIT,
       max_frame_size: FRAME_BYTES,
+      channel_max: MOST_SESSIONS,
+      idle_time_out: IDLE_CONNECTION_MS,
       tcp_no_delay: true,
     });
     server.on("connection", (socket) => this.#accept(socket));
@@ -65,17 +59,36 @@ class AmqpPort {
     for (const socket of this.#sockets) socket.destroy(new Error(reason));
   }
 
-  /** Ends what was let in by the key of this name, as a key that is regenerated does. */
-  revoke(keyName) {
+  /** Closes the links whose token has run out, or whose key is another one by now. */
+  endUnauthorized() {
+    this.#closeLinks((link, hub) => {
+      const { problem } = this.authorizations.of(link.connection, hub.name);
+      return problem && unauthorized(problem);
+    });
+  }
+
+  /** Closes each link for which `reasonFor` gives a refusal. */
+  #closeLinks(reasonFor) {
     for (const hub of this.hubs.all()) {
-      const byThisKey = (link) => this.#authorizations.tokenFor(link.connection, hub.name)?.keyName === keyName;
-      const revoked = hub.links().filter(byThisKey);
-      for (const link of revoked) this.#authorizations.revoke(link.connection, hub.name);
-      hub.closeLinks(revoked, {
-        condition: "amqp:unauthorized-access",
-        description: `the key of "${keyName}" is not valid any more`,
-      });
+      for (const link of hub.links()) {
+        const refused = reasonFor(link, hub);
+        if (refused) hub.closeLinks([link], refused.error);
+      }
     }
+  }
+
+  #follow(links) {
+    container.on("connection_open", ({ connection }) => this.#open(connection));
+    container.on("receiver_open", ({ receiver }) => links.openForSending(receiver));
+    container.on("sender_open", ({ sender }) => links.openForReading(sender));
+    for (const event of ["receiver_close", "sender_close"]) {
+      container.on(event, ({ receiver, sender }) => this.#forgetWhere((link) => link === (receiver ?? sender)));
+    }
+    container.on("session_close", ({ session }) => this.#forgetWhere((link) => link.session === session));
+    // rhea throws what nobody listens to; a client that ends badly must not end the broker.
+    const quiet = ["receiver_error", "sender_error", "session_error", "connection_error", "disconnected"];
+    for (const event of quiet) container.on(event, () => {});
+    for (const event of ["protocol_error", "error"]) container.on(event, (error) => console.error(error));
   }
 
   #accept(socket) {
@@ -83,99 +96,52 @@ class AmqpPort {
       socket.destroy(new Error("refused by a fault that was asked for"));
       return;
     }
+    if (this.#sockets.size >= this.maxConnections) {
+      this.#tooMany.add(socket);
+      return;
+    }
     this.#sockets.add(socket);
     socket.once("close", () => {
       this.#sockets.delete(socket);
       this.#forgetWhere((link) => link.connection.socket === socket);
+      for (const connection of this.#connections) {
+        if (connection.socket === socket) this.#connections.delete(connection);
+      }
+    });
+  }
+
+  #open(connection) {
+    if (this.#tooMany.has(connection.socket)) {
+      this.#end(connection, tooManyConnections(this.maxConnections));
+      return;
+    }
+    this.#connections.add(connection);
+    const keyName = signedInAs(connection);
+    if (keyName !== undefined) this.authorizations.signIn(connection, keyName);
+  }
+
+  #end(connection, refused) {
+    connection.close(refused.error);
+    // Whoever sleeps does not answer; the socket is ended once the close frame is on its way.
+    setImmediate(() => connection.socket.end());
+  }
+
+  #endTheIdle(clock) {
+    const connections = new Idleness({ clock, limitMs: IDLE_CONNECTION_MS, activityOf: ({ socket }) => socket.bytesRead });
+    const links = new Idleness({ clock, limitMs: IDLE_LINK_MS, activityOf: (link) => link.delivery_count });
+    clock.onTick(() => {
+      for (const connection of connections.idle(this.#connections)) {
+        this.#forgetWhere((link) => link.connection === connection);
+        this.#end(connection, idleConnection(IDLE_CONNECTION_MS));
+      }
+      const idle = new Set(links.idle(this.hubs.all().flatMap((hub) => hub.links())));
+      this.#closeLinks((link) => (idle.has(link) ? idleLink(link.name, IDLE_LINK_MS) : undefined));
     });
   }
 
   #forgetWhere(matches) {
     for (const hub of this.hubs.all()) hub.forgetWhere(matches);
   }
-
-  #open(link, attach) {
-    try {
-      attach();
-    } catch (error) {
-      if (!(error instanceof LinkRefused)) throw error;
-      // AMQP refuses a link by attaching it without source and target, then closing it with the reason.
-      link.local.attach.source = null;
-      link.local.attach.target = null;
-      link.close({ condition: error.condition, description: error.message });
-    }
-  }
-
-  #openForSending(receiver) {
-    const address = receiver.target?.address;
-    receiver.set_source({ address: receiver.source?.address ?? "" });
-    receiver.set_target({ address });
-    const service = SERVICES.find((name) => name === address);
-    if (service) {
-      receiver.on("message", (context) => this.requests.answer(service, context));
-      return;
-    }
-    const { hub, consumerGroup, partition: pinned } = this.#entityAt(address, receiver.connection, "Send");
-    if (consumerGroup) {
-      throw new LinkRefused("amqp:not-allowed", `"${address}" is for receivers: send to "${hub.name}"`);
-    }
-    receiver.local.attach.max_message_size = this.maxMessageBytes;
-    hub.attach(receiver);
-    const target = { hub, pinned, faults: this.faults, maxMessageBytes: this.maxMessageBytes };
-    receiver.on("message", (context) => {
-      // A transfer may still be on its way when its link is closed from here.
-      if (hub.hasLink(receiver)) takeTransfer(target, context);
-      else context.delivery.settled = true;
-    });
-  }
-
-  #openForReading(sender) {
-    const address = sender.source?.address;
-    sender.set_source({ address });
-    sender.set_target({ address: sender.target?.address ?? "" });
-    if (SERVICES.includes(address)) return;
-    const { hub, consumerGroup, partition } = this.#entityAt(address, sender.connection, "Listen");
-    if (!consumerGroup || !partition) {
-      const expected = `${hub.name}/ConsumerGroups/<group>/Partitions/<id>`;
-      throw new LinkRefused("amqp:not-allowed", `receive from "${expected}", not from "${address}"`);
-    }
-    const filter = sender.source.filter?.[SELECTOR_FILTER]?.value;
-    let start;
-    try {
-      start = partition.startOf(filter);
-    } catch (error) {
-      if (error instanceof InvalidPosition) throw new LinkRefused("amqp:invalid-field", error.message);
-      throw error;
-    }
-    hub.attach(sender, readInto(sender, partition, start));
-  }
-
-  #entityAt(address, connection, claim) {
-    const [, name, consumerGroup, partitionId] = ENTITY.exec(pathOf(address ?? "")) ?? [];
-    const hub = this.hubs.get(name);
-    if (!hub) {
-      const advice = "create it with --hub or PUT /hubs/{name}";
-      throw new LinkRefused("amqp:not-found", `there is no hub at "${address}": ${advice}`);
-    }
-    const token = this.#authorizations.tokenFor(connection, name);
-    if (!token) {
-      throw new LinkRefused("amqp:unauthorized-access", `no valid token for hub "${name}" on this connection`);
-    }
-    if (!token.claims.includes(claim)) {
-      const needed = `'${claim}' claim(s) are required to perform this operation`;
-      throw new LinkRefused("amqp:unauthorized-access", `Unauthorized access. ${needed}. Resource: '${address}'.`);
-    }
-    const partition = partitionId === undefined ? undefined : hub.partition(partitionId);
-    if (partitionId !== undefined && !partition) {
-      const ids = `0 to ${hub.partitions.length - 1}`;
-      throw new LinkRefused("amqp:not-found", `hub "${name}" has no partition "${partitionId}", only ${ids}`);
-    }
-    return { hub, consumerGroup, partition };
-  }
-}
-
-function pathOf(address) {
-  return address.replace(/^amqps?:\/\/[^/]*\//i, "");
 }
 
 module.exports = { AmqpPort };

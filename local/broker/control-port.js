@@ -14,7 +14,7 @@ const { TokenRefused, verifyToken } = require("./tokens.js");
 const MOST_BODY_BYTES = 1048576;
 const ROUTES =
   "GET /hubs, PUT|DELETE /hubs/{name}, GET /keys, PUT|DELETE /keys/{name}, GET /stats, GET|PUT|DELETE /faults, " +
-  "GET /$Resources/EventHubs";
+  "PUT /clock, GET /$Resources/EventHubs";
 const MANAGED = "/$Resources/EventHubs";
 
 class BadRequest extends Error {}
@@ -22,8 +22,8 @@ class BadRequest extends Error {}
 const BAD_REQUESTS = [BadRequest, InvalidFault, InvalidRule, RangeError];
 
 class ControlPort {
-  constructor({ hubs, faults, rules, amqp, amqpPort }) {
-    Object.assign(this, { hubs, faults, rules, amqp, amqpPort });
+  constructor({ hubs, faults, rules, clock, amqp, amqpPort }) {
+    Object.assign(this, { hubs, faults, rules, clock, amqp, amqpPort });
   }
 
   listen(port) {
@@ -58,7 +58,7 @@ class ControlPort {
     let claims;
     try {
       const audience = `127.0.0.1:${this.amqpPort}${MANAGED}`;
-      ({ claims } = verifyToken(request.headers.authorization ?? "", audience, this.rules));
+      ({ claims } = verifyToken(request.headers.authorization ?? "", audience, this.rules, this.clock.now()).rule);
     } catch (error) {
       if (!(error instanceof TokenRefused)) throw error;
       response.writeHead(401, { "content-type": "text/plain" }).end(error.message);
@@ -80,7 +80,7 @@ class ControlPort {
       case "GET /hubs":
         return [200, this.hubs.all().map(describe)];
       case "PUT /hubs/{name}": {
-        const isNew = this.hubs.ensure(name, body?.partitions);
+        const isNew = this.hubs.ensure(name, body ?? {});
         return [isNew ? 201 : 200, describe(this.hubs.get(name))];
       }
       case "DELETE /hubs/{name}":
@@ -89,15 +89,18 @@ class ControlPort {
         return [200, this.rules.list()];
       case "PUT /keys/{name}": {
         const isNew = this.rules.ensure(name, body?.key, body?.claims);
-        if (!isNew) this.amqp.revoke(name);
+        this.amqp.endUnauthorized();
         return [isNew ? 201 : 200, { name, claims: this.rules.get(name).claims }];
       }
       case "DELETE /keys/{name}":
         if (!this.rules.delete(name)) return notFound(`there is no key "${name}"; GET /keys lists them`);
-        this.amqp.revoke(name);
+        this.amqp.endUnauthorized();
         return [204];
       case "GET /stats":
         return [200, this.#stats()];
+      case "PUT /clock":
+        this.clock.setAhead(secondsAhead(body) * 1000);
+        return [204];
       case "GET /faults":
         return [200, this.faults.list()];
       case "PUT /faults":
@@ -118,8 +121,14 @@ class ControlPort {
   }
 }
 
-function describe(hub) {
-  return { name: hub.name, partitions: hub.partitions.length };
+function describe({ name, partitions, consumerGroups, status, geoReplicated }) {
+  return { name, partitions: partitions.length, consumerGroups, status, geoReplicated };
+}
+
+function secondsAhead(body) {
+  const seconds = body?.aheadSeconds;
+  if (!Number.isFinite(seconds)) throw new BadRequest('send {"aheadSeconds":241}, or 0 for the machine\'s own time');
+  return seconds;
 }
 
 function notFound(message) {

@@ -1,7 +1,9 @@
 """Talks to the control port of the local Event Hubs stand-in: hubs, keys, statistics and faults."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Literal, Self
 from urllib.parse import quote
@@ -10,9 +12,12 @@ DEFAULT_KEY_NAME = "RootManageSharedAccessKey"
 DEFAULT_KEY = "SAS_KEY_VALUE"
 
 Claim = Literal["Manage", "Send", "Listen"]
+HubStatus = Literal["Active", "Disabled", "SendDisabled"]
 FaultKind = Literal[
     "throttle",
     "reject",
+    "quota-exceeded",
+    "publisher-revoked",
     "size-exceeded",
     "detach",
     "detach-after-store",
@@ -103,9 +108,23 @@ class BrokerControl:
         """The number of partitions of each hub."""
         return {hub["name"]: hub["partitions"] for hub in self._request("GET", "/hubs")}
 
-    def create_hub(self, name: str, partitions: int = 4) -> None:
-        """Idempotent; an existing hub with another number of partitions is an error."""
-        self._request("PUT", f"/hubs/{quote(name, safe='')}", {"partitions": partitions})
+    def create_hub(
+        self, name: str, partitions: int = 4, *, consumer_groups: Iterable[str] = (), geo_replicated: bool = False
+    ) -> None:
+        """Idempotent; an existing hub with another number of partitions is an error.
+
+        Of consumer groups only those are there that are named here or when the stand-in starts, and `$Default`.
+        The offsets of a geo-replicated hub are no numbers.
+        """
+        fields = {"partitions": partitions, "consumerGroups": list(consumer_groups), "geoReplicated": geo_replicated}
+        self._put_hub(name, fields)
+
+    def set_hub_status(self, name: str, status: HubStatus) -> None:
+        """Whom the status leaves no place is put out."""
+        self._put_hub(name, {"status": status})
+
+    def _put_hub(self, name: str, fields: dict[str, Any]) -> None:
+        self._request("PUT", f"/hubs/{quote(name, safe='')}", fields)
 
     def delete_hub(self, name: str) -> None:
         self._request("DELETE", f"/hubs/{quote(name, safe='')}")
@@ -142,6 +161,10 @@ class BrokerControl:
 
     def clear_faults(self) -> None:
         self._request("DELETE", "/faults")
+
+    def set_clock(self, ahead: timedelta) -> None:
+        """The stand-in's time from now on, ahead of the machine's: idle connections and tokens end by it."""
+        self._request("PUT", "/clock", {"aheadSeconds": ahead.total_seconds()})
 
     def _request(self, method: str, path: str, body: Any = None) -> Any:
         connection = HTTPConnection(self._host, self._port, timeout=self._timeout)

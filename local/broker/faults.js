@@ -7,6 +7,8 @@ class InvalidFault extends Error {}
 const ON_TRANSFER = {
   throttle: { stores: false, answer: "reject", condition: "com.microsoft:server-busy" },
   reject: { stores: false, answer: "reject", condition: "amqp:internal-error" },
+  "quota-exceeded": { stores: false, answer: "reject", condition: "amqp:resource-limit-exceeded" },
+  "publisher-revoked": { stores: false, answer: "reject", condition: "com.microsoft:publisher-revoked" },
   "size-exceeded": { stores: false, answer: "reject", condition: "amqp:link:message-size-exceeded" },
   detach: { stores: false, answer: "detach", condition: "amqp:link:detach-forced" },
   "detach-after-store": { stores: true, answer: "detach", condition: "amqp:link:detach-forced" },

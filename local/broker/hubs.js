@@ -1,73 +1,22 @@
 "use strict";
 
-const { PartitionLog } = require("./partition-log.js");
+const { DEFAULT_GROUP, Hub } = require("./hub.js");
+const { notFound } = require("./refusals.js");
 
 class HubConflict extends Error {}
 
 const HUB_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,254}[A-Za-z0-9])?$/;
+const GROUP_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,48}[A-Za-z0-9])?$/;
 const MOST_PARTITIONS = 1024;
+const STATUSES = ["Active", "Disabled", "SendDisabled"];
 
-class Hub {
-  #nextInTurn = 0;
-  #links = new Map();
-
-  constructor(name, partitions, retain) {
-    this.name = name;
-    this.createdAt = new Date();
-    this.partitions = Array.from({ length: partitions }, (_, index) => new PartitionLog(String(index), retain));
-    this.counters = { transfers: 0, events: 0, bytes: 0, rejected: 0 };
-  }
-
-  partition(id) {
-    return this.partitions.find((partition) => partition.id === id);
-  }
-
-  /** The same partition for the same key, always; without a key, each partition in turn. */
-  choosePartition(partitionKey) {
-    const index = partitionKey === null ? this.#nextInTurn++ : fnv1a(partitionKey);
-    return this.partitions[index % this.partitions.length];
-  }
-
-  attach(link, onClosed = () => {}) {
-    this.#links.set(link, onClosed);
-  }
-
-  forget(link) {
-    this.#links.get(link)?.();
-    return this.#links.delete(link);
-  }
-
-  forgetWhere(matches) {
-    for (const link of [...this.#links.keys()].filter(matches)) this.forget(link);
-  }
-
-  links() {
-    return [...this.#links.keys()];
-  }
-
-  closeLinks(links, error) {
-    for (const link of links) {
-      this.forget(link);
-      link.close(error);
-    }
-  }
-
-  hasLink(link) {
-    return this.#links.has(link);
-  }
-
-  stats() {
-    const links = [...this.#links.keys()];
-    const connections = new Set(links.map((link) => link.connection));
-    return { ...this.counters, connectionsOpen: connections.size, linksOpen: links.length };
-  }
-}
-
+/** The hubs of the namespace. `consumerGroups` are there in each of them, besides $Default. */
 class Hubs {
   #byName = new Map();
 
-  constructor(retain) {
-    this.retain = retain;
+  constructor({ retain, clock, consumerGroups }) {
+    Object.assign(this, { retain, clock, consumerGroups });
+    requireGroups(consumerGroups);
   }
 
   get(name) {
@@ -78,41 +27,60 @@ class Hubs {
     return [...this.#byName.values()];
   }
 
-  /** Idempotent: true when the hub is new. */
-  ensure(name, partitions) {
-    if (!HUB_NAME.test(name)) {
-      throw new RangeError(`"${name}" is no hub name: use letters, digits, ".", "-" and "_"`);
-    }
-    if (!Number.isInteger(partitions) || partitions < 1 || partitions > MOST_PARTITIONS) {
-      throw new RangeError(`hub "${name}" needs 1 to ${MOST_PARTITIONS} partitions, a whole number`);
-    }
+  /** Idempotent: true when the hub is new. What is not given stays as it is. */
+  ensure(name, { partitions, geoReplicated, consumerGroups = [], status }) {
     const existing = this.#byName.get(name);
-    if (!existing) {
-      this.#byName.set(name, new Hub(name, partitions, this.retain));
-      return true;
+    if (existing) requireSame(existing, { partitions, geoReplicated });
+    else requireHub(name, partitions);
+    requireGroups(consumerGroups);
+    if (status !== undefined && !STATUSES.includes(status)) {
+      throw new RangeError(`"status" of hub "${name}" is one of ${STATUSES.join(", ")}`);
     }
-    if (existing.partitions.length !== partitions) {
-      throw new HubConflict(
-        `hub "${name}" has ${existing.partitions.length} partitions, which cannot change to ${partitions}: ` +
-          "delete the hub first, or use another name",
-      );
-    }
-    return false;
+    const { retain, clock } = this;
+    const hub = existing ?? new Hub(name, partitions, { retain, clock, geoReplicated: geoReplicated === true });
+    this.#byName.set(name, hub);
+    hub.addConsumerGroups([...this.consumerGroups, ...consumerGroups]);
+    if (status !== undefined) hub.setStatus(status);
+    return !existing;
   }
 
   delete(name) {
     const hub = this.#byName.get(name);
     if (!hub) return false;
     this.#byName.delete(name);
-    hub.closeLinks(hub.links(), { condition: "amqp:not-found", description: `hub "${name}" was deleted` });
+    hub.closeLinks(hub.links(), notFound(name, "It was deleted.").error);
     return true;
   }
 }
 
-function fnv1a(text) {
-  let hash = 0x811c9dc5;
-  for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return hash >>> 0;
+function requireHub(name, partitions) {
+  if (!HUB_NAME.test(name)) {
+    throw new RangeError(`"${name}" is no hub name: use letters, digits, ".", "-" and "_"`);
+  }
+  if (!Number.isInteger(partitions) || partitions < 1 || partitions > MOST_PARTITIONS) {
+    throw new RangeError(`hub "${name}" needs 1 to ${MOST_PARTITIONS} partitions, a whole number`);
+  }
+}
+
+function requireSame(hub, { partitions, geoReplicated }) {
+  const { length } = hub.partitions;
+  if (partitions !== undefined && length !== partitions) {
+    throw new HubConflict(
+      `hub "${hub.name}" has ${length} partitions, which cannot change to ${partitions}: ` +
+        "delete the hub first, or use another name",
+    );
+  }
+  if (geoReplicated !== undefined && hub.geoReplicated !== geoReplicated) {
+    throw new HubConflict(`hub "${hub.name}" keeps "geoReplicated" as it was created: delete the hub first`);
+  }
+}
+
+function requireGroups(names) {
+  const valid = Array.isArray(names) && names.every((name) => name === DEFAULT_GROUP || GROUP_NAME.test(name));
+  if (!valid) {
+    const advice = 'each of letters, digits, ".", "-" and "_", 50 at most';
+    throw new RangeError(`${JSON.stringify(names)} is no list of consumer groups: ${advice}`);
+  }
 }
 
 module.exports = { HubConflict, Hubs };

@@ -4,6 +4,7 @@
 
 const { types } = require("./rhea-for-azure.js");
 
+const HEADER = 0x70;
 const DELIVERY_ANNOTATIONS = 0x71;
 const MESSAGE_ANNOTATIONS = 0x72;
 const DATA = 0x75;
@@ -38,7 +39,7 @@ function* sectionsOf(buffer) {
       throw new MalformedMessage(`byte ${at} does not start a message section`);
     }
     const end = valueEnd(buffer, at + 3);
-    yield { code: buffer[at + 2], valueAt: at + 3, end };
+    yield { code: buffer[at + 2], valueAt: at + 3, bytes: buffer.subarray(at, end), end };
     at = end;
   }
 }
@@ -91,44 +92,70 @@ function messagesOfBatch(payload) {
 // A broken event must be refused when it is sent, not discovered when somebody reads it.
 function requireReadable(message) {
   for (const section of sectionsOf(message)) {
-    if (section.code === MESSAGE_ANNOTATIONS) Array.from(mapEntries(message, section.valueAt));
+    if ([DELIVERY_ANNOTATIONS, MESSAGE_ANNOTATIONS].includes(section.code)) {
+      Array.from(mapEntries(message, section.valueAt));
+    }
   }
 }
 
-function annotationsFor(event) {
+function annotationsFor(event, offset) {
   const annotations = [
     ["x-opt-sequence-number", types.wrap_long(event.sequenceNumber)],
-    ["x-opt-offset", types.wrap_string(String(event.offset))],
+    ["x-opt-offset", types.wrap_string(offset)],
     ["x-opt-enqueued-time", types.wrap_timestamp(event.enqueuedAt)],
   ];
   if (event.partitionKey !== null) annotations.push([PARTITION_KEY, types.wrap_string(event.partitionKey)]);
   return annotations;
 }
 
-/** The stored event as a receiver gets it: the broker's annotations added, all else untouched. */
-function annotated(event) {
-  const { message } = event;
-  const annotations = annotationsFor(event);
+function annotationsOf(lastEnqueued) {
+  return [
+    ["last_enqueued_sequence_number", types.wrap_long(lastEnqueued.sequenceNumber)],
+    ["last_enqueued_offset", types.wrap_string(lastEnqueued.offset)],
+    ["last_enqueued_time_utc", types.wrap_timestamp(lastEnqueued.enqueuedAt)],
+    ["runtime_info_retrieval_time_utc", types.wrap_timestamp(lastEnqueued.retrievedAt)],
+  ];
+}
+
+/** A map section of the sender's entries and the broker's own, which count where both have one of a name. */
+function mapSection(code, entries, annotations) {
   const ours = new Set(annotations.map(([name]) => name));
-  const kept = [];
-  let headEnd = 0;
-  let restStart = 0;
-  for (const section of sectionsOf(message)) {
-    if (section.code <= DELIVERY_ANNOTATIONS) headEnd = section.end;
-    if (section.code <= MESSAGE_ANNOTATIONS) restStart = section.end;
-    if (section.code !== MESSAGE_ANNOTATIONS) continue;
-    for (const entry of mapEntries(message, section.valueAt)) if (!ours.has(entry.key)) kept.push(entry.bytes);
-  }
+  const kept = entries.filter(({ key }) => !ours.has(key)).map(({ bytes }) => bytes);
+  if (kept.length + annotations.length === 0) return Buffer.alloc(0);
   const writer = new types.Writer();
   for (const [name, value] of annotations) {
     writer.write(types.wrap_symbol(name));
     writer.write(value);
   }
-  const entries = Buffer.concat([...kept, writer.toBuffer()]);
-  const head = Buffer.from([0x00, 0x53, MESSAGE_ANNOTATIONS, 0xd1, 0, 0, 0, 0, 0, 0, 0, 0]);
-  head.writeUInt32BE(entries.length + 4, 4);
+  const content = Buffer.concat([...kept, writer.toBuffer()]);
+  const head = Buffer.from([0x00, 0x53, code, 0xd1, 0, 0, 0, 0, 0, 0, 0, 0]);
+  head.writeUInt32BE(content.length + 4, 4);
   head.writeUInt32BE(2 * (kept.length + annotations.length), 8);
-  return Buffer.concat([message.subarray(0, headEnd), head, entries, message.subarray(restStart)]);
+  return Buffer.concat([head, content]);
+}
+
+/**
+ * The stored event as a receiver gets it: the broker's annotations added, all else untouched. The delivery annotations
+ * tell of the partition's `lastEnqueued` event, if that is given. Sections come in AMQP's order, which Python's SDK does
+ * not keep to.
+ */
+function annotated(event, offset, lastEnqueued) {
+  const head = [];
+  const forDelivery = [];
+  const annotations = [];
+  const rest = [];
+  for (const section of sectionsOf(event.message)) {
+    if (section.code === HEADER) head.push(section.bytes);
+    else if (section.code === DELIVERY_ANNOTATIONS) forDelivery.push(...mapEntries(event.message, section.valueAt));
+    else if (section.code === MESSAGE_ANNOTATIONS) annotations.push(...mapEntries(event.message, section.valueAt));
+    else rest.push(section.bytes);
+  }
+  return Buffer.concat([
+    ...head,
+    mapSection(DELIVERY_ANNOTATIONS, forDelivery, lastEnqueued ? annotationsOf(lastEnqueued) : []),
+    mapSection(MESSAGE_ANNOTATIONS, annotations, annotationsFor(event, offset)),
+    ...rest,
+  ]);
 }
 
 module.exports = { MalformedMessage, annotated, readTransfer };

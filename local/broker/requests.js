@@ -2,66 +2,100 @@
 
 // The two request/response nodes: $cbs takes tokens, $management tells about hubs and partitions.
 
-const { decodeMessage, types } = require("./rhea-for-azure.js");
+const { Refused, notFound, unauthorized, unknownPartition } = require("./refusals.js");
+const { accept, decodeMessage, types } = require("./rhea-for-azure.js");
 const { TokenRefused, verifyToken } = require("./tokens.js");
 
 const NEVER = -62135596800000; // year 1: how Event Hubs writes a time that is not set
+const ARRAY_OF_STRINGS = 0xa1;
+const ACCEPTED = { status: 202, description: "Accepted" };
+const STATUS_OF = { "amqp:not-found": 404, "amqp:unauthorized-access": 401 };
+const BAD_REQUEST = 400;
 
 class Requests {
-  constructor({ hubs, faults, authorizations, rules }) {
-    Object.assign(this, { hubs, faults, authorizations, rules });
+  constructor({ hubs, faults, rules, clock, authorizations }) {
+    Object.assign(this, { hubs, faults, rules, clock, authorizations });
   }
 
   answer(service, { receiver, delivery, message: bytes }) {
     const request = decodeMessage(bytes);
-    delivery.accept();
-    const properties = request.application_properties ?? {};
-    const reply =
-      service === "$cbs"
-        ? this.#takeToken(receiver.connection, properties, request.body)
-        : this.#describe(receiver.connection, properties);
-    const replyLink = receiver.session.find_sender((link) => link.source?.address === service);
+    accept(delivery);
+    const reply = this.#replyTo(service, receiver.connection, request);
+    const answeredBy = request.reply_to;
+    const isReplyLink = (link) => link.source?.address === service;
+    const replyLink =
+      receiver.session.find_sender((link) => isReplyLink(link) && link.target?.address === answeredBy) ??
+      receiver.session.find_sender(isReplyLink);
     const sent = replyLink?.send({
       correlation_id: request.message_id,
-      application_properties: { "status-code": reply.status, "status-description": reply.description ?? "OK" },
+      application_properties: {
+        "status-code": types.wrap_int(reply.status), // .NET takes no other type
+        "status-description": reply.description ?? "OK",
+        ...(reply.condition && { "error-condition": types.wrap_symbol(reply.condition) }),
+      },
       body: reply.body ?? null,
     });
-    // The SDK never settles what it receives, and rhea keeps unsettled deliveries until its window is full.
+    // Python never settles what it receives, and rhea keeps unsettled deliveries until its window is full.
     if (sent) sent.settled = true;
+  }
+
+  #replyTo(service, connection, { application_properties: properties, body }) {
+    try {
+      if (service === "$cbs") return this.#takeToken(connection, properties ?? {}, body);
+      return { status: 200, body: this.#describe(connection, properties ?? {}) };
+    } catch (refused) {
+      if (!(refused instanceof Refused)) throw refused;
+      const { condition, message: description } = refused;
+      return { status: STATUS_OF[condition] ?? BAD_REQUEST, condition, description };
+    }
   }
 
   #takeToken(connection, { operation, name }, token) {
     if (operation !== "put-token" || typeof name !== "string" || typeof token !== "string") {
-      return { status: 400, description: "$cbs knows put-token only, with a name and a token" };
+      return { status: BAD_REQUEST, description: "$cbs knows put-token only, with a name and a token" };
     }
     const hub = hubOfAudience(name);
-    if (this.faults.refusesToken(hub)) return { status: 401, description: "refused by the fault auth-failure" };
-    try {
-      this.authorizations.grant(connection, hub, verifyToken(token, name, this.rules));
-    } catch (error) {
-      if (error instanceof TokenRefused) return { status: 401, description: error.message };
-      throw error;
-    }
-    return { status: 202, description: "Accepted" };
+    if (this.faults.refusesToken(hub)) throw unauthorized("refused by the fault auth-failure");
+    const verified = this.#verified(token, name);
+    if (!this.hubs.get(hub)) throw notFound(name, "Create the hub with --hub or PUT /hubs/{name}.");
+    this.authorizations.grant(connection, hub, verified);
+    return ACCEPTED;
   }
 
-  #describe(connection, { operation, type, name, partition: partitionId }) {
-    if (operation !== "READ") return { status: 400, description: `$management knows READ only, not "${operation}"` };
-    const hub = this.hubs.get(name);
-    if (!hub) return { status: 404, description: `there is no hub "${name}"` };
-    if (!this.authorizations.tokenFor(connection, name)) {
-      return { status: 401, description: `no valid token for hub "${name}" on this connection` };
+  #verified(token, audience) {
+    try {
+      return verifyToken(token, audience, this.rules, this.clock.now());
+    } catch (error) {
+      if (error instanceof TokenRefused) throw unauthorized(error.message);
+      throw error;
     }
-    if (type === "com.microsoft:eventhub") return { status: 200, body: hubProperties(hub) };
-    if (type !== "com.microsoft:partition") return { status: 400, description: `unknown type "${type}"` };
+  }
+
+  #describe(connection, { operation, type, name, partition: partitionId, security_token: token }) {
+    if (operation !== "READ") throw new Refused("amqp:not-implemented", `$management knows READ, not "${operation}"`);
+    const hub = this.hubs.get(name);
+    if (!hub) throw notFound(name, "Create the hub with --hub or PUT /hubs/{name}.");
+    // .NET shows its token in the request itself, and none to $cbs before; Python does both.
+    if (typeof token === "string") this.#verified(token, `/${name}`);
+    else this.#requireToken(connection, name);
+    if (type === "com.microsoft:eventhub") return hubProperties(hub);
+    if (type !== "com.microsoft:partition") throw new Refused("amqp:not-implemented", `unknown type "${type}"`);
     const partition = hub.partition(partitionId);
-    if (!partition) return { status: 404, description: `hub "${name}" has no partition "${partitionId}"` };
-    return { status: 200, body: partitionProperties(hub, partition) };
+    if (!partition) throw unknownPartition(partitionId, hub.partitions.length);
+    return partitionProperties(hub, partition);
+  }
+
+  #requireToken(connection, name) {
+    const { problem } = this.authorizations.of(connection, name);
+    if (problem) throw unauthorized(problem);
   }
 }
 
 function hubOfAudience(audience) {
-  return audience.replace(/^[a-z]+:\/\/[^/]*\//i, "").split("/")[0];
+  return audience
+    .replace(/^[a-z]+:\/\/[^/]*/i, "")
+    .split("/")
+    .find((part) => part !== "");
 }
 
 function hubProperties(hub) {
@@ -69,8 +103,12 @@ function hubProperties(hub) {
     name: hub.name,
     type: "com.microsoft:eventhub",
     created_at: types.wrap_timestamp(hub.createdAt.getTime()),
-    partition_count: hub.partitions.length,
-    partition_ids: types.wrap_list(hub.partitions.map((partition) => partition.id)),
+    partition_count: types.wrap_int(hub.partitions.length),
+    partition_ids: types.wrap_array(
+      hub.partitions.map((partition) => partition.id),
+      ARRAY_OF_STRINGS,
+    ),
+    georeplication_factor: types.wrap_int(hub.geoReplicated ? 2 : 1),
   };
 }
 
@@ -82,7 +120,7 @@ function partitionProperties(hub, partition) {
     partition: partition.id,
     begin_sequence_number: types.wrap_long(partition.firstSequenceNumber),
     last_enqueued_sequence_number: types.wrap_long(partition.nextSequenceNumber - 1),
-    last_enqueued_offset: String(last?.offset ?? -1),
+    last_enqueued_offset: last ? partition.offsetOf(last) : "-1",
     last_enqueued_time_utc: types.wrap_timestamp(last?.enqueuedAt ?? NEVER),
     is_partition_empty: last === null,
   };

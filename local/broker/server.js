@@ -3,6 +3,7 @@
 const { parseArgs } = require("node:util");
 
 const { AmqpPort } = require("./amqp-port.js");
+const { Clock } = require("./clock.js");
 const { ControlPort } = require("./control-port.js");
 const { Faults } = require("./faults.js");
 const { Hubs } = require("./hubs.js");
@@ -17,16 +18,19 @@ const HELP = `Event Hubs stand-in for the local stack and the tests; never deplo
   --key-name NAME         name of the shared access key (default RootManageSharedAccessKey)
   --key KEY               the shared access key (default SAS_KEY_VALUE)
   --hub NAME:PARTITIONS   create this hub at the start; may be given more than once
+  --consumer-group NAME   each hub has this group besides $Default; may be given more than once
   --retain N              events kept per partition, the oldest are dropped (default 100000)
   --max-message-bytes N   largest event or batch (default 1048576)
+  --max-connections N     further ones are refused (default 5000, as in a Standard namespace)
   --help                  show this
 
 When ready it prints one line: {"event":"listening","amqpPort":...,"controlPort":...}
 Connection string: Endpoint=sb://127.0.0.1:<amqpPort>;SharedAccessKeyName=<NAME>;SharedAccessKey=<KEY>;\
 UseDevelopmentEmulator=true;EntityPath=<hub>
 Further keys: PUT /keys/{name} {"key":"...","claims":["Send"]}; claims are Manage, Send, Listen.
-Control API: GET /hubs, PUT /hubs/{name} {"partitions":4}, DELETE /hubs/{name}, GET /keys, DELETE /keys/{name}, GET /stats,
-GET /faults, PUT /faults [{"kind":"throttle","hub":"crm","count":2}], DELETE /faults;
+Control API: GET /hubs, PUT /hubs/{name} {"partitions":4,"consumerGroups":["loader"],"status":"Active",\
+"geoReplicated":false}, DELETE /hubs/{name}, GET /keys, DELETE /keys/{name}, GET /stats,
+GET /faults, PUT /faults [{"kind":"throttle","hub":"crm","count":2}], DELETE /faults, PUT /clock {"aheadSeconds":241};
 GET /$Resources/EventHubs lists the hubs as the service does, for a key with the claim Manage.
 `;
 
@@ -36,8 +40,10 @@ const OPTIONS = {
   "key-name": { type: "string", default: "RootManageSharedAccessKey" },
   key: { type: "string", default: "SAS_KEY_VALUE" },
   hub: { type: "string", multiple: true, default: [] },
+  "consumer-group": { type: "string", multiple: true, default: [] },
   retain: { type: "string", default: "100000" },
   "max-message-bytes": { type: "string", default: "1048576" },
+  "max-connections": { type: "string", default: "5000" },
   help: { type: "boolean", default: false },
 };
 
@@ -58,15 +64,18 @@ function readOptions() {
     return value;
   };
   if (values.key === "" || values["key-name"] === "") throw new WrongOption("--key and --key-name must not be empty");
-  const hubs = new Hubs(whole("retain", 1, 10_000_000));
+  const clock = new Clock();
+  const hubs = hubsOf(whole("retain", 1, 10_000_000), values["consumer-group"], clock);
   for (const hub of values.hub) createHub(hubs, hub);
   return {
     help: values.help,
+    clock,
     hubs,
     amqpPort: whole("amqp-port", 0, 65535),
     controlPort: whole("control-port", 0, 65535),
     rules: rulesOf(values["key-name"], values.key),
     maxMessageBytes: whole("max-message-bytes", 1024, 1_073_741_824),
+    maxConnections: whole("max-connections", 1, 1_000_000),
   };
 }
 
@@ -76,11 +85,19 @@ function rulesOf(keyName, key) {
   return rules;
 }
 
+function hubsOf(retain, consumerGroups, clock) {
+  try {
+    return new Hubs({ retain, consumerGroups, clock });
+  } catch (error) {
+    throw new WrongOption(`--consumer-group: ${error.message}`);
+  }
+}
+
 function createHub(hubs, text) {
   const [, name, partitions] = /^(.+):(\d+)$/.exec(text) ?? [];
   if (!name) throw new WrongOption(`--hub is "${text}", and must look like crm:4 (name and number of partitions)`);
   try {
-    hubs.ensure(name, Number(partitions));
+    hubs.ensure(name, { partitions: Number(partitions) });
   } catch (error) {
     throw new WrongOption(`--hub ${text}: ${error.message}`);
   }
@@ -95,7 +112,7 @@ async function listen(server, port, option) {
 }
 
 async function main() {
-  const { help, hubs, amqpPort, controlPort, rules, maxMessageBytes } = readOptions();
+  const { help, amqpPort, controlPort, ...options } = readOptions();
   if (help) {
     process.stdout.write(HELP);
     return;
@@ -103,9 +120,9 @@ async function main() {
   // Nothing outlives this process, so there is nothing to tidy up.
   for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => process.exit(0));
   const faults = new Faults();
-  const amqp = new AmqpPort({ hubs, faults, rules, maxMessageBytes });
+  const amqp = new AmqpPort({ ...options, faults });
   const boundAmqpPort = await listen(amqp, amqpPort, "--amqp-port");
-  const control = new ControlPort({ hubs, faults, rules, amqp, amqpPort: boundAmqpPort });
+  const control = new ControlPort({ ...options, faults, amqp, amqpPort: boundAmqpPort });
   const ready = {
     event: "listening",
     amqpPort: boundAmqpPort,

@@ -6,8 +6,12 @@ class TokenRefused extends Error {}
 
 const withoutScheme = (uri) => uri.replace(/^[a-z]+:\/\//i, "").replace(/\/+$/, "");
 
-/** Checks a shared access signature as Event Hubs does; `{keyName, claims, expiresAt}`, which is in seconds. */
-function verifyToken(token, audience, rules) {
+/**
+ * Checks a shared access signature as Event Hubs does, at `now` in milliseconds. The audience is a URL, or a path on
+ * whatever host the signature is for: some clients name the port, others leave it out.
+ * What it allows: `{keyName, rule, expiresAt}`, the last in seconds. Throws TokenRefused.
+ */
+function verifyToken(token, audience, rules, now) {
   const [kind, query] = token.split(" ", 2);
   if (kind !== "SharedAccessSignature" || !query) throw new TokenRefused("the token is no SharedAccessSignature");
   // The signature covers `sr` as it was encoded by the signer, so the raw text is needed beside the decoded one.
@@ -25,32 +29,45 @@ function verifyToken(token, audience, rules) {
     throw new TokenRefused(`the signature does not match: the key of "${keyName}" is another one`);
   }
   const expiresAt = Number(fields.get("se"));
-  if (!(expiresAt > Date.now() / 1000)) throw new TokenRefused("the token has expired");
+  if (!(expiresAt > now / 1000)) throw new TokenRefused("the token has expired");
   const resource = withoutScheme(fields.get("sr"));
-  const asked = withoutScheme(audience);
+  const asked = audience.startsWith("/") ? resource.split("/", 1)[0] + audience : withoutScheme(audience);
   if (asked !== resource && !asked.startsWith(`${resource}/`)) {
     throw new TokenRefused(`the token is for "${resource}", not for "${asked}"`);
   }
-  return { keyName, claims: rule.claims, expiresAt };
+  return { keyName, rule, expiresAt };
 }
 
-/** The tokens that each connection has shown, by hub. */
+/** What each connection has shown: tokens by hub, or a key by SASL PLAIN, which is good for all hubs. */
 class Authorizations {
   #tokensByHub = new WeakMap();
+  #signedIn = new WeakMap();
+
+  constructor({ rules, clock }) {
+    Object.assign(this, { rules, clock });
+  }
 
   grant(connection, hub, token) {
     if (!this.#tokensByHub.has(connection)) this.#tokensByHub.set(connection, new Map());
     this.#tokensByHub.get(connection).set(hub, token);
   }
 
-  /** The token that counts for this hub; undefined when there is none, or it has expired. */
-  tokenFor(connection, hub) {
-    const token = this.#tokensByHub.get(connection)?.get(hub);
-    return token && token.expiresAt > Date.now() / 1000 ? token : undefined;
+  signIn(connection, keyName) {
+    this.#signedIn.set(connection, { keyName, rule: this.rules.get(keyName), expiresAt: Infinity });
   }
 
-  revoke(connection, hub) {
-    this.#tokensByHub.get(connection)?.delete(hub);
+  /** What the connection may do with this hub: `{claims}`, or `{problem}` where its token counts no more. */
+  of(connection, hub) {
+    const token = this.#tokensByHub.get(connection)?.get(hub) ?? this.#signedIn.get(connection);
+    if (!token) return { problem: `no token for hub "${hub}" was shown on this connection` };
+    if (this.rules.get(token.keyName) !== token.rule) {
+      return { problem: `the key of "${token.keyName}" is not valid any more` };
+    }
+    if (token.expiresAt <= this.clock.now() / 1000) {
+      const expired = new Date(token.expiresAt * 1000).toISOString();
+      return { problem: `ExpiredToken: The token is expired. Expiration time: '${expired}'` };
+    }
+    return { claims: token.rule.claims };
   }
 }
 

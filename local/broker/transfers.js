@@ -3,25 +3,25 @@
 // Events in (a sender's transfer, with whatever fault is armed for it) and events out (a receiver's reading).
 
 const { MalformedMessage, annotated, readTransfer } = require("./message-bytes.js");
+const { accept, reject } = require("./rhea-for-azure.js");
 
 /** Takes one transfer on a link to `hub`; `pinned` is the partition that the link names, if it names one. */
 function takeTransfer({ hub, pinned, faults, maxMessageBytes }, { receiver, delivery, message: payload }) {
   hub.counters.transfers++;
-  const reject = (condition, description) => {
+  const refuse = (condition, description) => {
     hub.counters.rejected++;
-    // Without `info` the SDK's own handling of the rejection fails, and its send hangs.
-    delivery.reject({ condition, description, info: {} });
+    reject(delivery, condition, description);
   };
   if (payload.length > maxMessageBytes) {
     const description = `the message has ${payload.length} bytes, and ${maxMessageBytes} are allowed`;
-    return reject("amqp:link:message-size-exceeded", description);
+    return refuse("amqp:link:message-size-exceeded", description);
   }
   let transfer;
   try {
     transfer = readTransfer(payload, delivery.format);
   } catch (error) {
     if (!(error instanceof MalformedMessage)) throw error;
-    return reject("amqp:decode-error", error.message);
+    return refuse("amqp:decode-error", error.message);
   }
   const partition = pinned ?? hub.choosePartition(transfer.partitionKey);
   const plan = faults.onTransfer(hub.name, partition.id);
@@ -31,8 +31,8 @@ function takeTransfer({ hub, pinned, faults, maxMessageBytes }, { receiver, deli
     partition.append(transfer.messages, transfer.partitionKey);
   }
   const answers = {
-    accept: () => delivery.accept(),
-    reject: () => reject(plan.condition, "refused by a fault that was asked for"),
+    accept: () => accept(delivery),
+    reject: () => refuse(plan.condition, "refused by a fault that was asked for"),
     detach: () => {
       delivery.settled = true;
       hub.forget(receiver);
@@ -48,21 +48,32 @@ function takeTransfer({ hub, pinned, faults, maxMessageBytes }, { receiver, deli
   else answers[plan.answer]();
 }
 
-/** Sends the partition's events from `start` on, as credit allows; returns the function that ends it. */
-function readInto(sender, partition, start) {
+/**
+ * Sends the partition's events from `start` on, as credit allows; returns the function that ends it. With `tracks`, each
+ * tells of the partition's last event, too.
+ */
+function readInto(sender, partition, { start, tracks }) {
   let next = start;
   let handedOver = 0;
+  let drained = 0;
+  // rhea lowers the credit only when a delivery is written, so those still queued are counted here.
+  const room = () => sender.credit - (handedOver - (sender.delivery_count - drained));
   const pump = () => {
     next = Math.max(next, partition.firstSequenceNumber);
-    // rhea lowers the credit only when a delivery is written, so those still queued are counted here.
-    const queued = handedOver - sender.delivery_count;
-    let room = Math.min(sender.credit - queued, sender.session.outgoing.available());
-    for (; room > 0 && next < partition.nextSequenceNumber; room--) {
-      sender.send(annotated(partition.get(next++)), undefined, 0).settled = true;
+    let count = Math.min(room(), sender.session.outgoing.available());
+    for (; count > 0 && next < partition.nextSequenceNumber; count--) {
+      const event = partition.get(next++);
+      const message = annotated(event, partition.offsetOf(event), tracks ? partition.lastEnqueued() : undefined);
+      sender.send(message, undefined, 0).settled = true;
       handedOver++;
     }
   };
   sender.on("sendable", pump);
+  sender.on("sender_draining", () => {
+    pump();
+    drained += room(); // rhea counts credit that it gives back as delivered
+    sender.set_drained(true);
+  });
   return partition.follow(pump);
 }
 

@@ -95,8 +95,8 @@ async def test_what_is_wrong_is_told_apart(
         verifier.verify(SasCredentials(here, *key_with("Listen")), hub),
         verifier.verify(SasCredentials("127.0.0.1:1", sender, "a-key"), hub),
     )
-    assert kind_of(unknown_hub) == "unknown-hub"
-    assert kind_of(wrong_key) == kind_of(unknown_policy) == "bad-key"
+    # Of a refused token the SDK tells no status: a hub that is not there looks like a wrong key.
+    assert kind_of(unknown_hub) == kind_of(wrong_key) == kind_of(unknown_policy) == "bad-key"
     assert kind_of(no_claim) == "no-send-claim"
     assert kind_of(nobody) == "unreachable"
 

@@ -14,7 +14,7 @@ from shared.ports.connections import SecretStore
 from shared.settings import Connection
 
 ConnectionOf = Callable[[str], Connection]
-# One internal reconnect: links that were idle for half an hour are closed by the service.
+# One internal reconnect: the service closes connections that were idle for 240 s, and links after half an hour.
 _OPTIONS: dict[str, Any] = {"retry_total": 1, "retry_backoff_factor": 0.1}
 
 

@@ -29,9 +29,10 @@ def problem_of(error: Exception, credentials: Credentials, event_hub_name: str) 
         return busy(namespace)
     if _CLAIM_MISSING.search(text):
         return _may_not_send(credentials, event_hub_name)
-    if condition == "unauthorized-access" or _status(text) in (401, 403):
+    # Of a token that was refused with an error condition the SDK keeps no status: 401 and 404 look alike.
+    if condition == "unauthorized-access" or isinstance(error, AuthenticationError) or _status(text) in (401, 403):
         return _refused(credentials, event_hub_name)
-    if isinstance(error, (ConnectError, ConnectionLostError)) and not isinstance(error, AuthenticationError):
+    if isinstance(error, (ConnectError, ConnectionLostError)):
         return unreachable(namespace, "the connection could not be made")
     return ConnectionProblem("other", f"{namespace}: {without_key(text, credentials)}")
 
@@ -84,8 +85,8 @@ def _refused(credentials: Credentials, event_hub_name: str) -> ConnectionProblem
         return _may_not_send(credentials, event_hub_name)
     return ConnectionProblem(
         "bad-key",
-        f"{credentials.namespace} does not know this key of {credentials.key_name!r}: was it regenerated, or is it a "
-        f"policy of another hub than {event_hub_name!r}?",
+        f"{credentials.namespace} does not know this key of {credentials.key_name!r}: was it regenerated, is it a "
+        f"policy of another hub than {event_hub_name!r}, or is there no such hub?",
     )
 
 

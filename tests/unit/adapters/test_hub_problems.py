@@ -50,6 +50,8 @@ BLOCKED = f"Ip has been prevented to connect to the endpoint. {TRACKING}"
     [
         (token(401, "InvalidSignature: The token has an invalid signature."), SAS, "bad-key", "'send'"),
         (token(404, MISSING), SAS, "unknown-hub", "'crm'"),
+        (raised_for(TokenAuthFailure(None, None)), SAS, "bad-key", "no such hub"),  # type: ignore[no-untyped-call]
+        (raised_for(TokenAuthFailure(None, None)), IDENTITY, "no-send-claim", "Data Sender"),  # type: ignore[no-untyped-call]
         (token(401, BLOCKED), SAS, "blocked-by-firewall", HOST),
         (token(503, "busy"), SAS, "throttled", "try again"),
         (management(401, "Unauthorized"), SAS, "bad-key", "regenerated"),
