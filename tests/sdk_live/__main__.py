@@ -31,8 +31,8 @@ def source_distribution(python: Path, folder: Path) -> Path:
     pinned = re.search(r"^azure-eventhub==(\S+)", (CHECKOUT / "requirements.txt").read_text(), re.MULTILINE)
     assert pinned
     requirement = f"azure-eventhub=={pinned[1]}"
-    download = ["download", "--quiet", "--no-deps", "--no-binary", "azure-eventhub", requirement, "--dest", folder]
-    subprocess.run([python, "-m", "pip", *download], check=True)
+    download = ["download", "--quiet", "--no-deps", "--no-binary", "azure-eventhub", requirement, "--dest", str(folder)]
+    subprocess.run([str(python), "-m", "pip", *download], check=True)
     (archive,) = folder.glob("azure_eventhub-*.tar.gz")
     with tarfile.open(archive) as source:
         source.extractall(folder, filter="data")
@@ -40,7 +40,7 @@ def source_distribution(python: Path, folder: Path) -> Path:
 
 
 def run_tests(python: Path, source: Path, environment: dict[str, str], junit: Path, arguments: list[str]) -> None:
-    command = [
+    command: list[str | Path] = [
         *(python, "-P", "-m", "pytest", "--noconftest", "-p", "tests.sdk_live.fixtures"),
         *("-c", os.devnull, "--rootdir", source, "-o", "asyncio_mode=auto", "-o", "junit_family=xunit1"),
         *("-n", str(SIDE_BY_SIDE), "-q", "--tb=short", "--junitxml", junit),

@@ -266,12 +266,16 @@ def plain_tcp_unless_asked(monkeypatch: pytest.MonkeyPatch, record_property: Cal
         if options.get("use_tls", True):
             record_property(NEEDS_TLS, "TLS")
 
-    for owner in (Configuration, AMQPClient):
-        before_init(owner, plain_by_default)
-    for owner in (transport.SSLTransport, transport_async.AsyncTransport):
-        before_init(owner, note_tls)
-    for owner in (transport.WebSocketTransport, transport_async.WebSocketTransportAsync):
-        before_init(owner, lambda _: record_property(NEEDS_TLS, "port 443"))
+    plain: list[type] = [Configuration, AMQPClient]
+    secured: list[type] = [transport.SSLTransport, transport_async.AsyncTransport]
+    websockets: list[type] = [transport.WebSocketTransport, transport_async.WebSocketTransportAsync]
+    for owners, action in (
+        (plain, plain_by_default),
+        (secured, note_tls),
+        (websockets, lambda _: record_property(NEEDS_TLS, "port 443")),
+    ):
+        for owner in owners:
+            before_init(owner, action)
 
 
 def pytest_configure(config: pytest.Config) -> None:
