@@ -142,7 +142,7 @@ class _Runs:
                 yield load, hub
                 self._next_change = load.next
         finally:
-            host.kill()  # what it still has to do says nothing any more
+            host.stop()  # in order: one that is killed keeps the locks of its timers for a minute
 
     async def _start_backfill(self, relay: Relay) -> StoredBackfill:
         stored = StoredBackfill(requested_backfill(f"live-{next(self._numbers)}"), None)

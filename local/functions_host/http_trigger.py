@@ -4,6 +4,7 @@ import hmac
 import logging
 import os
 import re
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -163,6 +164,8 @@ async def _sent(request: web.Request, answer: Answer, *, close: bool = False) ->
         response.content_length = 0
     elif "Content-Length" not in response.headers and request.version >= _HTTP_1_1:
         response.enable_chunked_encoding()
-    await response.prepare(request)
-    await response.write(body)
+    # A client that has gone away is nothing to tell: aiohttp closes the connection.
+    with suppress(ConnectionError):
+        await response.prepare(request)
+        await response.write(body)
     return response
