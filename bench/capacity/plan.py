@@ -26,7 +26,7 @@ from bench.capacity.measured import Measured
 from shared.settings import PROFILE_BUCKETS
 
 DATAFLOW_CHANGES = 10_000
-"""Changes a second that the specification asks of one dataflow; a rate above that is of so many more dataflows."""
+"""Changes a second of one dataflow (docs/rules.md, "Latency and rate"); a rate above that is of so many more."""
 MONTH_SECONDS = 730 * 3600
 PROFILE_BYTES = 2_048
 """Of a stored profile with its rows in the member index; 20 attributes, 10 memberships, 3 identities."""

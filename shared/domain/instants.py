@@ -21,7 +21,7 @@ EXPECTED_INSTANT = "a date and time with a zone, such as 2026-01-11T21:24:39Z"
 def parse_instant(text: str) -> int:
     """The instant that `text` names, in microseconds; digits past the sixth decimal are dropped.
 
-    Takes the forms of the specification (`…Z`, `…+0000`, `…+00:00`) with any offset.
+    Takes the forms of the specification, with any offset (docs/rules.md, "Forms of time").
     Raises ValueError for any other form and for dates that do not exist.
     """
     try:

@@ -1,4 +1,4 @@
-"""Who calls, and what they may do (specification: access control permissions)."""
+"""Who calls, and what they may do (docs/rules.md, "Who may do what")."""
 
 import base64
 import json

@@ -12,8 +12,8 @@ RESUME_OVERLAP_MS = 10 * MINUTE // MILLISECOND
 def plan_backfills(before: Configuration, after: Configuration, now_ms: int) -> list[RequestedBackfill]:
     """The backfills that the step from `before` to `after` calls for; `after` gets them, and the pauses there are.
 
-    Mapping an audience, creating a dataflow or resuming one calls for a backfill (specification: historical data);
-    mapping an attribute does not. A dataflow that is paused is backfilled when it is resumed.
+    Mapping an audience, creating a dataflow or resuming one calls for a backfill; mapping an attribute does
+    not (docs/rules.md, "Backfill of history"). A dataflow that is paused is backfilled when it is resumed.
     """
     earlier = {dataflow.id: dataflow for dataflow in before.dataflows}
     after.pauses = {

@@ -143,8 +143,9 @@ class MappedAudience(_Model):
         return self.namespace, self.id
 
 
+# docs/rules.md, "What triggers an export"; the docstring is part of the schemas.
 class Triggers(_Model):
-    """Which changes are exported (specification: what determines an export)."""
+    """Which changes are exported."""
 
     audience: bool = True
     attribute: bool = True

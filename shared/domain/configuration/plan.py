@@ -175,7 +175,7 @@ def _looks(configuration: Configuration) -> dict[str, Any]:
 
 
 def warnings_about(configuration: Configuration) -> list[str]:
-    """What is accepted but probably not meant, or beyond what the app is sized for (specification: guardrails)."""
+    """What is accepted but probably not meant, or too large (docs/rules.md, "What the app is sized for")."""
     warnings = []
     if len(configuration.destinations) > DESTINATIONS:
         warnings.append(f"{len(configuration.destinations)} destinations: the app is sized for {DESTINATIONS}")

@@ -36,7 +36,7 @@ class Decision:
 
 
 def decide(effects: Effects, state: ProfileState, targets: Targets) -> Decision:
-    """Decide on one applied change; `state` is the profile after it (specification: what determines an export).
+    """Decide on one applied change; `state` is the profile after it (docs/rules.md, "What triggers an export").
 
     The cost depends on what the change touches and on who maps that, not on how many dataflows there are.
     """

@@ -78,7 +78,7 @@ def current_export(
 
 
 def export_body(state: ProfileState, target: Target, catalog: dict[AudienceKey, Audience]) -> bytes:
-    """The specification's JSON (section "Exported data"); the same state always gives the same bytes.
+    """The specification's JSON (docs/rules.md, "The JSON of an export"); the same state always gives the same bytes.
 
     Of a profile without the consent that `target` asks for, it is the exit from everything: no attributes.
     """

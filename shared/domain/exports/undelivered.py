@@ -1,4 +1,7 @@
-"""Exports that could not be sent: what is remembered of them, and what is tried next (design: failure)."""
+"""Exports that could not be sent: what is remembered of them, and what is tried next.
+
+docs/rules.md, "What becomes of an export that failed".
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -171,7 +171,7 @@ class AttributeNode:
                 child._drop_hidden(floor)
 
     def drop_spent(self, before_seconds: int) -> None:
-        """Forget the registers that have had nothing to show since before `before_seconds` (design: 30 days)."""
+        """Forget registers with nothing to show since before then (docs/rules.md, "What is forgotten by itself")."""
         emptied = []
         for key, child in self.children.items():
             if child.spent_since is not None and child.spent_since < before_seconds:

@@ -61,7 +61,7 @@ class Membership:
         return self.time, self.strength, qualified, self.last_qualification_time, self.valid_until or ""
 
     def ended(self, now_seconds: int) -> "Membership":
-        """What an expiry or a deletion makes of a membership (design: profile state converges).
+        """What an expiry or a deletion makes of a membership (docs/rules.md, "Any order gives the same state").
 
         It has the same clock: it beats a redelivery of the write that it ends, and loses to any later one.
         """

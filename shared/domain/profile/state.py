@@ -86,11 +86,11 @@ class ProfileState:
         )
 
     def _delete(self, at: int, now: int) -> Effects:
-        """Forget what was written until `at`, but for what the last exports need (design: profile state converges).
+        """Forget what was written until `at`, but for what the last exports need.
 
-        Whoever heard of the profile as a member hears of its end, also if it had left before: what they keep of it may
-        go, and an exit may still wait for a dataflow to be resumed. Where later writes have made the profile anew
-        already, it changes for who knows it.
+        Whoever heard of the profile as a member hears of its end (docs/rules.md, "A deletion is told first"), also if
+        it had left before: what they keep of it may go, and an exit may still wait for a dataflow to be resumed. Where
+        later writes have made the profile anew already, it changes for who knows it.
         """
         earlier = self.deletion.audiences if self.deletion else ()
         owed = self.deletion.owed if self.deletion else ()

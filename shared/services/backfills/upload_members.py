@@ -1,8 +1,8 @@
 """The work of an upload: its lines become profile changes on the queue; then, if asked for, whoever it does not list
 leaves the audience.
 
-Everything put carries the upload's one time, so that a part done twice changes nothing (design: profile state
-converges).
+Everything put carries the upload's one time, so that a part done twice changes nothing (docs/rules.md,
+"Any order gives the same state").
 """
 
 from collections.abc import Awaitable

@@ -1,8 +1,9 @@
 """What must be exported, worked out without the app: nothing here comes from `shared`.
 
-A profile's changes are folded in the order of their times, by RFC 7396 as somebody else implemented it, and the
-specification's rules say at each change who must hear of it. From that follows, for each destination and profile,
-the body that the destination must show in the end: the profile at the last change that it had to hear of.
+A profile's changes are folded in the order of their times, by RFC 7396 as somebody else implemented it, and at each
+change the rules (docs/rules.md, "What triggers an export") say who must hear of it. From that follows, for each
+destination and profile, the body that the destination must show in the end: the profile at the last change that it had
+to hear of.
 
 Queues deliver out of order, and then what a destination had to hear of last can depend on the order: an exit that
 overtakes the write of an attribute makes it a write that nobody must hear of. The model does not guess. It holds for

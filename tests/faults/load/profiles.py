@@ -1,4 +1,4 @@
-"""The model's profile: what a change writes into it, by RFC 7396 and the specification's words alone."""
+"""The model's profile: what a change writes into it, by RFC 7396 and docs/rules.md alone."""
 
 import copy
 import json

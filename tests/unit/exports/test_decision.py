@@ -145,7 +145,7 @@ def touches(leaf: str, mapped: str) -> bool:
 def expected(
     dataflow: dict[str, Any], written: dict[str, Any], before: dict[str, str], after: dict[str, str], identities: Any
 ) -> list[str]:
-    """The specification's rules for changes in the order of their times, one dataflow at a time."""
+    """docs/rules.md, "What triggers an export", for changes in the order of their times, one dataflow at a time."""
     member = any(after.get(audience) == "realized" for audience in dataflow["audiences"])
     status = any(
         before.get(audience) != after.get(audience) and (before.get(audience), after.get(audience)) != (None, "exited")

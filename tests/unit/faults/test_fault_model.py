@@ -1,4 +1,4 @@
-"""The fault load's model: by hand against the specification, and against the app's own decision, change by change."""
+"""The fault load's model: by hand against docs/rules.md, and against the app's own decision, change by change."""
 
 import random
 from collections import Counter

@@ -15,7 +15,7 @@ from shared.web.problems import ProblemError
 router = APIRouter(prefix="/api/dataflows", tags=["dataflows"], route_class=GuardedRoute)
 
 _ACTIVATE = needs(*Permission, preconditions=True)
-"""Whoever activates data needs all four permissions (specification: activate audiences to this destination)."""
+"""Whoever activates data needs all four permissions (docs/rules.md, "Who may do what")."""
 
 
 @router.get("", summary="List the dataflows", openapi_extra=needs(Permission.VIEW_SEGMENTS))
