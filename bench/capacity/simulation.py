@@ -31,10 +31,10 @@ from bench.harness.figures import percentile
 READ, WRITE, SEND = 0.006, 0.010, 0.015
 """Median seconds of a request to a table and of a send to a hub; one in a hundred takes four times as long."""
 BATCH_SIZE, NEW_BATCH_THRESHOLD = 16, 32
-"""Of host.json: how many messages a host takes at once, and how many it may still be at work on when it does.
-
-Scaling wants one instance for each BATCH_SIZE of waiting messages.
-"""
+"""Of host.json: how many messages a host takes at once, and how many it may still be at work on when it does."""
+IN_HAND = BATCH_SIZE + NEW_BATCH_THRESHOLD
+"""The most that an instance has in hand, and what scaling reckons an instance for. It counts as the queue does: what is
+in hand, too."""
 COLD_START = 10.0
 _NORMAL = NormalDist()
 _SPREAD = math.log(4) / _NORMAL.inv_cdf(0.99)
@@ -180,7 +180,7 @@ class _Run:
     def _scale(self) -> Generator[Any, Any, None]:
         while True:
             yield self._environment.timeout(SECONDS_BETWEEN_SCALING)
-            wanted = min(math.ceil(len(self._queue.items) / BATCH_SIZE), self._app.instances)
+            wanted = min(math.ceil(len(self._put_at) / IN_HAND), self._app.instances)
             more = min(wanted - self._instances, INSTANCES_AT_A_TIME)
             if more > 0:
                 self._environment.process(self._begin_instances(more))

@@ -11,7 +11,8 @@ from bench.capacity.cost import read_prices
 from bench.capacity.limits import SECONDS_BETWEEN_SCALING
 from bench.capacity.measured import Measured
 from bench.capacity.plan import MONTH_SECONDS, Plan, ceiling, plan_capacity
-from bench.capacity.simulation import App, at_share, simulate
+from bench.capacity.simulation import BATCH_SIZE, COLD_START, IN_HAND, NEW_BATCH_THRESHOLD, App, at_share, simulate
+from tests.kit.environments import CHECKOUT
 from tests.unit.bench.test_bench_cost import RESULTS
 
 OPERATIONS = {
@@ -131,6 +132,22 @@ def test_scaled_from_one_instance_the_first_changes_wait_for_the_others() -> Non
     assert SECONDS_BETWEEN_SCALING < max(run.seconds) < 600
     assert simulate(app, 120, warm_up=0).percentile(1) < 5
     assert run.waiting < 10
+
+
+def test_the_host_that_is_played_is_the_one_of_host_json() -> None:
+    queues = json.loads((CHECKOUT / "host.json").read_text(encoding="utf-8"))["extensions"]["queues"]
+    assert (queues["batchSize"], queues["newBatchThreshold"]) == (BATCH_SIZE, NEW_BATCH_THRESHOLD)
+
+
+def test_scaling_reckons_an_instance_for_all_that_one_may_have_in_hand() -> None:
+    """About 120 messages wait or are in hand when it looks, for three instances of 48.
+
+    The first took them one by one as they came, until it had more than lets it ask for another batch.
+    """
+    stuck = replace(App.of(planned(1_000), MEASURED), rate=400, busy_seconds=60, instances=100)
+    run = simulate(stuck, SECONDS_BETWEEN_SCALING + COLD_START + 1, warm_up=0, start=1)
+    assert len(run.seconds) - run.waiting == NEW_BATCH_THRESHOLD + 1 + 2 * IN_HAND
+    assert run.waiting > 0
 
 
 def test_without_results_the_command_says_what_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

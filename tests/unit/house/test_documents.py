@@ -84,6 +84,17 @@ def test_every_change_in_the_documents_is_one() -> None:
         parse_change(change, parse_instant("2026-03-01T00:00:00Z"))
 
 
+def test_times_are_taken_in_the_forms_that_the_documents_name() -> None:
+    (said,) = re.findall(r"Times are\n(.*?)is none\.", (ROOT / "docs/messages.md").read_text(), re.DOTALL)
+    zulu, *offsets = re.findall(r"`([\d+-][\d:TZ+-]+)`", said)
+    assert len(offsets) == 4
+    for form in (zulu, *(zulu.removesuffix("Z") + offset for offset in offsets), zulu.replace("Z", ".123456789Z")):
+        parse_instant(form)
+    for form in (zulu.removesuffix("Z"), zulu.partition("T")[0], zulu.replace("Z", ".1234567890Z")):
+        with pytest.raises(ValueError, match="expected a date and time with a zone"):
+            parse_instant(form)
+
+
 def test_the_export_of_somebody_who_left_is_as_the_consumers_guide_shows_it() -> None:
     (text,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs/consumers.md").read_text(), re.DOTALL)
     loyal = {"id": "loyal", "name": "Loyal customers", "createdAt": 1767950000000, "updatedAt": 1767960000000}
