@@ -1,20 +1,22 @@
-{
-  "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",
-  "contentVersion": "1.0.0.0",
-  "parameters": {
-    "environmentName": { "value": "${AZURE_ENV_NAME}" },
-    "location": { "value": "${AZURE_LOCATION}" },
-    "staticEgress": { "value": "${STATIC_EGRESS=false}" },
-    "storageSku": { "value": "${STORAGE_SKU=Standard_ZRS}" },
-    "eventHubs": { "value": "${EVENT_HUBS=true}" },
-    "authClientId": { "value": "${AUTH_CLIENT_ID}" },
-    "alertEmail": { "value": "${ALERT_EMAIL}" },
-    "zoneRedundant": { "value": "${ZONE_REDUNDANT=false}" },
-    "maximumInstanceCount": { "value": "${MAXIMUM_INSTANCE_COUNT=100}" },
-    "allowedAddresses": { "value": [] },
-    "eventHubNames": { "value": ["profiles"] },
-    "upstreamPrincipalIds": { "value": [] },
-    "alwaysReady": { "value": [] },
-    "appSettings": { "value": {} }
-  }
-}
+// What azd sets: `azd env set NAME value`. Lists and objects are JSON: azd env set UPSTREAM_PRINCIPAL_IDS '["…"]'
+using 'main.bicep'
+
+param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
+param location = readEnvironmentVariable('AZURE_LOCATION')
+param staticEgress = bool(readEnvironmentVariable('STATIC_EGRESS', 'false'))
+param privateEndpoints = json(readEnvironmentVariable('PRIVATE_ENDPOINTS', '[]'))
+param allowedAddresses = json(readEnvironmentVariable('ALLOWED_ADDRESSES', '[]'))
+param storageSku = readEnvironmentVariable('STORAGE_SKU', 'Standard_ZRS')
+param eventHubs = bool(readEnvironmentVariable('EVENT_HUBS', 'true'))
+param hubs = json(readEnvironmentVariable('HUBS', '[{ "name": "profiles" }]'))
+param authClientId = readEnvironmentVariable('AUTH_CLIENT_ID', '')
+param upstreamPrincipalIds = json(readEnvironmentVariable('UPSTREAM_PRINCIPAL_IDS', '[]'))
+param furtherQueues = json(readEnvironmentVariable('FURTHER_QUEUES', '[]'))
+param alertEmail = readEnvironmentVariable('ALERT_EMAIL', '')
+param siteUpdateStrategy = readEnvironmentVariable('SITE_UPDATE_STRATEGY', 'Recreate')
+param zoneRedundant = bool(readEnvironmentVariable('ZONE_REDUNDANT', 'false'))
+param maximumInstanceCount = int(readEnvironmentVariable('MAXIMUM_INSTANCE_COUNT', '100'))
+param instanceMemoryMB = json(readEnvironmentVariable('INSTANCE_MEMORY_MB', '2048'))
+param alwaysReady = json(readEnvironmentVariable('ALWAYS_READY', '[]'))
+param appSettings = json(readEnvironmentVariable('APP_SETTINGS', '{}'))
+param logRetentionDays = int(readEnvironmentVariable('LOG_RETENTION_DAYS', '30'))

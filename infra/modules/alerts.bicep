@@ -1,7 +1,9 @@
 // What Azure Monitor watches beside the app's own alerts (docs/alerts.md): above all, whether the app still runs.
+import { tagsOfResource } from 'types.bicep'
+
 param location string
 param suffix string
-param tags object
+param tags tagsOfResource
 param insightsName string
 param storageAccountName string
 param eventHubsNamespaceName string
@@ -99,9 +101,11 @@ customMetrics
 '''
   }
 ]
-var actionGroupIds = empty(email) ? [] : [
-  people.id
-]
+var actionGroupIds = empty(email)
+  ? []
+  : [
+      people.id
+    ]
 
 resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) {
   name: 'ag-relay-${suffix}'
@@ -120,43 +124,45 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)
   }
 }
 
-resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
-  name: 'relay-${rule.name}-${suffix}'
-  location: location
-  tags: tags
-  kind: 'LogAlert'
-  properties: {
-    displayName: 'Profile Relay: ${rule.name}'
-    description: rule.description
-    enabled: true
-    severity: rule.severity
-    scopes: [
-      insights.id
-    ]
-    evaluationFrequency: 'PT5M'
-    windowSize: rule.window
-    // Tables are there only once something has been written to them.
-    skipQueryValidation: true
-    autoMitigate: true
-    criteria: {
-      allOf: [
-        {
-          query: rule.query
-          timeAggregation: 'Count'
-          operator: rule.operator
-          threshold: rule.threshold
-          failingPeriods: {
-            numberOfEvaluationPeriods: 1
-            minFailingPeriodsToAlert: 1
-          }
-        }
+resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for rule in rules: {
+    name: 'relay-${rule.name}-${suffix}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: 'Profile Relay: ${rule.name}'
+      description: rule.description
+      enabled: true
+      severity: rule.severity
+      scopes: [
+        insights.id
       ]
-    }
-    actions: {
-      actionGroups: actionGroupIds
+      evaluationFrequency: 'PT5M'
+      windowSize: rule.window
+      // Tables are there only once something has been written to them.
+      skipQueryValidation: true
+      autoMitigate: true
+      criteria: {
+        allOf: [
+          {
+            query: rule.query
+            timeAggregation: 'Count'
+            operator: rule.operator
+            threshold: rule.threshold
+            failingPeriods: {
+              numberOfEvaluationPeriods: 1
+              minFailingPeriodsToAlert: 1
+            }
+          }
+        ]
+      }
+      actions: {
+        actionGroups: actionGroupIds
+      }
     }
   }
-}]
+]
 
 // The account counts the messages of all its queues together, once an hour: this is for what grows unseen.
 resource backlog 'Microsoft.Insights/metricAlerts@2018-03-01' = {
@@ -187,9 +193,11 @@ resource backlog 'Microsoft.Insights/metricAlerts@2018-03-01' = {
         }
       ]
     }
-    actions: [for id in actionGroupIds: {
-      actionGroupId: id
-    }]
+    actions: [
+      for id in actionGroupIds: {
+        actionGroupId: id
+      }
+    ]
   }
 }
 
@@ -221,8 +229,10 @@ resource throttling 'Microsoft.Insights/metricAlerts@2018-03-01' = if (!empty(ev
         }
       ]
     }
-    actions: [for id in actionGroupIds: {
-      actionGroupId: id
-    }]
+    actions: [
+      for id in actionGroupIds: {
+        actionGroupId: id
+      }
+    ]
   }
 }

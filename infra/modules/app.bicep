@@ -1,7 +1,14 @@
 // The function app: Flex Consumption, Python, every connection by identity.
+import { alwaysReadyInstances, settings, tagsOfResource, updateStrategy } from 'types.bicep'
+
 param location string
-param suffix string
-param tags object
+param tags tagsOfResource
+param name string
+param planName string
+
+@description('What azd knows the app by; empty for one that it does not publish to')
+param azdService string
+
 param relayIdentityName string
 param signInIdentityName string
 param storageAccountName string
@@ -11,13 +18,18 @@ param vaultUri string
 param insightsName string
 param eventHubsNamespace string
 param subnetId string
+param staticEgress bool
+
+@description('Known only while deploying: whether there are any, staticEgress says')
 param egressAddresses string
+
 param authClientId string
+param siteUpdateStrategy updateStrategy
 param zoneRedundant bool
 param maximumInstanceCount int
 param instanceMemoryMB int
-param alwaysReady array
-param extraSettings object
+param alwaysReady alwaysReadyInstances[]
+param extraSettings settings
 
 resource relayIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
   name: relayIdentityName
@@ -68,8 +80,8 @@ var withSignIn = {
   OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: signInIdentity.properties.clientId
 }
 
-resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
-  name: 'plan-relay-${suffix}'
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
+  name: planName
   location: location
   tags: tags
   kind: 'functionapp'
@@ -83,10 +95,10 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
   }
 }
 
-resource app 'Microsoft.Web/sites@2024-11-01' = {
-  name: 'func-relay-${suffix}'
+resource app 'Microsoft.Web/sites@2025-03-01' = {
+  name: name
   location: location
-  tags: union(tags, { 'azd-service-name': 'relay' })
+  tags: union(tags, empty(azdService) ? {} : { 'azd-service-name': azdService })
   kind: 'functionapp,linux'
   identity: {
     type: 'UserAssigned'
@@ -121,6 +133,11 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
           }
         }
       }
+      // The service takes it from version 2023-12-01 on; the compiler's types do not have it yet.
+      #disable-next-line BCP037
+      siteUpdateStrategy: {
+        type: siteUpdateStrategy
+      }
       scaleAndConcurrency: {
         maximumInstanceCount: maximumInstanceCount
         instanceMemoryMB: instanceMemoryMB
@@ -131,14 +148,20 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
 }
 
 // A resource of its own: a list in siteConfig would be a loop over values that are known only while deploying.
-resource settings 'Microsoft.Web/sites/config@2024-11-01' = {
+resource appSettings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(always, empty(eventHubsNamespace) ? {} : withHubs, empty(subnetId) ? {} : withStaticEgress, empty(authClientId) ? {} : withSignIn, extraSettings)
+  properties: union(
+    always,
+    empty(eventHubsNamespace) ? {} : withHubs,
+    staticEgress ? withStaticEgress : {},
+    empty(authClientId) ? {} : withSignIn,
+    extraSettings
+  )
 }
 
 // Publishing goes by Entra ID alone.
-resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
+resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'ftp'
   properties: {
@@ -146,7 +169,7 @@ resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01'
   }
 }
 
-resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
+resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'scm'
   properties: {
@@ -154,7 +177,7 @@ resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01'
   }
 }
 
-resource signIn 'Microsoft.Web/sites/config@2024-11-01' = if (!empty(authClientId)) {
+resource signIn 'Microsoft.Web/sites/config@2025-03-01' = if (!empty(authClientId)) {
   parent: app
   name: 'authsettingsV2'
   properties: {
@@ -193,7 +216,7 @@ resource signIn 'Microsoft.Web/sites/config@2024-11-01' = if (!empty(authClientI
     }
   }
   dependsOn: [
-    settings
+    appSettings
   ]
 }
 

@@ -1,9 +1,14 @@
-// Static egress: everything that the app sends leaves by the addresses of one prefix.
+// The app's network. With static egress, everything that the app sends leaves by the addresses of one prefix.
+import { tagsOfResource } from 'types.bicep'
+
 param location string
 param suffix string
-param tags object
+param tags tagsOfResource
+param name string
+param staticEgress bool
+param withEndpoints bool
 
-resource prefix 'Microsoft.Network/publicIPPrefixes@2024-07-01' = {
+resource prefix 'Microsoft.Network/publicIPPrefixes@2025-05-01' = if (staticEgress) {
   name: 'ippre-relay-${suffix}'
   location: location
   tags: tags
@@ -18,7 +23,7 @@ resource prefix 'Microsoft.Network/publicIPPrefixes@2024-07-01' = {
   }
 }
 
-resource gateway 'Microsoft.Network/natGateways@2024-07-01' = {
+resource gateway 'Microsoft.Network/natGateways@2025-05-01' = if (staticEgress) {
   name: 'ng-relay-${suffix}'
   location: location
   tags: tags
@@ -36,14 +41,14 @@ resource gateway 'Microsoft.Network/natGateways@2024-07-01' = {
 }
 
 // Nobody connects to the app through the subnet: the default rules let out, and in from the network alone.
-resource security 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
+resource security 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   name: 'nsg-relay-${suffix}'
   location: location
   tags: tags
 }
 
-resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
-  name: 'vnet-relay-${suffix}'
+resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
+  name: name
   location: location
   tags: tags
   properties: {
@@ -52,40 +57,56 @@ resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
         '10.0.0.0/16'
       ]
     }
-    subnets: [
-      {
-        name: 'app'
-        properties: {
-          addressPrefix: '10.0.0.0/24'
-          natGateway: {
-            id: gateway.id
+    subnets: concat(
+      [
+        {
+          name: 'app'
+          properties: {
+            addressPrefix: '10.0.0.0/24'
+            natGateway: staticEgress
+              ? {
+                  id: gateway.id
+                }
+              : null
+            networkSecurityGroup: {
+              id: security.id
+            }
+            delegations: [
+              {
+                name: 'flex-consumption'
+                properties: {
+                  serviceName: 'Microsoft.App/environments'
+                }
+              }
+            ]
+            // Never Microsoft.EventHub: hubs would see a private address then, and one whose firewall lists the prefix
+            // would refuse the app.
+            serviceEndpoints: [
+              {
+                service: 'Microsoft.Storage'
+              }
+              {
+                service: 'Microsoft.KeyVault'
+              }
+            ]
           }
-          networkSecurityGroup: {
-            id: security.id
-          }
-          delegations: [
+        }
+      ],
+      withEndpoints
+        ? [
             {
-              name: 'flex-consumption'
+              name: 'endpoints'
               properties: {
-                serviceName: 'Microsoft.App/environments'
+                addressPrefix: '10.0.1.0/24'
+                networkSecurityGroup: {
+                  id: security.id
+                }
               }
             }
           ]
-          // Never Microsoft.EventHub: hubs would see a private address then, and one whose firewall lists the prefix
-          // would refuse the app.
-          serviceEndpoints: [
-            {
-              service: 'Microsoft.Storage'
-            }
-            {
-              service: 'Microsoft.KeyVault'
-            }
-          ]
-        }
-      }
-    ]
+        : []
+    )
   }
 }
 
-output subnetId string = '${network.id}/subnets/app'
-output egressAddresses string = prefix.properties.ipPrefix
+output egressAddresses string = staticEgress ? prefix!.properties.ipPrefix : ''

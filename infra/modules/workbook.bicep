@@ -1,7 +1,9 @@
 // One page with the metrics of docs/metrics.md.
+import { tagsOfResource } from 'types.bicep'
+
 param location string
 param suffix string
-param tags object
+param tags tagsOfResource
 param insightsName string
 
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {

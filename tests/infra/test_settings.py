@@ -2,9 +2,6 @@
 
 import json
 import re
-from typing import Any
-
-import pytest
 
 from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES
 from shared.adapters.upload_files import CONTAINER
@@ -12,31 +9,28 @@ from shared.settings import Connection, Settings
 from tests.kit.environments import CHECKOUT
 from tests.unit.house.test_settings_documented import APP, PLATFORM, everything_of
 
-from .bicep import BicepFile
+from .deployments import deployment
 
 IDENTITY = "00000000-0000-0000-0000-000000000001"
+DEPLOYED = deployment("everything").app_settings
 
 
-@pytest.fixture
-def deployed(bicep: dict[str, BicepFile]) -> dict[str, str]:
-    """The app settings that the Bicep files make when everything is wanted."""
-    variables = bicep["app"].variables
-    kinds = ("always", "withHubs", "withStaticEgress", "withSignIn")
-    return {name: value for kind in kinds for name, value in variables[kind].items()}
-
-
-def test_a_deployment_sets_what_is_documented_and_all_that_is_needed(deployed: dict[str, Any]) -> None:
-    assert deployed.keys() <= (APP | PLATFORM).keys()
-    assert {name for name, cells in APP.items() if "must be set" in " ".join(cells)} <= deployed.keys()
+def test_a_deployment_sets_what_is_documented_and_all_that_is_needed() -> None:
+    assert DEPLOYED.keys() <= (APP | PLATFORM).keys()
+    assert {name for name, cells in APP.items() if "must be set" in " ".join(cells)} <= DEPLOYED.keys()
     sample = json.loads((CHECKOUT / "local.settings.sample.json").read_text(encoding="utf-8"))["Values"]
     for name in ("WATCH_SCHEDULE", "BACKFILL_SCHEDULE", "SWEEP_SCHEDULE", "ALERT_SCHEDULE"):
-        assert deployed[name] == sample[name]
+        assert DEPLOYED[name] == sample[name]
 
 
-def test_a_deployment_reaches_everything_by_its_identity(deployed: dict[str, Any]) -> None:
+def test_further_settings_are_set_too() -> None:
+    assert DEPLOYED["SEND_TIMEOUT"] == "10"
+
+
+def test_a_deployment_reaches_everything_by_its_identity() -> None:
     ends = {"Uri": "https://a.example", "Namespace": "a.servicebus.windows.net", "clientId": IDENTITY}
     values = {
-        name: next((ends[end] for end in ends if name.endswith(end)), str(value)) for name, value in deployed.items()
+        name: next((ends[end] for end in ends if name.endswith(end)), str(value)) for name, value in DEPLOYED.items()
     }
     values |= {"KEY_VAULT_URI": "https://a.example", "EGRESS_ADDRESSES": "20.50.1.0/31"}
     found = everything_of(values)
@@ -46,12 +40,15 @@ def test_a_deployment_reaches_everything_by_its_identity(deployed: dict[str, Any
     assert not found["is_local"]
 
 
-def test_a_deployment_makes_the_queues_and_the_container_that_the_code_uses(bicep: dict[str, BicepFile]) -> None:
-    variables = bicep["storage"].variables
-    queues = [variables.get(name, name) for name in variables["queueNames"]]
+def test_a_deployment_makes_the_queues_and_the_container_that_the_code_uses() -> None:
+    made = deployment("plain")
+    kind = "Microsoft.Storage/storageAccounts"
+    queues = [each.name.rpartition("/")[2] for each in made.of_type(f"{kind}/queueServices/queues")]
     changes = Settings.from_environment({}).changes_queue
-    assert queues == [changes, RETRIES.name, SLICES.name, ALERT_DELIVERIES.name]
+    expected = [changes, RETRIES.name, SLICES.name, ALERT_DELIVERIES.name]
+    assert queues == [*expected, *(f"{name}-poison" for name in expected)]
     triggers = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "shared/triggers").glob("*.py"))
     read = {name.replace("%PROFILE_CHANGES_QUEUE%", changes) for name in re.findall(r'queue_name="([^"]+)"', triggers)}
-    assert read == {*queues, *(f"{name}-poison" for name in queues)}
-    assert f"'{CONTAINER}'" in bicep["storage"].text
+    assert read == set(queues)
+    containers = [each.name.rpartition("/")[2] for each in made.of_type(f"{kind}/blobServices/containers")]
+    assert containers == ["app-package", CONTAINER]
