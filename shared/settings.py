@@ -10,6 +10,7 @@ from shared.errors import SettingError
 RELAY_STORAGE = "RELAY_STORAGE"
 PROFILE_BUCKETS = 1_024
 _LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
+_PORTS = {"https": 443, "http": 80}
 _LONGEST_DELAY = 6 * 24 * 3600  # a queue message lives for seven days
 
 # Azurite's published account, which is the same on every machine and protects nothing.
@@ -32,6 +33,19 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
+class ApplicationInsights:
+    """Where telemetry goes: with the key in `connection_string`, or `by_identity` (the app's own, or `client_id`).
+
+    `role` is the app's name among others that send there.
+    """
+
+    connection_string: str = field(repr=False)
+    by_identity: bool = False
+    client_id: str | None = None
+    role: str = "profile-relay"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Durations are seconds. `profile_accounts` gives, for each profile bucket, the storage connection it lives in."""
 
@@ -45,8 +59,9 @@ class Settings:
     profile_accounts: tuple[str, ...]
     changes_queue: str
     egress_addresses: tuple[str, ...]
+    public_origins: tuple[str, ...]
     app_service_authentication: bool
-    application_insights: str | None = field(repr=False)
+    application_insights: ApplicationInsights | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -61,8 +76,9 @@ class Settings:
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
             changes_queue=environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes",
             egress_addresses=_addresses(environment.get("EGRESS_ADDRESSES", "")),
+            public_origins=_origins(environment.get("PUBLIC_ORIGINS", "")),
             app_service_authentication=app_service_authentication(environment),
-            application_insights=environment.get("APPLICATIONINSIGHTS_CONNECTION_STRING") or None,
+            application_insights=_application_insights(environment),
         )
 
     @property
@@ -172,6 +188,22 @@ def app_service_authentication(environment: Mapping[str, str]) -> bool:
     return environment.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
 
 
+def _application_insights(environment: Mapping[str, str]) -> ApplicationInsights | None:
+    connection_string = environment.get("APPLICATIONINSIGHTS_CONNECTION_STRING", "").strip()
+    if not connection_string:
+        return None
+    said = environment.get("APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "")
+    parts = {
+        name.strip().lower(): value.strip() for name, _, value in (part.partition("=") for part in said.split(";"))
+    }
+    return ApplicationInsights(
+        connection_string,
+        by_identity=parts.get("authorization", "").lower() == "aad",
+        client_id=parts.get("clientid") or None,
+        role=environment.get("WEBSITE_SITE_NAME") or "profile-relay",
+    )
+
+
 def _retry_delays(text: str) -> tuple[float, ...]:
     try:
         delays = tuple(float(delay) for delay in text.split(","))
@@ -192,6 +224,24 @@ def _addresses(text: str) -> tuple[str, ...]:
             "app setting EGRESS_ADDRESSES: expected IP addresses or ranges, such as 20.50.1.0/28,20.50.2.7"
         ) from None
     return addresses
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    """As browsers write them: in lower case, and without the scheme's own port."""
+    try:
+        return tuple(_origin(part.strip().lower().removesuffix("/")) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise SettingError(
+            "app setting PUBLIC_ORIGINS: expected the addresses by which browsers know the app, without a path and "
+            "with a comma in between, such as https://relay.contoso.com,https://relay.contoso.org"
+        ) from None
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in _PORTS or not parts.hostname or text != f"{parts.scheme}://{parts.netloc}" or "@" in text:
+        raise ValueError
+    return text.removesuffix(f":{parts.port}") if parts.port == _PORTS[parts.scheme] else text
 
 
 def _positive(environment: Mapping[str, str], name: str, default: float) -> float:

@@ -11,14 +11,17 @@ if TYPE_CHECKING:
     from shared.domain.runs import RunCounts
     from shared.ports.runs import MetricSink
     from shared.ports.tracing import Tracing
+    from shared.settings import ApplicationInsights
 
+logger = logging.getLogger(__name__)
 _NAME = "profile-relay"
-_INSTRUMENTED = ("azure_sdk", "django", "fastapi", "flask", "httpx", "psycopg2", "requests", "urllib", "urllib3")
+_CHATTY = ("azure", "azure_functions_worker", "proxy_worker")
 
 
 def configure_logging() -> None:
-    """The SDKs log every request and link at INFO; that would bury what the app says."""
-    logging.getLogger("azure").setLevel(logging.WARNING)
+    """The SDKs log every request and link at INFO, the worker each invocation: that would bury what the app says."""
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class NoMetrics:
@@ -31,25 +34,22 @@ class NoMetrics:
         return
 
 
-def metrics_and_traces(application_insights: str | None) -> "tuple[MetricSink, Tracing]":
-    """OpenTelemetry to the Application Insights with this connection string; without one, nothing of it is imported.
+def metrics_and_traces(insights: "ApplicationInsights | None") -> "tuple[MetricSink, Tracing]":
+    """OpenTelemetry to this Application Insights; without one, nothing of it is imported.
 
     Logs stay with the Functions host, which sends them there itself. Of spans and metrics only the app's own are sent:
     those of the SDKs' requests would be many times as many, and name rows.
     """
-    if application_insights is None:
+    if insights is None:
         return NoMetrics(), PassOn()
-    from azure.monitor.opentelemetry import configure_azure_monitor
-    from opentelemetry import metrics, trace
+    try:
+        from shared.adapters.telemetry.azure_monitor import providers
 
+        meters, tracers = providers(insights)
+    except (ImportError, ValueError) as error:  # whoever cannot be told of the work does not stop it
+        logger.error("neither metrics nor traces are sent: APPLICATIONINSIGHTS_CONNECTION_STRING: %s", error)
+        return NoMetrics(), PassOn()
     from shared.adapters.telemetry.metrics import OpenTelemetryMetrics
     from shared.adapters.telemetry.tracing import OpenTelemetryTracing
 
-    configure_azure_monitor(
-        connection_string=application_insights,
-        disable_logging=True,
-        enable_live_metrics=False,
-        enable_performance_counters=False,
-        instrumentation_options={name: {"enabled": False} for name in _INSTRUMENTED},
-    )
-    return OpenTelemetryMetrics(metrics.get_meter(_NAME)), OpenTelemetryTracing(trace.get_tracer(_NAME))
+    return OpenTelemetryMetrics(meters.get_meter(_NAME)), OpenTelemetryTracing(tracers.get_tracer(_NAME))

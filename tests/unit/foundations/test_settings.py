@@ -51,6 +51,30 @@ def test_egress_addresses_are_shown_as_they_are_given(text: str, addresses: tupl
 
 
 @pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("", ()),
+        ("https://relay.contoso.com", ("https://relay.contoso.com",)),
+        (
+            " https://Relay.contoso.com/ , http://a:80,https://b:444",
+            ("https://relay.contoso.com", "http://a", "https://b:444"),
+        ),
+        ("https://[2001:db8::1]:443", ("https://[2001:db8::1]",)),
+    ],
+)
+def test_public_origins_are_written_as_browsers_do(text: str, origins: tuple[str, ...]) -> None:
+    assert settings_of(PUBLIC_ORIGINS=text).public_origins == origins
+
+
+@pytest.mark.parametrize(
+    "text", ["relay.contoso.com", "https://a/b", "https://a;https://b", "https://", "*", ",", "ftp://a", "https://u@a"]
+)
+def test_what_is_no_origin_is_refused(text: str) -> None:
+    with pytest.raises(SettingError, match=r"^app setting PUBLIC_ORIGINS: expected .* such as https://"):
+        settings_of(PUBLIC_ORIGINS=text)
+
+
+@pytest.mark.parametrize(
     "text", ["20.50.1", "20.50.1.0/33", "20.50.1.1/28", "relay.example.com", "20.50.1.0;", ",", " "]
 )
 def test_what_is_no_egress_address_is_refused(text: str) -> None:

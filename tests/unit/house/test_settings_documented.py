@@ -7,12 +7,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from local.stack.local_stack import LocalStack
+from shared.adapters.telemetry.azure_monitor import DEFAULTS, ROOTS_SAMPLED
 from shared.errors import SettingError
 from shared.settings import Settings
 from tests.kit.environments import CHECKOUT
 
 DOCUMENT = (CHECKOUT / "docs/settings.md").read_text(encoding="utf-8")
 OF_THE_HOST = {"LOCAL_FUNCTION_KEY"}
+READ_BESIDE_THE_PLATFORM = {
+    "WEBSITE_AUTH_ENABLED",
+    "WEBSITE_SITE_NAME",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+}
 
 
 def rows(section: str) -> dict[str, list[str]]:
@@ -71,7 +77,11 @@ def everything_of(environment: Mapping[str, str]) -> dict[str, Any]:
 
 def read_by_the_code() -> set[str]:
     endpoints = {f"RELAY_STORAGE__{kind}ServiceUri": f"https://a.{kind}.example" for kind in ("queue", "table", "blob")}
-    others = {"EVENTHUBS__fullyQualifiedNamespace": "a.servicebus.windows.net", "KEY_VAULT_URI": "https://a.example"}
+    others = {
+        "EVENTHUBS__fullyQualifiedNamespace": "a.servicebus.windows.net",
+        "KEY_VAULT_URI": "https://a.example",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=0",
+    }
     environment = Recorded(endpoints | others)
     everything_of(environment)
     sources = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "shared/triggers").glob("*.py"))
@@ -79,18 +89,22 @@ def read_by_the_code() -> set[str]:
 
 
 def test_what_the_code_reads_is_documented_and_nothing_else() -> None:
-    assert read_by_the_code() - {"WEBSITE_AUTH_ENABLED"} == APP.keys() | (LOCAL.keys() - OF_THE_HOST)
-    assert "WEBSITE_AUTH_ENABLED" in PLATFORM
+    assert read_by_the_code() - READ_BESIDE_THE_PLATFORM == APP.keys() | (LOCAL.keys() - OF_THE_HOST)
+    assert READ_BESIDE_THE_PLATFORM <= PLATFORM.keys()
 
 
 def test_the_environment_is_read_in_two_places_alone() -> None:
-    """Both hand it to shared/settings.py, where the test above sees it."""
+    """Both hand it to shared/settings.py, where the test above sees it. A third sets what exporters read there alone."""
     readers = {
         path.relative_to(CHECKOUT).as_posix()
         for path in [*(CHECKOUT / "shared").rglob("*.py"), CHECKOUT / "function_app.py"]
         if re.search(r"environ\b|getenv", path.read_text(encoding="utf-8"))
     }
-    assert readers == {"shared/bootstrap.py", "shared/triggers/admin.py"}
+    setter = "shared/adapters/telemetry/azure_monitor.py"
+    assert readers == {"shared/bootstrap.py", "shared/triggers/admin.py", setter}
+    assert DEFAULTS.keys() | {"OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"} <= PLATFORM.keys()
+    assert {name: PLATFORM[name][0] for name in DEFAULTS} == {name: f"`{value}`" for name, value in DEFAULTS.items()}
+    assert PLATFORM["OTEL_TRACES_SAMPLER_ARG"][0] == ROOTS_SAMPLED
 
 
 def test_what_the_local_stack_sets_is_explained() -> None:
@@ -122,10 +136,11 @@ def test_defaults_are_those_of_the_code() -> None:
 
 
 def test_examples_would_do() -> None:
-    examples = {name: APP[name][1].strip("`") for name in ("PROFILE_ACCOUNTS", "EGRESS_ADDRESSES")}
+    examples = {name: APP[name][1].strip("`") for name in ("PROFILE_ACCOUNTS", "EGRESS_ADDRESSES", "PUBLIC_ORIGINS")}
     settings = Settings.from_environment(examples)
     assert len(set(settings.profile_accounts)) == 2
     assert len(settings.egress_addresses) == 2
+    assert len(settings.public_origins) == 2
 
 
 def test_the_sample_sets_what_is_documented() -> None:
