@@ -22,6 +22,7 @@ from shared.bootstrap import clock
 from shared.domain.configuration.model import ConfigurationFile, RequestedBackfill, parse_configuration_file
 from shared.domain.configuration.plan import Plan
 from shared.domain.instants import MILLISECOND, SECOND, format_instant
+from shared.domain.jsonvalue import InvalidJsonError, decode_utf8
 from shared.errors import RelayError
 from shared.services.configuration.apply import apply_configuration
 from shared.settings import RELAY_STORAGE, Connection, Settings
@@ -71,12 +72,12 @@ def run(args: argparse.Namespace) -> int:
 def read_configuration_file(file: str) -> ConfigurationFile:
     """Raises LocalError where it cannot be read or is no JSON, ConfigurationError for what it says."""
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        document: Any = json.loads(text)
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        document: Any = json.loads(decode_utf8(content))
     except OSError as error:
         raise LocalError(f"{file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise LocalError(f"{file}: expected UTF-8, byte {error.start} is none") from error
+    except InvalidJsonError as error:
+        raise LocalError(f"{file}: {error}") from error
     except json.JSONDecodeError as error:
         raise LocalError(f"{file}:{error.lineno}:{error.colno}: expected JSON: {error.msg}") from error
     return parse_configuration_file(document)

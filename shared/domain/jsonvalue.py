@@ -1,5 +1,6 @@
 """JSON as this app reads and writes it: strict on the way in, one byte form on the way out."""
 
+import codecs
 import json
 import math
 from typing import Any, NoReturn, TypeAlias
@@ -17,6 +18,14 @@ _BEYOND_A_DOUBLE = "expected numbers within the range of a double"
 
 class InvalidJsonError(ValueError):
     """The text is not JSON that this app takes; the message says what was expected."""
+
+
+def decode_utf8(encoded: bytes) -> str:
+    """The text, without a byte order mark. Raises InvalidJsonError for what is no UTF-8."""
+    try:
+        return encoded.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidJsonError(f"expected UTF-8, byte {error.start} is none") from None
 
 
 def parse_json(text: str) -> Any:

@@ -1,10 +1,11 @@
-"""`admin_api` and `console`: every HTTP request goes to one ASGI application."""
+"""`admin_api` and `console`: every HTTP request goes to one ASGI application; `home` leads to the console."""
 
 import os
 
 import azure.functions as func
 
 from shared.settings import app_service_authentication, on_local_stack
+from shared.triggers.asgi import answer
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 # Whoever App Service authentication signed in needs no function key beside it; without it a key is all there is.
@@ -17,22 +18,26 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE"]
 
 @blueprint.function_name("admin_api")
 @blueprint.route("api/{*path}", trigger_arg_name="request", methods=_METHODS, auth_level=_ACCESS)
-async def admin_api(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+async def admin_api(request: func.HttpRequest) -> func.HttpResponse:
     """Answer a program; what is answered when is in `shared.web`."""
-    return await _answer(request, context)
+    return await _answer(request, "api")
 
 
 @blueprint.function_name("console")
 @blueprint.route("console/{*path}", trigger_arg_name="request", methods=_METHODS[:3], auth_level=_CONSOLE_ACCESS)
-async def console(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+async def console(request: func.HttpRequest) -> func.HttpResponse:
     """Answer a browser; the pages are in `shared.web.console`."""
-    return await _answer(request, context)
+    return await _answer(request, "console")
 
 
-async def _answer(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+@blueprint.function_name("home")
+@blueprint.route("/", trigger_arg_name="request", methods=_METHODS[:2], auth_level=func.AuthLevel.ANONYMOUS)
+async def home(request: func.HttpRequest) -> func.HttpResponse:
+    """Lead to the console, where the platform would show its own page."""
+    return func.HttpResponse(status_code=302, headers={"Location": "/console"})
+
+
+async def _answer(request: func.HttpRequest, prefix: str) -> func.HttpResponse:
     from shared.web.app import asgi_app  # here, so that queue workers do without FastAPI
 
-    answer: func.HttpResponse = await func.AsgiMiddleware(asgi_app()).handle_async(  # type: ignore[no-untyped-call]
-        request, context
-    )
-    return answer
+    return await answer(asgi_app(), request, prefix)

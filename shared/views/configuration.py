@@ -27,6 +27,7 @@ class AudienceResource(Audience):
 
 class AudienceList(View):
     audiences: list[Audience]
+    warnings: list[str] = Field(description="Those that no path of this API can name")
 
 
 class DestinationHealth(View):

@@ -1,7 +1,7 @@
 """The admin API as an ASGI application."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import cache
 from typing import Any
 
@@ -39,6 +39,7 @@ from shared.web.console.routes import quarantine as quarantine_pages
 from shared.web.console.routes import undelivered as undelivered_pages
 from shared.web.context import WebContext
 from shared.web.problems import ProblemError, answer
+from shared.web.request_line import RequestLine
 
 ROUTERS = (
     configuration.router,
@@ -72,22 +73,31 @@ PAGES = (
 
 
 def create_app(
-    services: Callable[[], Awaitable[Services]], *, app_service_authentication: bool, local: bool = False
+    services: Callable[[], Awaitable[Services]],
+    *,
+    app_service_authentication: bool,
+    public_origins: Collection[str] = (),
+    local: bool = False,
 ) -> FastAPI:
     """The application over these services, which are asked for with the first request that needs them.
 
     The console is for people who are signed in; on a `local` stack there is nobody else.
     """
-    # The pages that FastAPI offers to browse the document load scripts from elsewhere.
+    # The pages that FastAPI offers to browse the document load scripts from elsewhere. Its own telemetry would tell
+    # whole addresses, and with them function keys.
     app = FastAPI(
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.context = WebContext(services, app_service_authentication, logging.getLogger("shared.web"))
-    for kind in (ProblemError, RelayError, RequestValidationError, ValidationError, HTTPException):
+    app.state.context = WebContext(
+        services, app_service_authentication, frozenset(public_origins), logging.getLogger("shared.web")
+    )
+    app.add_middleware(RequestLine, answer=_answer)
+    for kind in (ProblemError, RelayError, RequestValidationError, ValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answer)
     app.add_route(f"{pages.PREFIX}/assets/{{tag}}/{{name}}", pages.serve_asset, include_in_schema=False)
     for router in ROUTERS:
@@ -122,6 +132,10 @@ def asgi_app() -> FastAPI:
     async def services() -> Services:
         return (await relay()).services
 
+    configured = settings()
     return create_app(
-        services, app_service_authentication=settings().app_service_authentication, local=settings().is_local
+        services,
+        app_service_authentication=configured.app_service_authentication,
+        public_origins=configured.public_origins,
+        local=configured.is_local,
     )

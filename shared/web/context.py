@@ -12,10 +12,14 @@ from shared.services.wiring import Services
 
 @dataclass(frozen=True, slots=True)
 class WebContext:
-    """`services` builds them with the first call; with `app_service_authentication` the platform signs callers in."""
+    """`services` builds them with the first call; with `app_service_authentication` the platform signs callers in.
+
+    `public_origins` are those by which browsers know the app, in lower case, where it is behind a front door.
+    """
 
     services: Callable[[], Awaitable[Services]]
     app_service_authentication: bool
+    public_origins: frozenset[str]
     logger: logging.Logger
 
 

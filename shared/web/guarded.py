@@ -1,16 +1,25 @@
 """What happens to each request before its route: who calls is checked, what was sent is checked, changes are noted."""
 
+import re
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from shared.domain.jsonvalue import MAX_DEPTH, InvalidJsonError, canonical_json, deeper_than, parse_json
+from shared.domain.jsonvalue import (
+    MAX_DEPTH,
+    InvalidJsonError,
+    canonical_json,
+    decode_utf8,
+    deeper_than,
+    parse_json,
+)
 from shared.ports.audit import AuditEntry
 from shared.web.context import context_of
+from shared.web.origins import refuse_other_sites
 from shared.web.permissions import Permission, Principal, principal_of
 from shared.web.problems import ProblemError, answer, problem_of
 
@@ -22,8 +31,7 @@ JSON_TYPES = ("application/json",)
 CSV_TYPES = ("text/csv",)
 FORM_TYPES = ("application/x-www-form-urlencoded",)
 _READING = ("GET", "HEAD")
-SAME_SITE = ("same-origin", "none")
-"""What `Sec-Fetch-Site` says of a request that no other site had a hand in."""
+_NOT_SHOWN = re.compile(r"[^\w/:@!$&'()*+,;=.~-]")
 
 Answer = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 
@@ -50,7 +58,7 @@ class GuardedRoute(APIRoute):
     @staticmethod
     async def check(request: Request, accepts: list[str]) -> None:
         """Hold a request that changes something against what it must be. Raises ProblemError."""
-        _refuse_other_sites(request)
+        refuse_other_sites(request)
         await _check_body(request, accepts)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -91,7 +99,7 @@ async def _noted(
     """
     services = await context_of(request).services()
     entry = AuditEntry(
-        at=services.clock(), who=principal.name, what=f"{request.method} {request.url.path}{_query(request)}"
+        at=services.clock(), who=principal.name, what=f"{request.method} {shown_path(request)}{_query(request)}"
     )
     await services.audit.begin(entry)
     try:
@@ -110,7 +118,7 @@ async def _failed(request: Request, error: Exception, answer_error: Answer) -> R
     """The answer to a request that ended in `error`; the log has all of one that nobody expected."""
     response = await answer_error(request, error)
     if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
-        context_of(request).logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        context_of(request).logger.error("%s %s failed", request.method, shown_path(request), exc_info=error)
     return response
 
 
@@ -119,36 +127,45 @@ def note(request: Request, *details: str) -> None:
     request.state.audit_details = [*getattr(request.state, "audit_details", ()), *details]
 
 
+def shown_path(request: Request) -> str:
+    """The path as a line shows it: no two are shown alike."""
+    return _NOT_SHOWN.sub(lambda found: quote(found[0]), request.scope["path"])
+
+
 def _query(request: Request) -> str:
     """As sent, but for `code`, which is a function key."""
     pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "code"]
     return f"?{urlencode(pairs)}" if pairs else ""
 
 
-def _refuse_other_sites(request: Request) -> None:
-    """A browser says where a request comes from: a page of another site must not use who is signed in here."""
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
-    if (site is not None and site not in SAME_SITE) or foreign:
-        raise ProblemError(403, "a page of another site must not change anything here")
-
-
 async def _check_body(request: Request, accepts: list[str]) -> None:
-    """Raises ProblemError: 413 for one that is too large, 415 for another type, 400 for what is not JSON."""
+    """Raises ProblemError: 411 for one that did not get here, 413 for one that is too large, 415 for another type or
+    encoding, 400 for what is not JSON.
+    """
     limit = LARGEST_CSV if accepts == list(CSV_TYPES) else LARGEST_JSON
     body = await request.body()
     if len(body) > limit:
         raise ProblemError(413, f"expected at most {limit:,} bytes, got {len(body):,}")
     if not body:
+        if "chunked" in request.headers.get("transfer-encoding", "").lower():
+            raise ProblemError(
+                411, "the platform hands over no body that comes in chunks: send it whole, with its Content-Length"
+            )
         return
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise ProblemError(
+            415,
+            "expected a body without Content-Encoding: send it uncompressed",
+            headers={"Accept-Encoding": "identity"},
+        )
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in accepts:
         raise ProblemError(415, f"expected Content-Type: {' or '.join(accepts)}")
     if accepts == list(JSON_TYPES):
         try:
-            value = parse_json(body.decode())
-        except (InvalidJsonError, UnicodeDecodeError) as error:
-            raise ProblemError(400, str(error) if isinstance(error, InvalidJsonError) else "expected UTF-8") from None
+            value = parse_json(decode_utf8(body))
+        except InvalidJsonError as error:
+            raise ProblemError(400, str(error)) from None
         if deeper_than(value, MAX_DEPTH):
             raise ProblemError(400, f"expected at most {MAX_DEPTH} levels of nesting")
         try:

@@ -3,9 +3,21 @@
 from typing import Annotated
 
 from fastapi import Path, Query
+from pydantic import AfterValidator
+
+from shared.domain.url_paths import why_no_segment
+
+
+def _nameable(audience_id: str) -> str:
+    if why := why_no_segment(audience_id):
+        raise ValueError(f"expected an id that a path can name: {why}")
+    return audience_id
+
 
 DestinationId = Annotated[str, Path(description="The destination's id", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-AudienceId = Annotated[str, Path(description="The audience's id", min_length=1, max_length=512)]
+AudienceId = Annotated[
+    str, Path(description="The audience's id", min_length=1, max_length=512), AfterValidator(_nameable)
+]
 Namespace = Annotated[str, Query(description="The audience's namespace", min_length=1, max_length=512)]
 BackfillId = Annotated[str, Path(description="The backfill's id", pattern=r"^[A-Za-z0-9-]{1,128}$")]
 SubscriptionId = Annotated[str, Path(description="The subscription's id", pattern=r"^[A-Za-z0-9-]{1,64}$")]

@@ -44,6 +44,7 @@ HTTP = {
     "route": "api/{*path}",
 }
 PAGES = HTTP | {"methods": ["GET", "HEAD", "POST"], "authLevel": "ANONYMOUS", "route": "console/{*path}"}
+HOME = HTTP | {"methods": ["GET", "HEAD"], "authLevel": "ANONYMOUS", "route": "/"}
 FUNCTIONS: dict[str, dict[str, object]] = {
     "export_profile_changes": on_queue("message", "%PROFILE_CHANGES_QUEUE%"),
     "quarantine_poisoned_changes": on_queue("message", "%PROFILE_CHANGES_QUEUE%-poison"),
@@ -65,6 +66,7 @@ def test_every_function_is_indexed_with_its_trigger(run_worker: RunWorker, deplo
     assert run_worker(deployed).functions == {
         "admin_api": [HTTP, answer],
         "console": [PAGES, answer],
+        "home": [HOME, answer],
         **{name: [trigger] for name, trigger in FUNCTIONS.items()},
     }
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -21,6 +22,7 @@ from local.stack.part import PROJECT
 from shared.web.app import openapi_document
 from tests.integration.running_relay import IMPATIENT
 from tests.kit import running_host
+from tests.web.test_odd_ids import NAMED
 
 KEY = "a function key of this test alone"
 pytestmark = pytest.mark.runs_the_app
@@ -55,6 +57,33 @@ def test_the_configuration_is_stored(client: httpx.Client) -> None:
     entries = client.get("/api/audit").json()["entries"]
     assert [entry["what"].split()[0] for entry in entries[:3]] == ["DELETE", "PUT", "PUT"]
     assert client.get("/api/audit?limit=1").json()["entries"] == entries[:1]
+
+
+@pytest.mark.parametrize("audience_id", NAMED)
+def test_an_audience_is_the_one_that_is_named(client: httpx.Client, audience_id: str) -> None:
+    path = f"/api/audiences/{quote(audience_id, safe='')}"
+    assert client.put(path, json={"name": "A"}).status_code == 201
+    assert client.get(path).json()["id"] == audience_id
+    assert audience_id in {each["id"] for each in client.get("/api/audiences").json()["audiences"]}
+    assert client.delete(path).status_code == 204
+    assert audience_id not in {each["id"] for each in client.get("/api/audiences").json()["audiences"]}
+
+
+@pytest.mark.parametrize("path", ["/api/audiences/a%2Fb", "/console/destinations/a%2fb"])
+def test_what_may_mean_two_things_is_refused_with_a_reason(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, "%2F" in answer.text) == (400, True)
+
+
+def test_a_health_probe_may_ask_by_head(client: httpx.Client) -> None:
+    answer = client.head("/api/openapi.json")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert client.head("/api/destinations/none").status_code == 404
+
+
+def test_the_address_alone_leads_to_the_console(base_url: str) -> None:
+    answer = httpx.get(base_url)
+    assert (answer.status_code, answer.headers["location"]) == (302, "/console")
 
 
 def test_a_file_is_written_to_the_address_of_an_upload_and_committed(client: httpx.Client) -> None:

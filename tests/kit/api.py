@@ -36,14 +36,17 @@ class Api(httpx.AsyncClient):
         permissions: Iterable[Permission] | None = tuple(Permission),
         *,
         app_service_authentication: bool = True,
+        public_origins: Iterable[str] = (),
     ) -> None:
         async def services() -> Services:
             return world.worker
 
         self.world = world
-        app = create_app(services, app_service_authentication=app_service_authentication)
+        self.app = create_app(
+            services, app_service_authentication=app_service_authentication, public_origins=list(public_origins)
+        )
         super().__init__(
-            transport=httpx.ASGITransport(app, raise_app_exceptions=False),
+            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False),
             base_url=BASE_URL,
             headers=None if permissions is None else signed_in(*permissions),
         )

@@ -21,7 +21,12 @@ JSON = {"content-type": "application/json"}
         (400, b"[" * 10_000 + b"]" * 10_000, JSON, "levels of nesting"),
         (400, b'{"a":' * 500 + b"1" + b"}" * 500, JSON, "at most 64 levels"),
         (400, b'{"audiences": ["a"', JSON, "expected JSON"),
-        (400, b"\xff\xfe", JSON, "expected UTF-8"),
+        (400, b"\xff\xfe", JSON, "expected UTF-8, byte 0 is none"),
+        (400, "{}".encode("utf-16"), JSON, "expected UTF-8, byte 0 is none"),
+        (415, b"\x1f\x8b\x08", JSON | {"content-encoding": "gzip"}, "without Content-Encoding"),
+        (415, b"{}", JSON | {"content-encoding": "identity, br"}, "without Content-Encoding"),
+        (411, b"", JSON | {"transfer-encoding": "chunked"}, "send it whole, with its Content-Length"),
+        (411, b"", {"transfer-encoding": "gzip, Chunked"}, "send it whole, with its Content-Length"),
         (400, b'{"x": NaN}', JSON, "got NaN"),
         (400, b'{"id": "\\ud800"}', JSON, "half of a surrogate pair"),
         (415, b"<a/>", {"content-type": "application/xml"}, "expected Content-Type: application/json"),
@@ -35,6 +40,27 @@ JSON = {"content-type": "application/json"}
 async def test_a_body_that_is_none(api: Api, status: int, body: bytes, headers: dict[str, str], detail: str) -> None:
     problem = await api.expect(status, "PUT", PATH, content=body, headers=headers)
     assert detail in problem["detail"]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf", b" \r\n"])
+async def test_what_editors_put_before_a_body_is_no_part_of_it(api: Api, mark: bytes) -> None:
+    body = mark + json.dumps({"audiences": ["ä"]}, ensure_ascii=False).encode()
+    headers = JSON | {"content-encoding": "identity"}
+    answer = await api.expect(200, "PUT", PATH, content=body, headers=headers)
+    assert [each["id"] for each in answer["audiences"]] == ["ä"]
+
+
+async def test_a_body_that_is_refused_for_its_encoding_says_which_would_do(api: Api) -> None:
+    answer = await api.put(PATH, content=b"\x1f\x8b", headers=JSON | {"content-encoding": "gzip"})
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+
+
+@pytest.mark.parametrize("path", [PATH, "/api/config", "/api/openapi.json", "/api/nothing", "/console", "/api/audit"])
+async def test_head_is_answered_as_get_without_a_body(api: Api, path: str) -> None:
+    await api.get(path)  # whose answer may set a cookie
+    got, head = await api.get(path), await api.head(path)
+    assert (head.status_code, dict(head.headers), head.content) == (got.status_code, dict(got.headers), b"")
+    assert got.content
 
 
 @pytest.mark.parametrize("audience", ["o'hara", "a' or PartitionKey ne '", "100%", "ü/../x", "a\x00b", "<script>"])
@@ -71,6 +97,36 @@ async def test_a_page_of_another_site_changes_nothing(api: Api, headers: dict[st
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "same-origin", "origin": BASE_URL}, {"sec-fetch-site": "none"}])
 async def test_a_page_of_this_site_does(api: Api, headers: dict[str, str]) -> None:
     await api.expect(200, "POST", f"{PATH}/pause", headers=headers)
+
+
+PUBLIC = "https://relay.contoso.com"
+BEHIND = {"sec-fetch-site": "same-origin", "origin": PUBLIC, "x-forwarded-host": "relay.contoso.com"}
+
+
+async def test_behind_a_front_door_the_public_address_has_to_be_named(world: World) -> None:
+    async with Api(world) as api:
+        refused = await api.expect(403, "POST", f"{PATH}/pause", headers=BEHIND)
+    assert "PUBLIC_ORIGINS" in refused["detail"]
+    async with Api(world, public_origins=[PUBLIC]) as api:
+        await api.expect(200, "POST", f"{PATH}/pause", headers=BEHIND)
+        await api.expect(200, "POST", f"{PATH}/resume", headers={"origin": BASE_URL})
+        for foreign in (
+            {"origin": f"{PUBLIC}.evil.example"},
+            BEHIND | {"sec-fetch-site": "same-site"},
+            {"origin": "null"},
+        ):
+            await api.expect(403, "POST", f"{PATH}/pause", headers=foreign)
+        await api.expect(403, "POST", f"{PATH}/pause", headers={"origin": PUBLIC.replace("https", "http")})
+
+
+async def test_a_form_behind_a_front_door_is_taken_by_the_same_setting(world: World) -> None:
+    form, path = {"nothing": ""}, "/console/destinations/d/pause"
+    async with Api(world, public_origins=[PUBLIC]) as api:
+        assert (await api.post(path, data=form, headers=BEHIND)).status_code == 303
+        assert (await api.post(path, data=form, headers={"origin": PUBLIC})).status_code == 303
+    async with Api(world) as api:
+        refused = await api.post(path, data=form, headers=BEHIND)
+    assert (refused.status_code, "PUBLIC_ORIGINS" in refused.text) == (403, True)
 
 
 async def test_who_changed_what_when_is_noted(api: Api) -> None:

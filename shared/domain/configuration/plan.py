@@ -1,5 +1,6 @@
 """From the configuration there is and a declarative file to the configuration there will be, and what that changes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from shared.domain.configuration.model import (
     RequestedBackfill,
 )
 from shared.domain.profile.memberships import AudienceKey
+from shared.domain.url_paths import why_no_segment
 from shared.errors import ConfigurationError
 
 Action = Literal["created", "changed", "unchanged", "removed", "kept, not in the file"]
@@ -174,9 +176,34 @@ def _looks(configuration: Configuration) -> dict[str, Any]:
     return looks
 
 
+def require_named(current: Configuration, wanted: ConfigurationFile) -> ConfigurationFile:
+    """`wanted`, if a path of the API can name each audience that is new in it.
+
+    Raises ConfigurationError. What is there already stays, with a warning: upstream may name audiences as it likes.
+    """
+    known = {audience.key for audience in current.audiences}
+    problems = [
+        f"/audiences/{index}/id: expected an id that a path of the API can name: {why}"
+        for index, audience in enumerate(wanted.audiences)
+        if audience.key not in known and (why := why_no_segment(audience.id, audience.namespace))
+    ]
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return wanted
+
+
+def warnings_about_names(audiences: Iterable[Audience]) -> list[str]:
+    """Of the catalog's `audiences`, those that no path of the API can name."""
+    return [
+        f"audience {'/'.join(audience.key)}: no path of the API can name it ({why}), only a file of the configuration"
+        for audience in audiences
+        if (why := why_no_segment(audience.id, audience.namespace))
+    ]
+
+
 def warnings_about(configuration: Configuration) -> list[str]:
     """What is accepted but probably not meant, or too large (docs/rules.md, "What the app is sized for")."""
-    warnings = []
+    warnings = warnings_about_names(configuration.audiences)
     if len(configuration.destinations) > DESTINATIONS:
         warnings.append(f"{len(configuration.destinations)} destinations: the app is sized for {DESTINATIONS}")
     activated = {dataflow.id for dataflow in configuration.dataflows}

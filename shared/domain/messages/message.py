@@ -1,12 +1,11 @@
 """From the bytes of one queue message to profile changes and audience items, each item judged alone."""
 
 import base64
-import codecs
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from shared.domain.configuration.audience_item import AudienceChange, is_audience_item, parse_audience
-from shared.domain.jsonvalue import InvalidJsonError, canonical_json, parse_json
+from shared.domain.jsonvalue import InvalidJsonError, canonical_json, decode_utf8, parse_json
 from shared.domain.messages.batch_sources import batch_sources
 from shared.domain.profile.change import InvalidChangeError, ProfileChange, parse_change
 from shared.domain.trace_context import traceparent_of
@@ -72,7 +71,7 @@ def decode_message(body: bytes, now: int) -> DecodedMessage:
 
 
 def _text_of(body: bytes) -> str:
-    text = _utf8(body)
+    text = decode_utf8(body).strip()
     if text.startswith(("{", "[")):
         return text
     try:
@@ -81,14 +80,7 @@ def _text_of(body: bytes) -> str:
         raise InvalidJsonError(_EXPECTED) from None
     if not decoded.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")):
         raise InvalidJsonError(_EXPECTED)
-    return _utf8(decoded)
-
-
-def _utf8(encoded: bytes) -> str:
-    try:
-        return encoded.removeprefix(codecs.BOM_UTF8).decode().strip()
-    except UnicodeDecodeError as error:
-        raise InvalidJsonError(f"expected UTF-8, byte {error.start} is none") from None
+    return decode_utf8(decoded).strip()
 
 
 def _items_of(text: str) -> tuple[list[object], str | None]:

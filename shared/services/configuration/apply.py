@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from shared.domain.configuration.model import Configuration, ConfigurationFile
-from shared.domain.configuration.plan import Plan, plan_changes
+from shared.domain.configuration.plan import Plan, plan_changes, require_named
 from shared.domain.instants import MILLISECOND
 from shared.errors import ConflictError
 from shared.ports.configuration import ConfigurationStore
@@ -28,7 +28,11 @@ async def apply_configuration(
 
     Raises as `change_configuration` does.
     """
-    return await change_configuration(store, health, lambda _: wanted, clock, prune=prune, dry_run=dry_run)
+
+    def checked(current: Configuration) -> ConfigurationFile:
+        return require_named(current, wanted)
+
+    return await change_configuration(store, health, checked, clock, prune=prune, dry_run=dry_run)
 
 
 async def change_configuration(

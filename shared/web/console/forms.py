@@ -3,11 +3,11 @@
 import hmac
 import secrets
 from typing import Annotated
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from fastapi import Depends, Request
 
-from shared.web.guarded import SAME_SITE
+from shared.web.origins import Sender, sender_of
 from shared.web.problems import ProblemError
 
 COOKIE = "profile-relay-form"
@@ -73,10 +73,7 @@ async def require_own_page(request: Request) -> None:
 
     Raises ProblemError (403).
     """
-    if request.headers.get("sec-fetch-site") in SAME_SITE:
-        return
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc == request.headers.get("host"):
+    if sender_of(request) is Sender.OWN_PAGE:
         return
     known, given = request.cookies.get(COOKIE, ""), (await _form_of(request)).raw(FIELD)
     if not known or not hmac.compare_digest(known.encode(), given.encode()):

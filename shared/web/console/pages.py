@@ -168,7 +168,8 @@ def redirect(path: str, done: str) -> RedirectResponse:
 
 def is_page(request: Request) -> bool:
     """Whether the request is for the console."""
-    return request.url.path == PREFIX or request.url.path.startswith(f"{PREFIX}/")
+    path: str = request.scope["path"]
+    return path == PREFIX or path.startswith(f"{PREFIX}/")
 
 
 async def answer(request: Request, error: Exception) -> Response:

@@ -90,11 +90,11 @@ def read_by_the_code() -> set[str]:
 
 def test_what_the_code_reads_is_documented_and_nothing_else() -> None:
     assert read_by_the_code() - READ_BESIDE_THE_PLATFORM == APP.keys() | (LOCAL.keys() - OF_THE_HOST)
-    assert READ_BESIDE_THE_PLATFORM <= PLATFORM.keys()
+    assert PLATFORM.keys() >= READ_BESIDE_THE_PLATFORM
 
 
 def test_the_environment_is_read_in_two_places_alone() -> None:
-    """Both hand it to shared/settings.py, where the test above sees it. A third sets what exporters read there alone."""
+    """Both hand it to shared/settings.py, where the test above sees it; a third sets what exporters read there."""
     readers = {
         path.relative_to(CHECKOUT).as_posix()
         for path in [*(CHECKOUT / "shared").rglob("*.py"), CHECKOUT / "function_app.py"]

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from shared.domain.configuration.model import Audience
+from shared.domain.configuration.plan import warnings_about_names
 from shared.views.configuration import AudienceList, AudienceResource
 from shared.web.context import AppServices
 from shared.web.etags import if_matching, tagged
@@ -16,7 +17,8 @@ router = APIRouter(prefix="/api/audiences", tags=["audiences"], route_class=Guar
 
 @router.get("", summary="List the catalog", openapi_extra=needs(Permission.VIEW_SEGMENTS))
 async def list_audiences(services: AppServices) -> AudienceList:
-    return AudienceList(audiences=(await services.edit_configuration.load()).audiences)
+    audiences = (await services.edit_configuration.load()).audiences
+    return AudienceList(audiences=audiences, warnings=warnings_about_names(audiences))
 
 
 @router.get("/{audience_id}", summary="Get an audience", openapi_extra=needs(Permission.VIEW_SEGMENTS))

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from shared.domain.configuration.model import Configuration, ConfigurationFile
+from shared.domain.configuration.plan import require_named
 from shared.services.configuration.edit import as_file
 from shared.views.configuration import PlanView
 from shared.web.context import AppServices
@@ -42,7 +43,7 @@ async def put_configuration(
 
     def edit(configuration: Configuration) -> ConfigurationFile:
         check(as_file(configuration))
-        return wanted
+        return require_named(configuration, wanted)
 
     planned = await services.edit_configuration.apply(edit, prune=prune, dry_run=dry_run)
     if not dry_run:
