@@ -22,20 +22,19 @@ resource hubsNamespace 'Microsoft.EventHub/namespaces@2024-01-01' existing = if 
 }
 
 // A rule fires when its query has more rows in the window than the threshold, or fewer.
+// Alerts are told by a gauge, with every run anew: a count is told once, and lost with its batch.
 var rules = [
   {
     name: 'relay-alert'
-    description: 'The app has opened an alert for a destination: docs/alerts.md says what each means and what to do'
+    description: 'An alert of the app is open for a destination: docs/alerts.md says what each means and what to do'
     severity: 2
     window: 'PT10M'
     operator: 'GreaterThan'
     threshold: 0
     query: '''
-traces
-| where message startswith "alert {"
-| extend told = parse_json(substring(message, 6))
-| where told.event == "opened"
-| project timestamp, destination = tostring(told.destinationId), rule = tostring(told.rule)
+customMetrics
+| where name == "profile_relay.alerts.open" and valueMax > 0
+| project timestamp, destination = tostring(customDimensions.destination), rule = tostring(customDimensions.rule)
 '''
   }
   {
@@ -76,15 +75,15 @@ requests
   }
   {
     name: 'dead-exports'
-    description: 'Exports were given up: GET /api/undelivered?state=dead has the reason of each'
+    description: 'Exports are dead: GET /api/undelivered?state=dead has the reason of each'
     severity: 2
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
     query: '''
 customMetrics
-| where name == "profile_relay.dead" and valueSum > 0
-| project timestamp, destination = tostring(customDimensions.destination), valueSum
+| where name == "profile_relay.alerts.open" and valueMax > 0 and customDimensions.rule == "dead-rows"
+| project timestamp, destination = tostring(customDimensions.destination)
 '''
   }
   {
