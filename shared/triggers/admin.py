@@ -6,6 +6,7 @@ import azure.functions as func
 
 from shared.settings import app_service_authentication, on_local_stack
 from shared.triggers.asgi import answer
+from shared.triggers.invocation import ends
 
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 # Whoever App Service authentication signed in needs no function key beside it; without it a key is all there is.
@@ -18,6 +19,7 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE"]
 
 @blueprint.function_name("admin_api")
 @blueprint.route("api/{*path}", trigger_arg_name="request", methods=_METHODS, auth_level=_ACCESS)
+@ends
 async def admin_api(request: func.HttpRequest) -> func.HttpResponse:
     """Answer a program; what is answered when is in `shared.web`."""
     return await _answer(request, "api")
@@ -25,6 +27,7 @@ async def admin_api(request: func.HttpRequest) -> func.HttpResponse:
 
 @blueprint.function_name("console")
 @blueprint.route("console/{*path}", trigger_arg_name="request", methods=_METHODS[:3], auth_level=_CONSOLE_ACCESS)
+@ends
 async def console(request: func.HttpRequest) -> func.HttpResponse:
     """Answer a browser; the pages are in `shared.web.console`."""
     return await _answer(request, "console")
@@ -32,6 +35,7 @@ async def console(request: func.HttpRequest) -> func.HttpResponse:
 
 @blueprint.function_name("home")
 @blueprint.route("/", trigger_arg_name="request", methods=_METHODS[:2], auth_level=func.AuthLevel.ANONYMOUS)
+@ends
 async def home(request: func.HttpRequest) -> func.HttpResponse:
     """Lead to the console, where the platform would show its own page."""
     return func.HttpResponse(status_code=302, headers={"Location": "/console"})

@@ -6,6 +6,7 @@ import logging
 import azure.functions as func
 
 from shared.triggers.inbound import pointer_or_none
+from shared.triggers.invocation import ends
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -13,6 +14,7 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
 @blueprint.function_name("evaluate_alerts")
 @blueprint.timer_trigger(arg_name="timer", schedule="%ALERT_SCHEDULE%", use_monitor=False)
+@ends
 async def evaluate_alerts(timer: func.TimerRequest) -> None:
     """Open and resolve alerts; each is a line of the log, too, whoever has subscribed."""
     from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
@@ -28,6 +30,7 @@ async def evaluate_alerts(timer: func.TimerRequest) -> None:
 
 @blueprint.function_name("deliver_alert")
 @blueprint.queue_trigger(arg_name="pointer", queue_name="alert-deliveries", connection="RELAY_STORAGE")
+@ends
 async def deliver_alert(pointer: func.QueueMessage) -> None:
     """Send an event to a webhook. A failure of storage is raised, so that the queue brings the pointer again."""
     from shared.adapters.queues.pointers import ALERT_DELIVERIES
@@ -41,6 +44,7 @@ async def deliver_alert(pointer: func.QueueMessage) -> None:
 
 @blueprint.function_name("give_up_alert")
 @blueprint.queue_trigger(arg_name="pointer", queue_name="alert-deliveries-poison", connection="RELAY_STORAGE")
+@ends
 async def give_up_alert(pointer: func.QueueMessage) -> None:
     """Note that an event could not be worked on at any delivery of its pointer."""
     from shared.adapters.queues.pointers import ALERT_DELIVERIES

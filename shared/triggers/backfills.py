@@ -6,6 +6,7 @@ import logging
 import azure.functions as func
 
 from shared.triggers.inbound import pointer_or_none
+from shared.triggers.invocation import ends
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -13,6 +14,7 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
 @blueprint.function_name("run_backfill")
 @blueprint.timer_trigger(arg_name="timer", schedule="%BACKFILL_SCHEDULE%", use_monitor=False)
+@ends
 async def run_backfill(timer: func.TimerRequest) -> None:
     """Start the backfills that are due, and look after those that run."""
     from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
@@ -23,6 +25,7 @@ async def run_backfill(timer: func.TimerRequest) -> None:
 
 @blueprint.function_name("backfill_slice")
 @blueprint.queue_trigger(arg_name="pointer", queue_name="backfill-slices", connection="RELAY_STORAGE")
+@ends
 async def backfill_slice(pointer: func.QueueMessage) -> None:
     """Work on a slice for at most a minute. A failure of storage is raised, so that the queue brings it again."""
     from shared.adapters.queues.pointers import SLICES
@@ -36,6 +39,7 @@ async def backfill_slice(pointer: func.QueueMessage) -> None:
 
 @blueprint.function_name("sweep_profiles")
 @blueprint.timer_trigger(arg_name="timer", schedule="%SWEEP_SCHEDULE%", use_monitor=False)
+@ends
 async def sweep_profiles(timer: func.TimerRequest) -> None:
     """Ask for a sweep, which `run_backfill` and `backfill_slice` carry out; clear away what was counted long ago."""
     from shared.bootstrap import relay
@@ -47,6 +51,7 @@ async def sweep_profiles(timer: func.TimerRequest) -> None:
 
 @blueprint.function_name("give_up_slice")
 @blueprint.queue_trigger(arg_name="pointer", queue_name="backfill-slices-poison", connection="RELAY_STORAGE")
+@ends
 async def give_up_slice(pointer: func.QueueMessage) -> None:
     """Note that a slice failed at every delivery; `run_backfill` starts it again once it has stalled for a while."""
     from shared.adapters.queues.pointers import SLICES

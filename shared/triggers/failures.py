@@ -6,6 +6,7 @@ import logging
 import azure.functions as func
 
 from shared.triggers.inbound import inbound_message, pointer_or_none
+from shared.triggers.invocation import ends
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -13,6 +14,7 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 
 @blueprint.function_name("retry_export")
 @blueprint.queue_trigger(arg_name="pointer", queue_name="export-retries", connection="RELAY_STORAGE")
+@ends
 async def retry_export(pointer: func.QueueMessage) -> None:
     """Try an undelivered export again. A failure of storage is raised, so that the queue brings the pointer again."""
     from shared.adapters.queues.pointers import RETRIES  # here, so that indexing does not load the SDKs
@@ -25,6 +27,7 @@ async def retry_export(pointer: func.QueueMessage) -> None:
 
 @blueprint.function_name("watch_destinations")
 @blueprint.timer_trigger(arg_name="timer", schedule="%WATCH_SCHEDULE%", use_monitor=False)
+@ends
 async def watch_destinations(timer: func.TimerRequest) -> None:
     """Look after destinations that were down and exports that wait, and forget last exports that are outdated.
 
@@ -47,6 +50,7 @@ async def watch_destinations(timer: func.TimerRequest) -> None:
 
 @blueprint.function_name("quarantine_poisoned_changes")
 @blueprint.queue_trigger(arg_name="message", queue_name="%PROFILE_CHANGES_QUEUE%-poison", connection="RELAY_STORAGE")
+@ends
 async def quarantine_poisoned_changes(message: func.QueueMessage) -> None:
     """Keep changes that failed at every delivery."""
     from shared.bootstrap import relay
@@ -57,6 +61,7 @@ async def quarantine_poisoned_changes(message: func.QueueMessage) -> None:
 
 @blueprint.function_name("bury_poisoned_retry")
 @blueprint.queue_trigger(arg_name="pointer", queue_name="export-retries-poison", connection="RELAY_STORAGE")
+@ends
 async def bury_poisoned_retry(pointer: func.QueueMessage) -> None:
     """Mark an export dead whose retry failed at every delivery."""
     from shared.adapters.queues.pointers import RETRIES

@@ -1,0 +1,31 @@
+"""What holds for every invocation, whatever its trigger."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from shared.errors import RelayError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def ends(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """`function`, which ends by a result or an exception that the worker tells the host of.
+
+    `SystemExit` would end the worker with all that is in flight there, and a cancellation never be answered. Of what
+    the app expects to fail, storage above all, the message says everything: the host writes a stack with each failure.
+    """
+
+    @wraps(function)
+    async def ended(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await function(*args, **kwargs)
+        except RelayError as error:
+            raise error.with_traceback(None) from None
+        except Exception:
+            raise
+        except BaseException as error:
+            raise RuntimeError(f"the invocation was ended by {type(error).__name__}") from error
+
+    return ended
