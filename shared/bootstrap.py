@@ -108,7 +108,12 @@ async def build(environment: Mapping[str, str]) -> Relay:
     await _all_or_close([each.create_if_missing() for each in needed], clients)
 
     connections = HubConnections(settings.event_hubs, secrets, local=settings.is_local)
-    sender = EventHubsSender(connections, settings.send_timeout)
+    sender = EventHubsSender(
+        connections,
+        settings.send_timeout,
+        connections_per_hub=settings.connections_per_hub,
+        partitions_known_for=settings.partitions_known_for,
+    )
     configuration = TableConfiguration(home["Configuration"])
     undelivered = TableUndelivered(home["Undelivered"])
     backfills = TableBackfills(home["Backfills"])

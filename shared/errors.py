@@ -31,9 +31,54 @@ RelayError
 │   ├── RowTooLargeError     and never will: the row is larger than a table takes
 │   └── MessageTooLargeError and never will: the message is larger than a queue takes
 └── SendError                an export was not acknowledged by its Event Hub
-    ├── ThrottledError       because the hub is busy: it is there, and asks for patience
+    ├── HeldBackError        and is not tried again for now: its partition takes nothing
+    │   └── ThrottledError   because the hub has throttled for long
     └── ExportTooLargeError  it never will be: the event is larger than the hub takes
 """
+
+from enum import StrEnum
+
+
+class FailureCode(StrEnum):
+    """Why an export, a destination or an inbound item failed: stored with it, for people and programs to go by.
+
+    A code stays what it is from release to release; docs/errors.md says of each what to do.
+    """
+
+    UNKNOWN_HOST = "unknown-host"
+    UNREACHABLE = "unreachable"
+    BLOCKED_BY_FIREWALL = "blocked-by-firewall"
+    UNKNOWN_HUB = "unknown-hub"
+    BAD_KEY = "bad-key"
+    NO_SEND_CLAIM = "no-send-claim"
+    NO_IDENTITY = "no-identity"
+    NO_CREDENTIALS = "no-credentials"
+    DISABLED = "disabled"
+    QUOTA = "quota"
+    THROTTLED = "throttled"
+    TIMEOUT = "timeout"
+    TOO_LARGE = "too-large"
+    DESTINATION_DOWN = "destination-down"
+    DATAFLOW_PAUSED = "dataflow-paused"
+    REMOVED = "removed"
+    GAVE_UP = "gave-up"
+    OTHER = "other"
+    UNREADABLE = "unreadable"
+    INVALID_CHANGE = "invalid-change"
+    INVALID_AUDIENCE = "invalid-audience"
+    PROFILE_TOO_LARGE = "profile-too-large"
+
+
+QUARANTINE_CODES = (
+    FailureCode.UNREADABLE,
+    FailureCode.INVALID_CHANGE,
+    FailureCode.INVALID_AUDIENCE,
+    FailureCode.PROFILE_TOO_LARGE,
+    FailureCode.GAVE_UP,
+)
+"""Of what could not be taken in."""
+DELIVERY_CODES = tuple(code for code in FailureCode if code == FailureCode.GAVE_UP or code not in QUARANTINE_CODES)
+"""Of what could not be sent, and of destinations that are not healthy."""
 
 
 class RelayError(Exception):
@@ -226,17 +271,44 @@ class MessageTooLargeError(StorageError):
 
 
 class SendError(RelayError):
-    """An export to `destination_id` was not acknowledged. It may have been stored all the same."""
+    """An export to `destination_id` was not acknowledged. It may have been stored all the same.
 
-    def __init__(self, destination_id: str, reason: str) -> None:
+    `partition` is the id of the hub's partition that it was for, None where the hub as a whole failed.
+    """
+
+    def __init__(
+        self,
+        destination_id: str,
+        reason: str,
+        code: FailureCode = FailureCode.OTHER,
+        partition: str | None = None,
+    ) -> None:
         super().__init__(f"destination {destination_id!r}: {reason}")
         self.destination_id = destination_id
         self.reason = reason
+        self.code = code
+        self.partition = partition
 
 
-class ThrottledError(SendError):
-    """The hub is busy (`server-busy`): it is there, and asks to be left alone for a while."""
+class HeldBackError(SendError):
+    """Its partition takes nothing for now, as exports before it have shown: it waits until that changes."""
+
+
+class ThrottledError(HeldBackError):
+    """The hub has asked for patience for so long that whoever waits for it would hold up others."""
+
+    def __init__(
+        self,
+        destination_id: str,
+        reason: str,
+        partition: str | None = None,
+        code: FailureCode = FailureCode.THROTTLED,
+    ) -> None:
+        super().__init__(destination_id, reason, code, partition)
 
 
 class ExportTooLargeError(SendError):
     """The event is larger than the hub takes, so sending it again is in vain."""
+
+    def __init__(self, destination_id: str, reason: str, partition: str | None = None) -> None:
+        super().__init__(destination_id, reason, FailureCode.TOO_LARGE, partition)

@@ -1,25 +1,17 @@
 """The app settings, read from the environment once and checked: each error names the setting and what would do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from shared.errors import SettingError
+from shared.storage_account import local_storage, on_this_machine, storage_connection_string
 
 RELAY_STORAGE = "RELAY_STORAGE"
 PROFILE_BUCKETS = 1_024
-_LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
 _PORTS = {"https": 443, "http": 80}
 _LONGEST_DELAY = 6 * 24 * 3600  # a queue message lives for seven days
-
-# Azurite's published account, which is the same on every machine and protects nothing.
-_DEVELOPMENT_STORAGE = (
-    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
-    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
-    "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
-    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +44,7 @@ class Settings:
     environment: Mapping[str, str] = field(repr=False)
     config_cache_seconds: float
     send_timeout: float
+    connections_per_hub: int
     retry_delays: tuple[float, ...]
     redrive_per_second: float
     backfill_per_second: float
@@ -69,6 +62,7 @@ class Settings:
             environment=environment,
             config_cache_seconds=_positive(environment, "CONFIG_CACHE_SECONDS", 30.0),
             send_timeout=_positive(environment, "SEND_TIMEOUT", 5.0),
+            connections_per_hub=_count(environment, "CONNECTIONS_PER_HUB", 4),
             retry_delays=_retry_delays(environment.get("RETRY_DELAYS", "15,30")),
             redrive_per_second=_positive(environment, "REDRIVE_PER_SECOND", 100.0),
             backfill_per_second=_positive(environment, "BACKFILL_PER_SECOND", 500.0),
@@ -82,6 +76,13 @@ class Settings:
         )
 
     @property
+    def partitions_known_for(self) -> float:
+        """How long a worker may take the number of a hub's partitions for granted. Asking takes a connection of its
+        own, so it is done less often than the configuration is read.
+        """
+        return 10 * self.config_cache_seconds
+
+    @property
     def backfill_delay(self) -> float:
         """How long after a change of the configuration a backfill is due: by then every worker knows the change, and
         has sent what it decided by the configuration before.
@@ -90,30 +91,21 @@ class Settings:
 
     def tables(self, name: str = RELAY_STORAGE) -> Connection:
         """The Table Storage behind the setting `name`, or behind `<name>__tableServiceUri`."""
-        connection = self._connection(
-            name, "tableServiceUri", "a storage connection string, or {name}__tableServiceUri"
-        )
-        return self._expanded(connection)
-
-    @staticmethod
-    def _expanded(connection: Connection) -> Connection:
-        if connection.connection_string == "UseDevelopmentStorage=true":
-            return Connection(connection.name, connection_string=_DEVELOPMENT_STORAGE)
-        return connection
+        return self._storage(name, "tableServiceUri")
 
     def queues(self) -> Connection:
         """The queues beside the tables: in the same account, or behind `RELAY_STORAGE__queueServiceUri`."""
-        connection = self._connection(
-            RELAY_STORAGE, "queueServiceUri", "a storage connection string, or {name}__queueServiceUri"
-        )
-        return self._expanded(connection)
+        return self._storage(RELAY_STORAGE, "queueServiceUri")
 
     def blobs(self) -> Connection:
         """The blobs beside the tables: in the same account, or behind `RELAY_STORAGE__blobServiceUri`."""
-        connection = self._connection(
-            RELAY_STORAGE, "blobServiceUri", "a storage connection string, or {name}__blobServiceUri"
-        )
-        return self._expanded(connection)
+        return self._storage(RELAY_STORAGE, "blobServiceUri")
+
+    def _storage(self, name: str, endpoint_suffix: str) -> Connection:
+        found = self._connection(name, endpoint_suffix, f"a storage connection string, or {{name}}__{endpoint_suffix}")
+        if found.connection_string is None:
+            return found
+        return replace(found, connection_string=checked_storage(name, found.connection_string))
 
     def event_hubs(self, name: str) -> Connection:
         """The Event Hubs namespace behind the setting `name`, or behind `<name>__fullyQualifiedNamespace`."""
@@ -162,25 +154,26 @@ class Settings:
             raise SettingError(f"app setting {name}: expected {expected.format(name=name)} for an identity's access")
         return Connection(
             name,
-            connection_string=connection_string,
+            connection_string=connection_string or None,
             endpoint=endpoint,
             client_id=self.environment.get(f"{name}__clientId"),
         )
 
 
+def checked_storage(name: str, connection_string: str) -> str:
+    """What the setting `name` holds, in the form that the SDKs take. Raises SettingError."""
+    try:
+        return storage_connection_string(connection_string)
+    except ValueError as error:
+        raise SettingError(f"app setting {name}: {error}") from None
+
+
 def on_local_stack(environment: Mapping[str, str]) -> bool:
     """Whether all of the app's storage is on this machine."""
-    text = environment.get(RELAY_STORAGE) or ""
-    if text.rstrip("; ") == "UseDevelopmentStorage=true":
-        return True
-    if text:
-        parts = dict(part.strip().partition("=")[::2] for part in text.split(";") if part)
-        given = [parts.get(f"{service}Endpoint") for service in ("Table", "Queue")]
-        optional = [parts[name] for name in ("BlobEndpoint", "FileEndpoint") if name in parts]
-    else:
-        given = [environment.get(f"{RELAY_STORAGE}__{service}ServiceUri") for service in ("table", "queue")]
-        optional = []
-    return all(urlsplit(endpoint or "").hostname in _LOCAL_HOSTS for endpoint in [*given, *optional])
+    if text := environment.get(RELAY_STORAGE):
+        return local_storage(text)
+    endpoints = [environment.get(f"{RELAY_STORAGE}__{service}ServiceUri") or "" for service in ("table", "queue")]
+    return all(map(on_this_machine, endpoints))
 
 
 def app_service_authentication(environment: Mapping[str, str]) -> bool:
@@ -253,6 +246,13 @@ def _positive(environment: Mapping[str, str], name: str, default: float) -> floa
     if not 0 < value < float("inf"):
         raise SettingError(f"app setting {name}: expected a number above 0, such as {default:g}")
     return value
+
+
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, "")
+    if text and not (text.isascii() and text.isdecimal() and int(text[:6]) > 0 and len(text) <= 6):
+        raise SettingError(f"app setting {name}: expected a whole number above 0, such as {default}")
+    return int(text) if text else default
 
 
 def _profile_accounts(text: str) -> tuple[str, ...]:

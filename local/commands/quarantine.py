@@ -19,9 +19,9 @@ from shared.views.quarantine import QuarantinedView
 
 SUMMARY = "show what could not be taken, and why"
 DESCRIPTION = """\
-Show the items in quarantine, newest first: row id, when the message was received, the item's index in it, and the
-reason. With --json each is an object on a line, with its bytes as text (body) or, where they are none, as base64
-(bodyBase64): profiles' data. python -m local replay puts items back on the queue.
+Show the items in quarantine, newest first: row id, when the message was received, the item's index in it, the code of
+the failure (docs/errors.md), and the reason. With --json each is an object on a line, with its bytes as text (body) or,
+where they are none, as base64 (bodyBase64): profiles' data. python -m local replay puts items back on the queue.
 """
 _ROW_ID_WIDTH = 62
 
@@ -52,7 +52,7 @@ async def _show(args: argparse.Namespace, settings: StackSettings) -> None:
     async with replaying(settings) as service:
         async for stored in service.quarantined(args.reason):
             if not shown and not args.json:
-                print(_line("ROW ID", "RECEIVED", "ITEM", "REASON"))
+                print(_line("ROW ID", "RECEIVED", "ITEM", "CODE", "REASON"))
             print(json.dumps(QuarantinedView.of(stored).document()) if args.json else _readable(stored), flush=True)
             shown += 1
             if shown == args.limit:
@@ -63,8 +63,8 @@ async def _show(args: argparse.Namespace, settings: StackSettings) -> None:
 
 def _readable(stored: StoredQuarantinedItem) -> str:
     item = "-" if stored.item is None else str(stored.item)
-    return _line(stored.row_id, format_instant(stored.received_at), item, printable(stored.reason))
+    return _line(stored.row_id, format_instant(stored.received_at), item, stored.code or "-", printable(stored.reason))
 
 
-def _line(row_id: str, received: str, item: str, reason: str) -> str:
-    return f"{row_id:<{_ROW_ID_WIDTH}}  {received:<20}  {item:>5}  {reason}"
+def _line(row_id: str, received: str, item: str, code: str, reason: str) -> str:
+    return f"{row_id:<{_ROW_ID_WIDTH}}  {received:<20}  {item:>5}  {code:<17}  {reason}"

@@ -155,10 +155,7 @@ async def _queue(args: argparse.Namespace) -> tuple[str, AbstractAsyncContextMan
 
 async def _require_queue(connection_string: str, name: str, *, create: bool) -> None:
     """Better one clear error now than retries for each message."""
-    try:
-        client = QueueClient.from_connection_string(connection_string, name, **queue.PATIENT | {"retry_total": 0})
-    except ValueError as error:
-        raise LocalError(f"queue {name!r} of the storage connection string: {error}") from error
+    client = QueueClient.from_connection_string(connection_string, name, **queue.PATIENT | {"retry_total": 0})
     async with client:
         try:
             if create:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from local.errors import AlreadyRunningError, SettingMissingError
-from local.stack.emulators import storage_connection_string
+from local.errors import AlreadyRunningError, LocalError, SettingMissingError
+from shared.errors import SettingError
+from shared.settings import checked_storage
 
 RELAY_STORAGE = "RELAY_STORAGE"
 PROFILE_CHANGES_QUEUE = "PROFILE_CHANGES_QUEUE"
@@ -61,9 +62,11 @@ class StackSettings:
 
     @property
     def storage(self) -> str:
-        value = self.require(RELAY_STORAGE)
-        # The Python SDK knows no short form, unlike the Functions host.
-        return storage_connection_string() if value == "UseDevelopmentStorage=true" else value
+        """Of the account, in the form that the SDKs take. Raises SettingMissingError, LocalError."""
+        try:
+            return checked_storage(RELAY_STORAGE, self.require(RELAY_STORAGE))
+        except SettingError as error:
+            raise LocalError(str(error)) from None
 
     @property
     def local_control_port(self) -> int | None:

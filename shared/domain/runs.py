@@ -73,9 +73,10 @@ class RunCounts:
     their reasons (joined with commas); `excluded`: changes that called for no export, by the reason why not.
 
     `failed`: attempts that failed; `retried`: attempts that were not an export's first. `dead`, `parked`: exports that
-    became so. `bytes_sent`: of the bodies that were acknowledged. `latency`: from the insertion into the queue to the
-    acknowledgement; `freshness`: from the change's `occurredAt` to it. `decided_again`: decisions on a profile that
-    were not saved, so that another was made, by the reason why not.
+    became so; `throttled`: exports that the hub took only after a while, or not yet, for it was busy. `bytes_sent`: of
+    the bodies that were acknowledged. `latency`: from the insertion into the queue to the acknowledgement; `freshness`:
+    from the change's `occurredAt` to it. `decided_again`: decisions on a profile that were not saved, so that another
+    was made, by the reason why not.
     """
 
     received: int = 0
@@ -86,6 +87,7 @@ class RunCounts:
     retried: int = 0
     dead: int = 0
     parked: int = 0
+    throttled: int = 0
     bytes_sent: int = 0
     latency: Histogram = field(default_factory=Histogram)
     freshness: Histogram = field(default_factory=Histogram)
@@ -122,7 +124,7 @@ class RunCounts:
 
 
 _BY_REASON = ("activated", "excluded", "decided_again")
-_NUMBERS = ("received", "failed", "retried", "dead", "parked", "bytes_sent")
+_NUMBERS = ("received", "failed", "retried", "dead", "parked", "throttled", "bytes_sent")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,10 @@ ProblemKind = Literal[
     "no-send-claim",
     "no-manage-claim",
     "no-identity",
+    "disabled",
+    "quota",
     "throttled",
+    "timeout",
     "other",
 ]
 

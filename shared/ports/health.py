@@ -9,7 +9,7 @@ class DestinationTrouble:
     """A destination that is down since `since`, or, once `recovering`, answers again since then (microseconds).
 
     `half_open_since`: since when one that is down is sent changes all the same, for nothing waits to probe it with; 0
-    where it is not. `etag` is of the row that was read.
+    where it is not. `code` is a FailureCode; None in rows of release 0.1. `etag` is of the row that was read.
     """
 
     destination_id: str
@@ -17,6 +17,7 @@ class DestinationTrouble:
     since: int
     error: str
     half_open_since: int = 0
+    code: str | None = None
     etag: str | None = field(default=None, compare=False)
 
 

@@ -1,8 +1,10 @@
 """What the services need to keep what could not be taken in."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from shared.errors import FailureCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +17,15 @@ class QuarantinedItem:
     reason: str
     raw: bytes
     profile_id: str | None = None
+    code: FailureCode = FailureCode.OTHER
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedEntry:
-    """An item as it is listed: `row_id` names it for people, `received_at` is in whole seconds."""
+    """An item as it is listed: `row_id` names it for people, `received_at` is in whole seconds.
+
+    `code` is a FailureCode; None in rows of release 0.1.
+    """
 
     row_id: str
     message_id: str
@@ -27,6 +33,7 @@ class QuarantinedEntry:
     received_at: int
     reason: str
     profile_key: str | None
+    code: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +70,9 @@ class Quarantine(Protocol):
         Those put later are left out, so that replaying them all comes to an end. Raises StorageError.
         """
 
-    async def page(self, reason: str | None, token: str | None, most: int) -> QuarantinePage:
-        """At most `most` items, newest first, those with `reason` within their reason; in a bounded number of requests.
+    async def page(self, reason: str | None, token: str | None, most: int, code: str | None = None) -> QuarantinePage:
+        """At most `most` items, newest first, those with `reason` within their reason and with this code, if they are
+        given; in a bounded number of requests.
 
         `token` is the `next` of the page before. Raises BadContinuationError, StorageError.
         """

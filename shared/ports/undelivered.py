@@ -45,9 +45,14 @@ class UndeliveredStore(Protocol):
         """All rows of a destination, in no particular order."""
 
     async def page(
-        self, destination_id: str | None, state: UndeliveredState | None, token: str | None, most: int
+        self,
+        destination_id: str | None,
+        state: UndeliveredState | None,
+        token: str | None,
+        most: int,
+        code: str | None = None,
     ) -> UndeliveredPage:
-        """What one request finds of the rows of a destination, or of all; of one state, or of all.
+        """What one request finds of the rows of a destination, or of all; in one state, with one FailureCode, or any.
 
         `token` is the `next` of the page before. Raises BadContinuationError, StorageError.
         """

@@ -36,13 +36,14 @@ class DestinationHealth(View):
     state: Literal["healthy", "down", "recovering"]
     since: InstantOrNone = None
     error: str | None = None
+    code: str | None = None
 
     @classmethod
     def of(cls, trouble: DestinationTrouble | None) -> "DestinationHealth":
         if trouble is None:
             return cls(state="healthy")
         state: Literal["recovering", "down"] = "recovering" if trouble.recovering else "down"
-        return cls(state=state, since=trouble.since, error=trouble.error)
+        return cls(state=state, since=trouble.since, error=trouble.error, code=trouble.code)
 
 
 class DestinationResource(Destination):

@@ -42,6 +42,7 @@ class CountsView(View):
     retried: int = Field(description="Attempts that were not the first of their export")
     dead: int = Field(description="Exports given up")
     parked: int = Field(description="Exports that wait for their destination")
+    throttled: int = Field(description="Exports that the hub took only after a while, or not yet, for it was busy")
     bytes_sent: int = Field(description="Of the bodies that were acknowledged")
     latency: Durations = Field(description="From the insertion into the queue to the hub's acknowledgement")
     freshness: Durations = Field(description="From the change's occurredAt to the hub's acknowledgement")

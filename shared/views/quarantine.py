@@ -3,7 +3,7 @@
 import base64
 
 from shared.ports.quarantine import StoredQuarantinedItem
-from shared.views.view import Instant, View
+from shared.views.view import Code, Instant, View
 
 
 class QuarantineEntryView(View):
@@ -14,6 +14,7 @@ class QuarantineEntryView(View):
     item: int | None
     received_at: Instant
     reason: str
+    code: Code
     profile_key: str | None
 
 

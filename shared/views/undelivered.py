@@ -6,7 +6,7 @@ from typing import Literal
 from shared.domain.exports.undelivered import Undelivered
 from shared.domain.profile_key import profile_key
 from shared.ports.undelivered import UndeliveredCount
-from shared.views.view import Instant, View
+from shared.views.view import Code, Instant, View
 
 RowState = Literal["retrying", "parked", "dead"]
 
@@ -25,6 +25,7 @@ class UndeliveredView(View):
     first_failed_at: Instant
     last_failed_at: Instant
     last_error: str
+    code: Code
     permanent: bool
 
     @classmethod

@@ -28,6 +28,10 @@ Audience = Annotated[
 """Its namespace and id, made of an AudienceKey."""
 
 
+Code = Annotated[str | None, Field(description="Why, as docs/errors.md lists it; null where release 0.1 stored it")]
+"""Of a failure."""
+
+
 class View(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)
 

@@ -18,7 +18,7 @@ class HealthStoreContract:
 
     async def test_troubles_come_change_and_go(self, store: HealthStore) -> None:
         assert await store.load() == {}
-        down = DestinationTrouble("d", recovering=False, since=NOW, error="down: ü")
+        down = DestinationTrouble("d", recovering=False, since=NOW, error="down: ü", code="timeout")
         recovering = DestinationTrouble("e", recovering=True, since=NOW, error="")
         await store.put(down)
         await store.put(DestinationTrouble("e", recovering=False, since=NOW - 1, error="x"))

@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.instants import SECOND
 from shared.domain.profile_key import profile_key
-from shared.errors import BadContinuationError
+from shared.errors import BadContinuationError, FailureCode
 from shared.ports.quarantine import Quarantine, QuarantinedEntry, QuarantinedItem, StoredQuarantinedItem
 from tests.kit.builders import NOW
 
@@ -73,6 +73,20 @@ class QuarantineContract:
         stored = await quarantine.get(some[0].row_id)
         assert stored is not None
         assert (stored.raw, stored.message_id, stored.profile_key) == (b"body", some[0].message_id, profile_key("p"))
+
+    async def test_items_are_found_by_their_code(self, quarantine: Quarantine) -> None:
+        for number, code in enumerate((FailureCode.UNREADABLE, FailureCode.INVALID_CHANGE, FailureCode.UNREADABLE)):
+            item = QuarantinedItem(f"m{number}", 0, NOW + number * SECOND, "r", b"", code=code)
+            await quarantine.put(item)
+        page = await quarantine.page(None, None, 10, "unreadable")
+        assert [(entry.message_id, entry.code) for entry in page.entries] == [
+            ("m2", "unreadable"),
+            ("m0", "unreadable"),
+        ]
+        assert {entry.code for entry in (await quarantine.page(None, None, 10)).entries} == {
+            "unreadable",
+            "invalid-change",
+        }
 
     @pytest.mark.parametrize("token", ["", "a", "bnVsbA", "W251bGxd", "WyJhIiwiYiJd"])
     async def test_what_is_no_token_is_refused(self, quarantine: Quarantine, token: str) -> None:

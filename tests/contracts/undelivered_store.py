@@ -105,6 +105,14 @@ class UndeliveredStoreContract:
         assert len(await self.listed(store, None, UndeliveredState.PARKED)) == 9
         assert await self.listed(store, "unknown' or 'a' eq 'a", None) == []
 
+    async def test_rows_are_found_by_their_code(self, store: UndeliveredStore) -> None:
+        for number, code in enumerate(("throttled", "timeout", None)):
+            await store.save(StoredUndelivered(replace(ROW, profile_id=f"p{number}", code=code), None))
+        found = await store.page("d", None, None, 10, "timeout")
+        assert [(row.profile_id, row.code) for row in found.rows] == [("p1", "timeout")]
+        everyone = await store.page("d", None, None, 10)
+        assert {row.profile_id: row.code for row in everyone.rows} == {"p0": "throttled", "p1": "timeout", "p2": None}
+
     @pytest.mark.parametrize("token", ["", "a", "é", "bnVsbA", "W10", "WyJhIiwxXQ", "WyJcdTAwMDAiLCJhIl0"])
     async def test_what_is_no_token_is_refused(self, store: UndeliveredStore, token: str) -> None:
         with pytest.raises(BadContinuationError, match="begin without one"):

@@ -49,3 +49,17 @@ def test_without_a_running_stack_the_way_out_is_named(
     monkeypatch.delenv("EVENTHUBS", raising=False)
     assert cli.main([*command, "--state-dir", str(tmp_path)]) == 1
     assert "python -m local up" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["quarantine"], ["send", __file__], ["apply", "samples/config.json"], ["backfills"]]
+)
+@pytest.mark.parametrize("text", ["nonsense", "AccountName=x", "AccountName=x;AccountKey=not base64!"])
+def test_a_malformed_storage_setting_is_named_in_one_line(
+    command: list[str], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RELAY_STORAGE", text)
+    assert cli.main([*command, "--state-dir", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: app setting RELAY_STORAGE: expected ")
+    assert said.count("\n") == 1

@@ -13,14 +13,14 @@ from shared.domain.alerts.alert import Alert
 from shared.domain.alerts.delivery import AlertDelivery
 from shared.domain.alerts.subscription import AlertSubscription
 from shared.domain.configuration.credentials import Credentials
-from shared.domain.configuration.model import Configuration
+from shared.domain.configuration.model import Configuration, Destination
 from shared.domain.exports.export import Export
 from shared.domain.exports.sent_export import SentExport
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.instants import DAY, SECOND
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile.state import ProfileState
-from shared.domain.profile_key import INDEX_BUCKETS, bucket_of_key, profile_key
+from shared.domain.profile_key import INDEX_BUCKETS, bucket_of_key, partition_of, profile_key
 from shared.domain.runs import RunCounts, RunSlot
 from shared.errors import (
     BadContinuationError,
@@ -37,11 +37,12 @@ from shared.ports.audit import AuditEntry
 from shared.ports.backfills import SlicePointer, StoredBackfill, StoredSlice
 from shared.ports.configuration import StoredConfiguration
 from shared.ports.connections import ConnectionProblem, Verified
+from shared.ports.exports import Acknowledgement
 from shared.ports.health import DestinationTrouble, RedriveRequest
 from shared.ports.last_exports import InstanceExports
 from shared.ports.members import Member
 from shared.ports.profiles import StoredProfile
-from shared.ports.quarantine import QuarantinedEntry, QuarantinedItem, QuarantinePage, StoredQuarantinedItem
+from shared.ports.quarantine import QuarantinedItem, QuarantinePage, StoredQuarantinedItem
 from shared.ports.queues import QueueCount, QueueKind
 from shared.ports.undelivered import RetryPointer, StoredUndelivered, UndeliveredCount, UndeliveredPage
 from shared.ports.uploads import StoredFile, WriteAccess
@@ -190,13 +191,15 @@ class MemoryQuarantine:
         for _, stored in sorted(self._stored().items(), reverse=True):
             yield stored
 
-    async def page(self, reason: str | None, token: str | None, most: int) -> QuarantinePage:
+    async def page(self, reason: str | None, token: str | None, most: int, code: str | None = None) -> QuarantinePage:
         await asyncio.sleep(0)
         before = None if token is None else self._place(token)
         found = [
-            QuarantinedEntry(row_id, each.message_id, each.item, each.received_at, each.reason, each.profile_key)
+            each
             for row_id, each in sorted(self._stored().items(), reverse=True)
-            if (before is None or row_id < before) and (reason is None or reason in each.reason)
+            if (before is None or row_id < before)
+            and (reason is None or reason in each.reason)
+            and code in {None, each.code}
         ]
         return QuarantinePage(found[:most], encode_token(found[most - 1].row_id) if len(found) > most else None)
 
@@ -215,7 +218,7 @@ class MemoryQuarantine:
             key = None if item.profile_id is None else profile_key(item.profile_id)
             received_at = item.received_at // SECOND * SECOND
             stored[row_id] = StoredQuarantinedItem(
-                row_id, item.message_id, item.item, received_at, item.reason, key, item.raw
+                row_id, item.message_id, item.item, received_at, item.reason, key, item.raw, code=item.code
             )
         return stored
 
@@ -265,14 +268,22 @@ class MemoryUndelivered:
                 yield StoredUndelivered(*found)
 
     async def page(
-        self, destination_id: str | None, state: UndeliveredState | None, token: str | None, most: int
+        self,
+        destination_id: str | None,
+        state: UndeliveredState | None,
+        token: str | None,
+        most: int,
+        code: str | None = None,
     ) -> UndeliveredPage:
         await asyncio.sleep(0)
         after = None if token is None else tuple(decode_token(token, 2))
         found = [
             (key, row)
             for key, (row, _) in sorted(self.rows.items())
-            if destination_id in {None, key[0]} and state in {None, row.state} and (after is None or key > after)
+            if destination_id in {None, key[0]}
+            and state in {None, row.state}
+            and code in {None, row.code}
+            and (after is None or key > after)
         ]
         following = encode_token(*found[most - 1][0]) if len(found) > most else None
         return UndeliveredPage([row for _, row in found[:most]], following)
@@ -498,15 +509,27 @@ class MemorySender:
     def __init__(self) -> None:
         self.sent: list[Export] = []
         self.failures: dict[str, Callable[[str], SendError]] = {}
+        self.hubs: dict[str, tuple[str, ...]] = {}
+        """The partitions of a destination's hub; another one has the single partition 0."""
+        self.failing: dict[tuple[str, str], Callable[[str], SendError]] = {}
+        """As `failures`, of one partition of a destination."""
+        self.throttled = False
+        """Whether hubs take each export only after they have asked for patience."""
 
-    def enqueue(self, export: Export) -> "asyncio.Future[None]":
-        acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if failure := self.failures.get(export.destination.id):
-            acknowledged.set_exception(failure(export.destination.id))
+    def enqueue(self, export: Export) -> "asyncio.Future[Acknowledgement]":
+        acknowledged: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
+        destination = export.destination
+        partitions = self.partitions(destination)
+        partition = partitions[partition_of(export.profile_id, len(partitions))]
+        if failure := self.failures.get(destination.id) or self.failing.get((destination.id, partition)):
+            acknowledged.set_exception(failure(destination.id))
         else:
             self.sent.append(export)
-            acknowledged.set_result(None)
+            acknowledged.set_result(Acknowledgement(partition, self.throttled))
         return acknowledged
+
+    def partitions(self, destination: Destination) -> tuple[str, ...]:
+        return self.hubs.get(destination.id, ("0",))
 
 
 class MemoryAudit:

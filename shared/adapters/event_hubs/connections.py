@@ -1,12 +1,15 @@
 """How the hub of a destination is reached: by the destination's own authentication, or by an app setting."""
 
+import ssl
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from functools import cache
 
+import certifi
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.eventhub.aio import EventHubProducerClient, EventHubSharedKeyCredential
 
-from shared.domain.configuration.credentials import Credentials, IdentityCredentials, SasCredentials
+from shared.domain.configuration.credentials import Credentials, IdentityCredentials, SasCredentials, parse_setting
 from shared.domain.configuration.model import Authentication, Destination, SasAuthentication
 from shared.domain.namespaces import is_local_namespace, parse_namespace
 from shared.errors import ConfigurationError
@@ -14,8 +17,7 @@ from shared.ports.connections import SecretStore
 from shared.settings import Connection
 
 ConnectionOf = Callable[[str], Connection]
-# One internal reconnect: the service closes connections that were idle for 240 s, and links after half an hour.
-_OPTIONS: dict[str, Any] = {"retry_total": 1, "retry_backoff_factor": 0.1}
+Identity = Callable[[IdentityCredentials], AsyncTokenCredential]
 
 
 def credential_of(identity: IdentityCredentials) -> AsyncTokenCredential:
@@ -25,28 +27,34 @@ def credential_of(identity: IdentityCredentials) -> AsyncTokenCredential:
     return credential(identity.client_id)
 
 
-def client_of(
-    credentials: Credentials,
-    event_hub_name: str,
-    identity: Callable[[IdentityCredentials], AsyncTokenCredential] = credential_of,
-    **options: Any,
-) -> EventHubProducerClient:
-    """A client for the hub; it connects with the first request."""
+@dataclass(frozen=True, slots=True)
+class HubAccess:
+    """What opens one hub. `credential` is the SDK's form of `credentials`, which keeps tokens for all connections."""
+
+    credentials: Credentials
+    event_hub_name: str
+    credential: AsyncTokenCredential | EventHubSharedKeyCredential
+
+    def client(self) -> EventHubProducerClient:
+        """A client of its own, which connects with its first request and tries nothing twice by itself."""
+        namespace = self.credentials.namespace
+        local = is_local_namespace(namespace)
+        tls = {"use_tls": False} if local else {"ssl_context": _trust()}
+        return EventHubProducerClient(namespace, self.event_hub_name, self.credential, retry_total=0, **tls)
+
+
+def access_to(credentials: Credentials, event_hub_name: str, identity: Identity = credential_of) -> HubAccess:
     if isinstance(credentials, SasCredentials):
-        key = EventHubSharedKeyCredential(credentials.key_name, credentials.key)
-        use_tls = not is_local_namespace(credentials.namespace)
-        return EventHubProducerClient(credentials.namespace, event_hub_name, key, use_tls=use_tls, **options)
-    return EventHubProducerClient(credentials.namespace, event_hub_name, identity(credentials), **options)
-
-
-def connect(connection: Connection, event_hub_name: str) -> EventHubProducerClient:
-    """The same for the connection of an app setting."""
-    if connection.connection_string:
-        return EventHubProducerClient.from_connection_string(
-            connection.connection_string, eventhub_name=event_hub_name, **_OPTIONS
+        return HubAccess(
+            credentials, event_hub_name, EventHubSharedKeyCredential(credentials.key_name, credentials.key)
         )
-    identity = IdentityCredentials(connection.endpoint or "", connection.client_id)
-    return client_of(identity, event_hub_name, **_OPTIONS)
+    return HubAccess(credentials, event_hub_name, identity(credentials))
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """The certificates that the SDK trusts, which it would read anew for each connection."""
+    return ssl.create_default_context(cafile=certifi.where())
 
 
 class HubConnections:
@@ -57,12 +65,15 @@ class HubConnections:
         self._secrets = secrets
         self._local = local
 
-    async def client(self, destination: Destination) -> EventHubProducerClient:
-        """A client for the destination's hub. Reads its key; raises SettingError, ConfigurationError, SecretError."""
-        if destination.authentication is None:
-            return connect(self._connection_of(destination.connection), destination.event_hub_name)
-        credentials = await self._credentials(destination.authentication)
-        return client_of(credentials, destination.event_hub_name, **_OPTIONS)
+    async def access(self, destination: Destination) -> HubAccess:
+        """What opens the destination's hub. Reads its key; raises SettingError, ConfigurationError, SecretError."""
+        if destination.authentication is not None:
+            return access_to(await self._credentials(destination.authentication), destination.event_hub_name)
+        try:
+            found = parse_setting(self._connection_of(destination.connection), local_allowed=self._local)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from None
+        return access_to(found.credentials, destination.event_hub_name)
 
     async def _credentials(self, authentication: Authentication) -> Credentials:
         try:

@@ -3,21 +3,21 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, get_args
 
-from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import ClientAuthenticationError
-from azure.eventhub.aio import EventHubProducerClient, EventHubSharedKeyCredential
+from azure.eventhub.aio import EventHubSharedKeyCredential
 
 from shared.adapters.event_hubs import listing
-from shared.adapters.event_hubs.client import HubClient, NoAnswerError
-from shared.adapters.event_hubs.connections import client_of, credential_of
-from shared.adapters.event_hubs.problems import problem_of, unknown_host, unreachable
+from shared.adapters.event_hubs.connections import HubAccess, Identity, access_to, credential_of
+from shared.adapters.event_hubs.hub_connection import HubConnection, KeptAccess, NoAnswerError
+from shared.adapters.event_hubs.problems import no_identity, unknown_host, unreachable
 from shared.domain.configuration.credentials import Credentials, IdentityCredentials
 from shared.domain.namespaces import is_local_namespace
-from shared.errors import SendError
-from shared.ports.connections import ConnectionProblem, Verified
+from shared.errors import FailureCode, SendError
+from shared.ports.connections import ConnectionProblem, ProblemKind, Verified
 
+_KIND_OF: dict[str, ProblemKind] = {kind: kind for kind in get_args(ProblemKind)}
 _AMQPS = 5671
 _SCOPE = "https://eventhubs.azure.net/.default"
 
@@ -35,7 +35,7 @@ class EventHubsVerifier:
         local_control_port: int | None = None,
         timeout: float = 15.0,
         resolve: Callable[[str], Awaitable[Any]] = resolve,
-        identity: Callable[[IdentityCredentials], AsyncTokenCredential] = credential_of,
+        identity: Identity = credential_of,
     ) -> None:
         self._local_control_port = local_control_port
         self._timeout = timeout
@@ -68,19 +68,22 @@ class EventHubsVerifier:
         return await listing.list_hubs(credentials, base, authorization, self._timeout)
 
     async def _opened(self, credentials: Credentials, event_hub_name: str) -> Verified | ConnectionProblem:
-        async def new_client() -> EventHubProducerClient:
-            return client_of(credentials, event_hub_name, self._identity, retry_total=0)
+        async def access() -> HubAccess:
+            return access_to(credentials, event_hub_name, self._identity)
 
-        hub = HubClient(event_hub_name, new_client, self._timeout)
+        hub = HubConnection(event_hub_name, KeptAccess(access), self._timeout)
         try:
-            return Verified(tuple(await hub.request(_open_for_sending)))
-        except NoAnswerError:
-            return unreachable(credentials.namespace, f"no answer within {self._timeout:g} s")
+            partitions = await hub.partitions()
+            await hub.new_batch(partitions[0])  # opens the link, to learn how much it takes
+        except NoAnswerError as error:
+            if error.code == FailureCode.TIMEOUT:
+                return ConnectionProblem("timeout", f"{credentials.namespace} answers, but not in time: {error.reason}")
+            return unreachable(credentials.namespace, error.reason)
         except SendError as error:
-            cause = error.__cause__
-            return problem_of(cause if isinstance(cause, Exception) else error, credentials, event_hub_name)
+            return ConnectionProblem(_KIND_OF[error.code], error.reason)
         finally:
             await hub.close()
+        return Verified(partitions)
 
     async def _unknown_host(self, namespace: str) -> ConnectionProblem | None:
         if is_local_namespace(namespace):
@@ -95,16 +98,8 @@ class EventHubsVerifier:
         return None
 
     async def _token(self, identity: IdentityCredentials) -> str | ConnectionProblem:
-        which = f"managed identity {identity.client_id}" if identity.client_id else "managed identity of its own"
         try:
             async with asyncio.timeout(self._timeout):
                 return (await self._identity(identity).get_token(_SCOPE)).token
         except (ClientAuthenticationError, TimeoutError):
-            return ConnectionProblem("no-identity", f"the app has no {which}: assign it to the Function App")
-
-
-async def _open_for_sending(client: EventHubProducerClient) -> list[str]:
-    """The ids of the hub's partitions. Making a batch opens the link, to learn how much it takes."""
-    partitions: list[str] = (await client.get_eventhub_properties())["partition_ids"]
-    await client.create_batch(partition_id=partitions[0])
-    return partitions
+            return no_identity(identity)

@@ -27,6 +27,7 @@ class TableHealth:
                 since=row.properties["since"].value,
                 error=row.properties["error"],
                 half_open_since=half_open.value if half_open else 0,
+                code=row.properties.get("code") or None,
                 etag=row.etag,
             )
         return troubles
@@ -65,4 +66,5 @@ def _properties(trouble: DestinationTrouble) -> dict[str, Any]:
         "since": EntityProperty(trouble.since, EdmType.INT64),
         "error": trouble.error[:_ERROR_LENGTH],
         "halfOpenSince": EntityProperty(trouble.half_open_since, EdmType.INT64),
+        "code": trouble.code or "",
     }

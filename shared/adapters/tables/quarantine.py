@@ -18,7 +18,7 @@ from shared.ports.quarantine import QuarantinedEntry, QuarantinedItem, Quarantin
 
 BUCKETS = 16
 _READ_TOGETHER = 16
-_COLUMNS = ["RowKey", "messageId", "item", "reason", "profileKey"]
+_COLUMNS = ["RowKey", "messageId", "item", "reason", "code", "profileKey"]
 _SEARCHED = 200
 # Rows of earlier releases begin with the time itself, so they sort behind all others.
 _ROW_KEY = re.compile(r"(?:\d{11}|\d{8}T\d{6}Z)-(?P<message>[\w-]{0,200})-(?:message|\d{1,9})", re.ASCII)
@@ -42,6 +42,7 @@ class TableQuarantine:
             "RowKey": f"{_LATEST - item.received_at // SECOND:011}-{item.message_id}-{place}",
             "messageId": item.message_id,
             "reason": item.reason,
+            "code": item.code,
             **to_chunks("body", item.raw),
         }
         if item.item is not None:
@@ -77,11 +78,11 @@ class TableQuarantine:
                 if stored is not None:
                     yield stored
 
-    async def page(self, reason: str | None, token: str | None, most: int) -> QuarantinePage:
+    async def page(self, reason: str | None, token: str | None, most: int, code: str | None = None) -> QuarantinePage:
         """The first rows of each partition hold the first of all; of those searched for a reason there may be more."""
         after = _place(token)
         searched = most if reason is None else max(most, _SEARCHED)
-        partitions = await all_of(self._first(bucket, after, searched) for bucket in range(BUCKETS))
+        partitions = await all_of(self._first(bucket, code, after, searched) for bucket in range(BUCKETS))
         rows = sorted((row for partition in partitions for row in partition), key=lambda row: row.properties["RowKey"])
         entries: list[QuarantinedEntry] = []
         for number, row in enumerate(rows[:searched], start=1):
@@ -92,10 +93,11 @@ class TableQuarantine:
                 return QuarantinePage(entries, following)
         return QuarantinePage(entries, None)
 
-    async def _first(self, bucket: int, after: str, most: int) -> list[Row]:
+    async def _first(self, bucket: int, code: str | None, after: str, most: int) -> list[Row]:
         rows: list[Row] = []
+        equal = {} if code is None else {"code": code}
         # One more than asked for, by which it is known whether there are more.
-        async for row in self._table.partition(f"{bucket:02}", _COLUMNS, after=after, most=most + 1):
+        async for row in self._table.partition(f"{bucket:02}", _COLUMNS, after=after, most=most + 1, equal=equal):
             rows.append(row)
             if len(rows) > most:
                 break
@@ -126,6 +128,7 @@ def _listed(row: Row) -> dict[str, Any]:
         "received_at": _received_at(properties["RowKey"]),
         "reason": properties["reason"],
         "profile_key": properties.get("profileKey"),
+        "code": properties.get("code") or None,
     }
 
 

@@ -42,14 +42,19 @@ class TableUndelivered:
                 yield _from_row(row)
 
     async def page(
-        self, destination_id: str | None, state: UndeliveredState | None, token: str | None, most: int
+        self,
+        destination_id: str | None,
+        state: UndeliveredState | None,
+        token: str | None,
+        most: int,
+        code: str | None = None,
     ) -> UndeliveredPage:
-        query, parameters = _query(destination_id, state)
+        query, parameters = _query(destination_id, state, code)
         rows, following = await self._table.page(query, parameters, most=most, token=token)
         return UndeliveredPage([_from_row(row).row for row in rows], following)
 
     async def count(self, destination_id: str, most: int) -> UndeliveredCount:
-        query, parameters = _query(destination_id, None)
+        query, parameters = _query(destination_id)
         counts: Counter[str] = Counter()
         token = None
         for _ in range(_REQUESTS_TO_COUNT):
@@ -60,7 +65,9 @@ class TableUndelivered:
         return UndeliveredCount(dict(counts), complete=token is None)
 
 
-def _query(destination_id: str | None, state: UndeliveredState | None) -> tuple[str, dict[str, str]]:
+def _query(
+    destination_id: str | None, state: UndeliveredState | None = None, code: str | None = None
+) -> tuple[str, dict[str, str]]:
     """One range of partitions, for a request each would be many; partitions of other destinations may lie in it."""
     conditions, parameters = ["PartitionKey ge @first"], {"first": ""}
     if destination_id is not None:
@@ -73,6 +80,9 @@ def _query(destination_id: str | None, state: UndeliveredState | None) -> tuple[
     if state is not None:
         conditions.append("state eq @state")
         parameters["state"] = str(state)
+    if code is not None:
+        conditions.append("code eq @code")
+        parameters["code"] = code
     return " and ".join(conditions), parameters
 
 
@@ -96,6 +106,7 @@ def _to_properties(row: Undelivered) -> dict[str, Any]:
         "lastFailedAt": EntityProperty(row.last_failed_at, EdmType.INT64),
         "lastError": row.last_error[:_ERROR_LENGTH],
         "permanent": row.permanent,
+        "code": row.code or "",
     }
 
 
@@ -113,5 +124,6 @@ def _from_row(row: Row) -> StoredUndelivered:
         last_failed_at=properties["lastFailedAt"].value,
         last_error=properties["lastError"],
         permanent=properties["permanent"],
+        code=properties.get("code") or None,
     )
     return StoredUndelivered(undelivered, row.etag)

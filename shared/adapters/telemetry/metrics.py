@@ -37,6 +37,7 @@ class OpenTelemetryMetrics:
                 ("retried", "{attempt}", "Attempts that were not an export's first"),
                 ("dead", "{export}", "Exports given up"),
                 ("parked", "{export}", "Exports that wait for their destination"),
+                ("throttled", "{export}", "Exports that had to wait until the hub took them, for it was busy"),
                 ("bytes_sent", "By", "Bodies of exports that were acknowledged"),
             )
         }

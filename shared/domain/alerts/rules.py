@@ -70,6 +70,11 @@ def _failed(facts: Facts) -> float | None:
     return None if exports is None else _share(exports.failed, exports.activated.total() + exports.failed)
 
 
+def _throttled(facts: Facts) -> float | None:
+    exports = facts.exports
+    return None if exports is None else _share(exports.throttled, exports.activated.total() + exports.parked)
+
+
 def _share(part: int, whole: int) -> float:
     """0 where nothing was to be done: then nothing was left undone."""
     return part / whole if whole else 0.0
@@ -91,6 +96,7 @@ _RULES = (
     ),
     Rule("activation-skipped", "Exports that were due did not reach the hub", "share", 0.01, _skipped, greatest=1),
     Rule("failure-rate", "Exports are not acknowledged when they are sent", "share", 0.05, _failed, greatest=1),
+    Rule("throttled", "The hub is busy, and exports wait until it takes them", "share", 0.05, _throttled, greatest=1),
     Rule("slow-exports", "Exports take long (95th percentile)", "seconds", 600, _latency),
     Rule("long-backfill", "A backfill takes long", "seconds", 3_600, lambda facts: facts.backfill_seconds),
 )

@@ -10,6 +10,7 @@ from shared.domain.configuration.credentials import (
     Credentials,
     IdentityCredentials,
     parse_connection_string,
+    parse_setting,
     sas_credentials,
 )
 from shared.domain.configuration.model import Identifier, SettingName, Text
@@ -96,13 +97,8 @@ def credentials_of(
         return sas_credentials(given.namespace, given.key_name, key, local_allowed=local_allowed), None
     if isinstance(given, ManagedIdentity):
         return IdentityCredentials(parse_namespace(given.namespace, local_allowed=local_allowed), given.client_id), None
-    if isinstance(given, ConnectionString):
-        text: str | None = given.connection_string.get_secret_value()
-    else:
-        held = setting(given.setting)
-        text = held.connection_string
-        if not text:
-            namespace = parse_namespace(held.endpoint or "", local_allowed=local_allowed)
-            return IdentityCredentials(namespace, held.client_id), None
-    pasted = parse_connection_string(text or "", local_allowed=local_allowed)
+    if isinstance(given, AppSetting):
+        held = parse_setting(setting(given.setting), local_allowed=local_allowed)
+        return held.credentials, held.event_hub_name
+    pasted = parse_connection_string(given.connection_string.get_secret_value(), local_allowed=local_allowed)
     return pasted.credentials, pasted.event_hub_name

@@ -9,12 +9,12 @@ from enum import StrEnum
 
 from shared.domain.exports.export import Export
 from shared.domain.instants import SECOND, within
+from shared.errors import FailureCode
 
 
 class UndeliveredState(StrEnum):
-    """`retrying`: a pointer on the retry queue brings the next attempt. `parked`: its destination is down or paused.
-
-    `dead`: every attempt failed, or no further one can succeed.
+    """`retrying`: a pointer on the retry queue brings the next attempt. `parked`: its destination, or the partition
+    that it is for, takes nothing for now. `dead`: every attempt failed, or no further one can succeed.
     """
 
     RETRYING = "retrying"
@@ -27,6 +27,7 @@ class Failure:
     """Why an attempt failed. `permanent`: sending the same again is in vain."""
 
     error: str
+    code: FailureCode
     permanent: bool = False
 
 
@@ -35,7 +36,8 @@ class Undelivered:
     """What one destination has not heard of one profile. Times are microseconds.
 
     There is one for a destination and a profile, however many exports failed: an attempt sends the profile as it is
-    by then. `version` is the greatest that failed; only a send of that version or a later one settles it.
+    by then. `version` is the greatest that failed; only a send of that version or a later one settles it. `code` is a
+    FailureCode; None in rows of release 0.1.
     """
 
     destination_id: str
@@ -49,6 +51,7 @@ class Undelivered:
     last_failed_at: int
     last_error: str
     permanent: bool = False
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ def _first_failure(export: Export, failure: Failure, now: int, delays: Sequence[
         last_failed_at=now,
         last_error=failure.error,
         permanent=failure.permanent,
+        code=failure.code,
     )
     return NextAttempt(row, delays[0] if retry else None)
 
@@ -100,6 +104,7 @@ def _with_export(current: Undelivered, export: Export, failure: Failure, now: in
         occurred_at=max(current.occurred_at, export.occurred_at),
         last_failed_at=now,
         last_error=failure.error,
+        code=failure.code,
     )
 
 
@@ -114,14 +119,17 @@ def after_failed_retry(current: Undelivered, failure: Failure, now: int, delays:
         last_failed_at=now,
         last_error=failure.error,
         permanent=failure.permanent,
+        code=failure.code,
     )
     return NextAttempt(row, delays[attempts - 1] if retry else None)
 
 
-def parked(current: Undelivered | None, export: Export, why: str, now: int) -> Undelivered:
-    """The row of an export that is not tried: its destination is down, or its dataflow paused."""
-    row = replace(_first_failure(export, Failure(why), now, ()).row, attempts=0) if current is None else current
-    return replace(_with_export(row, export, Failure(why), now), state=UndeliveredState.PARKED, permanent=False)
+def parked(current: Undelivered | None, export: Export, why: Failure, now: int) -> Undelivered:
+    """The row of an export that is not tried, or not tried again for now: its destination is down, or its dataflow
+    paused, or its partition takes nothing.
+    """
+    row = replace(_first_failure(export, why, now, ()).row, attempts=0) if current is None else current
+    return replace(_with_export(row, export, why, now), state=UndeliveredState.PARKED, permanent=False)
 
 
 def retry_delay(row: Undelivered, delays: Sequence[float]) -> float:

@@ -9,6 +9,7 @@ from shared.domain.jsonvalue import InvalidJsonError, canonical_json, decode_utf
 from shared.domain.messages.batch_sources import batch_sources
 from shared.domain.profile.change import InvalidChangeError, ProfileChange, parse_change
 from shared.domain.trace_context import traceparent_of
+from shared.errors import FailureCode
 
 _EXPECTED = "expected JSON that starts with { or [, or base64 of it"
 
@@ -21,6 +22,7 @@ class RejectedItem:
     raw: bytes
     reason: str
     profile_id: str | None = None
+    code: FailureCode = FailureCode.INVALID_CHANGE
 
 
 @dataclass
@@ -52,7 +54,7 @@ def decode_message(body: bytes, now: int) -> DecodedMessage:
         decoded = DecodedMessage(body, _text_of(body))
         items, decoded.traceparent = _items_of(decoded.text)
     except InvalidJsonError as error:
-        return DecodedMessage(body, rejected=[RejectedItem(None, body, str(error))])
+        return DecodedMessage(body, rejected=[RejectedItem(None, body, str(error), code=FailureCode.UNREADABLE)])
     may_hold_lone_surrogates = "\\ud" in decoded.text or "\\uD" in decoded.text
     for index, item in enumerate(items):
         try:
@@ -66,7 +68,8 @@ def decode_message(body: bytes, now: int) -> DecodedMessage:
                 decoded.changes.append((index, parse_change(item, now)))
         except InvalidChangeError as error:
             reason = f"item {index}: {error}"
-            decoded.rejected.append(RejectedItem(index, decoded.source(index), reason, _profile_id_of(item)))
+            rejected = RejectedItem(index, decoded.source(index), reason, _profile_id_of(item), _code_of(item))
+            decoded.rejected.append(rejected)
     return decoded
 
 
@@ -117,6 +120,12 @@ def refuse_lone_surrogates(item: object) -> None:
         raise InvalidChangeError(["expected Unicode text, got half of a surrogate pair"]) from None
     except RecursionError:
         return  # parse_change refuses the depth
+
+
+def _code_of(rejected: object) -> FailureCode:
+    if isinstance(rejected, InvalidJsonError):
+        return FailureCode.UNREADABLE
+    return FailureCode.INVALID_AUDIENCE if is_audience_item(rejected) else FailureCode.INVALID_CHANGE
 
 
 def _profile_id_of(item: object) -> str | None:

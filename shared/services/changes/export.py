@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from shared.domain.exports.transition import Transition, transition
-from shared.domain.messages.message import DecodedMessage, decode_message
+from shared.domain.messages.message import DecodedMessage, RejectedItem, decode_message
 from shared.domain.profile.change import ProfileChange
 from shared.domain.profile.deletion import DeletionPhase
-from shared.errors import ProfileTooLargeError
+from shared.errors import FailureCode, ProfileTooLargeError
 from shared.ports.quarantine import Quarantine, QuarantinedItem
 from shared.ports.time import Clock
 from shared.ports.tracing import Origin, Tracing
@@ -103,10 +103,7 @@ class ExportChanges:
             self._handle_profile(handling, profile_id, sorted(changes, key=_time))
             for profile_id, changes in by_profile.items()
         ]
-        work += [
-            self._put_in_quarantine(handling, item.index, item.raw, item.reason, item.profile_id)
-            for item in decoded.rejected
-        ]
+        work += [self._put_in_quarantine(handling, item) for item in decoded.rejected]
         results: list[BaseException | None] = []
         if decoded.audiences:
             results += await asyncio.gather(self._write_audiences(handling), return_exceptions=True)
@@ -134,7 +131,8 @@ class ExportChanges:
             counts.update(saved=len(changes.entries), stale=changes.stale, unchanged=changes.unchanged)
             for index, reason in changes.refused:
                 raw = handling.decoded.source(index)
-                await self._put_in_quarantine(handling, index, raw, f"item {index}: {reason}", None)
+                refused = RejectedItem(index, raw, f"item {index}: {reason}", code=FailureCode.INVALID_AUDIENCE)
+                await self._put_in_quarantine(handling, refused)
         handling.outcome.audiences = +counts
 
     async def _handle_profile(self, handling: "_Handling", profile_id: str, changes: Sequence[IndexedChange]) -> None:
@@ -162,14 +160,16 @@ class ExportChanges:
                 await self._handle_profile(handling, profile_id, [change])
             return
         index = changes[0][0]
-        raw = handling.decoded.source(index)
-        await self._put_in_quarantine(handling, index, raw, f"item {index}: {error}", profile_id)
+        raw, reason = handling.decoded.source(index), f"item {index}: {error}"
+        refused = RejectedItem(index, raw, reason, profile_id, FailureCode.PROFILE_TOO_LARGE)
+        await self._put_in_quarantine(handling, refused)
 
-    async def _put_in_quarantine(
-        self, handling: "_Handling", index: int | None, raw: bytes, reason: str, profile_id: str | None
-    ) -> None:
+    async def _put_in_quarantine(self, handling: "_Handling", item: RejectedItem) -> None:
         message = handling.message
-        await self.quarantine.put(QuarantinedItem(message.id, index, message.received_at, reason, raw, profile_id))
+        quarantined = QuarantinedItem(
+            message.id, item.index, message.received_at, item.reason, item.raw, item.profile_id, item.code
+        )
+        await self.quarantine.put(quarantined)
         handling.outcome.quarantined += 1
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from shared.domain.exports.export import export_of
 from shared.domain.exports.undelivered import Failure, UndeliveredState
-from shared.domain.messages.message import decode_message
-from shared.errors import ConflictError
+from shared.domain.messages.message import RejectedItem, decode_message
+from shared.errors import ConflictError, FailureCode
 from shared.ports.profiles import ProfileStore
 from shared.ports.quarantine import Quarantine, QuarantinedItem
 from shared.ports.time import Clock
@@ -39,20 +39,15 @@ class Poisoned:
         decoded = decode_message(message.body, self.clock())
         for profile_id in {change.profile_id for _, change in decoded.changes}:
             await self._store_what_is_due(profile_id)
-        items = [
-            QuarantinedItem(message.id, index, message.received_at, _GAVE_UP, decoded.source(index), change.profile_id)
-            for index, change in decoded.changes
-        ]
-        items += [
-            QuarantinedItem(message.id, index, message.received_at, _GAVE_UP, decoded.source(index))
-            for index, _ in decoded.audiences
-        ]
-        items += [
-            QuarantinedItem(message.id, item.index, message.received_at, item.reason, item.raw, item.profile_id)
-            for item in decoded.rejected
-        ]
-        for item in items:
-            await self.quarantine.put(item)
+        given_up: list[tuple[int, str | None]] = [(index, change.profile_id) for index, change in decoded.changes]
+        given_up += [(index, None) for index, _ in decoded.audiences]
+        items = [RejectedItem(each, decoded.source(each), _GAVE_UP, who, FailureCode.GAVE_UP) for each, who in given_up]
+        for item in (*items, *decoded.rejected):
+            await self.quarantine.put(
+                QuarantinedItem(
+                    message.id, item.index, message.received_at, item.reason, item.raw, item.profile_id, item.code
+                )
+            )
 
     async def _store_what_is_due(self, profile_id: str) -> None:
         targets = (await self.configuration.current()).targets
@@ -61,14 +56,21 @@ class Poisoned:
             for target_id, reasons in due.reasons.items():
                 if target := targets.by_id.get(target_id):
                     export = export_of(profile.state, target, targets.catalog, reasons, self.clock())
-                    await self.delivery.store(export, Failure("its message failed at every delivery"))
+                    await self.delivery.store(
+                        export, Failure("its message failed at every delivery", FailureCode.GAVE_UP)
+                    )
 
     async def pointer(self, pointer: RetryPointer) -> None:
         """Mark the row dead that the pointer could not bring further. Raises StorageError."""
         stored = await self.undelivered.load(pointer.destination_id, pointer.profile_key)
         if stored is None or stored.row.state != UndeliveredState.RETRYING:
             return
-        row = replace(stored.row, state=UndeliveredState.DEAD, last_error="its retry failed at every delivery")
+        row = replace(
+            stored.row,
+            state=UndeliveredState.DEAD,
+            last_error="its retry failed at every delivery",
+            code=FailureCode.GAVE_UP,
+        )
         try:
             await self.undelivered.save(StoredUndelivered(row, stored.etag))
         except ConflictError:

@@ -29,12 +29,14 @@ class ReplayQuarantined:
             if reason is None or reason in stored.reason:
                 yield stored
 
-    async def page(self, reason: str | None = None, token: str | None = None, most: int = 100) -> QuarantinePage:
+    async def page(
+        self, reason: str | None = None, token: str | None = None, most: int = 100, code: str | None = None
+    ) -> QuarantinePage:
         """The same page by page, without the bytes; a page may be short, even empty, though there is a next one.
 
         Raises BadContinuationError, StorageError.
         """
-        return await self.quarantine.page(reason, token, most)
+        return await self.quarantine.page(reason, token, most, code)
 
     async def get(self, row_id: str) -> StoredQuarantinedItem:
         """Raises NotInQuarantineError, StorageError."""

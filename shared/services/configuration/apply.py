@@ -5,7 +5,7 @@ from collections.abc import Callable
 from shared.domain.configuration.model import Configuration, ConfigurationFile
 from shared.domain.configuration.plan import Plan, plan_changes, require_named
 from shared.domain.instants import MILLISECOND
-from shared.errors import ConflictError
+from shared.errors import ConflictError, FailureCode
 from shared.ports.configuration import ConfigurationStore
 from shared.ports.health import DestinationTrouble, HealthStore
 from shared.ports.time import Clock
@@ -59,7 +59,11 @@ async def change_configuration(
         # Before the save: a row too many is cleared at the next look, one that a crash kept from being written would
         # leave rows that nobody ever looks at.
         for destination_id in sorted(_active(stored.configuration) - _active(planned.configuration)):
-            await health.put(DestinationTrouble(destination_id, recovering=True, since=clock(), error=REMOVED))
+            await health.put(
+                DestinationTrouble(
+                    destination_id, recovering=True, since=clock(), error=REMOVED, code=FailureCode.REMOVED
+                )
+            )
         try:
             await store.save(planned.configuration, stored.etag)
         except ConflictError:

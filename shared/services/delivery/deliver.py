@@ -17,8 +17,8 @@ from shared.domain.exports.undelivered import (
 )
 from shared.domain.instants import MINUTE, within
 from shared.domain.profile_key import profile_key
-from shared.errors import ConflictError, ExportTooLargeError, SendError
-from shared.ports.exports import ExportSender
+from shared.errors import ConflictError, ExportTooLargeError, FailureCode, HeldBackError, SendError, ThrottledError
+from shared.ports.exports import Acknowledgement, ExportSender
 from shared.ports.time import Clock
 from shared.ports.tracing import Origin
 from shared.ports.undelivered import RetryPointer, RetryQueue, StoredUndelivered, UndeliveredStore
@@ -27,6 +27,7 @@ from shared.services.delivery.circuit_breakers import CircuitBreakers
 from shared.services.runs.record import RecordRuns
 
 DOWN = "destination down"
+_CODE_OF = {DOWN: FailureCode.DESTINATION_DOWN, PAUSED: FailureCode.DATAFLOW_PAUSED}
 PARKED_AGAIN_AFTER = MINUTE
 _REMEMBERED_ROWS = 100_000
 
@@ -35,11 +36,12 @@ _REMEMBERED_ROWS = 100_000
 class Begun:
     """An export on its way; one that is not tried has `why` instead.
 
-    `down_since`: since when the health rows say that the destination is down; None where they do not, or not yet.
+    `acknowledged` as ExportSender gives it. `down_since`: since when the health rows say that the destination is down;
+    None where they do not, or not yet.
     """
 
     export: Export
-    acknowledged: "asyncio.Future[None] | None" = None
+    acknowledged: "asyncio.Future[Acknowledgement] | None" = None
     why: str = ""
     down_since: int | None = None
     origin: Origin | None = None
@@ -54,7 +56,7 @@ class Delivered:
 
 
 def failure_of(error: SendError) -> Failure:
-    return Failure(error.reason, permanent=isinstance(error, ExportTooLargeError))
+    return Failure(error.reason, error.code, permanent=isinstance(error, ExportTooLargeError))
 
 
 class Delivery:
@@ -119,16 +121,23 @@ class Delivery:
     async def _finish(self, begun: Begun) -> str | None:
         export = begun.export
         if begun.acknowledged is None:
-            return await self._park(export, begun)
+            return await self._park_untried(export, begun)
         try:
-            await begun.acknowledged
+            acknowledged = await begun.acknowledged
+        except HeldBackError as error:
+            self._runs.parked(export.destination.id)
+            if isinstance(error, ThrottledError):
+                self._runs.throttled(export.destination.id)
+            return await self._park(export, failure_of(error))
         except SendError as error:
             self._runs.failed(export.destination.id)
             await self._breakers.failed(error)
             return await self.store(export, failure_of(error))
+        if acknowledged.throttled:
+            self._runs.throttled(export.destination.id)
         received_at = begun.origin.received_at if begun.origin else None
         self._runs.acknowledged(export, received_at, fresh=begun.origin is not None)
-        self._breakers.succeeded(export.destination.id)
+        self._breakers.succeeded(export.destination.id, acknowledged.partition)
         return None
 
     async def store(self, export: Export, failure: Failure) -> str:
@@ -153,8 +162,8 @@ class Delivery:
             pointer = RetryPointer(row.destination_id, profile_key(row.profile_id), row.attempts)
             await self._retries.put(pointer, following.pointer_delay)
 
-    async def _park(self, export: Export, begun: Begun) -> str:
-        """Store an export that is not tried.
+    async def _park_untried(self, export: Export, begun: Begun) -> str:
+        """Store an export that is not tried, for its destination is down or its dataflow paused.
 
         A row that this worker parked within the last minute of the same outage is left as it is: it says already that
         the destination must hear of the profile, and it is not redriven before every worker knows of the recovery.
@@ -166,15 +175,19 @@ class Delivery:
         if begun.down_since and within(
             now - self._parked_at.get(identity, now - PARKED_AGAIN_AFTER), PARKED_AGAIN_AFTER
         ):
-            return "parked"
-        while True:
-            stored = await self._undelivered.load(export.destination.id, profile_key(export.profile_id))
-            if await self._saved(stored, parked(stored.row if stored else None, export, begun.why, now)):
-                break
+            return str(UndeliveredState.PARKED)
+        state = await self._park(export, Failure(begun.why, _CODE_OF[begun.why]))
         if len(self._parked_at) >= _REMEMBERED_ROWS:
             self._parked_at.clear()
         self._parked_at[identity] = now
-        return "parked"
+        return state
+
+    async def _park(self, export: Export, why: Failure) -> str:
+        """Store an export that waits until a run of `watch_destinations` tries it; the state of its row."""
+        while True:
+            stored = await self._undelivered.load(export.destination.id, profile_key(export.profile_id))
+            if await self._saved(stored, parked(stored.row if stored else None, export, why, self._clock())):
+                return str(UndeliveredState.PARKED)
 
     async def _saved(self, stored: StoredUndelivered | None, row: Undelivered) -> bool:
         try:

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from shared.domain.exports.decision import BACKFILL
+from shared.domain.exports.decision import BACKFILL, PAUSED
 from shared.domain.exports.export import Export, current_export
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState, after_failed_retry, retry_delay
 from shared.domain.profile.deletion import DeletionPhase
-from shared.domain.profile_key import profile_key
-from shared.errors import ConflictError, ExportTooLargeError, SendError
+from shared.domain.profile_key import partition_of, profile_key
+from shared.errors import ConflictError, ExportTooLargeError, FailureCode, HeldBackError, SendError
 from shared.ports.exports import ExportSender
 from shared.ports.profiles import ProfileStore, StoredProfile
 from shared.ports.time import Clock
 from shared.ports.undelivered import RetryPointer, RetryQueue, StoredUndelivered, UndeliveredStore
 from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery.circuit_breakers import CircuitBreakers
-from shared.services.delivery.deliver import failure_of
+from shared.services.delivery.deliver import DOWN, failure_of
 from shared.services.delivery.forget_profiles import ForgetProfiles
 from shared.services.runs.record import RecordRuns
 
@@ -25,7 +25,7 @@ class Attempt(StrEnum):
     """What came of an attempt.
 
     `refused`: the hub takes no event like this one, though others. `kept`: the hub took it, and the row stays until
-    every worker knows that it does.
+    every worker knows that it does. `parked`: its destination or its partition takes nothing for now.
     """
 
     SENT = "sent"
@@ -38,6 +38,8 @@ class Attempt(StrEnum):
 
 
 def failed_attempt(error: SendError) -> Attempt:
+    if isinstance(error, HeldBackError):
+        return Attempt.PARKED
     return Attempt.REFUSED if isinstance(error, ExportTooLargeError) else Attempt.FAILED
 
 
@@ -69,7 +71,7 @@ class RetryExport:
             return Attempt.OUTDATED
         snapshot = await self.configuration.current()
         if self.breakers.open_since(pointer.destination_id, snapshot) is not None:
-            return await self._park(stored, "destination down")
+            return await self._park(stored, DOWN, FailureCode.DESTINATION_DOWN)
         return await self.attempt(stored, snapshot)
 
     async def attempt(self, stored: StoredUndelivered, snapshot: ConfigurationSnapshot) -> Attempt:
@@ -77,7 +79,7 @@ class RetryExport:
         row = stored.row
         target = snapshot.targets.by_id.get(row.destination_id)
         if target is not None and not target.dataflow.enabled:
-            return await self._park(stored, "dataflow paused")
+            return await self._park(stored, PAUSED, FailureCode.DATAFLOW_PAUSED)
         profile = await self.profiles.load(row.profile_id)
         export = self._export_of(row, profile, snapshot)
         if export is None:
@@ -85,24 +87,28 @@ class RetryExport:
             await self._go_on_deleting(profile, {})
             return Attempt.DROPPED
         try:
-            await self._send(export)
+            partition = await self._send(export)
+        except HeldBackError as error:
+            return await self._park(stored, error.reason, error.code)
         except SendError as error:
             await self._failed(stored, error)
             return failed_attempt(error)
-        self.breakers.succeeded(row.destination_id)
+        self.breakers.succeeded(row.destination_id, partition)
         await self._settle(stored, export)
         await self._go_on_deleting(profile, {row.destination_id: export.version})
         return Attempt.SENT
 
-    async def _send(self, export: Export) -> None:
-        """Raises SendError."""
+    async def _send(self, export: Export) -> str:
+        """The partition that has it. Raises SendError."""
         self.runs.retried(export.destination.id)
         try:
-            await self.sender.enqueue(export)
-        except SendError:
-            self.runs.failed(export.destination.id)
+            acknowledged = await self.sender.enqueue(export)
+        except SendError as error:
+            if not isinstance(error, HeldBackError):
+                self.runs.failed(export.destination.id)
             raise
         self.runs.acknowledged(export, fresh=BACKFILL not in export.reasons)
+        return acknowledged.partition
 
     async def _go_on_deleting(self, profile: StoredProfile, acknowledged: dict[str, int]) -> None:
         """A destination that has now heard of a deletion may have been the last one."""
@@ -111,7 +117,7 @@ class RetryExport:
             await self.forget.proceed(profile.key, acknowledged)
 
     async def _failed(self, stored: StoredUndelivered, error: SendError) -> None:
-        await self.breakers.failed(error)
+        await self.breakers.failed_again(error)
         following = after_failed_retry(stored.row, failure_of(error), self.clock(), self.retry_delays)
         try:
             await self.undelivered.save(StoredUndelivered(following.row, stored.etag))
@@ -144,8 +150,8 @@ class RetryExport:
             else:
                 return
 
-    async def _park(self, stored: StoredUndelivered, why: str) -> Attempt:
-        row = replace(stored.row, state=UndeliveredState.PARKED, last_error=why)
+    async def _park(self, stored: StoredUndelivered, why: str, code: FailureCode) -> Attempt:
+        row = replace(stored.row, state=UndeliveredState.PARKED, last_error=why, code=code)
         try:
             await self.undelivered.save(StoredUndelivered(row, stored.etag))
         except ConflictError:
@@ -180,6 +186,17 @@ class RetryExport:
         if target is None:
             return None
         return current_export(profile.state, target, snapshot.targets.catalog, row.reasons, row.occurred_at)
+
+    def partition_of(self, row: Undelivered, snapshot: ConfigurationSnapshot) -> str | None:
+        """The partition that the export which `row` calls for would go to, None where that is not known yet."""
+        target = snapshot.targets.by_id.get(row.destination_id)
+        partitions = self.sender.partitions(target.destination) if target is not None else ()
+        return partitions[partition_of(row.profile_id, len(partitions))] if partitions else None
+
+    def partitions_of(self, destination_id: str, snapshot: ConfigurationSnapshot) -> int:
+        """How many partitions the destination's hub has, 0 where that is not known yet."""
+        target = snapshot.targets.by_id.get(destination_id)
+        return len(self.sender.partitions(target.destination)) if target is not None else 0
 
     async def point_to(self, row: Undelivered) -> None:
         """Put a pointer to `row` on the retry queue."""

@@ -26,12 +26,13 @@ class UndeliveredExports:
         state: UndeliveredState | None = None,
         token: str | None = None,
         most: int = 100,
+        code: str | None = None,
     ) -> UndeliveredPage:
         """At most `most` rows (up to 1,000), perhaps none though there is a next page.
 
         Raises BadContinuationError, StorageError.
         """
-        return await self.undelivered.page(destination_id, state, token, most)
+        return await self.undelivered.page(destination_id, state, token, most, code)
 
     async def get(self, destination_id: str, profile_key: str) -> Undelivered | None:
         """Raises StorageError."""

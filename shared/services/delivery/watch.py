@@ -19,6 +19,8 @@ from shared.services.delivery.retry import Attempt, RetryExport, failed_attempt
 OVERDUE_PATIENCE = 120.0
 DEAD_LEFT_ALONE = MINUTE
 FAILURES_TO_STOP_AT = 3
+PROBED_PARTITIONS = 4
+"""For so many partitions of a destination that is down a run looks whether one of them answers."""
 CLOCK_SKEW = 5 * SECOND
 """How far the clocks of workers may be apart."""
 
@@ -174,20 +176,35 @@ class WatchDestinations:
             outcome.done[trouble.destination_id, what] += 1
 
     async def _send_one(self, destination_id: str, snapshot: ConfigurationSnapshot) -> bool:
-        """Send the first export that may get through; False where none waits. Raises SendError, StorageError."""
+        """Send the first export that may get through; False where none waits. Raises SendError, StorageError.
+
+        One partition that fails says nothing of the others: then the first export for another one is tried.
+        """
         until = self._clock() + self._budget
+        failed: dict[str | None, SendError] = {}
         async for stored in self._undelivered.of(destination_id):
-            if not stored.row.permanent and await self._retry.probe(stored, snapshot):
-                return True
+            if not stored.row.permanent and self._retry.partition_of(stored.row, snapshot) not in failed:
+                try:
+                    if await self._retry.probe(stored, snapshot):
+                        return True
+                except ExportTooLargeError:
+                    raise
+                except SendError as error:
+                    failed[error.partition] = error
+                    partitions = self._retry.partitions_of(destination_id, snapshot)
+                    if error.partition is None or len(failed) >= min(PROBED_PARTITIONS, partitions):
+                        raise
             if self._clock() >= until:
                 break
+        if failed:
+            raise next(iter(failed.values()))
         return False
 
     async def _note(self, trouble: DestinationTrouble, error: SendError | None) -> str | None:
         """Say in the health row what a probe found; None where somebody has later news: the next run looks again."""
         if error is None or isinstance(error, ExportTooLargeError):  # whoever refuses one is there, and answers
             return await self._say(trouble, "answers again", recovering=True, since=self._clock(), half_open_since=0)
-        return await self._say(trouble, "still down", error=error.reason, half_open_since=0)
+        return await self._say(trouble, "still down", error=error.reason, code=error.code, half_open_since=0)
 
     async def _half_open(self, trouble: DestinationTrouble) -> str | None:
         """Let changes through though nobody answered: there would be nothing to send in the next run, either.
@@ -218,27 +235,38 @@ class WatchDestinations:
 
         What was parked since the health rows were read is left for the next run: whoever parked it may know of an
         outage that began after that, and count on the row to be there. Of a destination that is removed every row is
-        tried, which drops it: nothing else ever would.
+        tried, which drops it: nothing else ever would. A partition that fails too often is left for the next run, too.
         """
         removed = destination_id not in snapshot.targets.by_id
         began = self._clock()
         until = began + self._budget
-        failures, left = 0, False
+        failures: Counter[str | None] = Counter()
+        left = False
         async for stored in self._undelivered.of(destination_id):
             now = self._clock()
-            if now >= until or failures >= FAILURES_TO_STOP_AT:
+            if now >= until or self._all_fail(failures, destination_id, snapshot):
                 return False
+            partition = None if removed else self._retry.partition_of(stored.row, snapshot)
             if not removed and retry_overdue(stored.row, now, self._retry_delays, OVERDUE_PATIENCE):
                 await self._retry.point_to(stored.row)
                 outcome.done[destination_id, "pointed to again"] += 1
-            elif _parked_since(stored, began):
+            elif _parked_since(stored, began) or failures[partition] >= FAILURES_TO_STOP_AT:
                 left = True
             elif removed or _wants_redrive(stored, now, request):
                 attempt = await self._retry.attempt(stored, snapshot)
-                failures += attempt == Attempt.FAILED
+                if attempt == Attempt.FAILED:
+                    failures[partition] += 1
+                elif attempt == Attempt.PARKED:
+                    failures[partition] = FAILURES_TO_STOP_AT
                 outcome.done[destination_id, attempt] += 1
                 await self._sleep(self._pause)
-        return failures < FAILURES_TO_STOP_AT and not left
+        return not left and max(failures.values(), default=0) < FAILURES_TO_STOP_AT
+
+    def _all_fail(self, failures: Counter[str | None], destination_id: str, snapshot: ConfigurationSnapshot) -> bool:
+        """Whether there is no partition left that may take anything in this run."""
+        given_up = {partition for partition, count in failures.items() if count >= FAILURES_TO_STOP_AT}
+        partitions = self._retry.partitions_of(destination_id, snapshot)
+        return None in given_up or 0 < partitions <= len(given_up)
 
 
 def _parked_since(stored: StoredUndelivered, began: int) -> bool:

@@ -130,13 +130,11 @@ class ConnectDestinations:
         return True
 
     def _credentials_of(self, given: GivenConnection, event_hub_name: str | None) -> tuple[Credentials, str | None]:
-        """And the hub's name as given, or as a connection string says it. Raises ConfigurationError."""
+        """And the hub's name as given, or else as a connection string says it. Raises ConfigurationError."""
         try:
             credentials, named = credentials_of(given, self.setting, local_allowed=self.local)
         except (ValueError, SettingError) as error:
             raise ConfigurationError(f"/connection: {error}") from None
-        if event_hub_name and named and event_hub_name != named:
-            raise ConfigurationError("/eventHubName: expected the hub that the connection string names, or none")
         return credentials, event_hub_name or named
 
     async def _look(self, credentials: Credentials, event_hub_name: str | None) -> ConnectionReport:

@@ -78,6 +78,10 @@ class RecordRuns:
     def parked(self, destination_id: str) -> None:
         self._counts(destination_id).parked += 1
 
+    def throttled(self, destination_id: str) -> None:
+        """The hub asked for patience before it took an export, or for so long that nobody waited for it."""
+        self._counts(destination_id).throttled += 1
+
     def decided_again(self, why: str) -> None:
         """A decision on a profile was not saved, so another one is made."""
         self._counts(NO_DESTINATION).decided_again[why] += 1

@@ -46,7 +46,7 @@ _NOTICES = {
     "kept": "The destination took it. The row stays until every worker knows that it answers again.",
     "failed": "It failed again: the row says why.",
     "refused": "The destination takes no event like it.",
-    "parked": "It stays parked: the dataflow is paused.",
+    "parked": "It stays parked: its dataflow is paused, or its partition takes nothing for now.",
     "dropped": "Dropped.",
     "replayed": "Back on the queue. If it cannot be taken still, it comes back under a new id.",
     "unsubscribed": "Removed, and its secret with it. It is told of nothing any more.",

@@ -7,7 +7,7 @@ from azure.eventhub._pyamqp.error import AMQPConnectionError, AMQPLinkError, Err
 from azure.eventhub._transport._pyamqp_transport import PyamqpTransport
 from azure.eventhub.exceptions import EventHubError
 
-from shared.adapters.event_hubs.problems import problem_of
+from shared.adapters.event_hubs.problems import Refusal, problem_of, refusal_of
 from shared.domain.configuration.credentials import Credentials, IdentityCredentials, SasCredentials
 
 HOST = "contoso.servicebus.windows.net"
@@ -39,6 +39,9 @@ def management(status: int, description: str) -> Exception:
 
 
 NO_CONNECTION = AMQPConnectionError(ErrorCondition.SocketError, description=b"Failed to initiate the connection")
+NO_NAME = AMQPConnectionError(
+    ErrorCondition.SocketError, description=b"Failed to initiate the connection: [Errno -2] Name or service not known"
+)
 NOT_FOUND, UNAUTHORIZED, BUSY = b"amqp:not-found", b"amqp:unauthorized-access", b"com.microsoft:server-busy"
 MISSING = f"The messaging entity 'sb://{HOST}/crm' could not be found. {TRACKING}"
 NO_CLAIM = f"Unauthorized access. 'Send' claim(s) are required to perform this operation. Resource: 'sb://{HOST}/crm'."
@@ -65,6 +68,13 @@ BLOCKED = f"Ip has been prevented to connect to the endpoint. {TRACKING}"
         (link(BUSY, "The server is busy. Please wait 4 seconds and try again."), SAS, "throttled", "try again"),
         (raised_for(NO_CONNECTION), SAS, "unreachable", "does a firewall"),
         (raised_for(TimeoutError("timed out")), SAS, "unreachable", "private endpoint"),
+        (link(b"com.microsoft:entity-disabled", f"'sb://{HOST}/crm' is currently disabled."), SAS, "disabled", "'crm'"),
+        (link(b"amqp:resource-limit-exceeded", "The maximum number of connections is 5000."), SAS, "quota", "5000"),
+        (link(b"com.microsoft:timeout", "The operation did not complete."), SAS, "timeout", "not in time"),
+        (link(b"amqp:internal-error", "The service failed."), SAS, "other", "The service failed. (internal-error)"),
+        (link(b"com.microsoft:argument-error", "Odd."), SAS, "other", "Odd. (argument-error)"),
+        (management(500, "It failed."), SAS, "other", "It failed."),
+        (raised_for(NO_NAME), SAS, "unknown-host", "DNS"),
         (EventHubError(f"odd: {KEY}\n  and more"), SAS, "other", f"{HOST}: odd: … and more"),
         (ValueError("x" * 5_000), SAS, "other", "xxx"),
     ],
@@ -75,3 +85,27 @@ def test_what_is_said_and_what_it_means(error: Exception, credentials: Credentia
     assert said in problem.message
     assert KEY not in problem.message
     assert len(problem.message) < 400
+
+
+@pytest.mark.parametrize(
+    ("error", "refusal"),
+    [
+        (link(BUSY, "Please wait 4 seconds."), Refusal.BUSY),
+        (link(b"amqp:resource-limit-exceeded", "too many"), Refusal.BUSY),
+        (token(503, "busy"), Refusal.BUSY),
+        (link(b"amqp:link:message-size-exceeded", "too large"), Refusal.TOO_LARGE),
+        (link(NOT_FOUND, MISSING), Refusal.NO_PARTITION),
+        (link(b"com.microsoft:argument-out-of-range", "between 0 and 3"), Refusal.NO_PARTITION),
+        (management(404, MISSING), Refusal.NO_PARTITION),
+        (link(UNAUTHORIZED, NO_CLAIM), Refusal.FINAL),
+        (link(UNAUTHORIZED, BLOCKED), Refusal.FINAL),
+        (token(401, "InvalidSignature"), Refusal.FINAL),
+        (link(b"com.microsoft:entity-disabled", "disabled"), Refusal.FINAL),
+        (link(b"amqp:internal-error", "failed"), Refusal.LOST),
+        (link(b"amqp:link:detach-forced", "moved"), Refusal.LOST),
+        (raised_for(NO_CONNECTION), Refusal.LOST),
+        (ValueError("odd"), Refusal.LOST),
+    ],
+)
+def test_what_a_failure_calls_for(error: Exception, refusal: Refusal) -> None:
+    assert refusal_of(error) is refusal

@@ -23,7 +23,7 @@ WITHOUT_DESTINATION: dict[str, Any] = {
     "dataflows": DOCUMENT["dataflows"][1:],
 }
 WITHOUT_DATAFLOW: dict[str, Any] = DOCUMENT | {"dataflows": DOCUMENT["dataflows"][1:]}
-REMOVED = DestinationTrouble("d", recovering=True, since=NOW, error="removed")
+REMOVED = DestinationTrouble("d", recovering=True, since=NOW, error="removed", code="removed")
 
 
 @pytest.fixture

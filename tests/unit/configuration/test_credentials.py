@@ -7,9 +7,12 @@ import pytest
 from shared.domain.configuration.credentials import (
     IdentityCredentials,
     SasCredentials,
+    SettingConnection,
     parse_connection_string,
+    parse_setting,
     sas_credentials,
 )
+from shared.settings import Connection
 
 KEY = "c2VjcmV0LWtleS1vZi1hLW5hbWVzcGFjZS1vci1odWI="
 PARTS = [
@@ -47,8 +50,6 @@ def test_names_of_parts_are_taken_in_any_case() -> None:
         (";".join(PARTS[1:]), "expected a connection string of"),
         (";".join([PARTS[0], PARTS[1]]), "expected a connection string of"),
         (";".join([*PARTS, PARTS[2]]), "each once"),
-        (";".join([*PARTS, "TransportType=AmqpWebSockets"]), "expected a connection string of"),
-        (";".join([*PARTS, "UseDevelopmentEmulator=true"]), "expected a connection string of"),
         (";".join([PARTS[0], f"SharedAccessSignature={KEY}"]), "SharedAccessSignature expires"),
         (";".join([PARTS[0], "SharedAccessKeyName=", PARTS[2]]), "expected the name of a shared access policy"),
         (";".join([PARTS[0], PARTS[1], "SharedAccessKey="]), "expected the key of the shared access policy"),
@@ -73,8 +74,52 @@ def test_the_local_stacks_connection_string_is_for_the_local_stack_alone() -> No
     assert parse_connection_string(text, local_allowed=True).credentials == SasCredentials(
         "127.0.0.1:5672", "send", "k"
     )
-    with pytest.raises(ValueError, match="expected a connection string"):
+    with pytest.raises(ValueError, match="expected the name of an Event Hubs namespace"):
         parse_connection_string(text)
+
+
+def test_the_emulator_needs_no_port() -> None:
+    text = "Endpoint=sb://localhost;SharedAccessKeyName=send;SharedAccessKey=k;UseDevelopmentEmulator=true;"
+    assert parse_connection_string(text, local_allowed=True).credentials.namespace == "localhost:5672"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "; ".join(PARTS),
+        ";;".join(PARTS) + ";;",
+        ";\r\n".join(PARTS),
+        ";".join(part.replace("=", " = ", 1) for part in PARTS),
+        f"  {';'.join(PARTS)}\n",
+        ";".join([*PARTS, "TransportType=AmqpWebSockets"]),
+        ";".join(["OperationTimeout=00:01:00", *PARTS]),
+        ";".join([*PARTS, "UseDevelopmentEmulator=true"]),
+    ],
+)
+def test_what_people_and_tools_add_changes_nothing(text: str) -> None:
+    pasted = parse_connection_string(text)
+    assert (pasted.credentials, pasted.event_hub_name) == (CREDENTIALS, "crm")
+    assert parse_setting(Connection("EVENTHUBS", connection_string=text)) == SettingConnection(CREDENTIALS, "crm")
+
+
+@pytest.mark.parametrize("namespace", ["contoso", "Contoso.servicebus.windows.net"])
+def test_a_setting_may_name_a_namespace_for_an_identity(namespace: str) -> None:
+    found = parse_setting(Connection("EVENTHUBS", endpoint=namespace, client_id="4c0f"))
+    assert found == SettingConnection(IdentityCredentials("contoso.servicebus.windows.net", "4c0f"))
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        Connection("HUBS_2", connection_string=f"Endpoint=sb://127.0.0.1:1;{PARTS[1]};{PARTS[2]}"),
+        Connection("HUBS_2", connection_string="nonsense"),
+        Connection("HUBS_2", endpoint="https://contoso.servicebus.windows.net"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(connection: Connection) -> None:
+    with pytest.raises(ValueError, match=r"^app setting HUBS_2: ") as refused:
+        parse_setting(connection)
+    assert KEY not in str(refused.value)
 
 
 @pytest.mark.parametrize("key_name", ["", " send", "se\nnd"])

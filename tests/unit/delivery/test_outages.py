@@ -99,7 +99,9 @@ async def test_a_breaker_that_opens_while_it_is_half_open_begins_no_new_outage(w
     assert await run(world) == (["half-open"], OPENED)
     await world.clock.sleep(CACHE_SECONDS)
     await fail(world)
-    assert world.health.troubles["d"] == DestinationTrouble("d", recovering=False, since=began, error="down")
+    assert world.health.troubles["d"] == DestinationTrouble(
+        "d", recovering=False, since=began, error="down", code="other"
+    )
     assert await change(world, "p") == "parked"
     assert await run(world, 1) == (["still down"], [])
 

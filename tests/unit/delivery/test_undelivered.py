@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.instants import SECOND
-from shared.errors import ExportTooLargeError, SendError, StorageError, ThrottledError
+from shared.errors import ExportTooLargeError, FailureCode, HeldBackError, SendError, StorageError, ThrottledError
 from shared.ports.health import DestinationTrouble
 from shared.ports.undelivered import RetryPointer, StoredUndelivered
 from shared.services.changes.export import InboundMessage
@@ -161,7 +161,9 @@ async def test_a_pointer_lost_in_a_crash_is_put_again(world: World) -> None:
 
 async def test_after_three_failures_in_a_row_exports_are_parked_untried(world: World) -> None:
     await open_the_breaker(world)
-    assert world.health.troubles == {"d": DestinationTrouble("d", recovering=False, since=NOW, error="down")}
+    assert world.health.troubles == {
+        "d": DestinationTrouble("d", recovering=False, since=NOW, error="down", code="other")
+    }
 
     outcome = await world.handle(item("p", 1, **QUALIFIES))
 
@@ -198,7 +200,29 @@ async def test_a_busy_hub_is_not_down(world: World) -> None:
     for number in range(10):
         await world.handle(item("p", number + 1, **QUALIFIES), message_id=f"m{number}")
     assert world.health.troubles == {}
-    assert world.rows == {("d", "p"): "retrying"}
+
+
+async def test_what_a_busy_hub_does_not_take_for_long_is_parked_until_it_does(world: World) -> None:
+    """Retries would only add to the load, and nothing is dead for that the hub is too small."""
+    world.sender.failures["d"] = lambda busy: ThrottledError(busy, "the hub is busy", "0")
+    await world.handle(item("p", 1, **QUALIFIES))
+    assert (world.rows, world.retries.waiting) == ({("d", "p"): "parked"}, [])
+    ((row, _),) = world.undelivered.rows.values()
+    assert (row.code, row.last_error, row.attempts) == ("throttled", "the hub is busy", 0)
+    for _ in range(5):
+        await world.clock.sleep(30)
+        assert (await world.worker.watch_destinations.run()).summary() == {"d": {"parked": 1}}
+    world.mend("d")
+    assert (await world.worker.watch_destinations.run()).summary() == {"d": {"sent": 1}}
+    assert world.rows == {}
+
+
+async def test_a_retry_that_is_held_back_is_parked(world: World) -> None:
+    world.break_down("d")
+    await world.handle(item("p", 1, **QUALIFIES))
+    world.sender.failures["d"] = lambda held: HeldBackError(held, "it is slow", FailureCode.TIMEOUT, "0")
+    assert [attempt for attempt, _ in await world.retry()] == [Attempt.PARKED]
+    assert (world.rows, world.retries.waiting, world.health.troubles) == ({("d", "p"): "parked"}, [], {})
 
 
 async def test_other_workers_hear_of_it_with_the_configuration(world: World) -> None:

@@ -254,3 +254,14 @@ def test_what_is_no_uri_of_a_vault_is_refused(uri: str) -> None:
     with pytest.raises(SettingError, match="KEY_VAULT_URI: expected a vault's URI, such as https://") as refused:
         settings_of(KEY_VAULT_URI=uri).key_vault()
     assert KEY not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "\u0661", "9999999"])
+def test_a_number_of_connections_is_a_whole_one_above_0(text: str) -> None:
+    with pytest.raises(SettingError, match="CONNECTIONS_PER_HUB: expected a whole number above 0, such as 4"):
+        settings_of(CONNECTIONS_PER_HUB=text)
+
+
+def test_the_number_of_connections_and_how_long_partitions_are_known() -> None:
+    settings = settings_of(CONNECTIONS_PER_HUB="12", CONFIG_CACHE_SECONDS="2")
+    assert (settings.connections_per_hub, settings.partitions_known_for) == (12, 20.0)

@@ -126,6 +126,7 @@ def test_defaults_are_those_of_the_code() -> None:
     for name, value in {
         "CONFIG_CACHE_SECONDS": settings.config_cache_seconds,
         "SEND_TIMEOUT": settings.send_timeout,
+        "CONNECTIONS_PER_HUB": settings.connections_per_hub,
         "REDRIVE_PER_SECOND": settings.redrive_per_second,
         "BACKFILL_PER_SECOND": settings.backfill_per_second,
         "UPLOAD_URL_SECONDS": settings.upload_url_seconds,

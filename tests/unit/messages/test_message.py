@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.messages.message import DecodedMessage, RejectedItem, decode_message
+from shared.errors import FailureCode
 from tests.kit.builders import NOW, item
 
 BOM = b"\xef\xbb\xbf"
@@ -145,7 +146,8 @@ def test_an_item_nested_100_000_levels_deep_harms_no_neighbour() -> None:
     deep = "[" * 100_000 + "]" * 100_000
     decoded = decode_message(array(GOOD, deep, LAST).encode(), NOW)
     assert profiles(decoded) == [(0, "good"), (2, "last")]
-    assert decoded.rejected == [RejectedItem(1, deep.encode(), "item 1: expected at most 64 levels of nesting")]
+    reason = "item 1: expected at most 64 levels of nesting"
+    assert decoded.rejected == [RejectedItem(1, deep.encode(), reason, code=FailureCode.UNREADABLE)]
 
 
 def test_no_depth_around_the_parsers_own_limit_makes_it_raise() -> None:

@@ -5,10 +5,11 @@ from collections import Counter
 
 import pytest
 
+from shared.domain.alerts.rules import RULES, Facts, RuleState
 from shared.domain.configuration.model import parse_configuration_file
 from shared.domain.instants import DAY, MINUTE, SECOND
 from shared.domain.runs import NO_DESTINATION, SLOT, RunCounts, slot_of
-from shared.errors import ExportTooLargeError, StorageError
+from shared.errors import ExportTooLargeError, StorageError, ThrottledError
 from shared.services.changes.export import InboundMessage
 from shared.services.configuration.apply import apply_configuration
 from shared.services.runs import record
@@ -38,6 +39,16 @@ async def test_an_export_is_counted_with_its_reason_its_size_and_its_times(world
     assert (counts.latency.total, counts.latency.count) == (3 * SECOND, 1)
     assert counts.freshness.total == world.clock() - (START + SECOND)
     assert (counts.excluded, counts.failed, counts.retried, counts.dead, counts.parked) == (Counter(), 0, 0, 0, 0)
+
+
+async def test_an_export_that_a_busy_hub_takes_late_or_not_is_counted_as_throttled(world: World) -> None:
+    world.sender.throttled = True
+    await world.handle(item("p", 1, segmentMembership=membership(1)))
+    world.sender.failures["d"] = lambda busy: ThrottledError(busy, "busy")
+    await world.handle(item("q", 1, segmentMembership=membership(1)), message_id="n")
+    counts = await counted(world)
+    assert (counts.activated.total(), counts.parked, counts.throttled, counts.failed) == (1, 1, 2, 0)
+    assert RULES["throttled"].evaluate(Facts(exports=counts)) == RuleState.FIRING
 
 
 async def test_a_message_of_unknown_age_has_no_latency(world: World) -> None:

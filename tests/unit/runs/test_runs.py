@@ -28,7 +28,11 @@ def histogram(durations: list[int]) -> Histogram:
 
 HISTOGRAMS = st.lists(DURATIONS, max_size=20).map(histogram)
 COUNTS = st.builds(
-    RunCounts, NUMBERS, REASONS, REASONS, REASONS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS, HISTOGRAMS, HISTOGRAMS
+    RunCounts,
+    NUMBERS,
+    *[REASONS] * 3,
+    *[NUMBERS] * 6,
+    *[HISTOGRAMS] * 2,
 )
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from shared.errors import FailureCode
 from shared.views.quarantine import QuarantinedView, QuarantineList, ReplayedView
 from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs, note
@@ -20,11 +21,12 @@ _CHANGE = needs(Permission.MANAGE_DESTINATIONS, Permission.VIEW_PROFILES)
 async def list_quarantined(
     services: AppServices,
     reason: Annotated[str | None, Query(description="Text within the reason", max_length=200)] = None,
+    code: FailureCode | None = None,
     token: Token = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> QuarantineList:
-    """The newest first, without their bytes."""
-    page = await services.replay_quarantined.page(reason, token, limit)
+    """The newest first, without their bytes; with one code or with any."""
+    page = await services.replay_quarantined.page(reason, token, limit, code)
     return QuarantineList.model_validate(page)
 
 

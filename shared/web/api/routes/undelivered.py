@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from shared.domain.exports.undelivered import UndeliveredState
-from shared.errors import NotUndeliveredError
+from shared.errors import FailureCode, NotUndeliveredError
 from shared.views.undelivered import (
     RedriveRequestView,
     RedriveView,
@@ -31,12 +31,13 @@ async def list_undelivered(
     services: AppServices,
     destination: Annotated[str | None, Query(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = None,
     state: RowState | None = None,
+    code: FailureCode | None = None,
     token: Token = None,
     limit: Limit = 100,
 ) -> UndeliveredList:
-    """In no particular order; of one destination or of all, in one state or in any."""
+    """In no particular order; of one destination or of all, in one state or in any, with one code or with any."""
     wanted = None if state is None else UndeliveredState(state)
-    page = await services.undelivered_exports.page(destination, wanted, token, limit)
+    page = await services.undelivered_exports.page(destination, wanted, token, limit, code)
     return UndeliveredList(undelivered=[UndeliveredView.of(row) for row in page.rows], next=page.next)
 
 
@@ -68,8 +69,8 @@ async def redrive_one(
     """Whatever its state, with the profile as it is now. Answers what came of it:
 
     `sent`; `kept`: the destination took it, and the row stays until every worker knows that it answers again; `failed`;
-    `refused`: the destination takes no event like it; `parked`: its dataflow is paused; `dropped`: the destination does
-    not want the profile any more.
+    `refused`: the destination takes no event like it; `parked`: its dataflow is paused, or its partition takes nothing
+    for now; `dropped`: the destination does not want the profile any more.
     """
     outcome = await services.watch_destinations.redrive_one(destination_id, profile_key)
     note(request, f"redrive {outcome}")

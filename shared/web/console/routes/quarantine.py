@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from shared.errors import NotInQuarantineError
+from shared.errors import QUARANTINE_CODES, NotInQuarantineError
 from shared.views.quarantine import QuarantinedView
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
@@ -26,15 +26,21 @@ _SHOWN = 20_000
 
 @router.get("", **_SEE)
 async def show_quarantine(
-    services: AppServices, request: Request, reason: Annotated[str, Query(max_length=200)] = "", token: Token = None
+    services: AppServices,
+    request: Request,
+    reason: Annotated[str, Query(max_length=200)] = "",
+    code: Annotated[str, Query(pattern="^[a-z-]*$", max_length=40)] = "",
+    token: Token = None,
 ) -> Response:
-    listed = await services.replay_quarantined.page(reason or None, token, _ROWS)
+    listed = await services.replay_quarantined.page(reason or None, token, _ROWS, code or None)
     return render(
         request,
         "quarantine.html",
         rows=listed.entries,
         next=listed.next,
         reason=reason,
+        code=code,
+        codes=QUARANTINE_CODES,
         now=services.clock(),
     )
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from shared.domain.exports.undelivered import UndeliveredState
+from shared.errors import DELIVERY_CODES
 from shared.views.undelivered import UndeliveredView
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
@@ -27,10 +28,11 @@ async def show_undelivered(
     request: Request,
     destination: Annotated[str, Query(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")] = "",
     state: Annotated[str, Query(pattern="^(retrying|parked|dead)?$")] = "",
+    code: Annotated[str, Query(pattern="^[a-z-]*$", max_length=40)] = "",
     token: Token = None,
 ) -> Response:
     wanted = UndeliveredState(state) if state else None
-    listed = await services.undelivered_exports.page(destination or None, wanted, token, _ROWS)
+    listed = await services.undelivered_exports.page(destination or None, wanted, token, _ROWS, code or None)
     configuration = await services.edit_configuration.load()
     counts = await services.undelivered_exports.counts()
     return render(
@@ -44,6 +46,8 @@ async def show_undelivered(
         troubles=await services.health.load(),
         destination=destination,
         state=state,
+        code=code,
+        codes=DELIVERY_CODES,
         now=services.clock(),
     )
 

@@ -1,0 +1,72 @@
+"""The connection string of a storage account: checked and put into one form, so that no SDK fails on it later."""
+
+import base64
+from urllib.parse import urlsplit
+
+_LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1"}
+_SERVICES = ("Blob", "Queue", "Table", "File")
+_EXPECTED = (
+    "expected a storage connection string, such as "
+    "DefaultEndpointsProtocol=https;AccountName=…;AccountKey=…;EndpointSuffix=core.windows.net"
+)
+# Azurite's published account, which is the same on every machine and protects nothing.
+_DEVELOPMENT = (
+    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
+    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+    "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
+    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1"
+)
+
+
+def storage_connection_string(text: str) -> str:
+    """The same without spaces and empty parts, `UseDevelopmentStorage=true` spelt out.
+
+    Raises ValueError, which repeats nothing of `text`.
+    """
+    parts = _parts(text)
+    names = {name.lower(): value for name, value in parts.items()}
+    if names == {"usedevelopmentstorage": "true"}:
+        return _DEVELOPMENT
+    signed = bool(names.get("sharedaccesssignature"))
+    endpoints = [names[key] for service in _SERVICES if (key := f"{service.lower()}endpoint") in names]
+    if not (signed and endpoints) and not (names.get("accountname") and (signed or names.get("accountkey"))):
+        raise ValueError(_EXPECTED)
+    if not signed and not _is_base64(names["accountkey"]):
+        raise ValueError("expected an AccountKey in base64, as the portal shows it")
+    if any(urlsplit(each).scheme not in ("http", "https") or not urlsplit(each).hostname for each in endpoints):
+        raise ValueError("expected each …Endpoint to be a URL, such as https://contoso.table.core.windows.net")
+    return ";".join(f"{name}={value}" for name, value in parts.items())
+
+
+def local_storage(text: str) -> bool:
+    """Whether all services that the connection string `text` reaches are on this machine; False of none."""
+    try:
+        parts = _parts(storage_connection_string(text))
+    except ValueError:
+        return False
+    needed = [parts.get(f"{service}Endpoint", "") for service in ("Table", "Queue")]
+    return all(
+        map(on_this_machine, [*needed, *(parts[key] for key in ("BlobEndpoint", "FileEndpoint") if key in parts)])
+    )
+
+
+def on_this_machine(url: str) -> bool:
+    return urlsplit(url).hostname in _LOCAL_HOSTS
+
+
+def _parts(text: str) -> dict[str, str]:
+    """The parts by name, as they are spelt. Raises ValueError."""
+    parts: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        name, equals, value = (each.strip() for each in part.partition("="))
+        if not equals or not name or name in parts:
+            raise ValueError(_EXPECTED)
+        parts[name] = value
+    return parts
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except ValueError:
+        return False
