@@ -1,6 +1,6 @@
 """What the services need to keep what could not be taken in."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -47,7 +47,7 @@ class StoredQuarantinedItem(QuarantinedEntry):
 class QuarantinePage:
     """`next` is the token of the page after it; None at the end. There may be a next one even to an empty page."""
 
-    entries: list[QuarantinedEntry]
+    entries: Sequence[QuarantinedEntry]
     next: str | None
 
 
