@@ -25,7 +25,7 @@ def storage_connection_string(text: str) -> str:
     """
     parts = _parts(text)
     names = {name.lower(): value for name, value in parts.items()}
-    if names == {"usedevelopmentstorage": "true"}:
+    if list(names) == ["usedevelopmentstorage"] and names["usedevelopmentstorage"].lower() == "true":
         return _DEVELOPMENT
     signed = bool(names.get("sharedaccesssignature"))
     endpoints = [names[key] for service in _SERVICES if (key := f"{service.lower()}endpoint") in names]

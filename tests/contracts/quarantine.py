@@ -27,7 +27,9 @@ class QuarantineContract:
         await quarantine.put(QuarantinedItem("m-1", 3, NOW + 1, "item 3: ü", raw, "p/1"))
         await quarantine.put(QuarantinedItem("m-1", 3, NOW + 1, "item 3: ü", raw, "p/1"))
         (stored,) = await all_of(quarantine)
-        assert stored == StoredQuarantinedItem(stored.row_id, "m-1", 3, NOW, "item 3: ü", profile_key("p/1"), raw)
+        assert stored == StoredQuarantinedItem(
+            stored.row_id, "m-1", 3, NOW, "item 3: ü", profile_key("p/1"), raw, code="other"
+        )
         assert await quarantine.get(stored.row_id) == stored
 
     async def test_a_whole_message_has_no_item_and_no_profile(self, quarantine: Quarantine) -> None:

@@ -8,7 +8,7 @@ AUDIENCE = "/api/audiences/a"
 
 
 async def test_the_catalog(api: Api) -> None:
-    assert await api.expect(200, "GET", "/api/audiences") == {"audiences": []}
+    assert await api.expect(200, "GET", "/api/audiences") == {"audiences": [], "warnings": []}
     now = api.world.clock() // 1000
     created = await api.expect(201, "PUT", AUDIENCE, json={"name": "A", "mergePolicyId": "default"})
     assert (created["createdAt"], created["updatedAt"], created["namespace"]) == (now, now, "ups")

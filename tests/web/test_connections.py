@@ -109,8 +109,8 @@ async def test_a_connection_string_that_names_the_hub_is_enough(api: Api) -> Non
     text = f"SharedAccessKey={KEY};EntityPath=crm;SharedAccessKeyName=send;Endpoint=sb://{HOST}"
     given = {"id": "crm", "name": "CRM", "connection": {"type": "connection-string", "connectionString": text}}
     assert (await api.expect(201, "POST", "/api/destinations", json=given))["eventHubName"] == "crm"
-    named = await api.expect(201, "POST", "/api/destinations", json=given | {"id": "x", "eventHubName": "other"})
-    assert named["eventHubName"] == "other"
+    named = await api.expect(201, "POST", "/api/destinations", json=given | {"id": "x", "eventHubName": "analytics"})
+    assert named["eventHubName"] == "analytics"
 
 
 async def test_a_hub_that_is_not_named_is_asked_for_with_those_there_are(api: Api) -> None:
@@ -258,7 +258,7 @@ async def test_a_destination_goes_over_to_an_app_setting_and_back(api: Api) -> N
     assert (await api.expect(200, "PUT", path, json=SAS))["authentication"]["type"] == "sas"
     for setting, expected in (
         ("NONE", "/connection: app setting NONE: expected an Event Hubs connection string"),
-        ("STORAGE", "/connection: expected a connection string of an Event Hubs namespace or hub"),
+        ("STORAGE", "/connection: app setting STORAGE: expected a connection string of an Event Hubs namespace or hub"),
     ):
         problem = await api.expect(422, "PUT", path, json={"type": "app-setting", "setting": setting})
         assert problem["detail"].startswith(expected)

@@ -246,12 +246,12 @@ async def test_mapping_is_saved(console: Console) -> None:
 
 
 async def test_what_is_wrong_with_a_mapping(console: Console) -> None:
-    fields = await mapping(console, attributes="/x\n/list/0", others="ups/")
+    fields = await mapping(console, attributes="/x\nlist[0]", others="ups/")
     answer = await console.submit(DATAFLOW, fields)
     text = text_of(answer, 422)
     assert "line 2: expected a path that ends at the array" in text
     assert set(re.findall(r'id="(\w+)-problem"', answer.text)) == {"attributes", "others"}
-    assert "/list/0" in answer.text
+    assert "list[0]" in answer.text
 
 
 async def test_a_preview_follows_the_form_and_saves_nothing(console: Console) -> None:

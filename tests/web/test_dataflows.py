@@ -32,7 +32,7 @@ async def test_a_dataflow_may_ask_for_consent(api: Api) -> None:
     written = {"audiences": ["a"], "consent": "consents.marketing.email.val"}
     assert (await api.expect(200, "PUT", PATH, json=written))["consent"] == "/consents/marketing/email/val"
     assert (await api.expect(200, "GET", "/api/backfills"))["backfills"] == []
-    problem = await api.expect(422, "PUT", PATH, json=written | {"consent": "/consents/0"})
+    problem = await api.expect(422, "PUT", PATH, json=written | {"consent": "consents[0]"})
     assert problem["errors"][0].startswith("/consent: expected a path that ends at the array")
     assert (await api.expect(200, "PUT", PATH, json={"audiences": ["a"]}))["consent"] is None
 

@@ -59,7 +59,7 @@ def test_a_form_that_is_saved_as_it_was_changes_nothing(
         ("person.name", "/person/name"),
         (" /person/name ", "/person/name"),
         ('"/Email "', "/Email "),
-        ('"/a', '/"/a'),
+        ('"/a', '/"~1a'),
         ('"/a\\u2028b"', "/a\u2028b"),
         ("/a\u2028b", "/a\u2028b"),
     ],

@@ -31,7 +31,7 @@ async def test_pages_are_newest_first(api: Api) -> None:
     second = await api.expect(200, "GET", f"{PATH}?limit=2&token={first['next']}")
     entries = [*first["entries"], *second["entries"]]
     assert ([entry["item"] for entry in entries], second["next"]) == ([2, 1, 0], None)
-    assert entries[0].keys() == {"rowId", "messageId", "item", "receivedAt", "reason", "profileKey"}
+    assert entries[0].keys() == {"rowId", "messageId", "item", "receivedAt", "reason", "code", "profileKey"}
     sought = await api.expect(200, "GET", f"{PATH}?reason=item%201")
     assert [entry["messageId"] for entry in sought["entries"]] == ["m1"]
     for query in ("token=x", "limit=0", "limit=201", f"reason={'x' * 201}"):

@@ -66,7 +66,7 @@ def problem_of(error: Exception, credentials: Credentials, event_hub_name: str) 
     if known is not None:
         return known
     condition = _condition(error)
-    if condition is None and isinstance(error, (ConnectError, ConnectionLostError)):
+    if condition is None and _status(text) is None and isinstance(error, (ConnectError, ConnectionLostError)):
         if _NAME_UNKNOWN.search(text):
             return unknown_host(namespace)
         return unreachable(namespace, "the connection could not be made, or was lost")

@@ -24,7 +24,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs/metrics.md"
 
 
 def some_counts() -> RunCounts:
-    counts = RunCounts(received=8, failed=2, retried=1, dead=3, parked=4, bytes_sent=500)
+    counts = RunCounts(received=8, failed=2, retried=1, dead=3, parked=4, throttled=7, bytes_sent=500)
     counts.activated.update({"audience": 5, "attribute": 1})
     counts.excluded.update({"trigger off": 2})
     counts.decided_again.update({"saved by others": 3})
@@ -71,6 +71,7 @@ def test_each_count_is_a_metric(reader: InMemoryMetricReader) -> None:
         ("received", frozenset({d})): 9,
         ("failed", frozenset({d})): 2,
         ("retried", frozenset({d})): 1,
+        ("throttled", frozenset({d})): 7,
         ("dead", frozenset({d})): 3,
         ("parked", frozenset({d})): 4,
         ("bytes_sent", frozenset({d})): 500,

@@ -10,7 +10,7 @@ from shared.domain.backfills.standstill import STALLED_AFTER
 from shared.domain.configuration.model import parse_configuration_file
 from shared.domain.instants import DAY, MINUTE
 from shared.domain.profile_key import INDEX_BUCKETS, profile_key
-from shared.errors import NoSuchBackfillError, StorageError, ThrottledError
+from shared.errors import NoSuchBackfillError, SendError, StorageError
 from shared.ports.backfills import SlicePointer, StoredSlice
 from shared.services.backfills.planner import HISTORY
 from shared.services.backfills.slices import BUDGET_SECONDS, SliceOutcome
@@ -441,7 +441,7 @@ async def test_so_it_is_for_a_busy_profile_whose_row_is_cut_short(world: World) 
 
 
 async def test_a_change_that_the_hub_did_not_take_is_up_to_its_retry(world: World) -> None:
-    world.sender.failures["d"] = lambda busy: ThrottledError(busy, "busy")
+    world.sender.failures["d"] = lambda lost: SendError(lost, "the connection was lost")
     await mapped_with_a_change_since(world, **NEW_IDENTITY)
     world.mend("d")
     world.retries.waiting, waiting = [], world.retries.waiting

@@ -332,7 +332,7 @@ async def test_storage_that_fails_for_one_destination_costs_the_others_no_run(wo
 async def leave_dead_rows(world: World) -> None:
     """One for each of two profiles and destinations, that the next run tries."""
     for destination_id in ("d", "e"):
-        world.sender.failures[destination_id] = lambda busy: ThrottledError(busy, "busy")
+        world.sender.failures[destination_id] = lambda lost: SendError(lost, "the connection was lost")
     await world.handle(item("p", 1, **QUALIFIES), item("q", 1, **QUALIFIES))
     for _ in range(2):
         await world.retry()

@@ -237,7 +237,7 @@ async def test_an_app_setting_is_looked_at_as_what_it_holds(
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("STORAGE", "expected a connection string of an Event Hubs"),
+        ("STORAGE", "app setting STORAGE: expected a connection string of an Event Hubs"),
         ("NONE", "app setting NONE"),
     ],
 )
