@@ -13,6 +13,7 @@ from shared.errors import ExportTooLargeError, FailureCode, HeldBackError, SendE
 from shared.ports.health import DestinationTrouble
 from shared.ports.undelivered import RetryPointer, StoredUndelivered
 from shared.services.changes.export import InboundMessage
+from shared.services.delivery import circuit_breakers
 from shared.services.delivery.retry import Attempt
 from tests.kit.builders import NOW, configuration, destination, item, membership, told
 from tests.kit.world import CACHE_SECONDS, DOCUMENT, World
@@ -304,7 +305,10 @@ async def test_a_redrive_stops_at_failures_and_keeps_its_pace(world: World) -> N
     assert world.clock.now - before == 30_000
 
 
-async def test_storage_that_fails_for_one_destination_costs_the_others_no_run(world: World) -> None:
+async def test_storage_that_fails_for_one_destination_costs_the_others_no_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(circuit_breakers, "FAILURES_IN_A_ROW", 7)  # so that three attempts of two rows open none
     await leave_dead_rows(world)
     of = world.undelivered.of
     waits_for_d = asyncio.Event()
