@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
+from pydantic.alias_generators import to_camel
+
 from shared.adapters.queues.queue import Queue
 from shared.ports.alerts import DeliveryPointer
 from shared.ports.backfills import SlicePointer
@@ -20,16 +22,16 @@ class PointerKind(Generic[Pointer]):
     pointer_type: type[Pointer]
 
     def encode(self, pointer: Pointer) -> str:
-        return json.dumps({_camel(each.name): getattr(pointer, each.name) for each in fields(pointer)})
+        return json.dumps({to_camel(each.name): getattr(pointer, each.name) for each in fields(pointer)})
 
     def decode(self, body: bytes) -> Pointer:
         """Raises ValueError for what is no pointer."""
         expected = fields(self.pointer_type)
         try:
             document: dict[str, Any] = json.loads(body)
-            return self.pointer_type(*(each.type(document[_camel(each.name)]) for each in expected))  # type: ignore[operator]
+            return self.pointer_type(*(each.type(document[to_camel(each.name)]) for each in expected))  # type: ignore[operator]
         except (KeyError, TypeError, ValueError) as error:
-            names = [_camel(each.name) for each in expected]
+            names = [to_camel(each.name) for each in expected]
             raise ValueError(f"queue {self.name}: expected {', '.join(names[:-1])} and {names[-1]}") from error
 
 
@@ -46,8 +48,3 @@ class StoragePointerQueue(Generic[Pointer]):
     async def put(self, pointer: Pointer, delay: float = 0) -> None:
         """Put a pointer that can be taken after `delay` seconds. Raises StorageError."""
         await self.queue.put(self.kind.encode(pointer), delay)
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
