@@ -13,6 +13,7 @@ from shared.adapters.event_hubs.batches import Waiting
 from shared.adapters.event_hubs.hub_connection import BusyError, HubConnection, KeptAccess
 from shared.adapters.event_hubs.lanes import Lane
 from shared.adapters.event_hubs.partition_queue import Patience
+from shared.concurrency import all_of
 from shared.domain.exports.export import Export
 from shared.domain.profile_key import partition_of
 from shared.errors import SendError, ThrottledError
@@ -145,7 +146,7 @@ class Hub:
         """Make lanes to these partitions, for what waits and whoever comes."""
         self.partitions = ()  # whoever comes meanwhile waits for the new lanes
         self._gone.clear()
-        stopped = await asyncio.gather(*(lane.stop() for lane in self._lanes))
+        stopped = await all_of(lane.stop() for lane in self._lanes)
         self._unassigned.extendleft(waiting for left in reversed(stopped) for waiting in reversed(left))
         self._retired += self._lanes
         self._retired.remove(connection)

@@ -9,6 +9,7 @@ from azure.eventhub import EventDataBatch
 from shared.adapters.event_hubs.connections import HubAccess
 from shared.adapters.event_hubs.links import Links
 from shared.adapters.event_hubs.problems import Refusal, problem_of, refusal_of
+from shared.concurrency import all_of
 from shared.errors import ExportTooLargeError, FailureCode, SendError
 
 T = TypeVar("T")
@@ -106,7 +107,7 @@ class HubConnection:
 
     async def close(self) -> None:
         self._drop(self._links)
-        await asyncio.gather(*self._closing)
+        await all_of(self._closing)
 
     async def _request(self, partition: str | None, request: Callable[[Links], Awaitable[T]]) -> T:
         """One request, over within the timeout whatever the SDK does."""

@@ -7,6 +7,7 @@ from shared.adapters.event_hubs.connections import HubConnections
 from shared.adapters.event_hubs.hub import Hub
 from shared.adapters.event_hubs.hub_connection import KeptAccess
 from shared.adapters.event_hubs.partition_queue import Patience
+from shared.concurrency import all_of
 from shared.domain.configuration.model import Authentication, Destination
 from shared.domain.exports.export import Export
 from shared.ports.exports import Acknowledgement
@@ -90,7 +91,7 @@ class EventHubsSender:
         if self._tidying is not None:
             self._tidying.cancel()
             await asyncio.wait({self._tidying})
-        await asyncio.gather(*(hub.close() for hub in self._hubs.values()))
+        await all_of(hub.close() for hub in self._hubs.values())
         self._hubs.clear()
 
 
