@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from local.stack.local_stack import LocalStack
 
 # How long an example takes says how busy the machine is, and nothing of the code.
-settings.register_profile("any machine", suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 

@@ -1,5 +1,6 @@
 """The real Functions host as a process of the local stack, run by its own start script or by Core Tools."""
 
+import json
 import os
 import re
 import secrets
@@ -30,6 +31,13 @@ _OF_ITS_OWN = {
     # It would watch all of the checkout, node_modules too, while a deployed app never changes.
     "AzureFunctionsJobHost__fileWatchingEnabled": "false",
 }
+
+
+def _all_logged(app_dir: Path) -> dict[str, str]:
+    """Invocations are counted in the log: those which host.json keeps out of it, for what lines cost, are in it here."""
+    levels = json.loads((app_dir / "host.json").read_text(encoding="utf-8"))["logging"]["logLevel"]
+    quiet = [category for category, level in levels.items() if level == "None"]
+    return {f"AzureFunctionsJobHost__logging__logLevel__{category}": "Information" for category in quiet}
 
 
 class RealHost(FunctionsHost):
@@ -67,7 +75,7 @@ class RealHost(FunctionsHost):
     def _environment(self) -> dict[str, str]:
         # What this process has for its own Python would win over the app's folder and packages.
         inherited = {name: value for name, value in super()._environment().items() if not name.startswith("PYTHON")}
-        return inherited | _OF_ITS_OWN | dict(self._settings)
+        return inherited | _OF_ITS_OWN | _all_logged(self._app_dir) | dict(self._settings)
 
     def start(self) -> None:
         self._prepare()

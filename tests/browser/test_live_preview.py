@@ -41,13 +41,13 @@ async def test_it_follows_what_is_typed(page: Page, console: Console) -> None:
     await expect(page.get_by_label("Application properties")).to_be_visible()
 
     # What is wrong is said beside the field, whose text and cursor stay.
-    await paths.press_sequentially("\nlist.0")
+    await paths.press_sequentially("\nlist[0]")
     await expect(page.locator("#attributes-problem")).to_contain_text("line 3: expected a path that ends at the array")
     await expect(paths).to_have_attribute("aria-invalid", "true")
     await expect(page.get_by_role("textbox", name="Attribute paths", description="line 3")).to_be_focused()
     await expect(page.locator("#preview-said")).to_have_text("Correct what is said beside the fields to see it.")
     await expect(body).to_have_count(0)
-    for _ in ".0":
+    for _ in "[0]":
         await paths.press("Backspace")
     await expect(body).to_contain_text('"list": "sample list"')
     assert await paths.input_value() == "/x\nperson.name\nlist"
@@ -73,7 +73,7 @@ async def test_it_shows_the_profile_that_is_named(page: Page, console: Console) 
 
 async def test_what_was_wrong_when_it_was_saved_goes_when_it_is_mended(page: Page) -> None:
     paths = page.get_by_role("textbox", name="Attribute paths")
-    await paths.fill("/list/0")
+    await paths.fill("list[0]")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("alert")).to_contain_text("Nothing was changed.")
     await paths.fill("/list")

@@ -35,6 +35,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     monkeypatch.setenv(RUN_HOST, str(tmp_path / "bin" / "run-host"))
     monkeypatch.setenv(WORKER_PYTHON, sys.executable)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    (tmp_path / "host.json").write_text('{"logging": {"logLevel": {"default": "Information", "Function.work": "None"}}}')
     with ExitStack() as running:
 
         def made(kind: type[RealHost] = RealHost, settings: dict[str, str] | None = None, **play: Any) -> FunctionsHost:
@@ -140,6 +141,12 @@ def test_settings_reach_the_app_and_what_this_python_needs_does_not(
     seen = notes()[0]["environment"]
     assert "PYTHONPATH" not in seen
     assert (seen["RELAY_STORAGE"], seen["Logging.LogLevel"]) == ("of the stack", "x")
+
+
+def test_what_host_json_keeps_out_of_the_log_is_in_it_here(make: Make, notes: Notes) -> None:
+    make().start()
+    levels = {name: level for name, level in notes()[0]["environment"].items() if "logLevel" in name}
+    assert levels == {"AzureFunctionsJobHost__logging__logLevel__Function.work": "Information"}
 
 
 def test_a_python_that_will_not_do_is_told_of(make: Make) -> None:
