@@ -35,7 +35,8 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     monkeypatch.setenv(RUN_HOST, str(tmp_path / "bin" / "run-host"))
     monkeypatch.setenv(WORKER_PYTHON, sys.executable)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    (tmp_path / "host.json").write_text('{"logging": {"logLevel": {"default": "Information", "Function.work": "None"}}}')
+    levels = {"default": "Information", "Function.work": "None"}
+    (tmp_path / "host.json").write_text(json.dumps({"logging": {"logLevel": levels}}))
     with ExitStack() as running:
 
         def made(kind: type[RealHost] = RealHost, settings: dict[str, str] | None = None, **play: Any) -> FunctionsHost:
