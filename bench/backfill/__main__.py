@@ -8,9 +8,9 @@ builds them. Profiles have 20 attribute leaves, 3 identities and 10 memberships,
   second say how many such instances 1,000,000 members in an hour need, without the cap and with it.
 - **Counts.** Requests are counted where they leave the process, retries included, and rows where the storage adapters
   hand them out: for each member of 100,000, of 10,000, and of 10,000 beside 100,000 profiles in other audiences. They
-  must be equal within 2 %. What a backfill of nobody takes, the start and the end of its 16 slices, is left out ("in
-  all" has it); the 2 % are for checkpoints, which come with time. The functions host's requests to its queue are not
-  the app's.
+  must be equal within 2 %. What a backfill of nobody takes, the start and the end of its 16 slices, is left out, and
+  so are checkpoints and looks at the configuration, which come with time ("in all" has them). The functions host's
+  requests to its queue are not the app's.
 - **Growth.** Time a member of 100,000 over that of 10,000. Azurite looks at all rows of a table for each page of a
   query, which Azure does not. (Release 0.1 held it against bare reads and sends of the same: docs/backfill.md.)
 - **Live changes.** The functions host with its defaults and 40 % of the changes that it can take, without a backfill

@@ -22,6 +22,9 @@ _SETTINGS = {
     "BACKFILL_PER_SECOND": "1000000",  # what a worker can do, not what it may
 }
 
+_COMES_WITH_TIME = ("Backfills", "Configuration", "DestinationHealth", "queue ")
+"""Checkpoints, and looks at what there is to do: a machine twice as slow makes twice as many for as many members."""
+
 Run = dict[str, Any]
 
 
@@ -49,9 +52,9 @@ class Growth:
         return _median(1_000 * run["cpuSeconds"] / run["members"] for run in self.backfills[name])
 
     def counted(self, name: str, what: str) -> float:
-        """`requests` or `rows` a member, without those of a backfill of nobody; the median."""
-        own = _total(self.of_nobody, what)
-        return _median((_total(run, what) - own) / run["members"] for run in self.backfills[name])
+        """`requests` or `rows` a member, without those that come with time or with a backfill of nobody; the median."""
+        own = _for_members(self.of_nobody, what)
+        return _median((_for_members(run, what) - own) / run["members"] for run in self.backfills[name])
 
     def counted_in_all(self, name: str, what: str) -> float:
         return _median(_total(run, what) / run["members"] for run in self.backfills[name])
@@ -102,6 +105,10 @@ def _complete(run: Run, members: int) -> Run:
 
 def _median(values: Iterable[float]) -> float:
     return median(values)
+
+
+def _for_members(run: Run, what: str) -> int:
+    return sum(number for kind, number in run[what].items() if not kind.startswith(_COMES_WITH_TIME))
 
 
 def _total(run: Run, what: str) -> int:

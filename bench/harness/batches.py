@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from aiohttp import ClientSession
+from aiohttp import ClientSession, TCPConnector
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.data.tables import AccountSasPermissions, ResourceTypes, generate_account_sas
 
@@ -41,7 +41,8 @@ class Batches:
         )
 
     async def __aenter__(self) -> Self:
-        self._session = ClientSession(trust_env=False)
+        # A connection that is kept may be closed by the other side just when the next batch sets out.
+        self._session = ClientSession(trust_env=False, connector=TCPConnector(force_close=True))
         return self
 
     async def __aexit__(

@@ -24,7 +24,7 @@ _READ = "Profiles: read"
 _SAVES = tuple(f"Profiles: {how}" for how in ("insert", "replace", "merge"))
 _INDEX_ROWS = tuple(f"AudienceMembers: {how}" for how in ("insert", "replace", "merge"))
 _LIMITED = frozenset({_READ, *_SAVES, *_INDEX_ROWS})
-_FROM_TIME_TO_TIME = ("Configuration: ", "Runs: ", "queue ")
+_FROM_TIME_TO_TIME = ("Configuration: ", "Runs: ", "LastExports: ", "queue ")
 _SETTINGS = {"CONFIG_CACHE_SECONDS": "30"}  # as in Azure; the stack has 1
 
 

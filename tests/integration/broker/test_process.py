@@ -62,7 +62,7 @@ def test_it_stops_cleanly_with_clients_connected(stop: signal.Signals) -> None:
         with EventHubProducerClient.from_connection_string(connection, **IMPATIENT) as producer:
             producer.send_batch([EventData("x")], timeout=5)
             process.send_signal(stop)
-            assert process.wait(timeout=1) == 0
+            assert process.wait(timeout=30) == 0
         assert (process.stdout.read(), process.stderr.read()) == ("", "")
     with pytest.raises(BrokerControlError):
         BrokerControl(ready["controlPort"]).hubs()
