@@ -78,6 +78,8 @@ async def test_counts_and_traces_on_the_running_app(tmp_path_factory: pytest.Tem
         exports = await relay.exports()
 
     assert crm["activated"] == {"audience": PROFILES, "attribute": 1}
+    told_of_x = [(each.properties["profileId"], each.properties["reason"]) for each in exports if "x" in each.body]
+    assert (len(exports), told_of_x) == (PROFILES + 1, [("p0", "attribute")])
     assert (crm["received"], crm["bytesSent"]) == (
         PROFILES + 1,
         sum(len(canonical_json(each.body)) for each in exports),
