@@ -27,6 +27,11 @@ class Form:
         """Without the spaces around it, which people don't see."""
         return self.raw(name).strip()
 
+    def edited(self, name: str, stored: str) -> str:
+        """`text`, or `stored` where the field says what a browser makes of that: it shows no line ends."""
+        text = self.text(name)
+        return stored if text == stored.replace("\r", "").replace("\n", "").strip() else text
+
     def raw(self, name: str) -> str:
         return self._fields.get(name, [""])[-1]
 

@@ -37,7 +37,8 @@ async def change_details(
     services: AppServices, request: Request, destination_id: DestinationId, form: Submitted
 ) -> Response:
     destination = (await services.edit_configuration.load()).destination(destination_id)
-    values: dict[str, Any] = {name: form.text(name) for name in _TEXTS} | {name: form.checked(name) for name in _FLAGS}
+    texts = {name: form.edited(name, getattr(destination, name)) for name in _TEXTS}
+    values: dict[str, Any] = texts | {name: form.checked(name) for name in _FLAGS}
     etag = form.text("etag")
     try:
         written = DestinationResource.model_validate({to_camel(name): value for name, value in values.items()})
