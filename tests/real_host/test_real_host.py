@@ -4,6 +4,7 @@ import asyncio
 import re
 import subprocess
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from tests.integration.local_command import still_running
 from tests.integration.running_relay import IMPATIENT, RunningRelay
 from tests.kit.builders import destination, item, membership
 from tests.kit.environments import CHECKOUT
+from tests.web.test_odd_ids import ALIKE, NAMED, UNNAMED
 
 CONFIGURATION = {
     "audiences": [{"id": "a"}],
@@ -74,6 +76,31 @@ def test_console_and_api_answer_whoever_has_the_key(host: FunctionsHost) -> None
         assert client.get(f"{host.url}/api/audiences/b").json()["name"] == "ü"
         (address,) = re.findall(r"Now listening on: (\S+)", host.log.read_text())
         assert client.get(f"{address}/api/audiences/b").status_code == 401
+
+
+def test_an_id_in_a_path_means_that_object_or_is_refused(host: FunctionsHost) -> None:
+    with httpx.Client(base_url=host.url, timeout=60) as client:
+
+        def there() -> set[str]:
+            return {audience["id"] for audience in client.get("/api/audiences").json()["audiences"]}
+
+        for alike in ALIKE:
+            assert client.put(f"/api/audiences/{alike}", json={}).status_code in {200, 201}
+        before = there()
+        for audience_id in UNNAMED:
+            path = f"/api/audiences/{quote(audience_id, safe='').replace('.', '%2E')}"
+            answered = {client.request(method, path).status_code for method in ("GET", "DELETE")}
+            assert answered | {client.put(path, json={}).status_code} <= {400, 404}, audience_id
+            assert there() == before, audience_id
+        for audience_id in NAMED:
+            path = f"/api/audiences/{quote(audience_id, safe='')}"
+            assert client.put(path, json={}).status_code in {200, 201}, audience_id
+            assert client.get(path).json()["id"] == audience_id
+            assert there() == before | {audience_id}
+            assert client.delete(path).status_code == 204, audience_id
+            assert there() == before - {audience_id}
+            if audience_id in before:
+                client.put(path, json={})
 
 
 async def test_who_stops_it_leaves_no_message_in_its_hands(relay: RunningRelay, host: FunctionsHost) -> None:
