@@ -1,0 +1,32 @@
+"""`python -m tests.deployed_python`: the tests that need no stack, on the Python that is deployed. Part of make test.
+
+The project runs on older versions, too, and its tests with the Python that set it up.
+"""
+
+import os
+import subprocess
+import sys
+
+from tests.kit.environments import CHECKOUT, VirtualEnvironment
+from tests.kit.interpreters import InterpreterMissingError, find_interpreter
+
+VERSION = "3.13"
+_ENVIRONMENT = VirtualEnvironment(f".venv-tests-{VERSION.replace('.', '')}", ("requirements-dev.txt",))
+_PYTEST = ("-m", "pytest", "-n", "3", "--dist", "loadscope", "tests/unit", "tests/contracts", "tests/web")
+
+
+def main() -> int:
+    if VERSION == "{}.{}".format(*sys.version_info):
+        return 0
+    try:
+        interpreter = find_interpreter(VERSION)
+    except InterpreterMissingError as missing:
+        print(f"The tests do not run on Python {VERSION}, which is what is deployed: {missing}")
+        return 1 if os.environ.get("CI") else 0
+    python = _ENVIRONMENT.python(interpreter)
+    print(f"The tests that need no stack, on Python {VERSION}, which is what is deployed:", flush=True)
+    return subprocess.run([python, *_PYTEST], cwd=CHECKOUT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
