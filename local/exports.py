@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
+from azure.eventhub.amqp import AmqpMessageBodyType
 from azure.eventhub.exceptions import EventHubError
 
 from local.errors import ExportsUnreadableError
@@ -26,7 +27,10 @@ _PATIENCE_ON_CLOSING = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """One event as it lies in a hub. `body` is the decoded JSON, or the text of what is no JSON."""
+    """One event as it lies in a hub, whoever sent it.
+
+    `body` is the decoded JSON, the text of what is no JSON, or None where there is none.
+    """
 
     hub: str
     partition: str
@@ -55,10 +59,10 @@ class Export:
 
     @classmethod
     def from_event(cls, hub: str, partition: str, event: EventData) -> Self:
-        text = event.body_as_str(encoding="UTF-8")
+        text = _text_of_body(event)
         try:
-            body = json.loads(text)
-        except ValueError:
+            body = None if text is None else json.loads(text)
+        except (ValueError, RecursionError):
             body = text
         return cls(
             hub=hub,
@@ -212,5 +216,22 @@ def _text(value: str | bytes) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
+def _text_of_body(event: EventData) -> str | None:
+    try:
+        return event.body_as_str(encoding="UTF-8")
+    except ValueError:
+        return None
+    except TypeError:  # which is how the SDK says that it is no UTF-8
+        body: Any = event.body
+        return _text(b"".join(body)) if event.body_type is AmqpMessageBodyType.DATA else repr(body)
+
+
 def _decoded(value: object) -> object:
-    return _text(value) if isinstance(value, bytes) else value
+    match value:
+        case bytes():
+            return _text(value)
+        case dict():
+            return {str(_decoded(name)): _decoded(each) for name, each in value.items()}
+        case list():
+            return [_decoded(each) for each in value]
+    return value

@@ -24,6 +24,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import Any
 
 from azure.core.exceptions import AzureError
@@ -32,6 +33,7 @@ from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 from azure.eventhub.exceptions import EventHubError
 
 FROM_THE_BEGINNING = "-1"
+PROPERTIES = ("destinationId", "profileId", "profileVersion", "configRevision", "reason")
 
 
 @dataclass(frozen=True)
@@ -97,21 +99,37 @@ class Table:
         if event is None:
             return
         self.counts["events"] += 1
-        # The SDK gives names and texts as bytes.
-        properties = {_text(name): _text(value) for name, value in (event.properties or {}).items()}
         try:
+            properties = _properties_of(event)
             change = self.take(str(event.message_id), properties, json.loads(event.body_as_str()))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except NOT_AN_EXPORT:
+            # Whoever raises here reads the same event again, for ever.
             self.counts["unknown"] += 1
             return
         if change is not None:
-            name = f"{properties['destinationId']} {properties['profileId']!r}"  # as repr, it cannot drive a terminal
+            name = f"{properties['destinationId']} {properties['profileId']!r}"
             version = f"version {properties['profileVersion']}, revision {properties['configRevision']}"
-            print(f"{change:<8}{name} ({version}): {properties['reason']}", flush=True)
+            print(_printable(f"{change:<8}{name} ({version}): {properties['reason']}"), flush=True)
+
+
+NOT_AN_EXPORT = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What comes of taking something else for one. Others may send to the hub, too, and send what they like."""
+
+
+def _properties_of(event: EventData) -> dict[str, Any]:
+    """Those of an export. There may be others, of any type."""
+    given = {_text(name): value for name, value in (event.properties or {}).items()}
+    return {name: _text(given[name]) for name in PROPERTIES}
 
 
 def _text(value: object) -> Any:
+    """The SDK gives names and texts as bytes."""
     return value.decode() if isinstance(value, bytes) else value
+
+
+def _printable(text: str) -> str:
+    """Without what could drive a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 async def on_error(context: PartitionContext | None, error: Exception) -> None:
@@ -157,6 +175,8 @@ def main() -> int:
     args = parser.parse_args()
     if not args.connection_string and not args.namespace:
         parser.error("expected --connection-string, --namespace or the environment variable EVENTHUBS")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer characters than profiles have
     table = Table(frozenset(args.audience))
     try:
         asyncio.run(consume(args, table))

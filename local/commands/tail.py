@@ -5,7 +5,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import TextIOWrapper
 from typing import Any
 
@@ -22,7 +22,8 @@ SUMMARY = "print exports as they arrive in the hubs"
 DESCRIPTION = """\
 Print exports as they arrive in the hubs: from all hubs of the local stack, also those created later, or from
 the ones named with --hub. Each line has the time, the hub, the reason, the profile, its audiences (+ realized,
-- exited) and the profile's version. Reading takes nothing out of a hub.
+- exited) and the profile's version, and ? for what an event that is no export has not. Reading takes nothing out
+of a hub.
 """
 _NEW_HUBS_INTERVAL = 1.0
 _SHOWN_OF_AN_ID = 8
@@ -121,7 +122,11 @@ async def _watch(reader: ExportReader, control: BrokerControl | None, known: set
 
 
 def _print_json(export: Export) -> None:
-    print(json.dumps(export.to_json(), ensure_ascii=False, default=str), flush=True)
+    try:
+        line = json.dumps(export.to_json(), ensure_ascii=False, default=str)
+    except RecursionError:
+        line = json.dumps({**export.to_json(), "body": "?"}, ensure_ascii=False, default=str)
+    print(line, flush=True)
 
 
 def _line_printer() -> Callable[[Export], None]:
@@ -130,7 +135,7 @@ def _line_printer() -> Callable[[Export], None]:
 
 
 def readable_line(export: Export) -> Text:
-    """Time, hub, reason, profile, audiences and version of an export."""
+    """Time, hub, reason, profile, audiences and version of an export, `?` for what an event of others has not."""
     properties = export.properties
     when = export.enqueued_time.astimezone().strftime("%H:%M:%S.%f")[:-3]
     line = Text.assemble(
@@ -141,22 +146,27 @@ def readable_line(export: Export) -> Text:
         (f"{printable(properties.get('profileId', '?')):<14} ", "bold"),
         (f"v{printable(properties.get('profileVersion', '?')):<17}", "dim"),
     )
-    for status, audience in _audiences(export.body):
+    audiences = _audiences(export.body)
+    if audiences is None:
+        return line.append(" ?", "dim")
+    for status, audience in audiences:
         line.append(
             f" {'-' if status == 'exited' else '+'}{printable(audience)}", "red" if status == "exited" else "green"
         )
     return line
 
 
-def _audiences(body: Any) -> Iterator[tuple[str, str]]:
-    """Status and name (else the beginning of the id) of each audience, the realized ones first."""
-    membership = body.get("segmentMembership") if isinstance(body, dict) else None
-    entries = [
-        (str(entry.get("status")), str(entry.get("name", _shortened(audience))))
-        for audiences in (membership or {}).values()
-        for audience, entry in audiences.items()
-    ]
-    yield from sorted(entries, key=lambda entry: (entry[0] == "exited", entry[1]))
+def _audiences(body: Any) -> list[tuple[str, str]] | None:
+    """Status and name (else the beginning of the id) of each audience, the realized ones first; None of no export."""
+    try:
+        entries = [
+            (str(entry["status"]), str(entry.get("name", _shortened(audience))))
+            for audiences in body["segmentMembership"].values()
+            for audience, entry in audiences.items()
+        ]
+    except (LookupError, TypeError, AttributeError):
+        return None
+    return sorted(entries, key=lambda entry: (entry[0] == "exited", entry[1]))
 
 
 def _shortened(audience_id: str) -> str:

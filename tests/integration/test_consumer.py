@@ -126,6 +126,45 @@ def test_the_latest_export_counts_in_any_order(stack: LocalStack, hub: str) -> N
     assert summary == "10 events: 4 profiles live, 0 gone; dropped 1 duplicates, 2 older, 2 unknown"
 
 
+def foreign(**changes: Any) -> EventData:
+    """An export but for some of its properties; None takes one away."""
+    event = export("foreign", 1)
+    given = {**(event.properties or {}), **changes}
+    event.properties = {name: value for name, value in given.items() if value is not None}
+    return event
+
+
+def test_events_of_others_are_counted_and_read_past(stack: LocalStack, hub: str) -> None:
+    """Any of them, were it to raise, would be read again for ever, and nothing after it."""
+    odd_memberships = [[], ["x"], "x", 1, None, {"ups": ["x"]}, {"ups": {"a": "realized"}}, {"ups": {"a": {}}}]
+    bodies = [
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"9" * 5_000,
+        *(json.dumps({"segmentMembership": membership}).encode() for membership in odd_memberships),
+    ]
+    with_other_bodies = [EventData(body) for body in bodies]
+    for event in with_other_bodies:
+        event.properties = export("foreign", 1).properties
+    others = [
+        foreign(destinationId=b"\xff"),
+        foreign(reason=None),
+        foreign(profileVersion=float("inf")),
+        foreign(profileVersion=b"\xff"),
+        *with_other_bodies,
+    ]
+    ours = export("p", 1, destination_id="crm\x1b[2J")
+    assert ours.properties is not None
+    ours.properties["another"] = b"\xff\x00"
+    put(stack, hub, "0", *others, ours)
+    lines, summary = read(stack, hub)
+    assert lines == ["new     crm?[2J 'p' (version 1, revision 1): audience"]
+    unknown = len(others)
+    assert summary == (
+        f"{unknown + 3} events: 3 profiles live, 0 gone; dropped 0 duplicates, 0 older, {unknown} unknown"
+    )
+
+
 def test_who_left_every_mapped_audience_is_gone_and_stays_gone(stack: LocalStack, hub: str) -> None:
     put(
         stack,

@@ -52,11 +52,11 @@ def state(broker: EventHubsBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return tmp_path
 
 
-def put(connection_string: str, hub: str, *bodies: object, profile_id: str = "p-1") -> None:
+def put(connection_string: str, hub: str, *bodies: object, profile_id: object = "p-1") -> None:
     with EventHubProducerClient.from_connection_string(connection_string, eventhub_name=hub) as producer:
         batch = producer.create_batch(partition_id="0")
         for body in bodies or [BODY]:
-            event = EventData(body if isinstance(body, str) else json.dumps(body))
+            event = EventData(body if isinstance(body, str | bytes) else json.dumps(body))
             event.content_type = "application/json"
             event.message_id = "m-1"
             event.properties = {**PROPERTIES, "profileId": profile_id}
@@ -119,6 +119,42 @@ def test_of_one_profile_alone(state: Path, broker: EventHubsBroker) -> None:
     with LocalCommand("tail", "--profile", "wanted", "--count", "1", "--state-dir", state) as tail:
         assert tail.wait() == 0
     assert [line.split()[3] for line in tail.stdout.splitlines()] == ["wanted"]
+
+
+NOT_UTF8 = b"caf\xe9"
+NESTED = b"[" * 100_000
+FOREIGN: list[object] = [
+    NOT_UTF8,
+    NESTED,
+    "no JSON",
+    {"segmentMembership": ["x"]},
+    {"segmentMembership": {"ups": "x"}},
+    {"segmentMembership": {"ups": {"vip": "realized"}}},
+    {"segmentMembership": None},
+    ["x"],
+]
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["lines", "json"])
+def test_events_of_others_are_shown_and_read_past(state: Path, broker: EventHubsBroker, as_json: bool) -> None:
+    put(broker.connection_string, "crm", *FOREIGN, profile_id=b"\xff")
+    with EventHubProducerClient.from_connection_string(broker.connection_string, eventhub_name="crm") as producer:
+        producer.send_batch([EventData(b"\xff")], partition_id="0")
+    put(broker.connection_string, "crm", profile_id="ours")
+    count = len(FOREIGN) + 2
+    arguments = ["--json"] if as_json else []
+    with LocalCommand("tail", "--count", str(count), "--state-dir", state, *arguments) as tail:
+        assert tail.wait() == 0
+    lines = tail.stdout.splitlines()
+    assert len(lines) == count
+    if as_json:
+        shown = [json.loads(line) for line in lines]
+        assert [each["body"] for each in shown[: len(FOREIGN)]] == ["caf\ufffd", NESTED.decode(), *FOREIGN[2:]]
+        assert [each["properties"]["profileId"] for each in (shown[0], shown[-1])] == ["\ufffd", "ours"]
+    else:
+        assert all(line.endswith(" ?") for line in lines[:-1])
+        assert lines[-2].split()[2:] == ["?", "?", "v?", "?"]
+        assert lines[-1].endswith("+VIP -left")
 
 
 def test_event_hubs_that_goes_away_is_noticed(state: Path, broker: EventHubsBroker) -> None:
