@@ -16,8 +16,10 @@ from azure.eventhub.amqp import AmqpMessageBodyType
 from azure.eventhub.exceptions import EventHubError
 
 from local.errors import ExportsUnreadableError
+from local.reader_refusals import tell_of_refusals, why_refused
 
 Start = Literal["earliest", "latest"]
+DEFAULT_CONSUMER_GROUP = "$Default"
 
 _FROM_THE_BEGINNING = "-1"
 _READ_AHEAD = 1_000
@@ -83,10 +85,18 @@ class ExportReader:
     Where "latest" is gets settled on entry: nothing that is sent afterwards is missed.
     """
 
-    def __init__(self, connection_string: str, hubs: Iterable[str], *, start: Start = "earliest") -> None:
+    def __init__(
+        self,
+        connection_string: str,
+        hubs: Iterable[str],
+        *,
+        start: Start = "earliest",
+        consumer_group: str = DEFAULT_CONSUMER_GROUP,
+    ) -> None:
         self._connection_string = connection_string
         self._hubs = tuple(hubs)
         self._start = start
+        self._consumer_group = consumer_group
         self._arrived: asyncio.Queue[Export | ExportsUnreadableError] = asyncio.Queue(_READ_AHEAD)
         self._clients: list[EventHubConsumerClient] = []
         self._partition_count = 0
@@ -130,7 +140,7 @@ class ExportReader:
         """Read one more hub."""
         client = EventHubConsumerClient.from_connection_string(
             self._connection_string,
-            consumer_group="$Default",
+            consumer_group=self._consumer_group,
             eventhub_name=hub,
             # There are no other readers to share partitions with, and each round opens one more connection.
             load_balancing_interval=_NEVER,
@@ -139,18 +149,27 @@ class ExportReader:
         try:
             position = await _position(client, start)
         except EventHubError as error:
-            raise _unreadable(hub, error) from error
+            raise self._unreadable(hub, error) from error
 
         async def take(context: PartitionContext, event: EventData | None) -> None:
             if event is not None:
                 await self._arrived.put(Export.from_event(hub, context.partition_id, event))
 
         async def give_up(context: PartitionContext | None, error: Exception) -> None:
-            await self._arrived.put(_unreadable(hub, error))
+            await refused(error)
 
+        async def refused(error: Exception) -> None:
+            await self._arrived.put(self._unreadable(hub, error))
+
+        tell_of_refusals(client, refused)
         self._partition_count += len(position)
         receiving = client.receive(take, on_error=give_up, starting_position=position)
         self._receiving.append(asyncio.create_task(receiving))
+
+    def _unreadable(self, hub: str, error: Exception) -> ExportsUnreadableError:
+        reason = str(error).partition("\n")[0]
+        advice = why_refused(error, self._consumer_group)
+        return ExportsUnreadableError(f"the exports of hub {hub!r} cannot be read ({reason}): {advice}")
 
     def fail(self, error: ExportsUnreadableError) -> None:
         """Let whoever waits for the next export get `error` instead."""
@@ -203,13 +222,6 @@ async def _position(client: EventHubConsumerClient, start: Start) -> dict[str, s
         state["id"]: _FROM_THE_BEGINNING if state["is_empty"] else str(state["last_enqueued_offset"])
         for state in states
     }
-
-
-def _unreadable(hub: str, error: Exception) -> ExportsUnreadableError:
-    reason = str(error).partition("\n")[0]
-    return ExportsUnreadableError(
-        f"the exports of hub {hub!r} cannot be read ({reason}): is Event Hubs running, and does the hub exist?"
-    )
 
 
 def _text(value: str | bytes) -> str:

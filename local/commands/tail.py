@@ -14,7 +14,7 @@ from rich.text import Text
 from local.broker.control import BrokerControl, BrokerControlError
 from local.cli_types import positive_int, positive_seconds
 from local.errors import ExportsUnreadableError, SettingMissingError
-from local.exports import Export, ExportReader
+from local.exports import DEFAULT_CONSUMER_GROUP, Export, ExportReader
 from local.stack.state import EVENTHUBS, StackSettings, StateDirectory
 from local.terminal import console, printable
 
@@ -32,6 +32,12 @@ _SHOWN_OF_AN_ID = 8
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line, with properties and whole body")
     parser.add_argument("--hub", action="append", metavar="NAME", help="read this hub; may be given more than once")
+    parser.add_argument(
+        "--consumer-group",
+        default=DEFAULT_CONSUMER_GROUP,
+        metavar="NAME",
+        help="read in this one, so as to be in nobody's way (default: $Default)",
+    )
     parser.add_argument("--profile", metavar="ID", help="only what tells of this profile")
     parser.add_argument(
         "--from",
@@ -70,7 +76,7 @@ async def _print_exports(args: argparse.Namespace, settings: StackSettings) -> N
     control = BrokerControl(port) if port is not None else None
     hubs = await _hubs_to_read(args.hub, control)
     print_export = _print_json if args.json else _line_printer()
-    async with ExportReader(connection_string, hubs, start=args.start) as reader:
+    async with ExportReader(connection_string, hubs, start=args.start, consumer_group=args.consumer_group) as reader:
         print(f"reading {', '.join(hubs) or 'hubs as they are created'}", file=sys.stderr, flush=True)
         watching = asyncio.create_task(_watch(reader, control, set(hubs), follow_new=not args.hub))
         try:

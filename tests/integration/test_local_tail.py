@@ -4,13 +4,15 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
-from azure.eventhub import EventData, EventHubProducerClient
+from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerClient
 
 from local import cli
 from local.commands.tail import readable_line
@@ -38,7 +40,8 @@ PROPERTIES: dict[str | bytes, Any] = {"reason": "audience", "profileId": "p-1", 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[EventHubsBroker]:
     """A stand-in of the test's own: `tail` reads all hubs there are, and these must not be other tests'."""
-    broker = EventHubsBroker(tmp_path / "broker.log", AUTOMATIC_PORTS, {"crm": 2, "analytics": 1})
+    hubs = {"crm": 2, "analytics": 1}
+    broker = EventHubsBroker(tmp_path / "broker.log", AUTOMATIC_PORTS, hubs, consumer_groups=["loader"])
     broker.start()
     with broker:
         yield broker
@@ -163,6 +166,79 @@ def test_event_hubs_that_goes_away_is_noticed(state: Path, broker: EventHubsBrok
         broker.kill()
         assert tail.wait() == 1
     assert "error: the Event Hubs stand-in does not answer" in tail.stderr
+
+
+@pytest.fixture
+def others(broker: EventHubsBroker) -> Iterator[Callable[..., None]]:
+    """Starts that many readers of hub analytics, in $Default; they read by the time that it returns."""
+    clients: list[EventHubConsumerClient] = []
+    threads: list[Thread] = []
+
+    def start(count: int, **options: Any) -> None:
+        put(broker.connection_string, "analytics")
+        begun = [Event() for _ in range(count)]
+        for each in begun:
+            client = EventHubConsumerClient.from_connection_string(
+                broker.connection_string, "$Default", eventhub_name="analytics"
+            )
+            read = partial(_set, each)
+            clients.append(client)
+            threads.append(
+                Thread(target=client.receive, args=(read,), kwargs={"starting_position": "-1", **options}, daemon=True)
+            )
+            threads[-1].start()
+        assert all(each.wait(PATIENCE) for each in begun)
+
+    yield start
+    for client in clients:
+        client.close()
+    for thread in threads:
+        thread.join(PATIENCE)
+
+
+def _set(event: Event, *_: object) -> None:
+    event.set()
+
+
+def tail_of_analytics(state: Path, *arguments: str) -> tuple[int, str]:
+    with LocalCommand(
+        "tail", "--hub", "analytics", "--count", "1", "--timeout", str(PATIENCE), "--state-dir", state, *arguments
+    ) as tail:
+        return tail.wait(), tail.stderr
+
+
+def test_a_reader_that_holds_the_group_is_told_of_and_another_group_reads(
+    state: Path, others: Callable[..., None]
+) -> None:
+    others(1, owner_level=0)
+    code, errors = tail_of_analytics(state)
+    assert code == 1
+    assert "another reader holds consumer group '$Default' for itself" in errors
+    assert "read in a group of your own, with --consumer-group" in errors
+    assert tail_of_analytics(state, "--consumer-group", "loader")[0] == 0
+
+
+def test_a_group_that_is_full_is_told_of(state: Path, others: Callable[..., None]) -> None:
+    others(5)
+    code, errors = tail_of_analytics(state)
+    assert code == 1
+    assert "consumer group '$Default' has as many readers of a partition as it may have, five" in errors
+
+
+def test_a_group_that_is_not_there_is_told_of(state: Path) -> None:
+    code, errors = tail_of_analytics(state, "--consumer-group", "nobody")
+    assert code == 1
+    assert "does the hub have the consumer group 'nobody'? python -m local up --consumer-group NAME" in errors
+
+
+def test_a_reader_that_takes_the_partitions_over_ends_it(state: Path, others: Callable[..., None]) -> None:
+    with LocalCommand("tail", "--hub", "analytics", "--state-dir", state) as tail:
+        tail.wait_for("reading")
+        others(1)
+        tail.wait_for("p-1")
+        others(1, owner_level=1)
+        assert tail.wait() == 1
+    assert "another reader holds consumer group '$Default' for itself" in tail.stderr
 
 
 def test_a_hub_that_is_not_there_is_named(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
