@@ -37,6 +37,14 @@ def hub(text: str) -> tuple[str, int]:
     return match[1], int(match[2])
 
 
+def consumer_group(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,48}[A-Za-z0-9])?", text) is None:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no name of a consumer group: use up to 50 letters, digits, ".", "-" and "_"'
+        )
+    return text
+
+
 def _positive(text: str, expected: str) -> float:
     try:
         value = float(text)

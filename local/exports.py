@@ -12,11 +12,14 @@ from typing import Any, Literal, Self
 
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
+from azure.eventhub.amqp import AmqpMessageBodyType
 from azure.eventhub.exceptions import EventHubError
 
 from local.errors import ExportsUnreadableError
+from local.reader_refusals import tell_of_refusals, why_refused
 
 Start = Literal["earliest", "latest"]
+DEFAULT_CONSUMER_GROUP = "$Default"
 
 _FROM_THE_BEGINNING = "-1"
 _READ_AHEAD = 1_000
@@ -26,7 +29,10 @@ _PATIENCE_ON_CLOSING = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """One event as it lies in a hub. `body` is the decoded JSON, or the text of what is no JSON."""
+    """One event as it lies in a hub, whoever sent it.
+
+    `body` is the decoded JSON, the text of what is no JSON, or None where there is none.
+    """
 
     hub: str
     partition: str
@@ -55,10 +61,10 @@ class Export:
 
     @classmethod
     def from_event(cls, hub: str, partition: str, event: EventData) -> Self:
-        text = event.body_as_str(encoding="UTF-8")
+        text = _text_of_body(event)
         try:
-            body = json.loads(text)
-        except ValueError:
+            body = None if text is None else json.loads(text)
+        except (ValueError, RecursionError):
             body = text
         return cls(
             hub=hub,
@@ -79,10 +85,18 @@ class ExportReader:
     Where "latest" is gets settled on entry: nothing that is sent afterwards is missed.
     """
 
-    def __init__(self, connection_string: str, hubs: Iterable[str], *, start: Start = "earliest") -> None:
+    def __init__(
+        self,
+        connection_string: str,
+        hubs: Iterable[str],
+        *,
+        start: Start = "earliest",
+        consumer_group: str = DEFAULT_CONSUMER_GROUP,
+    ) -> None:
         self._connection_string = connection_string
         self._hubs = tuple(hubs)
         self._start = start
+        self._consumer_group = consumer_group
         self._arrived: asyncio.Queue[Export | ExportsUnreadableError] = asyncio.Queue(_READ_AHEAD)
         self._clients: list[EventHubConsumerClient] = []
         self._partition_count = 0
@@ -126,7 +140,7 @@ class ExportReader:
         """Read one more hub."""
         client = EventHubConsumerClient.from_connection_string(
             self._connection_string,
-            consumer_group="$Default",
+            consumer_group=self._consumer_group,
             eventhub_name=hub,
             # There are no other readers to share partitions with, and each round opens one more connection.
             load_balancing_interval=_NEVER,
@@ -135,18 +149,27 @@ class ExportReader:
         try:
             position = await _position(client, start)
         except EventHubError as error:
-            raise _unreadable(hub, error) from error
+            raise self._unreadable(hub, error) from error
 
         async def take(context: PartitionContext, event: EventData | None) -> None:
             if event is not None:
                 await self._arrived.put(Export.from_event(hub, context.partition_id, event))
 
         async def give_up(context: PartitionContext | None, error: Exception) -> None:
-            await self._arrived.put(_unreadable(hub, error))
+            await refused(error)
 
+        async def refused(error: Exception) -> None:
+            await self._arrived.put(self._unreadable(hub, error))
+
+        tell_of_refusals(client, refused)
         self._partition_count += len(position)
         receiving = client.receive(take, on_error=give_up, starting_position=position)
         self._receiving.append(asyncio.create_task(receiving))
+
+    def _unreadable(self, hub: str, error: Exception) -> ExportsUnreadableError:
+        reason = str(error).partition("\n")[0]
+        advice = why_refused(error, self._consumer_group)
+        return ExportsUnreadableError(f"the exports of hub {hub!r} cannot be read ({reason}): {advice}")
 
     def fail(self, error: ExportsUnreadableError) -> None:
         """Let whoever waits for the next export get `error` instead."""
@@ -201,16 +224,26 @@ async def _position(client: EventHubConsumerClient, start: Start) -> dict[str, s
     }
 
 
-def _unreadable(hub: str, error: Exception) -> ExportsUnreadableError:
-    reason = str(error).partition("\n")[0]
-    return ExportsUnreadableError(
-        f"the exports of hub {hub!r} cannot be read ({reason}): is Event Hubs running, and does the hub exist?"
-    )
-
-
 def _text(value: str | bytes) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
+def _text_of_body(event: EventData) -> str | None:
+    try:
+        return event.body_as_str(encoding="UTF-8")
+    except ValueError:
+        return None
+    except TypeError:  # which is how the SDK says that it is no UTF-8
+        body: Any = event.body
+        return _text(b"".join(body)) if event.body_type is AmqpMessageBodyType.DATA else repr(body)
+
+
 def _decoded(value: object) -> object:
-    return _text(value) if isinstance(value, bytes) else value
+    match value:
+        case bytes():
+            return _text(value)
+        case dict():
+            return {str(_decoded(name)): _decoded(each) for name, each in value.items()}
+        case list():
+            return [_decoded(each) for each in value]
+    return value

@@ -4,8 +4,10 @@
     python samples/consumer.py --hub crm --namespace YOUR-NAMESPACE.servicebus.windows.net
 
 It needs azure-eventhub, and azure-identity and aiohttp for --namespace. It reads every partition from the beginning at
-each start and keeps its table in memory, so it stores no checkpoints. In production, keep the table in a database, with
-version and message id in each row, and give the client a checkpoint store:
+each start and keeps its table in memory, so it stores no checkpoints. It asks for no owner level, so it puts nobody out
+who reads in the same consumer group; but it counts as one of the five readers there, and a processor there puts it out.
+Beside other readers, give it a group of its own. In production, keep the table in a database, with version and message
+id in each row, and give the client a checkpoint store:
 
     from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
     store = BlobCheckpointStore.from_connection_string(STORAGE, container_name="checkpoints")
@@ -24,6 +26,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import Any
 
 from azure.core.exceptions import AzureError
@@ -32,6 +35,10 @@ from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 from azure.eventhub.exceptions import EventHubError
 
 FROM_THE_BEGINNING = "-1"
+WORD_EVERY = 2.0
+SILENT_AFTER = 30.0
+"""In seconds. A partition that is read gives word also where it has no events."""
+PROPERTIES = ("destinationId", "profileId", "profileVersion", "configRevision", "reason")
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ class Table:
     def __init__(self, audiences: Collection[str] = ()) -> None:
         self.rows: dict[tuple[str, str], Row] = {}
         self.counts: Counter[str] = Counter()
+        self.heard_of: set[str] = set()
         self._audiences = audiences
 
     def take(self, message_id: str, properties: dict[str, Any], body: dict[str, Any]) -> str | None:
@@ -94,24 +102,41 @@ class Table:
         )
 
     async def on_event(self, context: PartitionContext, event: EventData | None) -> None:
+        self.heard_of.add(context.partition_id)
         if event is None:
             return
         self.counts["events"] += 1
-        # The SDK gives names and texts as bytes.
-        properties = {_text(name): _text(value) for name, value in (event.properties or {}).items()}
         try:
+            properties = _properties_of(event)
             change = self.take(str(event.message_id), properties, json.loads(event.body_as_str()))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except NOT_AN_EXPORT:
+            # Whoever raises here reads the same event again, for ever.
             self.counts["unknown"] += 1
             return
         if change is not None:
-            name = f"{properties['destinationId']} {properties['profileId']!r}"  # as repr, it cannot drive a terminal
+            name = f"{properties['destinationId']} {properties['profileId']!r}"
             version = f"version {properties['profileVersion']}, revision {properties['configRevision']}"
-            print(f"{change:<8}{name} ({version}): {properties['reason']}", flush=True)
+            print(_printable(f"{change:<8}{name} ({version}): {properties['reason']}"), flush=True)
+
+
+NOT_AN_EXPORT = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What comes of taking something else for one. Others may send to the hub, too, and send what they like."""
+
+
+def _properties_of(event: EventData) -> dict[str, Any]:
+    """Those of an export. There may be others, of any type."""
+    given = {_text(name): value for name, value in (event.properties or {}).items()}
+    return {name: _text(given[name]) for name in PROPERTIES}
 
 
 def _text(value: object) -> Any:
+    """The SDK gives names and texts as bytes."""
     return value.decode() if isinstance(value, bytes) else value
+
+
+def _printable(text: str) -> str:
+    """Without what could drive a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 async def on_error(context: PartitionContext | None, error: Exception) -> None:
@@ -136,14 +161,33 @@ async def connected(args: argparse.Namespace) -> AsyncIterator[EventHubConsumerC
             yield client
 
 
+async def tell_of_silence(table: Table, partitions: Collection[str], consumer_group: str) -> None:
+    """Of a partition that lets no reader in, the SDK says nothing: it tries again for ever."""
+    await asyncio.sleep(SILENT_AFTER)
+    if silent := sorted(set(partitions) - table.heard_of):
+        print(
+            f"no word of partitions {', '.join(silent)}: is there a consumer group {consumer_group!r}, and has it "
+            "fewer than five other readers?",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
 async def consume(args: argparse.Namespace, table: Table) -> None:
     async with connected(args) as client:
         # Asked first, a hub that is not there or a wrong key ends the program; reading would try again for ever.
         partitions = await client.get_partition_ids()
         print(f"reading {args.hub}, {len(partitions)} partitions", file=sys.stderr, flush=True)
+        listening = asyncio.create_task(tell_of_silence(table, partitions, args.consumer_group))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(args.timeout):
-                await client.receive(table.on_event, on_error=on_error, starting_position=FROM_THE_BEGINNING)
+                await client.receive(
+                    table.on_event,
+                    on_error=on_error,
+                    starting_position=FROM_THE_BEGINNING,
+                    max_wait_time=WORD_EVERY,
+                )
+        listening.cancel()
 
 
 def main() -> int:
@@ -151,12 +195,14 @@ def main() -> int:
     parser.add_argument("--connection-string", default=os.environ.get("EVENTHUBS"), help="default: EVENTHUBS")
     parser.add_argument("--namespace", help="instead: NAME.servicebus.windows.net, with DefaultAzureCredential")
     parser.add_argument("--hub", required=True)
-    parser.add_argument("--consumer-group", default="$Default")
+    parser.add_argument("--consumer-group", default="$Default", help="default: $Default; better one of its own")
     parser.add_argument("--audience", action="append", default=[], help="an id that the dataflow maps; repeatable")
     parser.add_argument("--timeout", type=float, metavar="S", help="end after S seconds; without it, at Ctrl-C")
     args = parser.parse_args()
     if not args.connection_string and not args.namespace:
         parser.error("expected --connection-string, --namespace or the environment variable EVENTHUBS")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer characters than profiles have
     table = Table(frozenset(args.audience))
     try:
         asyncio.run(consume(args, table))

@@ -74,7 +74,7 @@ def play(planned: Plan, measured: Measured, seconds: float) -> tuple[Simulated, 
 def plan_table(plans: Sequence[Plan]) -> str:
     heads = (
         "changes/s, a message, cells, queues (apps), accounts, instances, dataflows, throughput units, namespaces, "
-        "$ a month, $ a million, But"
+        "connections to each, $ a month, $ a million, But"
     )
     return markdown_table(
         heads.split(", "),
@@ -82,7 +82,13 @@ def plan_table(plans: Sequence[Plan]) -> str:
             [
                 *(f"{each.rate:,.0f}", str(each.changes_a_message), str(each.cells), str(each.queues)),
                 *(str(each.accounts), f"{each.instances:,}", str(each.dataflows), f"{each.throughput_units:,}"),
-                *(str(each.namespaces), f"{each.monthly:,.0f}", f"{each.a_million:.2f}", "; ".join(each.remarks)),
+                *(
+                    str(each.namespaces),
+                    f"{each.connections:,}",
+                    f"{each.monthly:,.0f}",
+                    f"{each.a_million:.2f}",
+                    "; ".join(each.remarks),
+                ),
             ]
             for each in plans
         ],

@@ -1,7 +1,7 @@
 """What the platform takes, as it publishes it, and how much of it a plan uses.
 
 Storage: https://learn.microsoft.com/azure/storage/common/scalability-targets-standard-account, …/queues/ and …/tables/;
-Event Hubs: https://learn.microsoft.com/azure/event-hubs/compare-tiers (Standard);
+Event Hubs: https://learn.microsoft.com/azure/event-hubs/compare-tiers and …/event-hubs-quotas (Standard);
 Flex Consumption: https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan.
 """
 
@@ -16,6 +16,8 @@ UNIT_EVENTS = 1_000
 UNIT_BYTES = 1_000_000
 """What one throughput unit takes a second: whichever is reached first."""
 NAMESPACE_UNITS = 40
+NAMESPACE_CONNECTIONS = 5_000
+"""AMQP connections at a time. Basic takes 100, Premium 10,000 for each of its processing units."""
 HUB_PARTITIONS = 32
 """Of one hub; a partition takes no more than one throughput unit."""
 

@@ -14,6 +14,7 @@ from bench.capacity.limits import (
     ACCOUNT_REQUESTS,
     APP_INSTANCES,
     HUB_PARTITIONS,
+    NAMESPACE_CONNECTIONS,
     NAMESPACE_UNITS,
     PARTITION_ENTITIES,
     QUEUE_MESSAGES,
@@ -23,6 +24,7 @@ from bench.capacity.limits import (
     USED,
 )
 from bench.capacity.measured import Measured
+from shared.adapters.event_hubs.sender import CONNECTIONS
 from shared.settings import PROFILE_BUCKETS
 
 DATAFLOW_CHANGES = 10_000
@@ -34,7 +36,10 @@ PROFILE_BYTES = 2_048
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Numbers are of the whole, not of a cell. `monthly` is in US dollars. `remarks`: what a rate as high runs into."""
+    """Numbers are of the whole, not of a cell; `connections` are those to one namespace, of all instances.
+
+    `monthly` is in US dollars. `remarks`: what a rate as high runs into.
+    """
 
     rate: float
     changes_a_message: int
@@ -46,6 +51,7 @@ class Plan:
     dataflows: int
     throughput_units: int
     namespaces: int
+    connections: int
     monthly: float
     remarks: tuple[str, ...] = ()
 
@@ -74,6 +80,8 @@ def plan_capacity(
     queues = max(cells, _needed(rate / changes_a_message, QUEUE_MESSAGES), _whole(instances / APP_INSTANCES))
     dataflows = _whole(rate / DATAFLOW_CHANGES)
     units = dataflows * _units(rate / dataflows, operations)
+    namespaces = _whole(units / NAMESPACE_UNITS)
+    senders = instances * _whole(dataflows / namespaces)
     return Plan(
         rate=rate,
         changes_a_message=changes_a_message,
@@ -84,9 +92,13 @@ def plan_capacity(
         instances=instances,
         dataflows=dataflows,
         throughput_units=units,
-        namespaces=_whole(units / NAMESPACE_UNITS),
+        namespaces=namespaces,
+        connections=senders * _connections_to_a_hub(CONNECTIONS),
         monthly=_monthly(rate, changes_a_message, measured, prices, units, profiles),
-        remarks=tuple(_remarks(rate, changes_a_message, operations, cells, queues, instances, units // dataflows)),
+        remarks=(
+            *_remarks(rate, changes_a_message, operations, cells, queues, instances, units // dataflows),
+            *_of_connections(senders),
+        ),
     )
 
 
@@ -111,6 +123,21 @@ def _needed(rate: float, limit: float) -> int:
 
 def _units(rate: float, operations: Mapping[str, float]) -> int:
     return max(_needed(rate * operations["events"], UNIT_EVENTS), _needed(rate * operations["eventBytes"], UNIT_BYTES))
+
+
+def _connections_to_a_hub(lanes: int) -> int:
+    """Of one instance: its lanes, and one more while it reads the hub's partitions."""
+    return min(lanes, HUB_PARTITIONS) + 1
+
+
+def _of_connections(senders: int) -> list[str]:
+    """`senders`: the instances, each counted once for every hub of a namespace."""
+    room = NAMESPACE_CONNECTIONS * USED
+    if (needed := senders * _connections_to_a_hub(CONNECTIONS)) <= room:
+        return []
+    fewer = max((lanes for lanes in range(1, CONNECTIONS) if senders * _connections_to_a_hub(lanes) <= room), default=0)
+    way_out = f"CONNECTIONS_PER_HUB at {fewer}" if fewer else "more namespaces, or Premium"
+    return [f"{needed:,} connections to a namespace, which takes {NAMESPACE_CONNECTIONS:,}: {way_out}"]
 
 
 def _monthly(

@@ -235,3 +235,40 @@ resource throttling 'Microsoft.Insights/metricAlerts@2018-03-01' = if (!empty(ev
     ]
   }
 }
+
+// Each instance holds a few connections to each hub, consumers and others have theirs; the one too many is refused.
+resource connections 'Microsoft.Insights/metricAlerts@2018-03-01' = if (!empty(eventHubsNamespaceName)) {
+  name: 'relay-connections-${suffix}'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'The namespace has over 4,000 connections, of the 5,000 that it takes: it is about to refuse some'
+    enabled: true
+    severity: 2
+    scopes: [
+      hubsNamespace.id
+    ]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    autoMitigate: true
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          name: 'connections'
+          criterionType: 'StaticThresholdCriterion'
+          metricNamespace: 'Microsoft.EventHub/namespaces'
+          metricName: 'ActiveConnections'
+          timeAggregation: 'Maximum'
+          operator: 'GreaterThan'
+          threshold: 4000
+        }
+      ]
+    }
+    actions: [
+      for id in actionGroupIds: {
+        actionGroupId: id
+      }
+    ]
+  }
+}

@@ -5,7 +5,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import TextIOWrapper
 from typing import Any
 
@@ -14,7 +14,7 @@ from rich.text import Text
 from local.broker.control import BrokerControl, BrokerControlError
 from local.cli_types import positive_int, positive_seconds
 from local.errors import ExportsUnreadableError, SettingMissingError
-from local.exports import Export, ExportReader
+from local.exports import DEFAULT_CONSUMER_GROUP, Export, ExportReader
 from local.stack.state import EVENTHUBS, StackSettings, StateDirectory
 from local.terminal import console, printable
 
@@ -22,7 +22,8 @@ SUMMARY = "print exports as they arrive in the hubs"
 DESCRIPTION = """\
 Print exports as they arrive in the hubs: from all hubs of the local stack, also those created later, or from
 the ones named with --hub. Each line has the time, the hub, the reason, the profile, its audiences (+ realized,
-- exited) and the profile's version. Reading takes nothing out of a hub.
+- exited) and the profile's version, and ? for what an event that is no export has not. Reading takes nothing out
+of a hub.
 """
 _NEW_HUBS_INTERVAL = 1.0
 _SHOWN_OF_AN_ID = 8
@@ -31,6 +32,12 @@ _SHOWN_OF_AN_ID = 8
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line, with properties and whole body")
     parser.add_argument("--hub", action="append", metavar="NAME", help="read this hub; may be given more than once")
+    parser.add_argument(
+        "--consumer-group",
+        default=DEFAULT_CONSUMER_GROUP,
+        metavar="NAME",
+        help="read in this one, so as to be in nobody's way (default: $Default)",
+    )
     parser.add_argument("--profile", metavar="ID", help="only what tells of this profile")
     parser.add_argument(
         "--from",
@@ -69,7 +76,7 @@ async def _print_exports(args: argparse.Namespace, settings: StackSettings) -> N
     control = BrokerControl(port) if port is not None else None
     hubs = await _hubs_to_read(args.hub, control)
     print_export = _print_json if args.json else _line_printer()
-    async with ExportReader(connection_string, hubs, start=args.start) as reader:
+    async with ExportReader(connection_string, hubs, start=args.start, consumer_group=args.consumer_group) as reader:
         print(f"reading {', '.join(hubs) or 'hubs as they are created'}", file=sys.stderr, flush=True)
         watching = asyncio.create_task(_watch(reader, control, set(hubs), follow_new=not args.hub))
         try:
@@ -121,7 +128,11 @@ async def _watch(reader: ExportReader, control: BrokerControl | None, known: set
 
 
 def _print_json(export: Export) -> None:
-    print(json.dumps(export.to_json(), ensure_ascii=False, default=str), flush=True)
+    try:
+        line = json.dumps(export.to_json(), ensure_ascii=False, default=str)
+    except RecursionError:
+        line = json.dumps({**export.to_json(), "body": "?"}, ensure_ascii=False, default=str)
+    print(line, flush=True)
 
 
 def _line_printer() -> Callable[[Export], None]:
@@ -130,7 +141,7 @@ def _line_printer() -> Callable[[Export], None]:
 
 
 def readable_line(export: Export) -> Text:
-    """Time, hub, reason, profile, audiences and version of an export."""
+    """Time, hub, reason, profile, audiences and version of an export, `?` for what an event of others has not."""
     properties = export.properties
     when = export.enqueued_time.astimezone().strftime("%H:%M:%S.%f")[:-3]
     line = Text.assemble(
@@ -141,22 +152,27 @@ def readable_line(export: Export) -> Text:
         (f"{printable(properties.get('profileId', '?')):<14} ", "bold"),
         (f"v{printable(properties.get('profileVersion', '?')):<17}", "dim"),
     )
-    for status, audience in _audiences(export.body):
+    audiences = _audiences(export.body)
+    if audiences is None:
+        return line.append(" ?", "dim")
+    for status, audience in audiences:
         line.append(
             f" {'-' if status == 'exited' else '+'}{printable(audience)}", "red" if status == "exited" else "green"
         )
     return line
 
 
-def _audiences(body: Any) -> Iterator[tuple[str, str]]:
-    """Status and name (else the beginning of the id) of each audience, the realized ones first."""
-    membership = body.get("segmentMembership") if isinstance(body, dict) else None
-    entries = [
-        (str(entry.get("status")), str(entry.get("name", _shortened(audience))))
-        for audiences in (membership or {}).values()
-        for audience, entry in audiences.items()
-    ]
-    yield from sorted(entries, key=lambda entry: (entry[0] == "exited", entry[1]))
+def _audiences(body: Any) -> list[tuple[str, str]] | None:
+    """Status and name (else the beginning of the id) of each audience, the realized ones first; None of no export."""
+    try:
+        entries = [
+            (str(entry["status"]), str(entry.get("name", _shortened(audience))))
+            for audiences in body["segmentMembership"].values()
+            for audience, entry in audiences.items()
+        ]
+    except (LookupError, TypeError, AttributeError):
+        return None
+    return sorted(entries, key=lambda entry: (entry[0] == "exited", entry[1]))
 
 
 def _shortened(audience_id: str) -> str:

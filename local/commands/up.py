@@ -50,6 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         + ", ".join(f"{hub}:{partitions}" for hub, partitions in DEFAULT_HUBS.items())
         + ")",
     )
+    parser.add_argument(
+        "--consumer-group",
+        action="append",
+        type=cli_types.consumer_group,
+        metavar="NAME",
+        default=[],
+        help="declare this consumer group in each hub, beside $Default; may be given more than once",
+    )
     cli_types.add_host_argument(parser)
     parser.add_argument(
         "--no-functions-host", action="store_true", help="leave the functions to a func start of your own"
@@ -70,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
             ports=ports,
             in_memory=args.in_memory,
             hubs=remembered | dict(args.hub or DEFAULT_HUBS),
+            consumer_groups=args.consumer_group,
             report=progress.report,
         )
         with stop_signals(stack) as stop:

@@ -72,10 +72,11 @@ class EventHubsBroker(Part):
     name = "Event Hubs stand-in"
     _ready = r'"event":\s*"listening",\s*"amqpPort":\s*(\d+),\s*"controlPort":\s*(\d+)'
 
-    def __init__(self, log: Path, ports: Ports, hubs: Mapping[str, int]) -> None:
+    def __init__(self, log: Path, ports: Ports, hubs: Mapping[str, int], consumer_groups: Sequence[str] = ()) -> None:
         super().__init__(log)
         self.ports = ports
         self._hubs = hubs
+        self._consumer_groups = consumer_groups
 
     def _command(self) -> Sequence[str]:
         return [
@@ -83,6 +84,7 @@ class EventHubsBroker(Part):
             *("--amqp-port", str(self.ports.amqp)),
             *("--control-port", str(self.ports.control)),
             *(option for hub, partitions in self._hubs.items() for option in ("--hub", f"{hub}:{partitions}")),
+            *(option for group in self._consumer_groups for option in ("--consumer-group", group)),
         ]
 
     def _learn(self, ready: re.Match[str]) -> None:

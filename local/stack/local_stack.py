@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -57,6 +57,7 @@ class LocalStack:
     """Azurite, the Event Hubs stand-in and, when asked for, functions hosts; a context manager.
 
     `directory` gets the logs, the settings files and, unless `in_memory`, Azurite's data.
+    Each hub has the `consumer_groups`, beside $Default.
     A part can be killed and started again: it comes back at the same address.
     With `storage_faults` the app, and whoever else uses `settings`, reaches its storage through a fault proxy.
     """
@@ -68,6 +69,7 @@ class LocalStack:
         ports: Ports = AUTOMATIC_PORTS,
         in_memory: bool = True,
         hubs: Mapping[str, int] = DEFAULT_HUBS,
+        consumer_groups: Sequence[str] = (),
         storage_faults: bool = False,
         report: Report = _say_nothing,
     ) -> None:
@@ -82,7 +84,7 @@ class LocalStack:
         self.storage_proxy = (
             StorageFaultProxy(self._logs / "storage-faults.log", self.azurite) if storage_faults else None
         )
-        self.event_hubs = EventHubsBroker(self._logs / "event-hubs.log", ports, hubs)
+        self.event_hubs = EventHubsBroker(self._logs / "event-hubs.log", ports, hubs, consumer_groups)
         self.functions_hosts: list[FunctionsHost] = []
 
     @property

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,10 @@ def _heed_interrupts() -> None:
 
 
 @contextmanager
-def consumer(stack: LocalStack, hub: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "samples/consumer.py", "--hub", hub, *arguments]
+def consumer(
+    stack: LocalStack, hub: str, *arguments: str, program: Sequence[str] = ("samples/consumer.py",)
+) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, *program, "--hub", hub, *arguments]
     environment = os.environ | {"EVENTHUBS": stack.event_hubs_connection_string}
     with subprocess.Popen(
         command,
@@ -126,6 +128,45 @@ def test_the_latest_export_counts_in_any_order(stack: LocalStack, hub: str) -> N
     assert summary == "10 events: 4 profiles live, 0 gone; dropped 1 duplicates, 2 older, 2 unknown"
 
 
+def foreign(**changes: Any) -> EventData:
+    """An export but for some of its properties; None takes one away."""
+    event = export("foreign", 1)
+    given: dict[Any, Any] = {**(event.properties or {}), **changes}
+    event.properties = {name: value for name, value in given.items() if value is not None}
+    return event
+
+
+def test_events_of_others_are_counted_and_read_past(stack: LocalStack, hub: str) -> None:
+    """Any of them, were it to raise, would be read again for ever, and nothing after it."""
+    odd_memberships = [[], ["x"], "x", 1, None, {"ups": ["x"]}, {"ups": {"a": "realized"}}, {"ups": {"a": {}}}]
+    bodies = [
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"9" * 5_000,
+        *(json.dumps({"segmentMembership": membership}).encode() for membership in odd_memberships),
+    ]
+    with_other_bodies = [EventData(body) for body in bodies]
+    for event in with_other_bodies:
+        event.properties = export("foreign", 1).properties
+    others = [
+        foreign(destinationId=b"\xff"),
+        foreign(reason=None),
+        foreign(profileVersion=float("inf")),
+        foreign(profileVersion=b"\xff"),
+        *with_other_bodies,
+    ]
+    ours = export("p", 1, destination_id="crm\x1b[2J")
+    assert ours.properties is not None
+    ours.properties["another"] = b"\xff\x00"
+    put(stack, hub, "0", *others, ours)
+    lines, summary = read(stack, hub)
+    assert lines == ["new     crm?[2J 'p' (version 1, revision 1): audience"]
+    unknown = len(others)
+    assert summary == (
+        f"{unknown + 3} events: 3 profiles live, 0 gone; dropped 0 duplicates, 0 older, {unknown} unknown"
+    )
+
+
 def test_who_left_every_mapped_audience_is_gone_and_stays_gone(stack: LocalStack, hub: str) -> None:
     put(
         stack,
@@ -158,6 +199,46 @@ def test_the_end_of_the_time(stack: LocalStack, hub: str) -> None:
         out, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (0, f"reading {hub}, 2 partitions\n")
     assert out == "0 events: 0 profiles live, 0 gone; dropped 0 duplicates, 0 older, 0 unknown\n"
+
+
+AT_ONCE = """
+import sys
+from samples import consumer
+consumer.SILENT_AFTER = 0
+sys.exit(consumer.main())
+"""
+ONCE_HEARD = """
+import asyncio, sys
+from samples import consumer
+
+async def until_heard(table, partitions, consumer_group):
+    while table.heard_of != set(partitions):
+        await asyncio.sleep(0.01)
+    print("all were heard", file=sys.stderr, flush=True)
+
+consumer.tell_of_silence = until_heard
+consumer.WORD_EVERY = 0.1
+sys.exit(consumer.main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "group", "word"),
+    [
+        (AT_ONCE, "nobody", "no word of partitions 0, 1: is there a consumer group 'nobody', and has it fewer than"),
+        (ONCE_HEARD, "$Default", "all were heard"),
+    ],
+    ids=["a group that is not there", "a hub without events"],
+)
+def test_partitions_that_let_it_not_in_are_told_of(
+    stack: LocalStack, hub: str, program: str, group: str, word: str
+) -> None:
+    with consumer(stack, hub, "--consumer-group", group, program=["-c", program]) as process:
+        assert process.stderr
+        assert process.stderr.readline().startswith("reading")
+        assert process.stderr.readline().startswith(word)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
 
 
 def test_a_hub_that_is_not_there_ends_it(stack: LocalStack) -> None:

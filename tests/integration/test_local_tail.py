@@ -4,13 +4,15 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
-from azure.eventhub import EventData, EventHubProducerClient
+from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerClient
 
 from local import cli
 from local.commands.tail import readable_line
@@ -38,7 +40,8 @@ PROPERTIES: dict[str | bytes, Any] = {"reason": "audience", "profileId": "p-1", 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[EventHubsBroker]:
     """A stand-in of the test's own: `tail` reads all hubs there are, and these must not be other tests'."""
-    broker = EventHubsBroker(tmp_path / "broker.log", AUTOMATIC_PORTS, {"crm": 2, "analytics": 1})
+    hubs = {"crm": 2, "analytics": 1}
+    broker = EventHubsBroker(tmp_path / "broker.log", AUTOMATIC_PORTS, hubs, consumer_groups=["loader"])
     broker.start()
     with broker:
         yield broker
@@ -52,11 +55,11 @@ def state(broker: EventHubsBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return tmp_path
 
 
-def put(connection_string: str, hub: str, *bodies: object, profile_id: str = "p-1") -> None:
+def put(connection_string: str, hub: str, *bodies: object, profile_id: object = "p-1") -> None:
     with EventHubProducerClient.from_connection_string(connection_string, eventhub_name=hub) as producer:
         batch = producer.create_batch(partition_id="0")
         for body in bodies or [BODY]:
-            event = EventData(body if isinstance(body, str) else json.dumps(body))
+            event = EventData(body if isinstance(body, str | bytes) else json.dumps(body))
             event.content_type = "application/json"
             event.message_id = "m-1"
             event.properties = {**PROPERTIES, "profileId": profile_id}
@@ -121,12 +124,121 @@ def test_of_one_profile_alone(state: Path, broker: EventHubsBroker) -> None:
     assert [line.split()[3] for line in tail.stdout.splitlines()] == ["wanted"]
 
 
+NOT_UTF8 = b"caf\xe9"
+NESTED = b"[" * 100_000
+FOREIGN: list[object] = [
+    NOT_UTF8,
+    NESTED,
+    "no JSON",
+    {"segmentMembership": ["x"]},
+    {"segmentMembership": {"ups": "x"}},
+    {"segmentMembership": {"ups": {"vip": "realized"}}},
+    {"segmentMembership": None},
+    ["x"],
+]
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["lines", "json"])
+def test_events_of_others_are_shown_and_read_past(state: Path, broker: EventHubsBroker, as_json: bool) -> None:
+    put(broker.connection_string, "crm", *FOREIGN, profile_id=b"\xff")
+    with EventHubProducerClient.from_connection_string(broker.connection_string, eventhub_name="crm") as producer:
+        producer.send_batch([EventData(b"\xff")], partition_id="0")
+    put(broker.connection_string, "crm", profile_id="ours")
+    count = len(FOREIGN) + 2
+    arguments = ["--json"] if as_json else []
+    with LocalCommand("tail", "--count", str(count), "--state-dir", state, *arguments) as tail:
+        assert tail.wait() == 0
+    lines = tail.stdout.splitlines()
+    assert len(lines) == count
+    if as_json:
+        shown = [json.loads(line) for line in lines]
+        assert [each["body"] for each in shown[: len(FOREIGN)]] == ["caf\ufffd", NESTED.decode(), *FOREIGN[2:]]
+        assert [each["properties"]["profileId"] for each in (shown[0], shown[-1])] == ["\ufffd", "ours"]
+    else:
+        assert all(line.endswith(" ?") for line in lines[:-1])
+        assert lines[-2].split()[2:] == ["?", "?", "v?", "?"]
+        assert lines[-1].endswith("+VIP -left")
+
+
 def test_event_hubs_that_goes_away_is_noticed(state: Path, broker: EventHubsBroker) -> None:
     with LocalCommand("tail", "--state-dir", state) as tail:
         tail.wait_for("reading")
         broker.kill()
         assert tail.wait() == 1
     assert "error: the Event Hubs stand-in does not answer" in tail.stderr
+
+
+@pytest.fixture
+def others(broker: EventHubsBroker) -> Iterator[Callable[..., None]]:
+    """Starts that many readers of hub analytics, in $Default; they read by the time that it returns."""
+    clients: list[EventHubConsumerClient] = []
+    threads: list[Thread] = []
+
+    def start(count: int, **options: Any) -> None:
+        put(broker.connection_string, "analytics")
+        begun = [Event() for _ in range(count)]
+        for each in begun:
+            client = EventHubConsumerClient.from_connection_string(
+                broker.connection_string, "$Default", eventhub_name="analytics"
+            )
+            read = partial(_set, each)
+            clients.append(client)
+            threads.append(
+                Thread(target=client.receive, args=(read,), kwargs={"starting_position": "-1", **options}, daemon=True)
+            )
+            threads[-1].start()
+        assert all(each.wait(PATIENCE) for each in begun)
+
+    yield start
+    for client in clients:
+        client.close()
+    for thread in threads:
+        thread.join(PATIENCE)
+
+
+def _set(event: Event, *_: object) -> None:
+    event.set()
+
+
+def tail_of_analytics(state: Path, *arguments: str) -> tuple[int, str]:
+    with LocalCommand(
+        "tail", "--hub", "analytics", "--count", "1", "--timeout", str(PATIENCE), "--state-dir", state, *arguments
+    ) as tail:
+        return tail.wait(), tail.stderr
+
+
+def test_a_reader_that_holds_the_group_is_told_of_and_another_group_reads(
+    state: Path, others: Callable[..., None]
+) -> None:
+    others(1, owner_level=0)
+    code, errors = tail_of_analytics(state)
+    assert code == 1
+    assert "another reader holds consumer group '$Default' for itself" in errors
+    assert "read in a group of your own, with --consumer-group" in errors
+    assert tail_of_analytics(state, "--consumer-group", "loader")[0] == 0
+
+
+def test_a_group_that_is_full_is_told_of(state: Path, others: Callable[..., None]) -> None:
+    others(5)
+    code, errors = tail_of_analytics(state)
+    assert code == 1
+    assert "consumer group '$Default' has as many readers of a partition as it may have, five" in errors
+
+
+def test_a_group_that_is_not_there_is_told_of(state: Path) -> None:
+    code, errors = tail_of_analytics(state, "--consumer-group", "nobody")
+    assert code == 1
+    assert "does the hub have the consumer group 'nobody'? python -m local up --consumer-group NAME" in errors
+
+
+def test_a_reader_that_takes_the_partitions_over_ends_it(state: Path, others: Callable[..., None]) -> None:
+    with LocalCommand("tail", "--hub", "analytics", "--state-dir", state) as tail:
+        tail.wait_for("reading")
+        others(1)
+        tail.wait_for("p-1")
+        others(1, owner_level=1)
+        assert tail.wait() == 1
+    assert "another reader holds consumer group '$Default' for itself" in tail.stderr
 
 
 def test_a_hub_that_is_not_there_is_named(state: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,8 +21,9 @@ class EventHubsSender:
     """Durations in seconds. `connections_per_hub`: how many each destination may have at most.
 
     `partitions_known_for`: how long the number of a hub's partitions may be taken for granted. `outdated_after`: when
-    an unused hub of an earlier key is closed. `unused_after`: when any is; Event Hubs would close its connections after
-    240 seconds without a word, and the next event would find a dead one.
+    an unused hub of an earlier key is closed. `unused_after`: when any is, or up to a minute later, for so often it is
+    looked. Event Hubs would close its connections after 240 seconds without a word, and the next event would find a
+    dead one.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class EventHubsSender:
         connections_per_hub: int = CONNECTIONS,
         partitions_known_for: float = 300.0,
         outdated_after: float = 60.0,
-        unused_after: float = 200.0,
+        unused_after: float = 170.0,
         patience: Patience = PATIENCE,
     ) -> None:
         self._connections = connections

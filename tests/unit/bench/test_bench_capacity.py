@@ -59,6 +59,29 @@ def test_a_million_a_second_is_cells_side_by_side_and_more_quota() -> None:
     assert any("quota" in remark for remark in huge.remarks)
 
 
+def test_connections_to_a_namespace_are_those_of_all_instances_to_each_of_its_hubs() -> None:
+    """Four lanes, and one to read the partitions; 10 hubs in 9 namespaces are two in one of them."""
+    assert planned(10_000).connections == 10 * 1 * 5
+    assert planned(100_000).connections == 100 * 2 * 5
+    assert not any("connections" in remark for remark in planned(100_000).remarks)
+
+
+@pytest.mark.parametrize(
+    ("cpu_seconds", "instances", "remark"),
+    [
+        (0.00126, 300, None),  # 3,000 of the 5,000 are what a plan uses
+        (0.0021, 500, "5,000 connections to a namespace, which takes 5,000: CONNECTIONS_PER_HUB at 2"),
+        (0.0042, 1_000, "10,000 connections to a namespace, which takes 5,000: more namespaces, or Premium"),
+    ],
+)
+def test_a_plan_says_where_connections_pass_what_a_namespace_takes(
+    cpu_seconds: float, instances: int, remark: str | None
+) -> None:
+    wide = planned(100_000, measured=replace(MEASURED, cpu_seconds=cpu_seconds))
+    assert wide.instances == instances
+    assert [each for each in wide.remarks if "connections" in each] == ([remark] if remark else [])
+
+
 def test_a_cell_is_full_where_its_own_account_is() -> None:
     assert ceiling(MEASURED, 100) == 48_000
     assert planned(48_000).cells == 1
