@@ -14,7 +14,7 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 from shared.adapters.event_hubs.connections import HubConnections
 from shared.adapters.event_hubs.sender import EventHubsSender
 from shared.adapters.event_hubs.verifier import EventHubsVerifier
-from shared.adapters.queues import queue
+from shared.adapters.queues import in_hand, queue
 from shared.adapters.queues.changes import StorageChangesQueue
 from shared.adapters.queues.counter import StorageQueueCounter
 from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES, StoragePointerQueue
@@ -34,6 +34,7 @@ from shared.adapters.tables.undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.adapters.webhook_sender import HttpWebhookSender
 from shared.concurrency import all_of
+from shared.host_json import failed_messages
 from shared.ports.queues import QueueKind
 from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
@@ -104,7 +105,9 @@ async def build(environment: Mapping[str, str]) -> Relay:
         name: table.Table(accounts[name], "Profiles") for name in dict.fromkeys(settings.profile_accounts)
     }
     retries, slices, deliveries = (queue.Queue(client) for client in own_clients)
-    needed: list[table.Table | queue.Queue] = [retries, slices, deliveries, *home.values(), *profile_tables.values()]
+    notes = queue.Queue(queue_account.get_queue_client(in_hand.QUEUE))
+    own_queues = [retries, slices, deliveries, notes]
+    needed: list[table.Table | queue.Queue] = [*own_queues, *home.values(), *profile_tables.values()]
     await _all_or_close([each.create_if_missing() for each in needed], clients)
 
     connections = HubConnections(settings.event_hubs, secrets, local=settings.is_local)
@@ -136,6 +139,8 @@ async def build(environment: Mapping[str, str]) -> Relay:
         retries=StoragePointerQueue(RETRIES, retries),
         slices=StoragePointerQueue(SLICES, slices),
         queues=StorageQueueCounter(queue_account, queue_names),
+        queue_names=queue_names,
+        messages_in_hand=in_hand.StorageMessagesInHand(queue_account),
         uploads=uploads,
         alerts=TableAlerts(home["Alerts"]),
         alert_deliveries=StoragePointerQueue(ALERT_DELIVERIES, deliveries),
@@ -147,7 +152,8 @@ async def build(environment: Mapping[str, str]) -> Relay:
         sleep=asyncio.sleep,
         new_id=lambda: uuid.uuid4().hex,
     )
-    return Relay(Services(ports, settings), configuration, undelivered, backfills, uploads, sender, secrets, clients)
+    services = Services(ports, settings, failed_messages(environment))
+    return Relay(services, configuration, undelivered, backfills, uploads, sender, secrets, clients)
 
 
 async def _all_or_close(creating: list[Coroutine[Any, Any, None]], clients: Clients) -> None:

@@ -1,6 +1,7 @@
 """Every service over the ports: the composition root fills the ports with real adapters, tests with fakes."""
 
 from shared.domain.backfills.backfill import BackfillKind
+from shared.host_json import FailedMessages
 from shared.services.alerts.deliver import DeliverAlerts
 from shared.services.alerts.evaluate import EvaluateAlerts
 from shared.services.alerts.facts import AlertFacts
@@ -30,6 +31,7 @@ from shared.services.delivery.undelivered import UndeliveredExports
 from shared.services.delivery.watch import WatchDestinations
 from shared.services.destinations.connect import ConnectDestinations
 from shared.services.destinations.manage import ManageDestinations
+from shared.services.in_hand.hold import HoldMessages
 from shared.services.runs.history import RunHistory
 from shared.services.runs.last_exports import LastExports
 from shared.services.runs.record import RecordRuns
@@ -41,7 +43,7 @@ from shared.settings import Settings
 class Services:
     """The services of one worker process, which share what it remembers: configuration, breakers, traffic."""
 
-    def __init__(self, ports: Ports, settings: Settings) -> None:
+    def __init__(self, ports: Ports, settings: Settings, failed: FailedMessages) -> None:
         self._ports = ports
         self._settings = settings
         clock, sleep = ports.clock, ports.sleep
@@ -49,6 +51,15 @@ class Services:
         self.audit = ports.audit
         self.health = ports.health
         self.queues = ports.queues
+        self.hold_messages = HoldMessages(
+            messages=ports.messages_in_hand,
+            queue_names=ports.queue_names,
+            clock=clock,
+            sleep=sleep,
+            lease_seconds=settings.message_lease,
+            first_delay=failed.first_delay,
+            most_deliveries=failed.most_deliveries,
+        )
         self.traffic = LiveTraffic(clock)
         self.last_exports = LastExports(ports.last_exports, clock)
         self.runs = RecordRuns(ports.runs, ports.metrics, self.last_exports, clock, ports.new_id)

@@ -1,6 +1,6 @@
 """Everything that a worker process needs of the outside, as the composition root fills it in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from shared.ports.alerts import AlertStore, DeliveryQueue, WebhookSender
@@ -10,11 +10,12 @@ from shared.ports.configuration import ConfigurationStore
 from shared.ports.connections import HubVerifier, SecretStore
 from shared.ports.exports import ExportSender
 from shared.ports.health import HealthStore
+from shared.ports.in_hand import MessagesInHand
 from shared.ports.last_exports import LastExportsStore
 from shared.ports.members import MemberIndex
 from shared.ports.profiles import ProfileStore
 from shared.ports.quarantine import Quarantine
-from shared.ports.queues import ChangesQueue, QueueCounter
+from shared.ports.queues import ChangesQueue, QueueCounter, QueueKind
 from shared.ports.runs import MetricSink, RunStore
 from shared.ports.time import Clock, Sleep
 from shared.ports.tracing import Tracing
@@ -40,6 +41,8 @@ class Ports:
     retries: RetryQueue
     slices: SliceQueue
     queues: QueueCounter
+    queue_names: Mapping[QueueKind, str]
+    messages_in_hand: MessagesInHand
     uploads: UploadFiles
     alerts: AlertStore
     alert_deliveries: DeliveryQueue
