@@ -140,6 +140,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         slices=StoragePointerQueue(SLICES, slices),
         queues=StorageQueueCounter(queue_account, queue_names),
         queue_names=queue_names,
+        failed_messages=failed_messages(environment),
         messages_in_hand=in_hand.StorageMessagesInHand(queue_account),
         uploads=uploads,
         alerts=TableAlerts(home["Alerts"]),
@@ -152,8 +153,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         sleep=asyncio.sleep,
         new_id=lambda: uuid.uuid4().hex,
     )
-    services = Services(ports, settings, failed_messages(environment))
-    return Relay(services, configuration, undelivered, backfills, uploads, sender, secrets, clients)
+    return Relay(Services(ports, settings), configuration, undelivered, backfills, uploads, sender, secrets, clients)
 
 
 async def _all_or_close(creating: list[Coroutine[Any, Any, None]], clients: Clients) -> None:

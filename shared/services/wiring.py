@@ -1,7 +1,6 @@
 """Every service over the ports: the composition root fills the ports with real adapters, tests with fakes."""
 
 from shared.domain.backfills.backfill import BackfillKind
-from shared.host_json import FailedMessages
 from shared.services.alerts.deliver import DeliverAlerts
 from shared.services.alerts.evaluate import EvaluateAlerts
 from shared.services.alerts.facts import AlertFacts
@@ -43,7 +42,7 @@ from shared.settings import Settings
 class Services:
     """The services of one worker process, which share what it remembers: configuration, breakers, traffic."""
 
-    def __init__(self, ports: Ports, settings: Settings, failed: FailedMessages) -> None:
+    def __init__(self, ports: Ports, settings: Settings) -> None:
         self._ports = ports
         self._settings = settings
         clock, sleep = ports.clock, ports.sleep
@@ -57,8 +56,7 @@ class Services:
             clock=clock,
             sleep=sleep,
             lease_seconds=settings.message_lease,
-            first_delay=failed.first_delay,
-            most_deliveries=failed.most_deliveries,
+            failed=ports.failed_messages,
         )
         self.traffic = LiveTraffic(clock)
         self.last_exports = LastExports(ports.last_exports, clock)

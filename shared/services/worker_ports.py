@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from shared.host_json import FailedMessages
 from shared.ports.alerts import AlertStore, DeliveryQueue, WebhookSender
 from shared.ports.audit import AuditLog
 from shared.ports.backfills import BackfillStore, SliceQueue
@@ -43,6 +44,7 @@ class Ports:
     queues: QueueCounter
     queue_names: Mapping[QueueKind, str]
     messages_in_hand: MessagesInHand
+    failed_messages: FailedMessages
     uploads: UploadFiles
     alerts: AlertStore
     alert_deliveries: DeliveryQueue

@@ -1,4 +1,4 @@
-"""Storage queues in memory, as far as their receipts matter: each handing out and each hiding gives a message another."""
+"""Storage queues in memory, as far as receipts matter: being handed out and being hidden gives a message another."""
 
 from collections import defaultdict
 from collections.abc import Sequence

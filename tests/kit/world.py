@@ -107,6 +107,7 @@ class World:
             queues=self.queues,
             queue_names=QUEUE_NAMES,
             messages_in_hand=self.messages_in_hand,
+            failed_messages=FAILED,
             uploads=self.uploads,
             alerts=self.alerts,
             alert_deliveries=self.alert_deliveries,
@@ -121,7 +122,7 @@ class World:
 
     def new_worker(self, **ports: Any) -> Services:
         """A worker process that remembers nothing; with some `ports` instead of the world's own."""
-        return Services(replace(self.ports, **ports), SETTINGS, FAILED)
+        return Services(replace(self.ports, **ports), SETTINGS)
 
     async def handle(self, *items: Any, message_id: str = "m") -> Outcome:
         """What the first worker makes of a message with these items."""

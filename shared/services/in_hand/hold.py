@@ -1,7 +1,7 @@
-"""A worker's hold on the messages that it has in hand: a note that it keeps hidden, and that is found when it is gone.
+"""A worker's hold on the messages that it has in hand: a note, kept hidden, which others find when the worker is gone.
 
-The host hides a message for ten minutes. Who has a message's receipt can have it handed out sooner, and the note has the
-receipts of all; so a worker asks for no more, message by message, than the host does, however many it has in hand.
+The host hides a message for ten minutes. Who has its receipt can have it handed out sooner, and the note has those of
+all messages: so none of them takes a request of its own, however many there are.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from shared.concurrency import all_of
 from shared.domain.instants import SECOND
 from shared.domain.messages.redelivery import redelivery_delay
 from shared.errors import StorageError
+from shared.host_json import FailedMessages
 from shared.ports.in_hand import InHandNote, MessageInHand, MessagesInHand
 from shared.ports.queues import QueueKind
 from shared.ports.time import Clock, Sleep
@@ -33,8 +34,7 @@ MOST_IN_A_NOTE = 300
 class HoldMessages:
     """`lease_seconds`: how long a note stays hidden after its writing, so how soon others have it should the worker go.
 
-    `first_delay` and `most_deliveries` are the host's: after which delay a message that failed comes again, and how
-    often before it is poison.
+    `failed` is what the host does with a message that failed.
     """
 
     def __init__(
@@ -45,16 +45,14 @@ class HoldMessages:
         clock: Clock,
         sleep: Sleep,
         lease_seconds: float,
-        first_delay: float,
-        most_deliveries: int,
+        failed: FailedMessages,
     ) -> None:
         self._messages = messages
         self._queue_names = queue_names
         self._clock = clock
         self._sleep = sleep
         self._lease_seconds = lease_seconds
-        self._first_delay = first_delay
-        self._most_deliveries = most_deliveries
+        self._failed = failed
         self._begun_at: dict[MessageInHand, int] = {}
         self._note: InHandNote | None = None
         self._noted: frozenset[MessageInHand] = frozenset()
@@ -93,8 +91,9 @@ class HoldMessages:
 
     async def _put_off(self, message: MessageInHand, deliveries: int, *, storage_failed: bool) -> None:
         """What becomes poison is left to the host, which needs the receipt to take it off the queue."""
-        delay = redelivery_delay(deliveries, self._first_delay, storage_failed=storage_failed)
-        if delay > self._first_delay and deliveries < self._most_deliveries:
+        first = self._failed.first_delay
+        delay = redelivery_delay(deliveries, first, storage_failed=storage_failed)
+        if delay > first and deliveries < self._failed.most_deliveries:
             with suppress(StorageError):  # then it comes after the host's own delay
                 await self._messages.hide(message, delay)
 
