@@ -38,6 +38,8 @@ from local.stack.real_host_tools import RUN_HOST
 LATE_SECONDS = 90.0
 _CHANGES_A_MESSAGE = 20
 _MESSAGES = 150
+PROFILES = 6 * _MESSAGES * _CHANGES_A_MESSAGE
+"""Their next change comes after so many kills: had they one before, what comes again would be outdated by it."""
 _EXPORTER = "export_profile_changes"
 _READ_WITHIN = 300.0
 _DRAINED_SECONDS = 4.0
@@ -64,10 +66,8 @@ def measure_kills(sizes: Sizes, directory: Path, app_dir: Path = PROJECT) -> Mea
     """On the real host where FUNCTIONS_HOST names one, else on the stand-in, whose leases are as long."""
     kind = HostKind.REAL if os.environ.get(RUN_HOST) else HostKind.STAND_IN
     with started_stack(directory, in_memory=False) as stack:
-        # No profile has two changes: one that comes again would be outdated by the other, and never exported.
-        profiles = (sizes.kills + 1) * _MESSAGES * _CHANGES_A_MESSAGE
-        asyncio.run(fill(stack, profiles))
-        kills = asyncio.run(_run(stack, kind, sizes.kills, profiles, app_dir))
+        asyncio.run(fill(stack, PROFILES))
+        kills = asyncio.run(_run(stack, kind, sizes.kills, app_dir))
     shares = [1 - kill.late / kill.in_hand for kill in kills.kills if kill.in_hand]
     in_hand, late = (sum(getattr(kill, what) for kill in kills.kills) for what in ("in_hand", "late"))
     figures = {
@@ -100,12 +100,12 @@ def _checks(kind: HostKind, kills: Kills, shares: Sequence[float]) -> Iterator[C
     )
 
 
-async def _run(stack: LocalStack, kind: HostKind, count: int, profiles: int, app_dir: Path) -> Kills:
+async def _run(stack: LocalStack, kind: HostKind, count: int, app_dir: Path) -> Kills:
     chance, kills = random.Random(), Kills()
     connection_string = stack.storage_connection_string
     await asyncio.to_thread(stack.start_functions_host, kind=kind, settings=SETTINGS, app_dir=app_dir)
     async with QueueClient.from_connection_string(connection_string, CHANGES_QUEUE, use_env_settings=False) as queue:
-        load = LiveLoad(queue, 0, profiles, changes_a_message=_CHANGES_A_MESSAGE)
+        load = LiveLoad(queue, 0, PROFILES, changes_a_message=_CHANGES_A_MESSAGE)
         await load.burst(_MESSAGES * _CHANGES_A_MESSAGE)
         await _drained(queue)
         for _ in range(count):
