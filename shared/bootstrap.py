@@ -39,6 +39,7 @@ from shared.ports.queues import QueueKind
 from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
 from shared.settings import RELAY_STORAGE, Settings
+from shared.stopping import before_the_end
 from shared.telemetry import metrics_and_traces
 
 Clients: TypeAlias = tuple[table.Account | QueueClient | QueueServiceClient, ...]
@@ -86,7 +87,8 @@ async def build(environment: Mapping[str, str]) -> Relay:
     }
     changes_client, *own_clients = (queue.connect(settings.queues(), name) for name in queue_names.values())
     queue_account = queue.connect_account(settings.queues())
-    clients: Clients = (*accounts.values(), changes_client, *own_clients, queue_account)
+    notes_account = queue.connect_account(settings.queues(), queue.IN_PASSING)
+    clients: Clients = (*accounts.values(), changes_client, *own_clients, queue_account, notes_account)
     home = {
         name: table.Table(accounts[RELAY_STORAGE], name)
         for name in (
@@ -105,7 +107,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         name: table.Table(accounts[name], "Profiles") for name in dict.fromkeys(settings.profile_accounts)
     }
     retries, slices, deliveries = (queue.Queue(client) for client in own_clients)
-    notes = queue.Queue(queue_account.get_queue_client(in_hand.QUEUE))
+    notes = queue.Queue(notes_account.get_queue_client(in_hand.QUEUE))
     own_queues = [retries, slices, deliveries, notes]
     needed: list[table.Table | queue.Queue] = [*own_queues, *home.values(), *profile_tables.values()]
     await _all_or_close([each.create_if_missing() for each in needed], clients)
@@ -141,7 +143,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         queues=StorageQueueCounter(queue_account, queue_names),
         queue_names=queue_names,
         failed_messages=failed_messages(environment),
-        messages_in_hand=in_hand.StorageMessagesInHand(queue_account),
+        messages_in_hand=in_hand.StorageMessagesInHand(notes_account),
         uploads=uploads,
         alerts=TableAlerts(home["Alerts"]),
         alert_deliveries=StoragePointerQueue(ALERT_DELIVERIES, deliveries),
@@ -189,6 +191,7 @@ async def relay() -> Relay:
 async def _build_for_good() -> Relay:
     built = await build(_ENVIRONMENT)
     spare_the_collector()
+    before_the_end(built.services.hold_messages.let_go)
     return built
 
 

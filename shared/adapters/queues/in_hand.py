@@ -33,8 +33,6 @@ def decode_note(body: bytes) -> list[MessageInHand]:
 
 
 class StorageMessagesInHand:
-    """Notes are written in passing, so the client of the account has to give up soon."""
-
     def __init__(self, account: QueueServiceClient) -> None:
         self._account = account
         self._notes = account.get_queue_client(QUEUE)
