@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: help setup demo test test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation bench bench-memory bench-hosts bench-startup bench-backfill bench-core capacity lock clean
+.PHONY: help setup demo test test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-core capacity lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -71,6 +71,9 @@ bench-memory: setup ## the memory of a worker over ten minutes
 
 bench-hosts: setup ## the app in the real Functions host beside the stand-in (about ten minutes)
 	@$(BIN)/python -m bench --only hosts
+
+bench-kills: setup ## what killing an instance costs: how soon others have what it had in hand (about half an hour)
+	@$(BIN)/python -m bench --only kills
 
 bench-startup: setup ## what importing the app costs on top of azure.functions
 	@$(BIN)/python -m bench.core.startup

@@ -15,6 +15,7 @@ from bench.harness.checks import Check, print_checks
 from bench.harness.report import MeasuredPart, environment, headline, publish, write_part
 from bench.relay.growth import measure_growth
 from bench.relay.hosts import measure_hosts
+from bench.relay.kills import measure_kills
 from bench.relay.latency import measure_latency
 from bench.relay.memory import measure_memory
 from bench.relay.operations import measure_operations
@@ -35,8 +36,9 @@ PARTS: Mapping[str, Callable[[Sizes, Path], MeasuredPart]] = {
     "core": measure_core,
     "memory": measure_memory,
     "hosts": measure_hosts,
+    "kills": measure_kills,
 }
-LONG = frozenset({"memory", "hosts"})
+LONG = frozenset({"memory", "hosts", "kills"})
 """Parts that run only when they are named."""
 _RESULTS = Path("bench/results.json")
 _PAGE = Path("docs/bench.md")

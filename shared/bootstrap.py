@@ -14,7 +14,7 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 from shared.adapters.event_hubs.connections import HubConnections
 from shared.adapters.event_hubs.sender import EventHubsSender
 from shared.adapters.event_hubs.verifier import EventHubsVerifier
-from shared.adapters.queues import queue
+from shared.adapters.queues import in_hand, queue
 from shared.adapters.queues.changes import StorageChangesQueue
 from shared.adapters.queues.counter import StorageQueueCounter
 from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES, StoragePointerQueue
@@ -34,10 +34,12 @@ from shared.adapters.tables.undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.adapters.webhook_sender import HttpWebhookSender
 from shared.concurrency import all_of
+from shared.host_json import failed_messages
 from shared.ports.queues import QueueKind
 from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
 from shared.settings import RELAY_STORAGE, Settings
+from shared.stopping import before_the_end
 from shared.telemetry import metrics_and_traces
 
 Clients: TypeAlias = tuple[table.Account | QueueClient | QueueServiceClient, ...]
@@ -85,7 +87,8 @@ async def build(environment: Mapping[str, str]) -> Relay:
     }
     changes_client, *own_clients = (queue.connect(settings.queues(), name) for name in queue_names.values())
     queue_account = queue.connect_account(settings.queues())
-    clients: Clients = (*accounts.values(), changes_client, *own_clients, queue_account)
+    notes_account = queue.connect_account(settings.queues(), queue.IN_PASSING)
+    clients: Clients = (*accounts.values(), changes_client, *own_clients, queue_account, notes_account)
     home = {
         name: table.Table(accounts[RELAY_STORAGE], name)
         for name in (
@@ -104,7 +107,9 @@ async def build(environment: Mapping[str, str]) -> Relay:
         name: table.Table(accounts[name], "Profiles") for name in dict.fromkeys(settings.profile_accounts)
     }
     retries, slices, deliveries = (queue.Queue(client) for client in own_clients)
-    needed: list[table.Table | queue.Queue] = [retries, slices, deliveries, *home.values(), *profile_tables.values()]
+    notes = queue.Queue(notes_account.get_queue_client(in_hand.QUEUE))
+    own_queues = [retries, slices, deliveries, notes]
+    needed: list[table.Table | queue.Queue] = [*own_queues, *home.values(), *profile_tables.values()]
     await _all_or_close([each.create_if_missing() for each in needed], clients)
 
     connections = HubConnections(settings.event_hubs, secrets, local=settings.is_local)
@@ -136,6 +141,9 @@ async def build(environment: Mapping[str, str]) -> Relay:
         retries=StoragePointerQueue(RETRIES, retries),
         slices=StoragePointerQueue(SLICES, slices),
         queues=StorageQueueCounter(queue_account, queue_names),
+        queue_names=queue_names,
+        failed_messages=failed_messages(environment),
+        messages_in_hand=in_hand.StorageMessagesInHand(notes_account),
         uploads=uploads,
         alerts=TableAlerts(home["Alerts"]),
         alert_deliveries=StoragePointerQueue(ALERT_DELIVERIES, deliveries),
@@ -183,6 +191,7 @@ async def relay() -> Relay:
 async def _build_for_good() -> Relay:
     built = await build(_ENVIRONMENT)
     spare_the_collector()
+    before_the_end(built.services.hold_messages.let_go)
     return built
 
 

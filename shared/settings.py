@@ -49,6 +49,7 @@ class Settings:
     redrive_per_second: float
     backfill_per_second: float
     upload_url_seconds: float
+    message_lease: float
     profile_accounts: tuple[str, ...]
     changes_queue: str
     egress_addresses: tuple[str, ...]
@@ -67,6 +68,7 @@ class Settings:
             redrive_per_second=_positive(environment, "REDRIVE_PER_SECOND", 100.0),
             backfill_per_second=_positive(environment, "BACKFILL_PER_SECOND", 500.0),
             upload_url_seconds=_positive(environment, "UPLOAD_URL_SECONDS", 3_600.0),
+            message_lease=_positive(environment, "MESSAGE_LEASE_SECONDS", 60.0),
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
             changes_queue=environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes",
             egress_addresses=_addresses(environment.get("EGRESS_ADDRESSES", "")),

@@ -27,6 +27,7 @@ class Sizes:
     memory_seconds: float
     host_rounds: int
     host_messages: Mapping[int, int]
+    kills: int
 
 
 FULL = Sizes(
@@ -46,6 +47,7 @@ FULL = Sizes(
     memory_seconds=600,
     host_rounds=3,
     host_messages={1: 2_000, 20: 600},
+    kills=20,
 )
 SHORT = Sizes(
     rounds=1,
@@ -64,4 +66,5 @@ SHORT = Sizes(
     memory_seconds=1,
     host_rounds=1,
     host_messages={1: 100, 20: 20},
+    kills=1,
 )

@@ -58,7 +58,7 @@ requests
     threshold: 20
     query: '''
 exceptions
-| where operation_Name in ("export_profile_changes", "retry_export", "backfill_slice", "deliver_alert", "watch_destinations", "run_backfill", "evaluate_alerts", "sweep_profiles")
+| where operation_Name in ("export_profile_changes", "retry_export", "backfill_slice", "deliver_alert", "watch_destinations", "run_backfill", "evaluate_alerts", "sweep_profiles", "give_back_messages")
 '''
   }
   {

@@ -122,6 +122,11 @@ resource poisonQueues 'Microsoft.Storage/storageAccounts/queueServices/queues@20
   }
 ]
 
+resource notesOfWhatIsInHand 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-01-01' = {
+  parent: queueService
+  name: 'messages-in-hand'
+}
+
 resource appAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for role in items(appRoles): {
     name: guid(account.id, relay.id, role.value)

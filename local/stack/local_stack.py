@@ -33,6 +33,7 @@ from local.storage_faults.control import StorageFaults
 DEFAULT_HUBS: Mapping[str, int] = {"crm": 4, "analytics": 4}
 CHANGES_QUEUE = "profile-changes"
 QUEUES = (CHANGES_QUEUE, "export-retries", "backfill-slices", "alert-deliveries")
+_NOTES_QUEUE = "messages-in-hand"
 _HOSTS: Mapping[HostKind, type[FunctionsHost]] = {
     HostKind.STAND_IN: StandInHost,
     HostKind.REAL: RealHost,
@@ -151,7 +152,7 @@ class LocalStack:
             old.unlink()
         try:
             self._start(self.azurite)
-            self.create_queues(QUEUES)
+            self.create_queues((*QUEUES, _NOTES_QUEUE))
             if self.storage_proxy is not None:
                 self._start(self.storage_proxy)
             self._start(self.event_hubs)

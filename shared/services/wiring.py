@@ -30,6 +30,7 @@ from shared.services.delivery.undelivered import UndeliveredExports
 from shared.services.delivery.watch import WatchDestinations
 from shared.services.destinations.connect import ConnectDestinations
 from shared.services.destinations.manage import ManageDestinations
+from shared.services.in_hand.hold import HoldMessages
 from shared.services.runs.history import RunHistory
 from shared.services.runs.last_exports import LastExports
 from shared.services.runs.record import RecordRuns
@@ -49,6 +50,14 @@ class Services:
         self.audit = ports.audit
         self.health = ports.health
         self.queues = ports.queues
+        self.hold_messages = HoldMessages(
+            messages=ports.messages_in_hand,
+            queue_names=ports.queue_names,
+            clock=clock,
+            sleep=sleep,
+            lease_seconds=settings.message_lease,
+            failed=ports.failed_messages,
+        )
         self.traffic = LiveTraffic(clock)
         self.last_exports = LastExports(ports.last_exports, clock)
         self.runs = RecordRuns(ports.runs, ports.metrics, self.last_exports, clock, ports.new_id)

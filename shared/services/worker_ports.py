@@ -1,8 +1,9 @@
 """Everything that a worker process needs of the outside, as the composition root fills it in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from shared.host_json import FailedMessages
 from shared.ports.alerts import AlertStore, DeliveryQueue, WebhookSender
 from shared.ports.audit import AuditLog
 from shared.ports.backfills import BackfillStore, SliceQueue
@@ -10,11 +11,12 @@ from shared.ports.configuration import ConfigurationStore
 from shared.ports.connections import HubVerifier, SecretStore
 from shared.ports.exports import ExportSender
 from shared.ports.health import HealthStore
+from shared.ports.in_hand import MessagesInHand
 from shared.ports.last_exports import LastExportsStore
 from shared.ports.members import MemberIndex
 from shared.ports.profiles import ProfileStore
 from shared.ports.quarantine import Quarantine
-from shared.ports.queues import ChangesQueue, QueueCounter
+from shared.ports.queues import ChangesQueue, QueueCounter, QueueKind
 from shared.ports.runs import MetricSink, RunStore
 from shared.ports.time import Clock, Sleep
 from shared.ports.tracing import Tracing
@@ -40,6 +42,9 @@ class Ports:
     retries: RetryQueue
     slices: SliceQueue
     queues: QueueCounter
+    queue_names: Mapping[QueueKind, str]
+    messages_in_hand: MessagesInHand
+    failed_messages: FailedMessages
     uploads: UploadFiles
     alerts: AlertStore
     alert_deliveries: DeliveryQueue

@@ -5,7 +5,8 @@ import logging
 
 import azure.functions as func
 
-from shared.triggers.inbound import pointer_or_none
+from shared.ports.queues import QueueKind
+from shared.triggers.inbound import in_hand, pointer_or_none
 from shared.triggers.invocation import ends
 
 logger = logging.getLogger(__name__)
@@ -34,10 +35,10 @@ async def evaluate_alerts(timer: func.TimerRequest) -> None:
 async def deliver_alert(pointer: func.QueueMessage) -> None:
     """Send an event to a webhook. A failure of storage is raised, so that the queue brings the pointer again."""
     from shared.adapters.queues.pointers import ALERT_DELIVERIES
-    from shared.bootstrap import relay
 
-    decoded = ALERT_DELIVERIES.decode(pointer.get_body())
-    outcome = await (await relay()).services.deliver_alerts.handle(decoded)
+    async with in_hand(QueueKind.ALERTS, pointer) as services:
+        decoded = ALERT_DELIVERIES.decode(pointer.get_body())
+        outcome = await services.deliver_alerts.handle(decoded)
     what = {"event": decoded.event_id, "subscription": decoded.subscription_id, "outcome": outcome}
     logger.info("delivered %s", json.dumps(what))
 

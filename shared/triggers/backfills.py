@@ -5,7 +5,8 @@ import logging
 
 import azure.functions as func
 
-from shared.triggers.inbound import pointer_or_none
+from shared.ports.queues import QueueKind
+from shared.triggers.inbound import in_hand, pointer_or_none
 from shared.triggers.invocation import ends
 
 logger = logging.getLogger(__name__)
@@ -29,10 +30,10 @@ async def run_backfill(timer: func.TimerRequest) -> None:
 async def backfill_slice(pointer: func.QueueMessage) -> None:
     """Work on a slice for at most a minute. A failure of storage is raised, so that the queue brings it again."""
     from shared.adapters.queues.pointers import SLICES
-    from shared.bootstrap import relay
 
-    decoded = SLICES.decode(pointer.get_body())
-    outcome = await (await relay()).services.work_slices.work(decoded)
+    async with in_hand(QueueKind.SLICES, pointer) as services:
+        decoded = SLICES.decode(pointer.get_body())
+        outcome = await services.work_slices.work(decoded)
     what = {"backfill": decoded.backfill_id, "slice": decoded.bucket, "outcome": outcome}
     logger.info("backfilled %s", json.dumps(what))
 

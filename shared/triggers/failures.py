@@ -5,7 +5,8 @@ import logging
 
 import azure.functions as func
 
-from shared.triggers.inbound import inbound_message, pointer_or_none
+from shared.ports.queues import QueueKind
+from shared.triggers.inbound import in_hand, inbound_message, pointer_or_none
 from shared.triggers.invocation import ends
 
 logger = logging.getLogger(__name__)
@@ -18,10 +19,10 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 async def retry_export(pointer: func.QueueMessage) -> None:
     """Try an undelivered export again. A failure of storage is raised, so that the queue brings the pointer again."""
     from shared.adapters.queues.pointers import RETRIES  # here, so that indexing does not load the SDKs
-    from shared.bootstrap import relay
 
-    decoded = RETRIES.decode(pointer.get_body())
-    attempt = await (await relay()).services.retry_export.handle(decoded)
+    async with in_hand(QueueKind.RETRIES, pointer) as services:
+        decoded = RETRIES.decode(pointer.get_body())
+        attempt = await services.retry_export.handle(decoded)
     logger.info("retried %s", json.dumps({"destination": decoded.destination_id, "attempt": attempt}))
 
 

@@ -1,15 +1,31 @@
 """From the host's queue message to the services' own."""
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import azure.functions as func
 
+from shared.ports.queues import QueueKind
+
 if TYPE_CHECKING:
     from shared.adapters.queues.pointers import Pointer, PointerKind
     from shared.services.changes.export import InboundMessage
+    from shared.services.wiring import Services
 
 logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def in_hand(kind: QueueKind, message: func.QueueMessage) -> AsyncIterator["Services"]:
+    """The services, to work on `message` with; while the block does, others give it back should this worker go."""
+    from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
+
+    services = (await relay()).services
+    delivered = (message.id or "", message.pop_receipt or "", message.dequeue_count or 1)
+    async with services.hold_messages.holding(kind, *delivered):
+        yield services
 
 
 def inbound_message(message: func.QueueMessage) -> "InboundMessage":

@@ -6,7 +6,8 @@ import time
 
 import azure.functions as func
 
-from shared.triggers.inbound import inbound_message
+from shared.ports.queues import QueueKind
+from shared.triggers.inbound import in_hand, inbound_message
 from shared.triggers.invocation import ends
 
 logger = logging.getLogger(__name__)
@@ -18,9 +19,8 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 @ends
 async def export_profile_changes(message: func.QueueMessage) -> None:
     """Remember, decide, export. A failure of storage is raised, so that the queue delivers the message again."""
-    from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
-
     started = time.monotonic()
-    outcome = await (await relay()).services.export_changes.handle(inbound_message(message))
+    async with in_hand(QueueKind.CHANGES, message) as services:
+        outcome = await services.export_changes.handle(inbound_message(message))
     seconds = round(time.monotonic() - started, 3)
     logger.info("exported %s", json.dumps({"message": message.id, "seconds": seconds, **outcome.summary()}))

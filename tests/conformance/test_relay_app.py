@@ -58,6 +58,7 @@ FUNCTIONS: dict[str, dict[str, object]] = {
     "evaluate_alerts": on_schedule("ALERT_SCHEDULE"),
     "deliver_alert": on_queue("pointer", "alert-deliveries"),
     "give_up_alert": on_queue("pointer", "alert-deliveries-poison"),
+    "give_back_messages": on_queue("note", "messages-in-hand"),
 }
 
 
@@ -170,6 +171,7 @@ def test_every_other_function_runs(run_worker: RunWorker, deployed: Path, stack:
             Invocation.of_queue_message("retry_export", pointer, id="1"),
             Invocation.of_queue_message("bury_poisoned_retry", pointer, id="2"),
             Invocation.of_queue_message("quarantine_poisoned_changes", b"anything", id="3"),
+            Invocation.of_queue_message("give_back_messages", b"{}", id="8"),
             Invocation("watch_destinations", {"isPastDue": False}),
         ],
     )

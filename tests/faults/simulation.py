@@ -26,7 +26,10 @@ from shared.services.worker_ports import Ports
 from tests.kit.builders import NOW, configuration
 from tests.kit.world import DOCUMENT, World
 
-_NO_PLACE_TO_DIE = {"clock", "sleep", "new_id", "runs", "last_exports", "metrics", "tracing", "queues"}
+_NO_PLACE_TO_DIE = {
+    *("clock", "sleep", "new_id", "runs", "last_exports", "metrics", "tracing"),
+    *("queues", "queue_names", "failed_messages"),
+}
 """Counting is none because nothing hangs on it: what it costs to die there is said in `record_runs`. The last exports
 are saved with the counts, at a time that no test chooses. `queues` only looks at them."""
 PORTS = tuple(field.name for field in fields(Ports) if field.name not in _NO_PLACE_TO_DIE)

@@ -3,6 +3,7 @@
 import json
 import re
 
+from shared.adapters.queues.in_hand import QUEUE as NOTES
 from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES
 from shared.adapters.upload_files import CONTAINER
 from shared.settings import Connection, Settings
@@ -46,7 +47,7 @@ def test_a_deployment_makes_the_queues_and_the_container_that_the_code_uses() ->
     queues = [each.name.rpartition("/")[2] for each in made.of_type(f"{kind}/queueServices/queues")]
     changes = Settings.from_environment({}).changes_queue
     expected = [changes, RETRIES.name, SLICES.name, ALERT_DELIVERIES.name]
-    assert queues == [*expected, *(f"{name}-poison" for name in expected)]
+    assert queues == [*expected, *(f"{name}-poison" for name in expected), NOTES]
     triggers = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "shared/triggers").glob("*.py"))
     read = {name.replace("%PROFILE_CHANGES_QUEUE%", changes) for name in re.findall(r'queue_name="([^"]+)"', triggers)}
     assert read == set(queues)

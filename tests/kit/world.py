@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 from shared.errors import SendError
+from shared.host_json import FailedMessages
 from shared.ports.tracing import PassOn
 from shared.services.backfills.slices import SliceOutcome
 from shared.services.changes.export import InboundMessage, Outcome
@@ -15,6 +16,7 @@ from shared.services.worker_ports import Ports
 from shared.settings import Settings
 from tests.kit.builders import NOW, configuration, destination
 from tests.kit.fakes import (
+    QUEUE_NAMES,
     ManualClock,
     MemoryAlerts,
     MemoryAudit,
@@ -39,12 +41,14 @@ from tests.kit.fakes import (
     ScriptedVerifier,
     ScriptedWebhooks,
 )
+from tests.kit.memory_queues import MemoryMessagesInHand
 
 DOCUMENT: dict[str, Any] = {
     "destinations": [destination("d"), destination("e")],
     "dataflows": [{"id": "d", "audiences": ["a"], "attributes": ["/x"]}, {"id": "e", "audiences": ["a"]}],
 }
 SETTINGS = Settings.from_environment({})
+FAILED = FailedMessages(first_delay=30, most_deliveries=10)
 DELAYS = SETTINGS.retry_delays
 CACHE_SECONDS = SETTINGS.config_cache_seconds
 
@@ -74,6 +78,7 @@ class World:
         self.retries = MemoryRetryQueue()
         self.slices = MemorySliceQueue()
         self.queues = MemoryQueueCounter(self.clock)
+        self.messages_in_hand = MemoryMessagesInHand(self.clock)
         self.uploads = MemoryUploadFiles()
         self.alerts = MemoryAlerts()
         self.alert_deliveries = MemoryDeliveryQueue()
@@ -100,6 +105,9 @@ class World:
             retries=self.retries,
             slices=self.slices,
             queues=self.queues,
+            queue_names=QUEUE_NAMES,
+            messages_in_hand=self.messages_in_hand,
+            failed_messages=FAILED,
             uploads=self.uploads,
             alerts=self.alerts,
             alert_deliveries=self.alert_deliveries,

@@ -1,5 +1,6 @@
 """Storage queues through the Azure SDK."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError
@@ -18,7 +19,10 @@ PATIENT: dict[str, Any] = {
     "random_jitter_range": 0,
     "retry_total": 2,
 }
-_IMPATIENT: dict[str, Any] = {"use_env_settings": False, "connection_timeout": 2, "read_timeout": 2, "retry_total": 0}
+IMPATIENT: dict[str, Any] = {"use_env_settings": False, "connection_timeout": 2, "read_timeout": 2, "retry_total": 0}
+"""For whoever a person waits for."""
+IN_PASSING: dict[str, Any] = PATIENT | {"retry_total": 0}
+"""For whoever asks again soon, and would rather know what became of a request."""
 
 
 def connect(connection: Connection, name: str) -> QueueClient:
@@ -30,13 +34,13 @@ def connect(connection: Connection, name: str) -> QueueClient:
     return QueueClient(connection.endpoint or "", name, credential=credential(connection.client_id), **PATIENT)
 
 
-def connect_account(connection: Connection) -> QueueServiceClient:
-    """A client for all queues, which gives up within a few seconds; no request is made yet."""
+def connect_account(connection: Connection, options: Mapping[str, Any] = IMPATIENT) -> QueueServiceClient:
+    """A client for all queues; no request is made yet."""
     if connection.connection_string:
-        return QueueServiceClient.from_connection_string(connection.connection_string, **_IMPATIENT)
+        return QueueServiceClient.from_connection_string(connection.connection_string, **options)
     from shared.adapters.identity import credential
 
-    return QueueServiceClient(connection.endpoint or "", credential=credential(connection.client_id), **_IMPATIENT)
+    return QueueServiceClient(connection.endpoint or "", credential=credential(connection.client_id), **options)
 
 
 class Queue:

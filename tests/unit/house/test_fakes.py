@@ -10,6 +10,7 @@ from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.last_exports_store import LastExportsStoreContract
 from tests.contracts.member_index import MemberIndexContract
+from tests.contracts.messages_in_hand import MessagesInHandContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.queue_counter import Put as PutMessage
@@ -36,6 +37,7 @@ from tests.kit.fakes import (
     MemoryUndelivered,
     MemoryUploadFiles,
 )
+from tests.kit.memory_queues import MemoryMessagesInHand
 
 
 class TestMemoryAlerts(AlertStoreContract):
@@ -98,6 +100,16 @@ class TestMemoryQuarantine(QuarantineContract):
     @pytest.fixture
     def quarantine(self) -> MemoryQuarantine:
         return MemoryQuarantine()
+
+
+class TestMemoryMessagesInHand(MessagesInHandContract):
+    @pytest.fixture
+    def messages(self) -> MemoryMessagesInHand:
+        return MemoryMessagesInHand(ManualClock(NOW))
+
+    @pytest.fixture
+    def host(self, messages: MemoryMessagesInHand) -> MemoryMessagesInHand:
+        return messages
 
 
 class TestMemoryQueueCounter(QueueCounterContract):

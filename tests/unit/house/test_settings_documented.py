@@ -130,6 +130,7 @@ def test_defaults_are_those_of_the_code() -> None:
         "REDRIVE_PER_SECOND": settings.redrive_per_second,
         "BACKFILL_PER_SECOND": settings.backfill_per_second,
         "UPLOAD_URL_SECONDS": settings.upload_url_seconds,
+        "MESSAGE_LEASE_SECONDS": settings.message_lease,
     }.items():
         assert float(said[name]) == value, name
     assert tuple(float(delay) for delay in said["RETRY_DELAYS"].split(",")) == settings.retry_delays

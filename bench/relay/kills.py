@@ -1,0 +1,171 @@
+"""What killing an instance costs: the only host of a stack dies at random moments of full load and is started again.
+
+In hand is what the host had begun and not ended, as its log or its status page tells. Late is a message with a change
+whose first export came more than `LATE_SECONDS` after the kill. What is exported and yet still on the queue at the end
+comes once more, which is counted as duplicates to come.
+"""
+
+import asyncio
+import math
+import os
+import random
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+
+from azure.storage.queue.aio import QueueClient
+
+from bench.harness.checks import Check
+from bench.harness.live_load import ATTRIBUTE, LiveLoad
+from bench.harness.report import MeasuredPart
+from bench.relay import app
+from bench.relay.filling import fill
+from bench.relay.live_host import SETTINGS
+from bench.relay.sizes import Sizes
+from bench.relay.stacks import started_stack
+from local.eventually import eventually
+from local.exports import read_exports
+from local.stack.functions_host import HostKind
+from local.stack.local_stack import CHANGES_QUEUE, LocalStack
+from local.stack.part import PROJECT
+from local.stack.real_host_tools import RUN_HOST
+
+LATE_SECONDS = 90.0
+_CHANGES_A_MESSAGE = 20
+_MESSAGES = 150
+PROFILES = 6 * _MESSAGES * _CHANGES_A_MESSAGE
+"""Their next change comes after so many kills: had they one before, what comes again would be outdated by it."""
+_EXPORTER = "export_profile_changes"
+_READ_WITHIN = 300.0
+_DRAINED_SECONDS = 4.0
+
+
+@dataclass
+class Kill:
+    """`numbers` are those of the changes that were on their way; `late` is how many messages were."""
+
+    at: float
+    in_hand: int
+    numbers: range
+    late: int = 0
+
+
+@dataclass
+class Kills:
+    kills: list[Kill] = field(default_factory=list)
+    duplicates: int = 0
+    to_come: int = 0
+
+
+def measure_kills(sizes: Sizes, directory: Path, app_dir: Path = PROJECT) -> MeasuredPart:
+    """On the real host where FUNCTIONS_HOST names one, else on the stand-in, whose leases are as long."""
+    kind = HostKind.REAL if os.environ.get(RUN_HOST) else HostKind.STAND_IN
+    with started_stack(directory, in_memory=False) as stack:
+        asyncio.run(fill(stack, PROFILES))
+        kills = asyncio.run(_run(stack, kind, sizes.kills, app_dir))
+    shares = [1 - kill.late / kill.in_hand for kill in kills.kills if kill.in_hand]
+    in_hand, late = (sum(getattr(kill, what) for kill in kills.kills) for what in ("in_hand", "late"))
+    figures = {
+        "host": kind.value,
+        "kills": len(kills.kills),
+        "in_hand": in_hand,
+        "late": late,
+        "duplicates": kills.duplicates,
+        "duplicates_to_come": kills.to_come,
+    }
+    runs = [asdict(kill) | {"numbers": len(kill.numbers)} for kill in kills.kills]
+    return MeasuredPart("kills", figures, list(_checks(kind, kills, shares)), runs)
+
+
+def _checks(kind: HostKind, kills: Kills, shares: Sequence[float]) -> Iterator[Check]:
+    in_hand = sum(kill.in_hand for kill in kills.kills)
+    late = sum(kill.late for kill in kills.kills)
+    host = f"{len(kills.kills)} kills of the {kind.value} host, {in_hand} messages of {_CHANGES_A_MESSAGE} in hand"
+    yield Check(
+        what=f"share of messages in hand that are exported within {LATE_SECONDS:g} s",
+        value=1 - late / in_hand if in_hand else float("nan"),
+        of=f"{host}, {late} late",
+        at_least=0.85,
+    )
+    yield Check(what="the same, in the median kill", value=median(shares), of=host, at_least=1.0)
+    yield Check(
+        what="exports sent twice for each message in hand",
+        value=(kills.duplicates + kills.to_come) / in_hand if in_hand else float("nan"),
+        of=f"{kills.duplicates} so far, {kills.to_come} when what is exported and not deleted comes again",
+    )
+
+
+async def _run(stack: LocalStack, kind: HostKind, count: int, app_dir: Path) -> Kills:
+    chance, kills = random.Random(), Kills()
+    connection_string = stack.storage_connection_string
+    await asyncio.to_thread(stack.start_functions_host, kind=kind, settings=SETTINGS, app_dir=app_dir)
+    async with QueueClient.from_connection_string(connection_string, CHANGES_QUEUE, use_env_settings=False) as queue:
+        load = LiveLoad(queue, 0, PROFILES, changes_a_message=_CHANGES_A_MESSAGE)
+        await load.burst(_MESSAGES * _CHANGES_A_MESSAGE)
+        await _drained(queue)
+        for _ in range(count):
+            kills.kills.append(await _kill(stack, load, chance))
+            print(f"{kills.kills[-1]}", file=sys.stderr, flush=True)
+            await asyncio.to_thread(stack.functions_host.start)
+            await _drained(queue)
+        await asyncio.sleep(max(0.0, kills.kills[-1].at + LATE_SECONDS + 5 - time.time()))
+        await asyncio.to_thread(stack.functions_host.stop)
+        left = (await queue.get_queue_properties()).approximate_message_count or 0
+    judge(kills, await _exports(stack), left, _CHANGES_A_MESSAGE)
+    return kills
+
+
+async def _kill(stack: LocalStack, load: LiveLoad, chance: random.Random) -> Kill:
+    """Of a host that is at full load, and has enough left for longer."""
+    first, host = load.next, stack.functions_host
+    await load.burst(_MESSAGES * _CHANGES_A_MESSAGE)
+    await asyncio.sleep(chance.uniform(0.0, 1.5))
+    running = (await asyncio.to_thread(host.invocations))[_EXPORTER].running
+    at = time.time()
+    await asyncio.to_thread(host.kill)
+    with suppress(OSError):  # the stand-in tells nothing any more, the real host's log is whole now
+        running = host.invocations()[_EXPORTER].running
+    return Kill(at, running, range(first, load.next))
+
+
+async def _drained(queue: QueueClient) -> None:
+    """Until what is left is hidden: the queue is not less for a while."""
+    least, since = sys.maxsize, time.monotonic()
+
+    async def quiet() -> bool:
+        nonlocal least, since
+        left = (await queue.get_queue_properties()).approximate_message_count or 0
+        if left < least:
+            least, since = left, time.monotonic()
+        return not left or (time.monotonic() - since > _DRAINED_SECONDS and not await queue.peek_messages(1))
+
+    await eventually(quiet, timeout=180)
+
+
+async def _exports(stack: LocalStack) -> dict[int, list[float]]:
+    """When each change was exported, by its number, as the hub says."""
+    events = stack.broker.stats().hubs[app.HUB].events
+    exports: defaultdict[int, list[float]] = defaultdict(list)
+    reading = read_exports(stack.event_hubs_connection_string, [app.HUB], count=events, timeout=_READ_WITHIN)
+    async for export in reading:
+        exports[export.body[ATTRIBUTE]].append(export.enqueued_time.timestamp())
+    if (read := sum(map(len, exports.values()))) != events:
+        raise RuntimeError(f"only {read:,} of {events:,} events were read back within {_READ_WITHIN:g} s")
+    return exports
+
+
+def judge(kills: Kills, exports: Mapping[int, Sequence[float]], left: int, changes_a_message: int) -> None:
+    """Fill in what came of the kills: `exports` are when each change was exported, `left` the messages at the end."""
+    unfinished = 0
+    for kill in kills.kills:
+        for first in kill.numbers[::changes_a_message]:
+            firsts = [min(exports.get(number, (math.inf,))) for number in range(first, first + changes_a_message)]
+            kill.late += max(firsts) > kill.at + LATE_SECONDS
+            unfinished += max(firsts) == math.inf
+    kills.duplicates = sum(len(times) - 1 for times in exports.values())
+    kills.to_come = max(0, left - unfinished) * changes_a_message
