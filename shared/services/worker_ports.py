@@ -12,6 +12,7 @@ from shared.ports.exports import ExportSender
 from shared.ports.health import HealthStore
 from shared.ports.last_exports import LastExportsStore
 from shared.ports.members import MemberIndex
+from shared.ports.poison import PoisonQueues, PoisonRoundsStore
 from shared.ports.profiles import ProfileStore
 from shared.ports.quarantine import Quarantine
 from shared.ports.queues import ChangesQueue, QueueCounter
@@ -40,6 +41,8 @@ class Ports:
     retries: RetryQueue
     slices: SliceQueue
     queues: QueueCounter
+    poison_queues: PoisonQueues
+    poison_rounds: PoisonRoundsStore
     uploads: UploadFiles
     alerts: AlertStore
     alert_deliveries: DeliveryQueue

@@ -26,6 +26,8 @@ from tests.kit.fakes import (
     MemoryLastExports,
     MemoryMembers,
     MemoryMetrics,
+    MemoryPoisonQueues,
+    MemoryPoisonRounds,
     MemoryProfiles,
     MemoryQuarantine,
     MemoryQueueCounter,
@@ -74,6 +76,8 @@ class World:
         self.retries = MemoryRetryQueue()
         self.slices = MemorySliceQueue()
         self.queues = MemoryQueueCounter(self.clock)
+        self.poison_queues = MemoryPoisonQueues(self.clock)
+        self.poison_rounds = MemoryPoisonRounds()
         self.uploads = MemoryUploadFiles()
         self.alerts = MemoryAlerts()
         self.alert_deliveries = MemoryDeliveryQueue()
@@ -100,6 +104,8 @@ class World:
             retries=self.retries,
             slices=self.slices,
             queues=self.queues,
+            poison_queues=self.poison_queues,
+            poison_rounds=self.poison_rounds,
             uploads=self.uploads,
             alerts=self.alerts,
             alert_deliveries=self.alert_deliveries,

@@ -15,6 +15,7 @@ from shared.domain.alerts.delivery import AlertDelivery, delivery_outdated, deli
 from shared.domain.alerts.rules import RULES, Facts, RuleState
 from shared.domain.alerts.subscription import AlertSubscription
 from shared.domain.alerts.webhooks import cloud_event
+from shared.domain.runs import NO_DESTINATION
 from shared.errors import ConflictError
 from shared.ports.alerts import AlertStore, DeliveryPointer, DeliveryQueue, Stored
 from shared.ports.runs import MetricSink
@@ -47,7 +48,7 @@ class EvaluateAlerts:
     new_id: Callable[[], str]
 
     async def run(self, outcome: AlertRun) -> None:
-        """Judge every destination, and note in `outcome` what was told of. Raises StorageError."""
+        """Judge every destination and the app, and note in `outcome` what was told of. Raises StorageError."""
         destinations = sorted((await self.configuration.current()).targets.by_id)
         subscriptions = [stored.item for stored in await self.store.subscriptions.all()]
         alerts = {stored.item.key: stored for stored in await self.store.alerts.all()}
@@ -157,8 +158,10 @@ def _wanted(destinations: Iterable[str], subscriptions: Iterable[AlertSubscripti
     for subscription in subscriptions:
         for rule_id in subscription.events:
             thresholds[rule_id].add(subscription.threshold(rule_id))
-    for destination_id in destinations:
+    for destination_id in (NO_DESTINATION, *destinations):
         for rule in RULES.values():
+            if rule.of_app != (destination_id == NO_DESTINATION):
+                continue
             for threshold in sorted({float(rule.threshold)} | thresholds[rule.id]):
                 yield _Wanted(destination_id, rule.id, threshold)
 

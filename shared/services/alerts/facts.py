@@ -1,4 +1,4 @@
-"""What is known of a destination, as the rules of alerts need it."""
+"""What is known of destinations and of the app, as the rules of alerts need it."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -9,15 +9,20 @@ from shared.concurrency import all_of, both
 from shared.domain.alerts.rules import WINDOW, Facts
 from shared.domain.backfills.backfill import BackfillKind, BackfillState
 from shared.domain.exports.undelivered import UndeliveredState
-from shared.domain.instants import SECOND
+from shared.domain.instants import MINUTE, SECOND
+from shared.domain.runs import NO_DESTINATION
 from shared.errors import StorageError
 from shared.ports.backfills import BackfillStore
 from shared.ports.health import DestinationTrouble, HealthStore
+from shared.ports.poison import PoisonRoundsStore
+from shared.ports.queues import QueueCounter
 from shared.ports.time import Clock
 from shared.ports.undelivered import UndeliveredStore
 from shared.services.runs.history import RunHistory
 
 COUNTED = 10_000
+POISON_TOLD_FOR = 60 * MINUTE
+"""So long after a message failed at every delivery its alert stays open; by then it may have been handled."""
 _AT_ONCE = 8
 Found = TypeVar("Found")
 
@@ -30,10 +35,12 @@ class AlertFacts:
     undelivered: UndeliveredStore
     backfills: BackfillStore
     history: RunHistory
+    queues: QueueCounter
+    poison_rounds: PoisonRoundsStore
     clock: Clock
 
     async def of(self, destination_ids: list[str]) -> dict[str, Facts]:
-        """The facts of each of these destinations."""
+        """The facts of each of these destinations, and of the app, as NO_DESTINATION."""
         now = self.clock()
         troubles, running = await both(_known(self.health.load()), _known(self._oldest_backfills()))
         turns = asyncio.Semaphore(_AT_ONCE)
@@ -48,7 +55,12 @@ class AlertFacts:
                 )
 
         found = await all_of(facts_of(each) for each in destination_ids)
-        return dict(zip(destination_ids, found, strict=True))
+        of_app = Facts(poison_messages=await _known(self._poison_messages(now)))
+        return {**dict(zip(destination_ids, found, strict=True)), NO_DESTINATION: of_app}
+
+    async def _poison_messages(self, now: int) -> int:
+        counts, lately = await both(self.queues.counts(), self.poison_rounds.ended_since(now - POISON_TOLD_FOR))
+        return lately + sum(each.messages or 0 for each in counts if each.poison)
 
     async def _oldest_backfills(self) -> Mapping[str, int]:
         """When the oldest backfill that runs was started, by destination."""
