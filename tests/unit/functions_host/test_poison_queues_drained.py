@@ -4,6 +4,7 @@ The stand-in that keeps to the recorded traces, with the app's own host.json, un
 """
 
 import asyncio
+import inspect
 import json
 import random
 from collections.abc import Callable
@@ -55,7 +56,7 @@ class Away:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._store, name)
-        if asyncio.iscoroutinefunction(found) and self._is_away():
+        if inspect.iscoroutinefunction(found) and self._is_away():
             return self._fail
         return found
 
@@ -106,7 +107,7 @@ class App:
 
         self._listener = QueueListener(
             IndexedFunction("export_profile_changes", Path(), lambda: None, {"type": "queueTrigger"}, (), False),
-            self,  # type: ignore[arg-type]  # of the invocations it needs one method
+            self,
             host_queue(QUEUE),
             host_queue(poison_queue_name(QUEUE) or ""),
             queues,
