@@ -12,6 +12,8 @@ from shared.domain.runs import RunCounts
 WINDOW = 10 * MINUTE
 """How far back the rules look that go by what was exported."""
 SLOWEST = 0.95
+THE_APP = "*"
+"""Stands in a destination's place in alerts of the app itself."""
 
 
 class RuleState(StrEnum):
@@ -51,8 +53,8 @@ class Rule:
     measure: Callable[[Facts], float | None]
     greatest: float = 1e9
     """The greatest threshold that makes sense."""
-    of_app: bool = False
-    """Whether it is about the app as a whole, and not about each destination."""
+    of_the_app: bool = False
+    """Whether it is about the app itself, and not about each destination."""
 
     def evaluate(self, facts: Facts, threshold: float | None = None) -> RuleState:
         """Whether the rule fires, by its own threshold or by another."""
@@ -112,7 +114,7 @@ _RULES = (
         0,
         lambda facts: facts.poison_messages,
         greatest=1_000,
-        of_app=True,
+        of_the_app=True,
     ),
 )
 RULES: Mapping[str, Rule] = {rule.id: rule for rule in _RULES}

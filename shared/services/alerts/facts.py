@@ -10,7 +10,6 @@ from shared.domain.alerts.rules import WINDOW, Facts
 from shared.domain.backfills.backfill import BackfillKind, BackfillState
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.instants import MINUTE, SECOND
-from shared.domain.runs import NO_DESTINATION
 from shared.errors import StorageError
 from shared.ports.backfills import BackfillStore
 from shared.ports.health import DestinationTrouble, HealthStore
@@ -40,7 +39,7 @@ class AlertFacts:
     clock: Clock
 
     async def of(self, destination_ids: list[str]) -> dict[str, Facts]:
-        """The facts of each of these destinations, and of the app, as NO_DESTINATION."""
+        """The facts of each of these destinations."""
         now = self.clock()
         troubles, running = await both(_known(self.health.load()), _known(self._oldest_backfills()))
         turns = asyncio.Semaphore(_AT_ONCE)
@@ -55,11 +54,15 @@ class AlertFacts:
                 )
 
         found = await all_of(facts_of(each) for each in destination_ids)
-        of_app = Facts(poison_messages=await _known(self._poison_messages(now)))
-        return {**dict(zip(destination_ids, found, strict=True)), NO_DESTINATION: of_app}
+        return dict(zip(destination_ids, found, strict=True))
 
-    async def _poison_messages(self, now: int) -> int:
-        counts, lately = await both(self.queues.counts(), self.poison_rounds.ended_since(now - POISON_TOLD_FOR))
+    async def of_the_app(self) -> Facts:
+        """The facts that are about no destination."""
+        return Facts(poison_messages=await _known(self._poison_messages()))
+
+    async def _poison_messages(self) -> int:
+        since = self.clock() - POISON_TOLD_FOR
+        counts, lately = await both(self.queues.counts(), self.poison_rounds.ended_since(since))
         return lately + sum(each.messages or 0 for each in counts if each.poison)
 
     async def _oldest_backfills(self) -> Mapping[str, int]:

@@ -7,7 +7,6 @@ from shared.domain.alerts.alert import AlertView
 from shared.domain.alerts.rules import RULES
 from shared.domain.alerts.subscription import SubscriptionDetails
 from shared.domain.problems import describe_problems
-from shared.domain.runs import NO_DESTINATION
 from shared.errors import ConfigurationError
 from shared.services.wiring import Services
 from shared.views.alerts import AlertDeliveryView, TestedView
@@ -112,7 +111,6 @@ async def _show(
         subscriptions=subscriptions,
         urls={each.id: each.url for each in subscriptions},
         names={each.id: each.name for each in configuration.destinations},
-        of_app=NO_DESTINATION,
         rules=RULES,
         values={
             "url": form.text("url"),
