@@ -18,6 +18,7 @@ from shared.adapters.queues import in_hand, queue
 from shared.adapters.queues.changes import StorageChangesQueue
 from shared.adapters.queues.counter import StorageQueueCounter
 from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES, StoragePointerQueue
+from shared.adapters.queues.poison import StoragePoisonQueues
 from shared.adapters.secrets.stores import ClosableSecretStore, secret_store
 from shared.adapters.tables import table
 from shared.adapters.tables.alerts import TableAlerts
@@ -27,6 +28,7 @@ from shared.adapters.tables.configuration import TableConfiguration
 from shared.adapters.tables.health import TableHealth
 from shared.adapters.tables.last_exports import TableLastExports
 from shared.adapters.tables.members import TableMembers
+from shared.adapters.tables.poison_rounds import TablePoisonRounds
 from shared.adapters.tables.profiles import TableProfiles
 from shared.adapters.tables.quarantine import TableQuarantine
 from shared.adapters.tables.runs import TableRuns
@@ -144,6 +146,8 @@ async def build(environment: Mapping[str, str]) -> Relay:
         queue_names=queue_names,
         failed_messages=failed_messages(environment),
         messages_in_hand=in_hand.StorageMessagesInHand(notes_account),
+        poison_queues=StoragePoisonQueues(queue_account, queue_names),
+        poison_rounds=TablePoisonRounds(home["Quarantine"]),
         uploads=uploads,
         alerts=TableAlerts(home["Alerts"]),
         alert_deliveries=StoragePointerQueue(ALERT_DELIVERIES, deliveries),

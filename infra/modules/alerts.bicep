@@ -51,26 +51,26 @@ requests
   }
   {
     name: 'functions-fail'
-    description: 'Functions fail again and again: storage or a setting, as a rule. Messages come back, and go to a poison queue at the tenth time'
+    description: 'Functions fail again and again: storage or a setting, as a rule. Their messages come back until they succeed'
     severity: 1
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 20
     query: '''
 exceptions
-| where operation_Name in ("export_profile_changes", "retry_export", "backfill_slice", "deliver_alert", "watch_destinations", "run_backfill", "evaluate_alerts", "sweep_profiles", "give_back_messages")
+| where operation_Name in ("export_profile_changes", "retry_export", "backfill_slice", "deliver_alert", "watch_destinations", "run_backfill", "evaluate_alerts", "sweep_profiles", "give_back_messages", "drain_poison_queues")
 '''
   }
   {
     name: 'poison-queue'
-    description: 'Messages failed at every delivery, and were taken from a poison queue: changes are in quarantine now, exports dead'
+    description: 'Messages failed at every delivery: they are put back on their queues, and given up where that does not help'
     severity: 1
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
     query: '''
-requests
-| where name in ("quarantine_poisoned_changes", "bury_poisoned_retry", "give_up_slice", "give_up_alert")
+traces
+| where operation_Name == "drain_poison_queues" and message startswith "messages failed at every delivery"
 '''
   }
   {

@@ -31,6 +31,7 @@ from shared.services.delivery.watch import WatchDestinations
 from shared.services.destinations.connect import ConnectDestinations
 from shared.services.destinations.manage import ManageDestinations
 from shared.services.in_hand.hold import HoldMessages
+from shared.services.poison.drain import DrainPoisonQueues
 from shared.services.runs.history import RunHistory
 from shared.services.runs.last_exports import LastExports
 from shared.services.runs.record import RecordRuns
@@ -127,6 +128,14 @@ class Services:
         self._make_the_services_of_failure()
         self._make_the_services_of_backfills()
         self._make_the_services_of_alerts()
+        self.drain_poison_queues = DrainPoisonQueues(
+            queues=ports.poison_queues,
+            rounds=ports.poison_rounds,
+            poisoned=self.poisoned,
+            slices=self.work_slices,
+            deliveries=self.deliver_alerts,
+            clock=clock,
+        )
 
     def _make_the_services_of_failure(self) -> None:
         ports, settings = self._ports, self._settings
@@ -244,6 +253,8 @@ class Services:
                 undelivered=ports.undelivered,
                 backfills=ports.backfills,
                 history=self.run_history,
+                queues=ports.queues,
+                poison_rounds=ports.poison_rounds,
                 clock=ports.clock,
             ),
             store=ports.alerts,

@@ -14,6 +14,7 @@ from shared.ports.health import HealthStore
 from shared.ports.in_hand import MessagesInHand
 from shared.ports.last_exports import LastExportsStore
 from shared.ports.members import MemberIndex
+from shared.ports.poison import PoisonQueues, PoisonRoundsStore
 from shared.ports.profiles import ProfileStore
 from shared.ports.quarantine import Quarantine
 from shared.ports.queues import ChangesQueue, QueueCounter, QueueKind
@@ -45,6 +46,8 @@ class Ports:
     queue_names: Mapping[QueueKind, str]
     messages_in_hand: MessagesInHand
     failed_messages: FailedMessages
+    poison_queues: PoisonQueues
+    poison_rounds: PoisonRoundsStore
     uploads: UploadFiles
     alerts: AlertStore
     alert_deliveries: DeliveryQueue

@@ -37,21 +37,8 @@ async def deliver_alert(pointer: func.QueueMessage) -> None:
     from shared.adapters.queues.pointers import ALERT_DELIVERIES
 
     async with in_hand(QueueKind.ALERTS, pointer) as services:
-        decoded = ALERT_DELIVERIES.decode(pointer.get_body())
+        if (decoded := await pointer_or_none(ALERT_DELIVERIES, pointer)) is None:
+            return
         outcome = await services.deliver_alerts.handle(decoded)
     what = {"event": decoded.event_id, "subscription": decoded.subscription_id, "outcome": outcome}
     logger.info("delivered %s", json.dumps(what))
-
-
-@blueprint.function_name("give_up_alert")
-@blueprint.queue_trigger(arg_name="pointer", queue_name="alert-deliveries-poison", connection="RELAY_STORAGE")
-@ends
-async def give_up_alert(pointer: func.QueueMessage) -> None:
-    """Note that an event could not be worked on at any delivery of its pointer."""
-    from shared.adapters.queues.pointers import ALERT_DELIVERIES
-    from shared.bootstrap import relay
-
-    if (decoded := pointer_or_none(ALERT_DELIVERIES, pointer)) is None:
-        return
-    await (await relay()).services.deliver_alerts.give_up(decoded)
-    logger.warning("event %s for subscription %s is given up", decoded.event_id, decoded.subscription_id)

@@ -32,7 +32,8 @@ async def backfill_slice(pointer: func.QueueMessage) -> None:
     from shared.adapters.queues.pointers import SLICES
 
     async with in_hand(QueueKind.SLICES, pointer) as services:
-        decoded = SLICES.decode(pointer.get_body())
+        if (decoded := await pointer_or_none(SLICES, pointer)) is None:
+            return
         outcome = await services.work_slices.work(decoded)
     what = {"backfill": decoded.backfill_id, "slice": decoded.bucket, "outcome": outcome}
     logger.info("backfilled %s", json.dumps(what))
@@ -48,17 +49,4 @@ async def sweep_profiles(timer: func.TimerRequest) -> None:
     services = (await relay()).services
     await services.plan_backfills.sweep()
     await services.run_history.forget_outdated()
-
-
-@blueprint.function_name("give_up_slice")
-@blueprint.queue_trigger(arg_name="pointer", queue_name="backfill-slices-poison", connection="RELAY_STORAGE")
-@ends
-async def give_up_slice(pointer: func.QueueMessage) -> None:
-    """Note that a slice failed at every delivery; `run_backfill` starts it again once it has stalled for a while."""
-    from shared.adapters.queues.pointers import SLICES
-    from shared.bootstrap import relay
-
-    if (decoded := pointer_or_none(SLICES, pointer)) is None:
-        return
-    await (await relay()).services.work_slices.failed(decoded)
-    logger.warning("slice %s of backfill %s failed at every delivery", decoded.bucket, decoded.backfill_id)
+    await services.drain_poison_queues.forget_outdated()

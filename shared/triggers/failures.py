@@ -1,4 +1,4 @@
-"""The triggers for what failed: retries, the watch over destinations, and what the host gave up on."""
+"""The triggers for what failed: retries, the watch over destinations, and what failed at every delivery."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ import logging
 import azure.functions as func
 
 from shared.ports.queues import QueueKind
-from shared.triggers.inbound import in_hand, inbound_message, pointer_or_none
+from shared.triggers.inbound import in_hand, pointer_or_none
 from shared.triggers.invocation import ends
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,8 @@ async def retry_export(pointer: func.QueueMessage) -> None:
     from shared.adapters.queues.pointers import RETRIES  # here, so that indexing does not load the SDKs
 
     async with in_hand(QueueKind.RETRIES, pointer) as services:
-        decoded = RETRIES.decode(pointer.get_body())
+        if (decoded := await pointer_or_none(RETRIES, pointer)) is None:
+            return
         attempt = await services.retry_export.handle(decoded)
     logger.info("retried %s", json.dumps({"destination": decoded.destination_id, "attempt": attempt}))
 
@@ -49,25 +50,16 @@ async def watch_destinations(timer: func.TimerRequest) -> None:
         raise next(iter(outcome.failed.values()))
 
 
-@blueprint.function_name("quarantine_poisoned_changes")
-@blueprint.queue_trigger(arg_name="message", queue_name="%PROFILE_CHANGES_QUEUE%-poison", connection="RELAY_STORAGE")
+@blueprint.function_name("drain_poison_queues")
+@blueprint.timer_trigger(arg_name="timer", schedule="%WATCH_SCHEDULE%", use_monitor=False)
 @ends
-async def quarantine_poisoned_changes(message: func.QueueMessage) -> None:
-    """Keep changes that failed at every delivery."""
+async def drain_poison_queues(timer: func.TimerRequest) -> None:
+    """Put back what failed at every delivery, or give it up. A timer: a trigger of such a queue hardly gets a try."""
     from shared.bootstrap import relay
 
-    await (await relay()).services.poisoned.changes(inbound_message(message))
-    logger.warning("a message of profile changes failed at every delivery and is in quarantine: %s", message.id)
-
-
-@blueprint.function_name("bury_poisoned_retry")
-@blueprint.queue_trigger(arg_name="pointer", queue_name="export-retries-poison", connection="RELAY_STORAGE")
-@ends
-async def bury_poisoned_retry(pointer: func.QueueMessage) -> None:
-    """Mark an export dead whose retry failed at every delivery."""
-    from shared.adapters.queues.pointers import RETRIES
-    from shared.bootstrap import relay
-
-    if (decoded := pointer_or_none(RETRIES, pointer)) is None:
-        return
-    await (await relay()).services.poisoned.pointer(decoded)
+    drained = await (await relay()).services.drain_poison_queues.run()
+    if summary := drained.summary():
+        logger.warning("messages failed at every delivery %s", json.dumps(summary))
+    if drained.failed:
+        logger.error("%d stay where they are for now, the first for this: %s", len(drained.failed), drained.failed[0])
+        raise drained.failed[0]

@@ -36,10 +36,15 @@ def inbound_message(message: func.QueueMessage) -> "InboundMessage":
     return InboundMessage(message.id or "", message.get_body(), received_at)
 
 
-def pointer_or_none(kind: "PointerKind[Pointer]", message: func.QueueMessage) -> "Pointer | None":
-    """The pointer that failed at every delivery; what is none is dropped with a warning, for it stands for nothing."""
+async def pointer_or_none(kind: "PointerKind[Pointer]", message: func.QueueMessage) -> "Pointer | None":
+    """The pointer that `message` is; what is none goes to quarantine at its first delivery. Raises StorageError."""
     try:
         return kind.decode(message.get_body())
     except ValueError as error:
-        logger.warning("%s: the message %s is dropped", error, message.id)
+        from shared.bootstrap import relay
+        from shared.errors import FailureCode
+
+        inbound = inbound_message(message)
+        await (await relay()).services.poisoned.unreadable(inbound, str(error), FailureCode.UNREADABLE)
+        logger.warning("%s: the message %s is in quarantine", error, message.id)
         return None

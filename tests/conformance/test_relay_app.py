@@ -47,17 +47,14 @@ PAGES = HTTP | {"methods": ["GET", "HEAD", "POST"], "authLevel": "ANONYMOUS", "r
 HOME = HTTP | {"methods": ["GET", "HEAD"], "authLevel": "ANONYMOUS", "route": "/"}
 FUNCTIONS: dict[str, dict[str, object]] = {
     "export_profile_changes": on_queue("message", "%PROFILE_CHANGES_QUEUE%"),
-    "quarantine_poisoned_changes": on_queue("message", "%PROFILE_CHANGES_QUEUE%-poison"),
     "retry_export": on_queue("pointer", "export-retries"),
-    "bury_poisoned_retry": on_queue("pointer", "export-retries-poison"),
     "watch_destinations": on_schedule("WATCH_SCHEDULE"),
+    "drain_poison_queues": on_schedule("WATCH_SCHEDULE"),
     "run_backfill": on_schedule("BACKFILL_SCHEDULE"),
     "sweep_profiles": on_schedule("SWEEP_SCHEDULE"),
     "backfill_slice": on_queue("pointer", "backfill-slices"),
-    "give_up_slice": on_queue("pointer", "backfill-slices-poison"),
     "evaluate_alerts": on_schedule("ALERT_SCHEDULE"),
     "deliver_alert": on_queue("pointer", "alert-deliveries"),
-    "give_up_alert": on_queue("pointer", "alert-deliveries-poison"),
     "give_back_messages": on_queue("note", "messages-in-hand"),
 }
 
@@ -163,15 +160,15 @@ def test_every_other_function_runs(run_worker: RunWorker, deployed: Path, stack:
         [
             Invocation("evaluate_alerts", {"isPastDue": False}),
             Invocation.of_queue_message("deliver_alert", event, id="6"),
-            Invocation.of_queue_message("give_up_alert", event, id="7"),
+            Invocation.of_queue_message("deliver_alert", b"no pointer", id="7"),
             Invocation.of_queue_message("backfill_slice", part, id="4"),
-            Invocation.of_queue_message("give_up_slice", part, id="5"),
+            Invocation.of_queue_message("backfill_slice", b"no pointer", id="5"),
             Invocation("run_backfill", {"isPastDue": False}),
             Invocation("sweep_profiles", {"isPastDue": False}),
             Invocation.of_queue_message("retry_export", pointer, id="1"),
-            Invocation.of_queue_message("bury_poisoned_retry", pointer, id="2"),
-            Invocation.of_queue_message("quarantine_poisoned_changes", b"anything", id="3"),
+            Invocation.of_queue_message("retry_export", b"no pointer", id="2"),
             Invocation.of_queue_message("give_back_messages", b"{}", id="8"),
+            Invocation("drain_poison_queues", {"isPastDue": False}),
             Invocation("watch_destinations", {"isPastDue": False}),
         ],
     )

@@ -18,6 +18,7 @@ from shared.domain.profile.state import ProfileState
 from shared.domain.profile_key import profile_key
 from shared.errors import StorageError
 from shared.ports.backfills import SlicePointer
+from shared.ports.queues import QueueKind
 from shared.ports.undelivered import RetryPointer
 from shared.services.changes.export import InboundMessage
 from shared.services.configuration.apply import apply_configuration
@@ -162,8 +163,11 @@ class Simulation:
         self._remember(plan.configuration)
 
     def enqueue(self, *items: dict[str, Any]) -> None:
+        self._put(json.dumps(items).encode())
+
+    def _put(self, body: bytes) -> None:
         self._sent += 1
-        self.queue[f"m{self._sent}"] = json.dumps(items).encode()
+        self.queue[f"m{self._sent}"] = body
 
     async def survive(self, work: Callable[[], Any]) -> bool:
         """Whether `work` came to its end; where the worker died in it, a new one is there.
@@ -232,6 +236,32 @@ class Simulation:
         for _ in range(2):
             await self.backfill()
 
+    def give_up(self) -> None:
+        """Everything on the queues has failed at every delivery, so the host puts it on their `-poison` queues."""
+        for body in self.queue.values():
+            self.world.poison_queues.put(QueueKind.CHANGES, body)
+        for pointer, _ in self.world.retries.waiting:
+            self.world.poison_queues.put(QueueKind.RETRIES, repr(pointer).encode(), pointer)
+        for part in self.world.slices.waiting:
+            self.world.poison_queues.put(QueueKind.SLICES, repr(part).encode(), part)
+        self.queue.clear()
+        self.world.retries.waiting.clear()
+        self.world.slices.waiting.clear()
+
+    async def drain(self, after_seconds: float = 120) -> None:
+        """A run of the timer, and what it put back is on the queues."""
+        await self.world.clock.sleep(after_seconds)
+        self.world.poison_queues.show_again()
+        await self.survive(self.worker.drain_poison_queues.run)
+        back, self.world.poison_queues.back = self.world.poison_queues.back, []
+        for _, body, pointer in back:
+            if isinstance(pointer, RetryPointer):
+                self.world.retries.waiting.append((pointer, 0))
+            elif isinstance(pointer, SlicePointer):
+                self.world.slices.waiting.append(pointer)
+            else:
+                self._put(body)
+
     async def settle(self) -> None:
         """Mend everything and let the queues, the timers and a person do their work until nothing is left to do."""
         self.world.sender.failures.clear()
@@ -240,6 +270,8 @@ class Simulation:
             await self.retry_all()
             await self.watch()
             await self.backfill()
+            if self._poisoned:
+                await self.drain()
             for destination_id in {
                 row.destination_id for row, _ in self.world.undelivered.rows.values() if row.permanent
             }:
@@ -247,6 +279,7 @@ class Simulation:
             if not (
                 self.queue
                 or self.world.retries.waiting
+                or self._poisoned
                 or self.world.undelivered.rows
                 or self.world.health.troubles
                 or self.world.health.redrives
@@ -257,6 +290,10 @@ class Simulation:
             f"never settled: {self.world.rows}, {self.world.health.troubles}, {self.world.retries.waiting}, "
             f"{self._unfinished_backfills()}"
         )
+
+    @property
+    def _poisoned(self) -> bool:
+        return bool(self.world.poison_queues.waiting or self.world.poison_queues.taken)
 
     def _unfinished_backfills(self) -> list[str]:
         requested = Configuration.model_validate_json(self.world.configuration.document).requested_backfills

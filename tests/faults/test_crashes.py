@@ -7,13 +7,38 @@ from typing import Any
 import pytest
 
 from shared.domain.configuration.model import parse_configuration_file
+from shared.domain.instants import SECOND
 from shared.errors import ExportTooLargeError, StorageError
-from shared.ports import backfills, configuration, exports, health, members, profiles, quarantine, queues, undelivered
+from shared.ports import (
+    backfills,
+    configuration,
+    exports,
+    health,
+    members,
+    poison,
+    profiles,
+    quarantine,
+    queues,
+    undelivered,
+)
 from shared.services.configuration.apply import apply_configuration
+from shared.services.poison.drain import ROUNDS, SAME_ROUND
 from tests.faults.simulation import PORTS, Simulation
 from tests.kit.builders import item, membership
 from tests.kit.world import DOCUMENT
 
+PORT_MODULES = (
+    backfills,
+    configuration,
+    exports,
+    health,
+    members,
+    poison,
+    profiles,
+    quarantine,
+    queues,
+    undelivered,
+)
 QUALIFIES = {"segmentMembership": membership(1)}
 
 
@@ -123,6 +148,22 @@ async def take_turns(simulation: Simulation) -> None:
     await simulation.deliver_all()
 
 
+async def fail_at_every_delivery(simulation: Simulation) -> None:
+    """Some of it for good: what such messages called for before is sent all the same, and they are in quarantine."""
+    simulation.world.break_down("d")
+    simulation.enqueue(item("p", 1, **QUALIFIES))
+    await simulation.deliver_all()
+    simulation.enqueue(item("q", 1, **QUALIFIES), {"bad": 1})
+    simulation.give_up()
+    await simulation.drain()
+    await simulation.deliver_all()
+    simulation.world.mend("d")
+    simulation.enqueue(item("r", 1, **QUALIFIES), {"bad": 2})
+    for _ in range(ROUNDS + 1):
+        simulation.give_up()
+        await simulation.drain(SAME_ROUND / SECOND)
+
+
 Scenario = Callable[[Simulation], Any]
 SCENARIOS: list[Scenario] = [
     send_changes,
@@ -133,6 +174,7 @@ SCENARIOS: list[Scenario] = [
     forget_a_profile,
     let_uploads_lapse,
     take_turns,
+    fail_at_every_delivery,
 ]
 FORGETTING = (forget_a_profile, take_turns)
 
@@ -154,6 +196,10 @@ async def check(scenario: Scenario, simulation: Simulation) -> None:
     await simulation.check_consumers()
     if scenario in FORGETTING:
         simulation.check_forgotten("p")
+    if scenario is fail_at_every_delivery:
+        told = {export.profile_id for export in simulation.world.sender.sent}
+        kept = {stored.profile_id for stored in simulation.world.quarantine.items.values()}
+        assert {"p", "q", "r"} <= told | kept
     if scenario is let_uploads_lapse:
         for _ in range(2):  # a sweep that died was made up for by the next one, a month later
             await simulation.world.clock.sleep(31 * DAYS)
@@ -181,7 +227,7 @@ async def test_a_crash_at_any_call_loses_nothing(scenario: Scenario) -> None:
     assert crashes == steps
 
 
-@pytest.mark.parametrize("scenario", [send_changes, map_an_audience, *FORGETTING])
+@pytest.mark.parametrize("scenario", [send_changes, map_an_audience, fail_at_every_delivery, *FORGETTING])
 async def test_a_call_of_storage_that_fails_at_any_place_loses_nothing(scenario: Scenario) -> None:
     """The worker lives on, with what it remembers."""
     simulation, at = Simulation(), 0
@@ -250,7 +296,7 @@ async def test_a_crash_while_a_destination_is_removed_leaves_none_of_its_rows() 
 def test_every_port_is_covered() -> None:
     protocols = {
         name
-        for module in (backfills, configuration, exports, health, members, profiles, quarantine, queues, undelivered)
+        for module in PORT_MODULES
         for name, value in vars(module).items()
         if getattr(value, "_is_protocol", False) and name != "Protocol"
     }
@@ -266,6 +312,8 @@ def test_every_port_is_covered() -> None:
         "ExportSender",
         "UndeliveredStore",
         "HealthStore",
+        "PoisonQueues",
+        "PoisonRoundsStore",
         "RetryQueue",
     }
     people = {"audit", "uploads", "secrets", "verifier"}  # what a crash does there: tests/web, tests/unit/backfills

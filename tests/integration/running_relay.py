@@ -95,7 +95,8 @@ class RunningRelay:
 
     async def quarantine(self) -> dict[bytes, str]:
         """The bytes of each quarantined item, with the reason."""
-        return {from_chunks("body", row): row["reason"] for row in await self.rows("Quarantine")}
+        rows = [row for row in await self.rows("Quarantine") if row["PartitionKey"] != "rounds"]
+        return {from_chunks("body", row): row["reason"] for row in rows}
 
     @property
     def log(self) -> str:

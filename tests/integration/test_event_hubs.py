@@ -5,6 +5,7 @@ import gc
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -130,6 +131,50 @@ async def test_the_first_event_of_an_idle_lane_waits_for_company(
         await asyncio.sleep(0)
     await acknowledged(first, sender.enqueue(export_to(hub)))
     assert stack.broker.stats().hubs[hub].transfers == 2
+
+
+@pytest.fixture
+def pass_time(stack: LocalStack) -> Iterator[Callable[[float], None]]:
+    """Let so many seconds pass for the hubs, and for nobody else."""
+    ahead = timedelta()
+
+    def pass_time(seconds: float) -> None:
+        nonlocal ahead
+        ahead += timedelta(seconds=seconds)
+        stack.broker.set_clock(ahead)
+
+    yield pass_time
+    stack.broker.set_clock(timedelta())
+
+
+async def test_the_first_event_after_a_pause_is_sent_once(
+    stack: LocalStack, hub: str, make_sender: MakeSender, pass_time: Callable[[float], None]
+) -> None:
+    """Event Hubs closes a connection that nothing came over for 240 s."""
+    sender = make_sender()
+    await acknowledged(sender.enqueue(export_to(hub)))
+    assert stack.broker.stats().hubs[hub].connections_open > 0
+    for pauses in range(1, 3):
+        pass_time(241)
+        await eventually(lambda: stack.broker.stats().hubs[hub].connections_open == 0)
+        await acknowledged(sender.enqueue(export_to(hub)))
+        assert stack.broker.stats().hubs[hub].events == 1 + pauses
+
+
+async def test_the_first_event_of_a_partition_that_was_quiet_is_sent_once(
+    stack: LocalStack, hub: str, make_sender: MakeSender, pass_time: Callable[[float], None]
+) -> None:
+    """Event Hubs ends a link that nothing came over for half an hour, though its connection goes on."""
+    sender = make_sender(connections_per_hub=1)
+    quiet, busy = (next(p for p in map(str, range(99)) if partition_of(p, PARTITIONS) == each) for each in range(2))
+    await acknowledged(sender.enqueue(export_to(hub, quiet)), sender.enqueue(export_to(hub, busy)))
+    links = stack.broker.stats().hubs[hub].links_open
+    for _ in range(10):
+        pass_time(200)
+        await acknowledged(sender.enqueue(export_to(hub, busy)))
+    await eventually(lambda: stack.broker.stats().hubs[hub].links_open == links - 1)
+    await acknowledged(sender.enqueue(export_to(hub, quiet)))
+    assert stack.broker.stats().hubs[hub].events == 13
 
 
 async def test_an_event_too_large_fails_alone(stack: LocalStack, hub: str, make_sender: MakeSender) -> None:

@@ -19,7 +19,7 @@ from azure.data.tables import (
 )
 
 from local.stack.local_stack import LocalStack
-from shared.adapters.tables import last_exports, runs, undelivered
+from shared.adapters.tables import last_exports, poison_rounds, runs, undelivered
 from shared.adapters.tables import (
     quarantine as table_quarantine,
 )
@@ -32,12 +32,14 @@ from shared.adapters.tables.configuration import TableConfiguration
 from shared.adapters.tables.health import TableHealth
 from shared.adapters.tables.last_exports import TableLastExports
 from shared.adapters.tables.members import TableMembers
+from shared.adapters.tables.poison_rounds import TablePoisonRounds
 from shared.adapters.tables.profiles import TableProfiles
 from shared.adapters.tables.quarantine import TableQuarantine
 from shared.adapters.tables.runs import TableRuns
 from shared.adapters.tables.undelivered import TableUndelivered
 from shared.domain.instants import DAY, SECOND, format_instant
 from shared.errors import ConflictError, StorageError
+from shared.ports.poison import PoisonRounds
 from shared.ports.quarantine import QuarantinedItem
 from shared.settings import PROFILE_BUCKETS, Connection
 from tests.contracts.alert_store import AlertStoreContract
@@ -46,6 +48,7 @@ from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.last_exports_store import LastExportsStoreContract, sent
 from tests.contracts.member_index import MemberIndexContract
+from tests.contracts.poison import PoisonRoundsContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.run_store import MIDNIGHT, RunStoreContract, counted
@@ -132,6 +135,28 @@ class TestTableLastExports(LastExportsStoreContract):
         for number in range(5):
             await store.put("d", f"i{number}", [sent("p", number)])
         assert len(await store.with_older(NOW + DAY)) == 5
+
+
+class TestTablePoisonRounds(PoisonRoundsContract):
+    @pytest.fixture
+    def rounds(self, table: tables.Table) -> TablePoisonRounds:
+        return TablePoisonRounds(table)
+
+    async def test_counting_and_forgetting_go_over_pages(
+        self, rounds: TablePoisonRounds, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(poison_rounds, "_MOST", 2)
+        for number in range(5):
+            await rounds.save(PoisonRounds(f"row-{number}", 1, NOW))
+        assert await rounds.ended_since(NOW) == 2
+        await rounds.forget(NOW + 1)
+        assert await rounds.ended_since(0) == 0
+
+    async def test_they_are_not_in_quarantine(self, rounds: TablePoisonRounds, table: tables.Table) -> None:
+        await rounds.save(PoisonRounds("row", 1, NOW))
+        quarantine = TableQuarantine(table)
+        assert [stored async for stored in quarantine.newest_first()] == []
+        assert (await quarantine.page(None, None, 10)).entries == []
 
 
 class TestTableMembers(MemberIndexContract):

@@ -41,6 +41,7 @@ from shared.ports.exports import Acknowledgement
 from shared.ports.health import DestinationTrouble, RedriveRequest
 from shared.ports.last_exports import InstanceExports
 from shared.ports.members import Member
+from shared.ports.poison import AnyPointer, PoisonMessage, PoisonRounds
 from shared.ports.profiles import StoredProfile
 from shared.ports.quarantine import QuarantinedItem, QuarantinePage, StoredQuarantinedItem
 from shared.ports.queues import QueueCount, QueueKind
@@ -464,6 +465,70 @@ class MemoryQueueCounter:
         front = next((put_at for put_at, visible in waiting or () if visible), None)
         name = f"{QUEUE_NAMES[kind]}-poison" if poison else QUEUE_NAMES[kind]
         return QueueCount(kind, name, poison, None if waiting is None else len(waiting), front)
+
+
+class MemoryPoisonQueues:
+    """`waiting` can be taken, `taken` cannot for now; `back` is what was put back: its kind, its bytes, its pointer."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self.waiting: list[PoisonMessage] = []
+        self.taken: list[PoisonMessage] = []
+        self.back: list[tuple[QueueKind, bytes, AnyPointer | None]] = []
+        self._clock = clock
+        self._ids = count(1)
+
+    def put(self, kind: QueueKind, body: bytes, pointer: AnyPointer | None = None) -> PoisonMessage:
+        """As the host does, whose copies last for seven days."""
+        now = self._clock()
+        message = PoisonMessage(kind, f"poison-{next(self._ids)}", body, now, now + 7 * DAY, pointer)
+        self.waiting.append(message)
+        return message
+
+    def show_again(self) -> None:
+        """As time does, once what was taken is not hidden any more."""
+        self.waiting, self.taken = [*self.taken, *self.waiting], []
+
+    async def take(self, kind: QueueKind) -> list[PoisonMessage]:
+        await asyncio.sleep(0)
+        found = [each for each in self.waiting if each.kind == kind][:32]
+        self.waiting = [each for each in self.waiting if each not in found]
+        self.taken += found
+        return found
+
+    async def put_back(self, message: PoisonMessage) -> None:
+        await asyncio.sleep(0)
+        self.back.append((message.kind, message.body, message.pointer))
+
+    async def delete(self, message: PoisonMessage) -> None:
+        await asyncio.sleep(0)
+        self.waiting = [each for each in self.waiting if each.id != message.id]
+        self.taken = [each for each in self.taken if each.id != message.id]
+
+
+class MemoryPoisonRounds:
+    def __init__(self) -> None:
+        self.rows: dict[str, PoisonRounds] = {}
+        self._etags = count(1)
+
+    async def load(self, key: str) -> PoisonRounds | None:
+        await asyncio.sleep(0)
+        return replace(self.rows[key]) if key in self.rows else None
+
+    async def save(self, rounds: PoisonRounds) -> None:
+        await asyncio.sleep(0)
+        current = self.rows.get(rounds.key)
+        if rounds.etag != (current.etag if current else None):
+            raise ConflictError("somebody else saved the row first")
+        rounds.etag = f"etag-{next(self._etags)}"
+        self.rows[rounds.key] = replace(rounds)
+
+    async def ended_since(self, since: int) -> int:
+        await asyncio.sleep(0)
+        return min(1_000, sum(each.ended_at >= since for each in self.rows.values()))
+
+    async def forget(self, before: int) -> None:
+        await asyncio.sleep(0)
+        self.rows = {key: each for key, each in self.rows.items() if each.ended_at >= before}
 
 
 class MemoryUploadFiles:

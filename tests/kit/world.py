@@ -28,6 +28,8 @@ from tests.kit.fakes import (
     MemoryLastExports,
     MemoryMembers,
     MemoryMetrics,
+    MemoryPoisonQueues,
+    MemoryPoisonRounds,
     MemoryProfiles,
     MemoryQuarantine,
     MemoryQueueCounter,
@@ -79,6 +81,8 @@ class World:
         self.slices = MemorySliceQueue()
         self.queues = MemoryQueueCounter(self.clock)
         self.messages_in_hand = MemoryMessagesInHand(self.clock)
+        self.poison_queues = MemoryPoisonQueues(self.clock)
+        self.poison_rounds = MemoryPoisonRounds()
         self.uploads = MemoryUploadFiles()
         self.alerts = MemoryAlerts()
         self.alert_deliveries = MemoryDeliveryQueue()
@@ -108,6 +112,8 @@ class World:
             queue_names=QUEUE_NAMES,
             messages_in_hand=self.messages_in_hand,
             failed_messages=FAILED,
+            poison_queues=self.poison_queues,
+            poison_rounds=self.poison_rounds,
             uploads=self.uploads,
             alerts=self.alerts,
             alert_deliveries=self.alert_deliveries,

@@ -79,7 +79,7 @@ async def test_what_failed_at_every_delivery_comes_first(console: Console, kind:
     console.world.queues.put(kind, poison=True, messages=2)
     page = await console.page("/console")
     assert "Queues Failed 2 messages wait in" in page
-    assert "-poison , the first for 0 s They failed at every delivery. The function " in page
+    assert "-poison , the first for 0 s They failed at every delivery. drain_poison_queues puts them back " in page
     assert "Waiting 5 messages wait in profile-changes" in page
 
 

@@ -30,7 +30,7 @@ class PointerKind(Generic[Pointer]):
         try:
             document: dict[str, Any] = json.loads(body)
             return self.pointer_type(*(each.type(document[to_camel(each.name)]) for each in expected))  # type: ignore[operator]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
             names = [to_camel(each.name) for each in expected]
             raise ValueError(f"queue {self.name}: expected {', '.join(names[:-1])} and {names[-1]}") from error
 

@@ -63,7 +63,8 @@ class EntityRequests:
         address, _, query = service.url.partition("?")
         self._address = address.rstrip("/")
         self._query = f"?{query}" if query else ""
-        self._pipeline = AsyncPipeline(transport, [AsyncRetryPolicy(**retries), *_authentication(service.credential)])
+        policies = [AsyncRetryPolicy(**retries), _DatePolicy(), *_authentication(service.credential)]
+        self._pipeline = AsyncPipeline(transport, policies)
 
     async def get(self, table: str, partition_key: str, row_key: str) -> tuple[dict[str, Any], str]:
         """The row's properties, with "Timestamp" among them, and its etag."""
@@ -110,6 +111,13 @@ def _authentication(credential: Any) -> list[Any]:
     return [AsyncBearerTokenCredentialPolicy(credential, _AUDIENCE)]
 
 
+class _DatePolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """Dates each attempt: the service asks for it whatever the credential, and a key signs it."""
+
+    def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
+        request.http_request.headers["x-ms-date"] = formatdate(usegmt=True)
+
+
 class _SharedKeyPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     """Signs each attempt by Shared Key Lite for the Table service."""
 
@@ -119,10 +127,8 @@ class _SharedKeyPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
     def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
         sent = request.http_request
-        date = formatdate(usegmt=True)
-        signed = f"{date}\n/{self._account}{urlsplit(sent.url).path}"
+        signed = f"{sent.headers['x-ms-date']}\n/{self._account}{urlsplit(sent.url).path}"
         signature = base64.b64encode(hmac.digest(self._key, signed.encode(), hashlib.sha256)).decode()
-        sent.headers["x-ms-date"] = date
         sent.headers["Authorization"] = f"SharedKeyLite {self._account}:{signature}"
 
 

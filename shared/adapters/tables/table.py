@@ -165,7 +165,7 @@ class Table:
     async def page(
         self,
         query: str,
-        parameters: Mapping[str, str],
+        parameters: Mapping[str, str | int],
         *,
         most: int,
         token: str | None = None,
@@ -179,7 +179,8 @@ class Table:
         start: Any = None  # the SDK's types say a str, and it wants a dict
         if token is not None:
             start = dict(zip(_CONTINUATION, decode_token(token, 2), strict=True))
-        found = self._client.query_entities(query, parameters=dict(parameters), select=select, results_per_page=most)
+        asked: dict[str, Any] = dict(parameters)  # the SDK's types say strings, and it takes numbers, too
+        found = self._client.query_entities(query, parameters=asked, select=select, results_per_page=most)
         pages: Any = found.by_page(continuation_token=start)
         async with self._translated("query"):
             try:

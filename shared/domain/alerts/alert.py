@@ -60,7 +60,7 @@ class AlertView(BaseModel):
 
     id: str
     state: Literal["open", "resolved"]
-    destination_id: str
+    destination_id: str = Field(description="`*` where the alert is about the app as a whole")
     rule: str
     description: str
     value: float = Field(description="The last that was found, in `unit`")

@@ -1,4 +1,6 @@
-"""What alerts are about: rules over what is known of a destination. Each finds a value; too great a one fires."""
+"""What alerts are about: rules over what is known of a destination, or of the app. Each finds a value; too great a one
+fires.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +12,8 @@ from shared.domain.runs import RunCounts
 WINDOW = 10 * MINUTE
 """How far back the rules look that go by what was exported."""
 SLOWEST = 0.95
+THE_APP = "*"
+"""Stands in a destination's place in alerts of the app itself."""
 
 
 class RuleState(StrEnum):
@@ -22,15 +26,17 @@ class RuleState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of one destination at one moment; None where something could not be found out.
+    """What is known of one destination, or of the app, at one moment; None where something could not be found out.
 
     `down_seconds` and `backfill_seconds` are 0 where it is not down, or no backfill runs. `exports`: of the window.
+    `poison_messages` are the app's: those that failed at every delivery in the last hour, or before it and wait still.
     """
 
     down_seconds: float | None = None
     dead_rows: int | None = None
     exports: RunCounts | None = None
     backfill_seconds: float | None = None
+    poison_messages: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Rule:
     measure: Callable[[Facts], float | None]
     greatest: float = 1e9
     """The greatest threshold that makes sense."""
+    of_the_app: bool = False
+    """Whether it is about the app itself, and not about each destination."""
 
     def evaluate(self, facts: Facts, threshold: float | None = None) -> RuleState:
         """Whether the rule fires, by its own threshold or by another."""
@@ -99,5 +107,14 @@ _RULES = (
     Rule("throttled", "The hub is busy, and exports wait until it takes them", "share", 0.05, _throttled, greatest=1),
     Rule("slow-exports", "Exports take long (95th percentile)", "seconds", 600, _latency),
     Rule("long-backfill", "A backfill takes long", "seconds", 3_600, lambda facts: facts.backfill_seconds),
+    Rule(
+        "poison-messages",
+        "Messages failed at every delivery",
+        "messages",
+        0,
+        lambda facts: facts.poison_messages,
+        greatest=1_000,
+        of_the_app=True,
+    ),
 )
 RULES: Mapping[str, Rule] = {rule.id: rule for rule in _RULES}

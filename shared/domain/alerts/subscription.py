@@ -27,7 +27,9 @@ def _sensible(thresholds: dict[str, float]) -> dict[str, float]:
 
 
 class SubscriptionDetails(BaseModel):
-    """What a subscription is for. `events` are ids of rules; without `destinations` it is for all there are."""
+    """What a subscription is for. `events` are ids of rules; without `destinations` it is for all there are,
+    and for the app as a whole.
+    """
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", populate_by_name=True, strict=True)
 
@@ -38,7 +40,8 @@ class SubscriptionDetails(BaseModel):
         Field(default_factory=lambda: list(RULES), description="Ids of rules; all of them unless given"),
     ]
     destinations: Annotated[
-        list[Identifier] | None, Field(default=None, description="Ids of destinations; null means all")
+        list[Identifier] | None,
+        Field(default=None, description="Ids of destinations; null means all, and the app as a whole"),
     ]
     thresholds: Annotated[
         dict[str, float],

@@ -1,4 +1,4 @@
-"""What is known of a destination, as the rules of alerts need it."""
+"""What is known of destinations and of the app, as the rules of alerts need it."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -9,15 +9,19 @@ from shared.concurrency import all_of, both
 from shared.domain.alerts.rules import WINDOW, Facts
 from shared.domain.backfills.backfill import BackfillKind, BackfillState
 from shared.domain.exports.undelivered import UndeliveredState
-from shared.domain.instants import SECOND
+from shared.domain.instants import MINUTE, SECOND
 from shared.errors import StorageError
 from shared.ports.backfills import BackfillStore
 from shared.ports.health import DestinationTrouble, HealthStore
+from shared.ports.poison import PoisonRoundsStore
+from shared.ports.queues import QueueCounter
 from shared.ports.time import Clock
 from shared.ports.undelivered import UndeliveredStore
 from shared.services.runs.history import RunHistory
 
 COUNTED = 10_000
+POISON_TOLD_FOR = 60 * MINUTE
+"""So long after a message failed at every delivery its alert stays open; by then it may have been handled."""
 _AT_ONCE = 8
 Found = TypeVar("Found")
 
@@ -30,6 +34,8 @@ class AlertFacts:
     undelivered: UndeliveredStore
     backfills: BackfillStore
     history: RunHistory
+    queues: QueueCounter
+    poison_rounds: PoisonRoundsStore
     clock: Clock
 
     async def of(self, destination_ids: list[str]) -> dict[str, Facts]:
@@ -49,6 +55,15 @@ class AlertFacts:
 
         found = await all_of(facts_of(each) for each in destination_ids)
         return dict(zip(destination_ids, found, strict=True))
+
+    async def of_the_app(self) -> Facts:
+        """The facts that are about no destination."""
+        return Facts(poison_messages=await _known(self._poison_messages()))
+
+    async def _poison_messages(self) -> int:
+        since = self.clock() - POISON_TOLD_FOR
+        counts, lately = await both(self.queues.counts(), self.poison_rounds.ended_since(since))
+        return lately + sum(each.messages or 0 for each in counts if each.poison)
 
     async def _oldest_backfills(self) -> Mapping[str, int]:
         """When the oldest backfill that runs was started, by destination."""

@@ -1,7 +1,8 @@
-"""What the host gave up on: changes go to quarantine, and what was still to be sent is stored as undelivered."""
+"""What is given up: changes go to quarantine, and what was still to be sent is stored as undelivered."""
 
 from dataclasses import dataclass, replace
 
+from shared.concurrency import all_of
 from shared.domain.exports.export import export_of
 from shared.domain.exports.undelivered import Failure, UndeliveredState
 from shared.domain.messages.message import RejectedItem, decode_message
@@ -20,7 +21,7 @@ _GAVE_UP = "the message failed at every delivery: mend the cause that the log na
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poisoned:
-    """Handlers of the `-poison` queues."""
+    """Keeps what nobody will handle any more, so that a person can."""
 
     profiles: ProfileStore
     configuration: ConfigurationCache
@@ -29,6 +30,16 @@ class Poisoned:
     undelivered: UndeliveredStore
     runs: RecordRuns
     clock: Clock
+
+    async def unreadable(self, message: InboundMessage, reason: str, code: FailureCode) -> None:
+        """Keep the message whole. Raises StorageError."""
+        item = QuarantinedItem(message.id, None, message.received_at, reason, message.body, code=code)
+        await self.quarantine.put(item)
+
+    async def require_profiles(self, message: InboundMessage) -> None:
+        """Raise StorageError where profiles that the message is about cannot be read."""
+        decoded = decode_message(message.body, self.clock())
+        await all_of(self.profiles.load(each) for each in {change.profile_id for _, change in decoded.changes})
 
     async def changes(self, message: InboundMessage) -> None:
         """Keep the message in quarantine, each item by itself, so that a profile can be forgotten. Raises StorageError.

@@ -22,12 +22,10 @@ _WHEN_LATE = {
     QueueKind.ALERTS: "Webhooks were not told of these alerts yet: see on the page of alerts what could not be "
     "delivered, and whether deliver_alert runs.",
 }
-_TAKES_POISONED = {
-    QueueKind.CHANGES: "quarantine_poisoned_changes puts them in quarantine",
-    QueueKind.RETRIES: "bury_poisoned_retry marks their exports dead",
-    QueueKind.SLICES: "give_up_slice notes it, and run_backfill starts them again",
-    QueueKind.ALERTS: "give_up_alert notes that they were not told",
-}
+_POISONED = (
+    "They failed at every delivery. drain_poison_queues puts them back once storage answers: "
+    "if they stay, its log says why."
+)
 
 
 class Need(IntEnum):
@@ -58,8 +56,7 @@ def _backlog(count: QueueCount, now: int) -> Backlog:
     if count.messages is None:
         return Backlog(count, Need.MISSING, _UPSTREAMS if count.kind is QueueKind.CHANGES else _OWN)
     if count.poison:
-        what = f"{_TAKES_POISONED[count.kind]}: if they stay, its log says why."
-        return Backlog(count, Need.POISONED, f"They failed at every delivery. The function {what}")
+        return Backlog(count, Need.POISONED, _POISONED)
     front = count.front_inserted_at
     if front is not None and now - front >= _LATE:
         return Backlog(count, Need.LATE, _WHEN_LATE[count.kind])

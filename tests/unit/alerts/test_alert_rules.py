@@ -52,6 +52,9 @@ def exported(activated: int = 0, failed: int = 0, dead: int = 0, parked: int = 0
         ("long-backfill", Facts(), U),
         ("long-backfill", Facts(backfill_seconds=3_600), C),
         ("long-backfill", Facts(backfill_seconds=3_601), F),
+        ("poison-messages", Facts(), U),
+        ("poison-messages", Facts(poison_messages=0), C),
+        ("poison-messages", Facts(poison_messages=1), F),
     ],
 )
 def test_the_rules(rule: str, facts: Facts, verdict: RuleState) -> None:

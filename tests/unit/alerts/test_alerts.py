@@ -19,6 +19,7 @@ from shared.errors import StorageError
 from shared.ports.alerts import DeliveryPointer, WebhookAnswer
 from shared.ports.backfills import StoredBackfill
 from shared.ports.health import DestinationTrouble
+from shared.ports.queues import QueueKind
 from shared.ports.undelivered import StoredUndelivered, UndeliveredCount
 from shared.services.alerts.deliver import DeliveryOutcome
 from shared.services.alerts.evaluate import AlertRun
@@ -140,6 +141,35 @@ async def test_what_every_fact_opens(world: World) -> None:
         "slow-exports": (latency.quantile(0.95) or 0) / SECOND,
         "long-backfill": 3_601,
     }
+
+
+async def test_messages_that_failed_at_every_delivery_are_told_of_from_the_first_one(world: World) -> None:
+    """Once for the app, to those who chose no destinations; also where they are put back before anybody looks."""
+    everything, other = await subscribe(world), await subscribe(world, destinations=["d"])
+    world.poison_queues.put(QueueKind.CHANGES, b"{}")
+    await world.worker.drain_poison_queues.run()
+    assert await evaluate(world) == [("opened", "*", "poison-messages")]
+    assert await evaluate(world) == []
+    assert world.metrics.alerts == [("*", "poison-messages", True)]
+    assert await deliver(world) == [DeliveryOutcome.DELIVERED]
+    (told,) = posted(world)
+    assert (told["subject"], told["data"]["destinationId"], told["data"]["value"]) == ("*", "*", 1)
+    assert everything.subscription.id != other.subscription.id
+    assert await evaluate(world, 3_600) == [("resolved", "*", "poison-messages")]
+
+
+async def test_messages_that_wait_on_a_poison_queue_are_told_of_as_long_as_they_do(world: World) -> None:
+    for kind in (QueueKind.CHANGES, QueueKind.ALERTS):
+        world.queues.put(kind, poison=True, messages=2)
+    assert await evaluate(world) == [("opened", "*", "poison-messages")]
+    assert await evaluate(world, 7 * 24 * 3_600) == []
+    (alert,) = await world.worker.evaluate_alerts.alerts()
+    assert alert.value == 4
+    world.queues.failure = StorageError("no answer")
+    assert await evaluate(world) == []
+    world.queues.failure = None
+    world.queues.waiting = {}
+    assert await evaluate(world) == [("resolved", "*", "poison-messages")]
 
 
 async def test_what_is_unknown_neither_opens_nor_resolves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.ports.poison import AnyPointer
 from shared.ports.queues import ChangesQueue, QueueKind
 from tests.contracts.alert_store import AlertStoreContract
 from tests.contracts.backfill_store import BackfillStoreContract
@@ -11,6 +12,7 @@ from tests.contracts.health_store import HealthStoreContract
 from tests.contracts.last_exports_store import LastExportsStoreContract
 from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.messages_in_hand import MessagesInHandContract
+from tests.contracts.poison import BackOn, Poison, PoisonQueuesContract, PoisonRoundsContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.queue_counter import Put as PutMessage
@@ -29,6 +31,8 @@ from tests.kit.fakes import (
     MemoryHealth,
     MemoryLastExports,
     MemoryMembers,
+    MemoryPoisonQueues,
+    MemoryPoisonRounds,
     MemoryProfiles,
     MemoryQuarantine,
     MemoryQueueCounter,
@@ -124,6 +128,32 @@ class TestMemoryQueueCounter(QueueCounterContract):
             return NOW
 
         return put
+
+
+class TestMemoryPoisonQueues(PoisonQueuesContract):
+    @pytest.fixture
+    def queues(self) -> MemoryPoisonQueues:
+        return MemoryPoisonQueues(ManualClock(NOW))
+
+    @pytest.fixture
+    def poison(self, queues: MemoryPoisonQueues) -> Poison:
+        async def poison(kind: QueueKind, body: bytes, pointer: AnyPointer | None) -> None:
+            queues.put(kind, body, pointer)
+
+        return poison
+
+    @pytest.fixture
+    def back_on(self, queues: MemoryPoisonQueues) -> BackOn:
+        async def back_on(kind: QueueKind) -> list[bytes]:
+            return [body for each, body, _ in queues.back if each == kind]
+
+        return back_on
+
+
+class TestMemoryPoisonRounds(PoisonRoundsContract):
+    @pytest.fixture
+    def rounds(self) -> MemoryPoisonRounds:
+        return MemoryPoisonRounds()
 
 
 class TestMemoryMembers(MemberIndexContract):

@@ -4,11 +4,15 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
+from local.functions_host.timespans import parse_timespan
 from local.stack.local_stack import LocalStack
 from shared.adapters.telemetry.azure_monitor import DEFAULTS, ROOTS_SAMPLED
+from shared.domain.instants import SECOND
 from shared.errors import SettingError
+from shared.services.poison.drain import SAME_ROUND
 from shared.settings import Settings
 from tests.kit.environments import CHECKOUT
 
@@ -164,7 +168,8 @@ def test_every_key_of_host_json_is_argued() -> None:
     host = json.loads((CHECKOUT / "host.json").read_text(encoding="utf-8"))
     argued = rows("host.json")
     assert dict(leaves(host)).keys() == argued.keys()
-    words = {"": "empty", "00:10:00": "10 minutes", "00:00:30": "30 seconds", "00:00:02": "2 seconds", True: "true"}
+    times = {"00:10:00": "10 minutes", "00:00:30": "30 seconds", "00:00:15": "15 seconds", "00:00:02": "2 seconds"}
+    words: dict[Any, str] = {"": "empty", True: "true", **times}
     for key, value in leaves(host):
         said, why = argued[key]
         assert said.strip("`") == (words.get(value) or str(value)), key
@@ -172,8 +177,15 @@ def test_every_key_of_host_json_is_argued() -> None:
 
 
 def test_host_json_says_every_number_of_queues() -> None:
-    """What the host takes for extensions.queues; a failed message must not come back at once."""
-    queues = json.loads((CHECKOUT / "host.json").read_text(encoding="utf-8"))["extensions"]["queues"]
+    """What the host takes for extensions.queues; a failed message must not come back at once.
+
+    It must not reach its poison queue by an outage of an hour, nor expire before it does: a copy lives anew.
+    """
+    host = json.loads((CHECKOUT / "host.json").read_text(encoding="utf-8"))
+    queues = host["extensions"]["queues"]
+    quickest, slowest = parse_timespan(queues["visibilityTimeout"]), 2 * parse_timespan(host["functionTimeout"])
+    assert queues["maxDequeueCount"] * quickest > timedelta(seconds=SAME_ROUND // SECOND)
+    assert queues["maxDequeueCount"] * slowest < timedelta(days=7)
     numbers = {"batchSize", "newBatchThreshold", "maxDequeueCount", "visibilityTimeout", "maxPollingInterval"}
     assert queues.keys() == numbers | {"messageEncoding"}
     assert queues["visibilityTimeout"] != "00:00:00"
