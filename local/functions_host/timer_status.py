@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from .listener_lock import write_blob
-from .ncrontab import Schedule
+from shared.domain.ncrontab import Schedule
 from .storage_requests import BlobRequests, StorageRequestError
 from .storage_retries import Uniform, retried
 

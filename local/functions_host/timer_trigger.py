@@ -13,7 +13,7 @@ from .errors import HostStartError
 from .indexing import IndexedFunction
 from .invocation import Invocations
 from .listener_lock import ListenerLock
-from .ncrontab import Schedule, ScheduleError, parse_schedule
+from shared.domain.ncrontab import Schedule, ScheduleError, parse_schedule
 from .storage_requests import StorageRequestError
 from .timer_status import TimerStatus, TimerStatusStore
 

@@ -13,6 +13,7 @@ from shared.services.delivery.retry import Attempt
 from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
 from shared.settings import Settings
+from tests.kit.app_settings import DEPLOYED
 from tests.kit.builders import NOW, configuration, destination
 from tests.kit.fakes import (
     ManualClock,
@@ -44,7 +45,7 @@ DOCUMENT: dict[str, Any] = {
     "destinations": [destination("d"), destination("e")],
     "dataflows": [{"id": "d", "audiences": ["a"], "attributes": ["/x"]}, {"id": "e", "audiences": ["a"]}],
 }
-SETTINGS = Settings.from_environment({})
+SETTINGS = Settings.from_environment(DEPLOYED)
 DELAYS = SETTINGS.retry_delays
 CACHE_SECONDS = SETTINGS.config_cache_seconds
 
