@@ -30,6 +30,7 @@ from shared.adapters.tables.members import TableMembers
 from shared.adapters.tables.profiles import TableProfiles
 from shared.adapters.tables.quarantine import TableQuarantine
 from shared.adapters.tables.runs import TableRuns
+from shared.adapters.tables.timers import TableTimers
 from shared.adapters.tables.undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.adapters.webhook_sender import HttpWebhookSender
@@ -130,6 +131,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         audit=TableAudit(home["Audit"]),
         runs=TableRuns(home["Runs"]),
         last_exports=TableLastExports(home["LastExports"]),
+        timers=TableTimers(home["Configuration"]),
         metrics=metrics,
         tracing=tracing,
         changes=StorageChangesQueue(changes_client, settings.changes_queue),

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
 from ipaddress import ip_network
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from shared.errors import SettingError
 from shared.storage_account import local_storage, on_this_machine, storage_connection_string
@@ -78,6 +80,14 @@ class Settings:
             app_service_authentication=app_service_authentication(environment),
             application_insights=_application_insights(environment),
         )
+
+    @property
+    def time_zone(self) -> tzinfo:
+        """What the host reads schedules in."""
+        try:
+            return ZoneInfo(self.environment.get("TZ") or self.environment.get("WEBSITE_TIME_ZONE") or "UTC")
+        except (ValueError, OSError):
+            return UTC
 
     @property
     def partitions_known_for(self) -> float:

@@ -1,6 +1,8 @@
 """Every service over the ports: the composition root fills the ports with real adapters, tests with fakes."""
 
 from shared.domain.backfills.backfill import BackfillKind
+from shared.domain.setting_problems import setting_problems
+from shared.domain.timers import schedules_of
 from shared.services.alerts.deliver import DeliverAlerts
 from shared.services.alerts.evaluate import EvaluateAlerts
 from shared.services.alerts.facts import AlertFacts
@@ -34,6 +36,8 @@ from shared.services.runs.history import RunHistory
 from shared.services.runs.last_exports import LastExports
 from shared.services.runs.record import RecordRuns
 from shared.services.runs.shown_exports import ShownExports
+from shared.services.runs.timers import TimerRuns
+from shared.services.standing_in import WATCH_BUDGET, StandIn
 from shared.services.worker_ports import Ports
 from shared.settings import Settings
 
@@ -49,6 +53,8 @@ class Services:
         self.audit = ports.audit
         self.health = ports.health
         self.queues = ports.queues
+        self.setting_problems = setting_problems(settings.environment)
+        self.timers = TimerRuns(ports.timers, clock, schedules_of(settings.environment), settings.time_zone)
         self.traffic = LiveTraffic(clock)
         self.last_exports = LastExports(ports.last_exports, clock)
         self.runs = RecordRuns(ports.runs, ports.metrics, self.last_exports, clock, ports.new_id)
@@ -118,6 +124,12 @@ class Services:
         self._make_the_services_of_failure()
         self._make_the_services_of_backfills()
         self._make_the_services_of_alerts()
+        self.stand_in = StandIn(
+            timers=self.timers,
+            watch=self._watch_destinations(budget=WATCH_BUDGET),
+            evaluate_alerts=self.evaluate_alerts,
+            clock=clock,
+        )
 
     def _make_the_services_of_failure(self) -> None:
         ports, settings = self._ports, self._settings
@@ -133,17 +145,7 @@ class Services:
             clock=ports.clock,
             retry_delays=settings.retry_delays,
         )
-        self.watch_destinations = WatchDestinations(
-            configuration=self.configuration,
-            undelivered=ports.undelivered,
-            health=ports.health,
-            retry=self.retry_export,
-            clock=ports.clock,
-            sleep=ports.sleep,
-            retry_delays=settings.retry_delays,
-            redrive_per_second=settings.redrive_per_second,
-            grace=2 * settings.config_cache_seconds,
-        )
+        self.watch_destinations = self._watch_destinations()
         self.undelivered_exports = UndeliveredExports(
             undelivered=ports.undelivered, health=ports.health, configuration=self.configuration
         )
@@ -157,6 +159,21 @@ class Services:
             clock=ports.clock,
         )
         self.replay_quarantined = ReplayQuarantined(quarantine=ports.quarantine, changes=ports.changes)
+
+    def _watch_destinations(self, **budget: float) -> WatchDestinations:
+        ports, settings = self._ports, self._settings
+        return WatchDestinations(
+            configuration=self.configuration,
+            undelivered=ports.undelivered,
+            health=ports.health,
+            retry=self.retry_export,
+            clock=ports.clock,
+            sleep=ports.sleep,
+            retry_delays=settings.retry_delays,
+            redrive_per_second=settings.redrive_per_second,
+            grace=2 * settings.config_cache_seconds,
+            **budget,
+        )
 
     def _make_the_services_of_backfills(self) -> None:
         ports, settings = self._ports, self._settings
@@ -235,6 +252,8 @@ class Services:
                 undelivered=ports.undelivered,
                 backfills=ports.backfills,
                 history=self.run_history,
+                timers=self.timers,
+                setting_errors=sum(problem.is_error for problem in self.setting_problems),
                 clock=ports.clock,
             ),
             store=ports.alerts,

@@ -7,6 +7,7 @@ import azure.functions as func
 
 from shared.triggers.inbound import pointer_or_none
 from shared.triggers.invocation import ends
+from shared.triggers.timers import look_after_timers, services_of
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -17,9 +18,8 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 @ends
 async def run_backfill(timer: func.TimerRequest) -> None:
     """Start the backfills that are due, and look after those that run."""
-    from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
-
-    if outcome := await (await relay()).services.plan_backfills.run():
+    services = await services_of("run_backfill")
+    if outcome := await services.plan_backfills.run():
         logger.info("backfills %s", json.dumps(outcome))
 
 
@@ -28,13 +28,15 @@ async def run_backfill(timer: func.TimerRequest) -> None:
 @ends
 async def backfill_slice(pointer: func.QueueMessage) -> None:
     """Work on a slice for at most a minute. A failure of storage is raised, so that the queue brings it again."""
-    from shared.adapters.queues.pointers import SLICES
+    from shared.adapters.queues.pointers import SLICES  # here, so that indexing the functions does not load the SDKs
     from shared.bootstrap import relay
 
     decoded = SLICES.decode(pointer.get_body())
-    outcome = await (await relay()).services.work_slices.work(decoded)
+    services = (await relay()).services
+    outcome = await services.work_slices.work(decoded)
     what = {"backfill": decoded.backfill_id, "slice": decoded.bucket, "outcome": outcome}
     logger.info("backfilled %s", json.dumps(what))
+    await look_after_timers(services)
 
 
 @blueprint.function_name("sweep_profiles")
@@ -42,9 +44,7 @@ async def backfill_slice(pointer: func.QueueMessage) -> None:
 @ends
 async def sweep_profiles(timer: func.TimerRequest) -> None:
     """Ask for a sweep, which `run_backfill` and `backfill_slice` carry out; clear away what was counted long ago."""
-    from shared.bootstrap import relay
-
-    services = (await relay()).services
+    services = await services_of("sweep_profiles")
     await services.plan_backfills.sweep()
     await services.run_history.forget_outdated()
 

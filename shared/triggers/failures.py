@@ -7,6 +7,7 @@ import azure.functions as func
 
 from shared.triggers.inbound import inbound_message, pointer_or_none
 from shared.triggers.invocation import ends
+from shared.triggers.timers import look_after_timers, services_of
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -21,8 +22,10 @@ async def retry_export(pointer: func.QueueMessage) -> None:
     from shared.bootstrap import relay
 
     decoded = RETRIES.decode(pointer.get_body())
-    attempt = await (await relay()).services.retry_export.handle(decoded)
+    services = (await relay()).services
+    attempt = await services.retry_export.handle(decoded)
     logger.info("retried %s", json.dumps({"destination": decoded.destination_id, "attempt": attempt}))
+    await look_after_timers(services)
 
 
 @blueprint.function_name("watch_destinations")
@@ -33,9 +36,7 @@ async def watch_destinations(timer: func.TimerRequest) -> None:
 
     Where storage fails for some destinations, the run fails after it has done the rest.
     """
-    from shared.bootstrap import relay
-
-    services = (await relay()).services
+    services = await services_of("watch_destinations")
     outcome = await services.watch_destinations.run()
     if summary := outcome.summary():
         logger.info("watched %s", json.dumps(summary))

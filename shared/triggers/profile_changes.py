@@ -8,6 +8,7 @@ import azure.functions as func
 
 from shared.triggers.inbound import inbound_message
 from shared.triggers.invocation import ends
+from shared.triggers.timers import look_after_timers
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -21,6 +22,8 @@ async def export_profile_changes(message: func.QueueMessage) -> None:
     from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
 
     started = time.monotonic()
-    outcome = await (await relay()).services.export_changes.handle(inbound_message(message))
+    services = (await relay()).services
+    outcome = await services.export_changes.handle(inbound_message(message))
     seconds = round(time.monotonic() - started, 3)
     logger.info("exported %s", json.dumps({"message": message.id, "seconds": seconds, **outcome.summary()}))
+    await look_after_timers(services)

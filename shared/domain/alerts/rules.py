@@ -6,10 +6,13 @@ from enum import StrEnum
 
 from shared.domain.instants import MINUTE, SECOND
 from shared.domain.runs import RunCounts
+from shared.domain.timers import TIMERS
 
 WINDOW = 10 * MINUTE
 """How far back the rules look that go by what was exported."""
 SLOWEST = 0.95
+THE_APP = "*"
+"""Stands in a destination's place in alerts of the app itself."""
 
 
 class RuleState(StrEnum):
@@ -25,12 +28,15 @@ class Facts:
     """What is known of one destination at one moment; None where something could not be found out.
 
     `down_seconds` and `backfill_seconds` are 0 where it is not down, or no backfill runs. `exports`: of the window.
+    Of the app itself: `wrong_settings` that stop functions, and for how many seconds each timer is overdue, by name.
     """
 
     down_seconds: float | None = None
     dead_rows: int | None = None
     exports: RunCounts | None = None
     backfill_seconds: float | None = None
+    wrong_settings: int | None = None
+    overdue: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Rule:
     measure: Callable[[Facts], float | None]
     greatest: float = 1e9
     """The greatest threshold that makes sense."""
+    of_the_app: bool = False
+    """Whether it is about the app itself, and not about each destination."""
 
     def evaluate(self, facts: Facts, threshold: float | None = None) -> RuleState:
         """Whether the rule fires, by its own threshold or by another."""
@@ -84,6 +92,18 @@ def _latency(facts: Facts) -> float | None:
     return None if facts.exports is None else (facts.exports.latency.quantile(SLOWEST) or 0) / SECOND
 
 
+def _overdue(timer: str) -> Rule:
+    def measure(facts: Facts) -> float | None:
+        return None if facts.overdue is None else facts.overdue.get(timer, 0.0)
+
+    return Rule(overdue_rule(timer), f"The timer {timer} does not run", "seconds", 0, measure, of_the_app=True)
+
+
+def overdue_rule(timer: str) -> str:
+    """The id of the rule for this timer."""
+    return f"{timer.replace('_', '-')}-overdue"
+
+
 _RULES = (
     Rule("destination-down", "The destination does not answer", "seconds", 0, lambda facts: facts.down_seconds),
     Rule(
@@ -99,5 +119,15 @@ _RULES = (
     Rule("throttled", "The hub is busy, and exports wait until it takes them", "share", 0.05, _throttled, greatest=1),
     Rule("slow-exports", "Exports take long (95th percentile)", "seconds", 600, _latency),
     Rule("long-backfill", "A backfill takes long", "seconds", 3_600, lambda facts: facts.backfill_seconds),
+    Rule(
+        "wrong-settings",
+        "App settings stop functions",
+        "settings",
+        0,
+        lambda facts: facts.wrong_settings,
+        greatest=100,
+        of_the_app=True,
+    ),
+    *map(_overdue, TIMERS),
 )
 RULES: Mapping[str, Rule] = {rule.id: rule for rule in _RULES}

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from shared.domain.alerts.alert import Alert, AlertEvent, AlertView, alert_key, alert_outdated, next_state
 from shared.domain.alerts.delivery import AlertDelivery, delivery_outdated, delivery_overdue, exhausted, given_up
-from shared.domain.alerts.rules import RULES, Facts, RuleState
+from shared.domain.alerts.rules import RULES, THE_APP, Facts, RuleState
 from shared.domain.alerts.subscription import AlertSubscription
 from shared.domain.alerts.webhooks import cloud_event
 from shared.errors import ConflictError
@@ -53,7 +53,7 @@ class EvaluateAlerts:
         alerts = {stored.item.key: stored for stored in await self.store.alerts.all()}
         for left in alerts.values():
             await self._tell(left, subscriptions, outcome)  # what a run before this one left
-        facts = await self.facts.of(destinations)
+        facts = await self.facts.of(destinations) | {THE_APP: await self.facts.of_the_app()}
         wanted = {alert_key(*each): each for each in _wanted(destinations, subscriptions)}
         for key in dict.fromkeys((*wanted, *alerts)):
             stored = alerts.get(key)
@@ -157,10 +157,11 @@ def _wanted(destinations: Iterable[str], subscriptions: Iterable[AlertSubscripti
     for subscription in subscriptions:
         for rule_id in subscription.events:
             thresholds[rule_id].add(subscription.threshold(rule_id))
-    for destination_id in destinations:
+    for subject in (*destinations, THE_APP):
         for rule in RULES.values():
-            for threshold in sorted({float(rule.threshold)} | thresholds[rule.id]):
-                yield _Wanted(destination_id, rule.id, threshold)
+            if rule.of_the_app == (subject == THE_APP):
+                for threshold in sorted({float(rule.threshold)} | thresholds[rule.id]):
+                    yield _Wanted(subject, rule.id, threshold)
 
 
 def _body(alert: Alert, event: AlertEvent) -> str:

@@ -16,6 +16,7 @@ from shared.ports.health import DestinationTrouble, HealthStore
 from shared.ports.time import Clock
 from shared.ports.undelivered import UndeliveredStore
 from shared.services.runs.history import RunHistory
+from shared.services.runs.timers import TimerRuns
 
 COUNTED = 10_000
 _AT_ONCE = 8
@@ -30,6 +31,8 @@ class AlertFacts:
     undelivered: UndeliveredStore
     backfills: BackfillStore
     history: RunHistory
+    timers: TimerRuns
+    setting_errors: int
     clock: Clock
 
     async def of(self, destination_ids: list[str]) -> dict[str, Facts]:
@@ -49,6 +52,12 @@ class AlertFacts:
 
         found = await all_of(facts_of(each) for each in destination_ids)
         return dict(zip(destination_ids, found, strict=True))
+
+    async def of_the_app(self) -> Facts:
+        """The facts that are about no destination."""
+        states = await _known(self.timers.states())
+        overdue = None if states is None else {state.run.name: state.overdue_seconds for state in states}
+        return Facts(wrong_settings=self.setting_errors, overdue=overdue)
 
     async def _oldest_backfills(self) -> Mapping[str, int]:
         """When the oldest backfill that runs was started, by destination."""

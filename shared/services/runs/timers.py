@@ -1,0 +1,56 @@
+"""When each timer ran last, and which is overdue: whoever is asked reads it, for a timer that stopped tells nobody."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, tzinfo
+
+from shared.domain.instants import MINUTE, within
+from shared.domain.timers import TimerRun, TimerState, state_of
+from shared.errors import ConflictError
+from shared.ports.time import Clock
+from shared.ports.timers import TimerStore
+
+COVERED_FOR = MINUTE
+"""So long nobody else does the work of a timer that is overdue."""
+
+
+class TimerRuns:
+    """`schedules` by the name of each timer that is to run, read in `zone`."""
+
+    def __init__(self, store: TimerStore, clock: Clock, schedules: Mapping[str, str], zone: tzinfo = UTC) -> None:
+        self._store = store
+        self._clock = clock
+        self._schedules = schedules
+        self._zone = zone
+
+    async def ran(self, name: str) -> None:
+        """The timer runs now. Raises StorageError."""
+        now = self._clock()
+        if (schedule := self._schedules.get(name)) is not None:
+            await self._store.put(TimerRun(name, schedule, since=now, ran_at=now))
+
+    async def states(self) -> list[TimerState]:
+        """Where each timer stands; a new one, or one with a new schedule, counts from now on. Raises StorageError."""
+        now, known = self._clock(), await self._store.load()
+        states = []
+        for name, schedule in self._schedules.items():
+            run = known.get(name) or TimerRun(name, "", since=now)
+            if run.schedule != schedule:
+                run = replace(run, schedule=schedule, since=now)
+                with suppress(ConflictError):  # it ran meanwhile, or somebody else noticed
+                    await self._store.save(run)
+            if (state := state_of(run, now, self._zone)) is not None:
+                states.append(state)
+        return states
+
+    async def covers(self, state: TimerState) -> bool:
+        """Whether the caller is to do the work of this timer, which is overdue: one at a time. Raises StorageError."""
+        now = self._clock()
+        if not state.is_overdue or within(now - state.run.covered_at, COVERED_FOR):
+            return False
+        try:
+            await self._store.save(replace(state.run, covered_at=now))
+        except ConflictError:
+            return False
+        return True
