@@ -188,6 +188,6 @@ async def _build_for_good() -> Relay:
     return built
 
 
-def settings() -> Settings:
-    """Of this worker process. Raises SettingError."""
-    return Settings.from_environment(_ENVIRONMENT)
+def app_settings() -> Mapping[str, str]:
+    """Of this worker process, whether they would do or not."""
+    return _ENVIRONMENT

@@ -46,7 +46,7 @@ def metrics_and_traces(insights: "ApplicationInsights | None") -> "tuple[MetricS
         from shared.adapters.telemetry.azure_monitor import providers
 
         meters, tracers = providers(insights)
-    except (ImportError, ValueError) as error:  # whoever cannot be told of the work does not stop it
+    except Exception as error:  # whoever cannot be told of the work does not stop it
         logger.error("neither metrics nor traces are sent: APPLICATIONINSIGHTS_CONNECTION_STRING: %s", error)
         return NoMetrics(), PassOn()
     from shared.adapters.telemetry.metrics import OpenTelemetryMetrics

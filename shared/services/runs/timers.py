@@ -7,12 +7,14 @@ from datetime import UTC, tzinfo
 
 from shared.domain.instants import MINUTE, within
 from shared.domain.timers import TimerRun, TimerState, state_of
-from shared.errors import ConflictError
+from shared.errors import ConflictError, StorageError
 from shared.ports.time import Clock
 from shared.ports.timers import TimerStore
 
 COVERED_FOR = MINUTE
 """So long nobody else does the work of a timer that is overdue."""
+READ_FOR = MINUTE // 2
+"""So long pages of a console go by what was read."""
 
 
 class TimerRuns:
@@ -23,6 +25,8 @@ class TimerRuns:
         self._clock = clock
         self._schedules = schedules
         self._zone = zone
+        self._looked_at = 0
+        self._lately: list[TimerState] = []
 
     async def ran(self, name: str) -> None:
         """The timer runs now. Raises StorageError."""
@@ -43,6 +47,17 @@ class TimerRuns:
             if (state := state_of(run, now, self._zone)) is not None:
                 states.append(state)
         return states
+
+    async def lately(self) -> list[TimerState]:
+        """Where each stood at most half a minute ago; nothing where storage does not answer, which is not asked again
+        for as long.
+        """
+        now = self._clock()
+        if not within(now - self._looked_at, READ_FOR):
+            self._looked_at, self._lately = now, []
+            with suppress(StorageError):
+                self._lately = await self.states()
+        return self._lately
 
     async def covers(self, state: TimerState) -> bool:
         """Whether the caller is to do the work of this timer, which is overdue: one at a time. Raises StorageError."""
