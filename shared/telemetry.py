@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from shared.ports.tracing import PassOn
+from shared.said_outside import keep_what_is_said_outside
 
 if TYPE_CHECKING:
     from shared.domain.alerts.alert import Alert
@@ -22,6 +23,7 @@ def configure_logging() -> None:
     """The SDKs log every request and link at INFO, the worker each invocation: that would bury what the app says."""
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    keep_what_is_said_outside()
 
 
 class NoMetrics:

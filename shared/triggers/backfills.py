@@ -7,7 +7,7 @@ import azure.functions as func
 
 from shared.triggers.inbound import pointer_or_none
 from shared.triggers.invocation import ends
-from shared.triggers.timers import look_after_timers, services_of
+from shared.triggers.timers import after_message, services_of
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -36,7 +36,7 @@ async def backfill_slice(pointer: func.QueueMessage) -> None:
     outcome = await services.work_slices.work(decoded)
     what = {"backfill": decoded.backfill_id, "slice": decoded.bucket, "outcome": outcome}
     logger.info("backfilled %s", json.dumps(what))
-    await look_after_timers(services)
+    await after_message(services)
 
 
 @blueprint.function_name("sweep_profiles")

@@ -7,7 +7,7 @@ import azure.functions as func
 
 from shared.triggers.inbound import inbound_message, pointer_or_none
 from shared.triggers.invocation import ends
-from shared.triggers.timers import look_after_timers, services_of
+from shared.triggers.timers import after_message, services_of
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -25,7 +25,7 @@ async def retry_export(pointer: func.QueueMessage) -> None:
     services = (await relay()).services
     attempt = await services.retry_export.handle(decoded)
     logger.info("retried %s", json.dumps({"destination": decoded.destination_id, "attempt": attempt}))
-    await look_after_timers(services)
+    await after_message(services)
 
 
 @blueprint.function_name("watch_destinations")

@@ -8,7 +8,7 @@ import azure.functions as func
 
 from shared.triggers.inbound import inbound_message
 from shared.triggers.invocation import ends
-from shared.triggers.timers import look_after_timers
+from shared.triggers.timers import after_message
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -26,4 +26,4 @@ async def export_profile_changes(message: func.QueueMessage) -> None:
     outcome = await services.export_changes.handle(inbound_message(message))
     seconds = round(time.monotonic() - started, 3)
     logger.info("exported %s", json.dumps({"message": message.id, "seconds": seconds, **outcome.summary()}))
-    await look_after_timers(services)
+    await after_message(services)

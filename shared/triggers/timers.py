@@ -25,8 +25,10 @@ async def services_of(timer: str) -> "Services":
     return services
 
 
-async def look_after_timers(services: "Services") -> None:
-    """At the end of a queue message, which is done: once a minute, for each worker, whether timers run."""
+async def after_message(services: "Services") -> None:
+    """At the end of a queue message, which is done: whether timers run, once a minute for each worker, and what has
+    failed in the background.
+    """
     from shared.services.standing_in import StoodIn
 
     outcome = StoodIn()
@@ -35,6 +37,8 @@ async def look_after_timers(services: "Services") -> None:
     except RelayError as error:
         logger.warning("whether timers run could not be looked after: %s", error)
     tell(outcome)
+    if problem := services.runs.take_problem():
+        logger.warning("what was counted could not be saved yet: %s", problem)
 
 
 def tell(outcome: "StoodIn") -> None:

@@ -1,5 +1,7 @@
 """Whatever is wrong with the app itself is said by its API and on each page, to those who may see it."""
 
+from typing import TypeVar
+
 import pytest
 
 from shared.domain.setting_problems import setting_problems
@@ -15,6 +17,7 @@ from tests.kit.app_settings import DEPLOYED
 from tests.kit.console import Console
 from tests.kit.world import World
 
+Client = TypeVar("Client", bound=Api)
 WRONG = {"PROFILE_CHANGES_QUEUE": "", "ALERT_SCHEDULE": "often", "TZ": "Asia/Tokyo"}
 OTHERS = [each for each in Permission if each is not Permission.MANAGE_DESTINATIONS]
 
@@ -35,7 +38,7 @@ class WronglySet:
             broken_packages=lambda: broken,
         )
 
-    def of(self, client: Api) -> Api:
+    def of(self, client: Client) -> Client:
         client._transport.app = self.app  # type: ignore[attr-defined]
         return client
 

@@ -48,6 +48,12 @@ class TimerRuns:
                 states.append(state)
         return states
 
+    async def as_noted(self) -> list[TimerState]:
+        """Where each stands, by the schedules that they were noted with. Raises StorageError."""
+        now = self._clock()
+        states = (state_of(run, now, self._zone) for run in (await self._store.load()).values())
+        return [state for state in states if state is not None]
+
     async def lately(self) -> list[TimerState]:
         """Where each stood at most half a minute ago; nothing where storage does not answer, which is not asked again
         for as long.
