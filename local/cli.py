@@ -26,6 +26,7 @@ class Command(Protocol):
 
 COMMANDS = (
     "up",
+    "status",
     "apply",
     "send",
     "tail",

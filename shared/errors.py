@@ -88,6 +88,15 @@ class RelayError(Exception):
 class SettingError(RelayError):
     """An app setting is missing or malformed. The message names the setting and a value that would do."""
 
+    setting = ""
+    """Its name, where the error is about one of the app's own."""
+
+    @classmethod
+    def of(cls, setting: str, problem: str) -> "SettingError":
+        error = cls(f"app setting {setting}: {problem}")
+        error.setting = setting
+        return error
+
 
 class ConfigurationError(RelayError):
     """The configuration cannot be accepted or read. The message names the path and what was expected."""

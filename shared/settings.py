@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
 from ipaddress import ip_network
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from shared.errors import SettingError
 from shared.storage_account import local_storage, on_this_machine, storage_connection_string
 
 RELAY_STORAGE = "RELAY_STORAGE"
 PROFILE_BUCKETS = 1_024
+UNRESOLVED = (
+    "the platform could not resolve its Key Vault reference: look whether the secret is there, and whether the app's "
+    "identity may read it, in the portal's list of the app's environment variables"
+)
 _PORTS = {"https": 443, "http": 80}
 _LONGEST_DELAY = 6 * 24 * 3600  # a queue message lives for seven days
 
@@ -72,10 +78,18 @@ class Settings:
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
             changes_queue=environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes",
             egress_addresses=_addresses(environment.get("EGRESS_ADDRESSES", "")),
-            public_origins=_origins(environment.get("PUBLIC_ORIGINS", "")),
+            public_origins=public_origins(environment),
             app_service_authentication=app_service_authentication(environment),
             application_insights=_application_insights(environment),
         )
+
+    @property
+    def time_zone(self) -> tzinfo:
+        """What the host reads schedules in."""
+        try:
+            return ZoneInfo(self.environment.get("TZ") or self.environment.get("WEBSITE_TIME_ZONE") or "UTC")
+        except (ValueError, OSError):
+            return UTC
 
     @property
     def partitions_known_for(self) -> float:
@@ -122,9 +136,7 @@ class Settings:
             return None
         parts = urlsplit(uri)
         if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
-            raise SettingError(
-                "app setting KEY_VAULT_URI: expected a vault's URI, such as https://contoso.vault.azure.net"
-            )
+            raise SettingError.of("KEY_VAULT_URI", "expected a vault's URI, such as https://contoso.vault.azure.net")
         return Connection("KEY_VAULT_URI", endpoint=uri, client_id=self.environment.get("KEY_VAULT_URI__clientId"))
 
     @property
@@ -132,9 +144,10 @@ class Settings:
         """Where the local stack keeps keys; refused where the storage account is a real one."""
         path = self.environment.get("LOCAL_SECRETS_FILE")
         if path and not self.is_local:
-            raise SettingError(
-                "app setting LOCAL_SECRETS_FILE: expected only with the local stack's storage: remove it and set "
-                "KEY_VAULT_URI, because a file is no place for the keys of a real account"
+            raise SettingError.of(
+                "LOCAL_SECRETS_FILE",
+                "expected only with the local stack's storage: remove it and set KEY_VAULT_URI, because a file is no "
+                "place for the keys of a real account",
             )
         return path or None
 
@@ -152,8 +165,11 @@ class Settings:
     def _connection(self, name: str, endpoint_suffix: str, expected: str) -> Connection:
         connection_string = self.environment.get(name)
         endpoint = self.environment.get(f"{name}__{endpoint_suffix}")
+        for setting, value in ((name, connection_string), (f"{name}__{endpoint_suffix}", endpoint)):
+            if value and is_unresolved(value):
+                raise SettingError.of(setting, UNRESOLVED)
         if not connection_string and not endpoint:
-            raise SettingError(f"app setting {name}: expected {expected.format(name=name)} for an identity's access")
+            raise SettingError.of(name, f"expected {expected.format(name=name)} for an identity's access")
         return Connection(
             name,
             connection_string=connection_string or None,
@@ -162,12 +178,17 @@ class Settings:
         )
 
 
+def is_unresolved(value: str) -> bool:
+    """Whether a reference to a vault stands in the secret's place."""
+    return value.strip().lower().startswith("@microsoft.keyvault(")
+
+
 def checked_storage(name: str, connection_string: str) -> str:
     """What the setting `name` holds, in the form that the SDKs take. Raises SettingError."""
     try:
         return storage_connection_string(connection_string)
     except ValueError as error:
-        raise SettingError(f"app setting {name}: {error}") from None
+        raise SettingError.of(name, str(error)) from None
 
 
 def on_local_stack(environment: Mapping[str, str]) -> bool:
@@ -205,7 +226,7 @@ def _retry_delays(text: str) -> tuple[float, ...]:
     except ValueError:
         delays = ()
     if not delays or not all(0 <= delay <= _LONGEST_DELAY for delay in delays):
-        raise SettingError("app setting RETRY_DELAYS: expected seconds, one for each retry, such as 15,30")
+        raise SettingError.of("RETRY_DELAYS", "expected seconds, one for each retry, such as 15,30")
     return delays
 
 
@@ -215,20 +236,22 @@ def _addresses(text: str) -> tuple[str, ...]:
         for address in addresses:
             ip_network(address)
     except ValueError:
-        raise SettingError(
-            "app setting EGRESS_ADDRESSES: expected IP addresses or ranges, such as 20.50.1.0/28,20.50.2.7"
+        raise SettingError.of(
+            "EGRESS_ADDRESSES", "expected IP addresses or ranges, such as 20.50.1.0/28,20.50.2.7"
         ) from None
     return addresses
 
 
-def _origins(text: str) -> tuple[str, ...]:
-    """As browsers write them: in lower case, and without the scheme's own port."""
+def public_origins(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """As browsers write them: in lower case, and without the scheme's own port. Raises SettingError."""
+    text = environment.get("PUBLIC_ORIGINS", "")
     try:
         return tuple(_origin(part.strip().lower().removesuffix("/")) for part in text.split(",")) if text else ()
     except ValueError:
-        raise SettingError(
-            "app setting PUBLIC_ORIGINS: expected the addresses by which browsers know the app, without a path and "
-            "with a comma in between, such as https://relay.contoso.com,https://relay.contoso.org"
+        raise SettingError.of(
+            "PUBLIC_ORIGINS",
+            "expected the addresses by which browsers know the app, without a path and "
+            "with a comma in between, such as https://relay.contoso.com,https://relay.contoso.org",
         ) from None
 
 
@@ -246,14 +269,14 @@ def _positive(environment: Mapping[str, str], name: str, default: float) -> floa
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise SettingError(f"app setting {name}: expected a number above 0, such as {default:g}")
+        raise SettingError.of(name, f"expected a number above 0, such as {default:g}")
     return value
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name, "")
     if text and not (text.isascii() and text.isdecimal() and int(text[:6]) > 0 and len(text) <= 6):
-        raise SettingError(f"app setting {name}: expected a whole number above 0, such as {default}")
+        raise SettingError.of(name, f"expected a whole number above 0, such as {default}")
     return int(text) if text else default
 
 
@@ -272,8 +295,9 @@ def _profile_accounts(text: str) -> tuple[str, ...]:
         if len(accounts) != PROFILE_BUCKETS:
             raise ValueError
     except ValueError:
-        raise SettingError(
-            f"app setting PROFILE_ACCOUNTS: expected every bucket from 0 to {PROFILE_BUCKETS - 1} once and in order, "
-            f"such as 0-511:RELAY_STORAGE,512-{PROFILE_BUCKETS - 1}:RELAY_STORAGE_2"
+        raise SettingError.of(
+            "PROFILE_ACCOUNTS",
+            f"expected every bucket from 0 to {PROFILE_BUCKETS - 1} once and in order, "
+            f"such as 0-511:RELAY_STORAGE,512-{PROFILE_BUCKETS - 1}:RELAY_STORAGE_2",
         ) from None
     return tuple(accounts)

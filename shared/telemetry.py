@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from shared.ports.tracing import PassOn
+from shared.said_outside import keep_what_is_said_outside
 
 if TYPE_CHECKING:
     from shared.domain.alerts.alert import Alert
@@ -22,6 +23,7 @@ def configure_logging() -> None:
     """The SDKs log every request and link at INFO, the worker each invocation: that would bury what the app says."""
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    keep_what_is_said_outside()
 
 
 class NoMetrics:
@@ -46,7 +48,7 @@ def metrics_and_traces(insights: "ApplicationInsights | None") -> "tuple[MetricS
         from shared.adapters.telemetry.azure_monitor import providers
 
         meters, tracers = providers(insights)
-    except (ImportError, ValueError) as error:  # whoever cannot be told of the work does not stop it
+    except Exception as error:  # whoever cannot be told of the work does not stop it
         logger.error("neither metrics nor traces are sent: APPLICATIONINSIGHTS_CONNECTION_STRING: %s", error)
         return NoMetrics(), PassOn()
     from shared.adapters.telemetry.metrics import OpenTelemetryMetrics

@@ -16,7 +16,7 @@ _PYTEST = ("-m", "pytest", "-n", "3", "--dist", "loadscope", "tests/unit", "test
 
 
 def main() -> int:
-    if VERSION == "{}.{}".format(*sys.version_info):
+    if "{}.{}".format(*sys.version_info) == VERSION:
         return 0
     try:
         interpreter = find_interpreter(VERSION)

@@ -50,6 +50,55 @@ requests
 '''
   }
   {
+    name: 'evaluate-alerts-overdue'
+    description: 'evaluate_alerts, which runs each minute, has not succeeded for a quarter of an hour: alerts open only where messages come'
+    severity: 1
+    window: 'PT15M'
+    operator: 'LessThan'
+    threshold: 1
+    query: '''
+requests
+| where name == "evaluate_alerts" and tobool(success)
+'''
+  }
+  {
+    name: 'run-backfill-overdue'
+    description: 'run_backfill, which runs each minute, has not succeeded for a quarter of an hour: backfills, uploads and sweeps do not begin'
+    severity: 1
+    window: 'PT15M'
+    operator: 'LessThan'
+    threshold: 1
+    query: '''
+requests
+| where name == "run_backfill" and tobool(success)
+'''
+  }
+  {
+    name: 'sweep-profiles-overdue'
+    description: 'sweep_profiles, which runs once a day, has not succeeded for 26 hours: what has expired stays'
+    severity: 2
+    window: 'P2D'
+    operator: 'GreaterThan'
+    threshold: 0
+    query: '''
+requests
+| summarize begun = min(timestamp), swept = maxif(timestamp, name == "sweep_profiles" and tobool(success))
+| where begun < ago(26h) and (isnull(swept) or swept < ago(26h))
+'''
+  }
+  {
+    name: 'wrong-settings'
+    description: 'A setting keeps the app from working: the exception names it, and so does GET /api/health'
+    severity: 0
+    window: 'PT15M'
+    operator: 'GreaterThan'
+    threshold: 0
+    query: '''
+exceptions
+| where outerMessage contains "app setting " or innermostMessage contains "app setting "
+'''
+  }
+  {
     name: 'functions-fail'
     description: 'Functions fail again and again: storage or a setting, as a rule. Their messages come back until they succeed'
     severity: 1
@@ -137,7 +186,7 @@ resource logAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       scopes: [
         insights.id
       ]
-      evaluationFrequency: 'PT5M'
+      evaluationFrequency: rule.window == 'P2D' ? 'PT1H' : 'PT5M'
       windowSize: rule.window
       // Tables are there only once something has been written to them.
       skipQueryValidation: true

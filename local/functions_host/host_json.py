@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from shared.domain.timespans import parse_timespan
+
 from .errors import HostStartError
 from .message_encoding import BASE64, PLAIN, MessageEncoding
-from .timespans import parse_timespan
 
 _OVERRIDE_PREFIX = "AzureFunctionsJobHost__"
 T = TypeVar("T")

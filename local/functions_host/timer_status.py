@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from shared.domain.ncrontab import Schedule
+
 from .listener_lock import write_blob
-from .ncrontab import Schedule
 from .storage_requests import BlobRequests, StorageRequestError
 from .storage_retries import Uniform, retried
 

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 from azure.functions.timer import TimerRequest
 
+from shared.domain.ncrontab import Schedule, ScheduleError, parse_schedule
+
 from .errors import HostStartError
 from .indexing import IndexedFunction
 from .invocation import Invocations
 from .listener_lock import ListenerLock
-from .ncrontab import Schedule, ScheduleError, parse_schedule
 from .storage_requests import StorageRequestError
 from .timer_status import TimerStatus, TimerStatusStore
 

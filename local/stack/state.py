@@ -48,6 +48,11 @@ class StackSettings:
         self._values = values
         self._environment = environment
 
+    @property
+    def of_the_stack(self) -> dict[str, str]:
+        """All that the running stack has; environment variables of these names win. Empty where none runs."""
+        return {name: self._environment.get(name) or value for name, value in self._values.items()}
+
     def find(self, name: str) -> str | None:
         return self._environment.get(name) or self._values.get(name)
 

@@ -1,6 +1,8 @@
 """Every service over the ports: the composition root fills the ports with real adapters, tests with fakes."""
 
 from shared.domain.backfills.backfill import BackfillKind
+from shared.domain.setting_problems import setting_problems
+from shared.domain.timers import schedules_of
 from shared.services.alerts.deliver import DeliverAlerts
 from shared.services.alerts.evaluate import EvaluateAlerts
 from shared.services.alerts.facts import AlertFacts
@@ -36,6 +38,8 @@ from shared.services.runs.history import RunHistory
 from shared.services.runs.last_exports import LastExports
 from shared.services.runs.record import RecordRuns
 from shared.services.runs.shown_exports import ShownExports
+from shared.services.runs.timers import TimerRuns
+from shared.services.standing_in import WATCH_BUDGET, StandIn
 from shared.services.worker_ports import Ports
 from shared.settings import Settings
 
@@ -59,6 +63,8 @@ class Services:
             lease_seconds=settings.message_lease,
             failed=ports.failed_messages,
         )
+        self.setting_problems = setting_problems(settings.environment)
+        self.timers = TimerRuns(ports.timers, clock, schedules_of(settings.environment), settings.time_zone)
         self.traffic = LiveTraffic(clock)
         self.last_exports = LastExports(ports.last_exports, clock)
         self.runs = RecordRuns(ports.runs, ports.metrics, self.last_exports, clock, ports.new_id)
@@ -136,6 +142,12 @@ class Services:
             deliveries=self.deliver_alerts,
             clock=clock,
         )
+        self.stand_in = StandIn(
+            timers=self.timers,
+            watch=self._watch_destinations(budget=WATCH_BUDGET),
+            evaluate_alerts=self.evaluate_alerts,
+            clock=clock,
+        )
 
     def _make_the_services_of_failure(self) -> None:
         ports, settings = self._ports, self._settings
@@ -151,17 +163,7 @@ class Services:
             clock=ports.clock,
             retry_delays=settings.retry_delays,
         )
-        self.watch_destinations = WatchDestinations(
-            configuration=self.configuration,
-            undelivered=ports.undelivered,
-            health=ports.health,
-            retry=self.retry_export,
-            clock=ports.clock,
-            sleep=ports.sleep,
-            retry_delays=settings.retry_delays,
-            redrive_per_second=settings.redrive_per_second,
-            grace=2 * settings.config_cache_seconds,
-        )
+        self.watch_destinations = self._watch_destinations()
         self.undelivered_exports = UndeliveredExports(
             undelivered=ports.undelivered, health=ports.health, configuration=self.configuration
         )
@@ -175,6 +177,21 @@ class Services:
             clock=ports.clock,
         )
         self.replay_quarantined = ReplayQuarantined(quarantine=ports.quarantine, changes=ports.changes)
+
+    def _watch_destinations(self, **budget: float) -> WatchDestinations:
+        ports, settings = self._ports, self._settings
+        return WatchDestinations(
+            configuration=self.configuration,
+            undelivered=ports.undelivered,
+            health=ports.health,
+            retry=self.retry_export,
+            clock=ports.clock,
+            sleep=ports.sleep,
+            retry_delays=settings.retry_delays,
+            redrive_per_second=settings.redrive_per_second,
+            grace=2 * settings.config_cache_seconds,
+            **budget,
+        )
 
     def _make_the_services_of_backfills(self) -> None:
         ports, settings = self._ports, self._settings
@@ -255,6 +272,8 @@ class Services:
                 history=self.run_history,
                 queues=ports.queues,
                 poison_rounds=ports.poison_rounds,
+                timers=self.timers,
+                setting_errors=sum(problem.is_error for problem in self.setting_problems),
                 clock=ports.clock,
             ),
             store=ports.alerts,

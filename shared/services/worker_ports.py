@@ -20,6 +20,7 @@ from shared.ports.quarantine import Quarantine
 from shared.ports.queues import ChangesQueue, QueueCounter, QueueKind
 from shared.ports.runs import MetricSink, RunStore
 from shared.ports.time import Clock, Sleep
+from shared.ports.timers import TimerStore
 from shared.ports.tracing import Tracing
 from shared.ports.undelivered import RetryQueue, UndeliveredStore
 from shared.ports.uploads import UploadFiles
@@ -37,6 +38,7 @@ class Ports:
     audit: AuditLog
     runs: RunStore
     last_exports: LastExportsStore
+    timers: TimerStore
     metrics: MetricSink
     tracing: Tracing
     changes: ChangesQueue

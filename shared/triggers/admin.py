@@ -1,5 +1,7 @@
 """`admin_api` and `console`: every HTTP request goes to one ASGI application; `home` leads to the console."""
 
+import json
+import logging
 import os
 
 import azure.functions as func
@@ -8,12 +10,16 @@ from shared.settings import app_service_authentication, on_local_stack
 from shared.triggers.asgi import answer
 from shared.triggers.invocation import ends
 
+logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 # Whoever App Service authentication signed in needs no function key beside it; without it a key is all there is.
 _ACCESS = func.AuthLevel.ANONYMOUS if app_service_authentication(os.environ) else func.AuthLevel.FUNCTION
 # A browser sends no key with a page's links. Without either, all that there is is how to turn authentication on.
 _CONSOLE_ACCESS = _ACCESS if on_local_stack(os.environ) else func.AuthLevel.ANONYMOUS
 
+_DOES_NOT_LOAD = json.dumps(
+    {"title": "Service Unavailable", "status": 503, "detail": "a package of the app does not load: its log says which"}
+)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE"]
 
 
@@ -42,6 +48,10 @@ async def home(request: func.HttpRequest) -> func.HttpResponse:
 
 
 async def _answer(request: func.HttpRequest, prefix: str) -> func.HttpResponse:
-    from shared.web.app import asgi_app  # here, so that queue workers do without FastAPI
+    try:
+        from shared.web.app import asgi_app  # here, so that queue workers do without FastAPI
+    except ImportError as error:
+        logger.error("the app does not load: %s: deploy it with all packages of requirements.txt", error)
+        return func.HttpResponse(_DOES_NOT_LOAD, status_code=503, mimetype="application/problem+json")
 
     return await answer(asgi_app(), request, prefix)

@@ -8,6 +8,7 @@ import azure.functions as func
 from shared.ports.queues import QueueKind
 from shared.triggers.inbound import in_hand, pointer_or_none
 from shared.triggers.invocation import ends
+from shared.triggers.timers import services_of, tell_alerts
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -18,15 +19,14 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 @ends
 async def evaluate_alerts(timer: func.TimerRequest) -> None:
     """Open and resolve alerts; each is a line of the log, too, whoever has subscribed."""
-    from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
-    from shared.services.alerts.evaluate import AlertRun
+    from shared.services.alerts.evaluate import AlertRun  # here, so that indexing the functions does not load the SDKs
 
     outcome = AlertRun()
+    services = await services_of("evaluate_alerts")
     try:
-        await (await relay()).services.evaluate_alerts.run(outcome)
+        await services.evaluate_alerts.run(outcome)
     finally:
-        for told in outcome.told:
-            logger.warning("alert %s", json.dumps(told))
+        tell_alerts(outcome.told)
 
 
 @blueprint.function_name("deliver_alert")

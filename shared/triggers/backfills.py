@@ -8,6 +8,7 @@ import azure.functions as func
 from shared.ports.queues import QueueKind
 from shared.triggers.inbound import in_hand, pointer_or_none
 from shared.triggers.invocation import ends
+from shared.triggers.timers import after_message, services_of
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -18,9 +19,8 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 @ends
 async def run_backfill(timer: func.TimerRequest) -> None:
     """Start the backfills that are due, and look after those that run."""
-    from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
-
-    if outcome := await (await relay()).services.plan_backfills.run():
+    services = await services_of("run_backfill")
+    if outcome := await services.plan_backfills.run():
         logger.info("backfills %s", json.dumps(outcome))
 
 
@@ -35,8 +35,9 @@ async def backfill_slice(pointer: func.QueueMessage) -> None:
         if (decoded := await pointer_or_none(SLICES, pointer)) is None:
             return
         outcome = await services.work_slices.work(decoded)
-    what = {"backfill": decoded.backfill_id, "slice": decoded.bucket, "outcome": outcome}
-    logger.info("backfilled %s", json.dumps(what))
+        what = {"backfill": decoded.backfill_id, "slice": decoded.bucket, "outcome": outcome}
+        logger.info("backfilled %s", json.dumps(what))
+        await after_message(services)
 
 
 @blueprint.function_name("sweep_profiles")
@@ -44,9 +45,7 @@ async def backfill_slice(pointer: func.QueueMessage) -> None:
 @ends
 async def sweep_profiles(timer: func.TimerRequest) -> None:
     """Ask for a sweep, which `run_backfill` and `backfill_slice` carry out; clear away what was counted long ago."""
-    from shared.bootstrap import relay
-
-    services = (await relay()).services
+    services = await services_of("sweep_profiles")
     await services.plan_backfills.sweep()
     await services.run_history.forget_outdated()
     await services.drain_poison_queues.forget_outdated()

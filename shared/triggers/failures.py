@@ -8,6 +8,7 @@ import azure.functions as func
 from shared.ports.queues import QueueKind
 from shared.triggers.inbound import in_hand, pointer_or_none
 from shared.triggers.invocation import ends
+from shared.triggers.timers import after_message, services_of
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -24,7 +25,8 @@ async def retry_export(pointer: func.QueueMessage) -> None:
         if (decoded := await pointer_or_none(RETRIES, pointer)) is None:
             return
         attempt = await services.retry_export.handle(decoded)
-    logger.info("retried %s", json.dumps({"destination": decoded.destination_id, "attempt": attempt}))
+        logger.info("retried %s", json.dumps({"destination": decoded.destination_id, "attempt": attempt}))
+        await after_message(services)
 
 
 @blueprint.function_name("watch_destinations")
@@ -35,9 +37,7 @@ async def watch_destinations(timer: func.TimerRequest) -> None:
 
     Where storage fails for some destinations, the run fails after it has done the rest.
     """
-    from shared.bootstrap import relay
-
-    services = (await relay()).services
+    services = await services_of("watch_destinations")
     outcome = await services.watch_destinations.run()
     if summary := outcome.summary():
         logger.info("watched %s", json.dumps(summary))
@@ -55,9 +55,8 @@ async def watch_destinations(timer: func.TimerRequest) -> None:
 @ends
 async def drain_poison_queues(timer: func.TimerRequest) -> None:
     """Put back what failed at every delivery, or give it up. A timer: a trigger of such a queue hardly gets a try."""
-    from shared.bootstrap import relay
-
-    drained = await (await relay()).services.drain_poison_queues.run()
+    services = await services_of("drain_poison_queues")
+    drained = await services.drain_poison_queues.run()
     if summary := drained.summary():
         logger.warning("messages failed at every delivery %s", json.dumps(summary))
     if drained.failed:

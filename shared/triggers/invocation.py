@@ -1,11 +1,14 @@
 """What holds for every invocation, whatever its trigger."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from shared.errors import RelayError
+from shared.said_outside import invocation, said_outside
 
+logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -19,13 +22,17 @@ def ends(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
 
     @wraps(function)
     async def ended(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return await function(*args, **kwargs)
-        except RelayError as error:
-            raise error.with_traceback(None) from None
-        except Exception:
-            raise
-        except BaseException as error:
-            raise RuntimeError(f"the invocation was ended by {type(error).__name__}") from error
+        with invocation():
+            try:
+                return await function(*args, **kwargs)
+            except RelayError as error:
+                raise error.with_traceback(None) from None
+            except Exception:
+                raise
+            except BaseException as error:
+                raise RuntimeError(f"the invocation was ended by {type(error).__name__}") from error
+            finally:
+                for line, times in said_outside.take():
+                    logger.warning("said outside of an invocation (%d times): %s", times, line)
 
     return ended

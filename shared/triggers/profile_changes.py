@@ -9,6 +9,7 @@ import azure.functions as func
 from shared.ports.queues import QueueKind
 from shared.triggers.inbound import in_hand, inbound_message
 from shared.triggers.invocation import ends
+from shared.triggers.timers import after_message
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
@@ -22,5 +23,6 @@ async def export_profile_changes(message: func.QueueMessage) -> None:
     started = time.monotonic()
     async with in_hand(QueueKind.CHANGES, message) as services:
         outcome = await services.export_changes.handle(inbound_message(message))
-    seconds = round(time.monotonic() - started, 3)
-    logger.info("exported %s", json.dumps({"message": message.id, "seconds": seconds, **outcome.summary()}))
+        seconds = round(time.monotonic() - started, 3)
+        logger.info("exported %s", json.dumps({"message": message.id, "seconds": seconds, **outcome.summary()}))
+        await after_message(services)

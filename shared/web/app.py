@@ -1,7 +1,8 @@
 """The admin API as an ASGI application."""
 
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -10,9 +11,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from shared.bootstrap import relay, settings
-from shared.errors import RelayError
+from shared.bootstrap import app_settings, relay
+from shared.domain.setting_problem import SettingProblem
+from shared.domain.setting_problems import setting_problems
+from shared.errors import RelayError, SettingError
+from shared.packages import needed_imports_that_fail
 from shared.services.wiring import Services
+from shared.settings import app_service_authentication, on_local_stack, public_origins
 from shared.web.api.openapi import describe, openapi_of
 from shared.web.api.routes import (
     alerts,
@@ -23,6 +28,7 @@ from shared.web.api.routes import (
     connections,
     dataflows,
     destinations,
+    health,
     last_exports,
     metrics,
     profiles,
@@ -57,6 +63,7 @@ ROUTERS = (
     metrics.router,
     alerts.router,
     audit.router,
+    health.router,
 )
 PAGES = (
     destination_pages.router,
@@ -78,10 +85,13 @@ def create_app(
     app_service_authentication: bool,
     public_origins: Collection[str] = (),
     local: bool = False,
+    setting_problems: Sequence[SettingProblem] = (),
+    broken_packages: Callable[[], Sequence[str]] = tuple,
 ) -> FastAPI:
     """The application over these services, which are asked for with the first request that needs them.
 
-    The console is for people who are signed in; on a `local` stack there is nobody else.
+    The console is for people who are signed in; on a `local` stack there is nobody else. What is wrong with the app
+    itself, `setting_problems` and `broken_packages`, it says wherever it is asked.
     """
     # The pages that FastAPI offers to browse the document load scripts from elsewhere. Its own telemetry would tell
     # whole addresses, and with them function keys.
@@ -94,7 +104,12 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.context = WebContext(
-        services, app_service_authentication, frozenset(public_origins), logging.getLogger("shared.web")
+        services,
+        app_service_authentication,
+        frozenset(public_origins),
+        logging.getLogger("shared.web"),
+        setting_problems,
+        broken_packages,
     )
     app.add_middleware(RequestLine, answer=_answer)
     for kind in (ProblemError, RelayError, RequestValidationError, ValidationError, HTTPException, Exception):
@@ -132,10 +147,15 @@ def asgi_app() -> FastAPI:
     async def services() -> Services:
         return (await relay()).services
 
-    configured = settings()
+    environment = app_settings()
+    origins: Collection[str] = ()
+    with suppress(SettingError):  # which is among the problems
+        origins = public_origins(environment)
     return create_app(
         services,
-        app_service_authentication=configured.app_service_authentication,
-        public_origins=configured.public_origins,
-        local=configured.is_local,
+        app_service_authentication=app_service_authentication(environment),
+        public_origins=origins,
+        local=on_local_stack(environment),
+        setting_problems=setting_problems(environment),
+        broken_packages=lambda: needed_imports_that_fail(environment),
     )

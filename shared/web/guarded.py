@@ -17,8 +17,10 @@ from shared.domain.jsonvalue import (
     deeper_than,
     parse_json,
 )
+from shared.errors import SettingError
 from shared.ports.audit import AuditEntry
 from shared.web.context import context_of
+from shared.web.health import UNNAMED, may_see
 from shared.web.origins import refuse_other_sites
 from shared.web.permissions import Permission, Principal, principal_of
 from shared.web.problems import ProblemError, answer, problem_of
@@ -116,6 +118,8 @@ async def _noted(
 
 async def _failed(request: Request, error: Exception, answer_error: Answer) -> Response:
     """The answer to a request that ended in `error`; the log has all of one that nobody expected."""
+    if isinstance(error, SettingError) and not may_see(request.state.principal):
+        error = ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, UNNAMED)
     response = await answer_error(request, error)
     if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
         context_of(request).logger.error("%s %s failed", request.method, shown_path(request), exc_info=error)

@@ -13,7 +13,7 @@ for (const file of ["bridge.min.js", "Kusto.Language.Bridge.min.js"]) {
 const TABLES = {
   traces: "(timestamp: datetime, message: string, severityLevel: int, itemCount: int, operation_Name: string)",
   requests: "(timestamp: datetime, name: string, success: string, itemCount: int, operation_Name: string)",
-  exceptions: "(timestamp: datetime, type: string, itemCount: int, operation_Name: string)",
+  exceptions: "(timestamp: datetime, type: string, outerMessage: string, innermostMessage: string, itemCount: int, operation_Name: string)",
   customMetrics:
     "(timestamp: datetime, name: string, valueCount: int, valueSum: real, valueMin: real, valueMax: real, customDimensions: dynamic)",
 };

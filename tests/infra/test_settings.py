@@ -6,6 +6,7 @@ import re
 from shared.adapters.queues.in_hand import QUEUE as NOTES
 from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES
 from shared.adapters.upload_files import CONTAINER
+from shared.domain.setting_problems import setting_problems
 from shared.settings import Connection, Settings
 from tests.kit.environments import CHECKOUT
 from tests.unit.house.test_settings_documented import APP, PLATFORM, everything_of
@@ -33,7 +34,12 @@ def test_a_deployment_reaches_everything_by_its_identity() -> None:
     values = {
         name: next((ends[end] for end in ends if name.endswith(end)), str(value)) for name, value in DEPLOYED.items()
     }
-    values |= {"KEY_VAULT_URI": "https://a.example", "EGRESS_ADDRESSES": "20.50.1.0/31"}
+    values |= {
+        "KEY_VAULT_URI": "https://a.example",
+        "EGRESS_ADDRESSES": "20.50.1.0/31",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": f"InstrumentationKey={IDENTITY}",
+    }
+    assert setting_problems(values) == []
     found = everything_of(values)
     connections = [found[name] for name in ("tables", "queues", "blobs", "event_hubs", "key_vault")]
     assert all(isinstance(each, Connection) for each in connections)

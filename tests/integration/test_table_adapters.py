@@ -36,6 +36,7 @@ from shared.adapters.tables.poison_rounds import TablePoisonRounds
 from shared.adapters.tables.profiles import TableProfiles
 from shared.adapters.tables.quarantine import TableQuarantine
 from shared.adapters.tables.runs import TableRuns
+from shared.adapters.tables.timers import TableTimers
 from shared.adapters.tables.undelivered import TableUndelivered
 from shared.domain.instants import DAY, SECOND, format_instant
 from shared.errors import ConflictError, StorageError
@@ -52,6 +53,7 @@ from tests.contracts.poison import PoisonRoundsContract
 from tests.contracts.profile_store import ProfileStoreContract
 from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.run_store import MIDNIGHT, RunStoreContract, counted
+from tests.contracts.timer_store import TimerStoreContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
 from tests.kit.builders import NOW
 
@@ -181,6 +183,12 @@ class TestTableHealth(HealthStoreContract):
     @pytest.fixture
     def store(self, table: tables.Table) -> TableHealth:
         return TableHealth(table)
+
+
+class TestTableTimers(TimerStoreContract):
+    @pytest.fixture
+    def store(self, table: tables.Table) -> TableTimers:
+        return TableTimers(table)
 
 
 class TestTableQuarantine(QuarantineContract):

@@ -22,6 +22,7 @@ from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile.state import ProfileState
 from shared.domain.profile_key import INDEX_BUCKETS, bucket_of_key, partition_of, profile_key
 from shared.domain.runs import RunCounts, RunSlot
+from shared.domain.timers import TimerRun
 from shared.errors import (
     BadContinuationError,
     ConflictError,
@@ -345,6 +346,29 @@ class MemoryHealth:
         current = self.troubles.get(trouble.destination_id)
         if current is None or current.etag != trouble.etag:
             raise ConflictError("somebody else saved the row first")
+
+
+class MemoryTimers:
+    def __init__(self) -> None:
+        self.runs: dict[str, TimerRun] = {}
+        self.loads = 0
+        self._etags = count(1)
+
+    async def load(self) -> dict[str, TimerRun]:
+        await asyncio.sleep(0)
+        self.loads += 1
+        return dict(self.runs)
+
+    async def put(self, run: TimerRun) -> None:
+        await asyncio.sleep(0)
+        self.runs[run.name] = replace(run, etag=f"etag-{next(self._etags)}")
+
+    async def save(self, run: TimerRun) -> None:
+        await asyncio.sleep(0)
+        found = self.runs.get(run.name)
+        if run.etag != (found.etag if found else None):
+            raise ConflictError("somebody else saved the row first")
+        await self.put(run)
 
 
 class MemoryRetryQueue:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from shared.domain.timers import TIMERS
 from shared.errors import SendError
 from shared.host_json import FailedMessages
 from shared.ports.tracing import PassOn
@@ -14,6 +15,7 @@ from shared.services.delivery.retry import Attempt
 from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
 from shared.settings import Settings
+from tests.kit.app_settings import DEPLOYED
 from tests.kit.builders import NOW, configuration, destination
 from tests.kit.fakes import (
     QUEUE_NAMES,
@@ -38,6 +40,7 @@ from tests.kit.fakes import (
     MemorySecrets,
     MemorySender,
     MemorySliceQueue,
+    MemoryTimers,
     MemoryUndelivered,
     MemoryUploadFiles,
     ScriptedVerifier,
@@ -49,8 +52,9 @@ DOCUMENT: dict[str, Any] = {
     "destinations": [destination("d"), destination("e")],
     "dataflows": [{"id": "d", "audiences": ["a"], "attributes": ["/x"]}, {"id": "e", "audiences": ["a"]}],
 }
-SETTINGS = Settings.from_environment({})
 FAILED = FailedMessages(first_delay=30, most_deliveries=10)
+SETTINGS = Settings.from_environment(DEPLOYED | {f"AzureWebJobs.{timer}.Disabled": "true" for timer in TIMERS})
+"""Timers run when a test says so; nobody is to miss them otherwise."""
 DELAYS = SETTINGS.retry_delays
 CACHE_SECONDS = SETTINGS.config_cache_seconds
 
@@ -58,7 +62,8 @@ CACHE_SECONDS = SETTINGS.config_cache_seconds
 class World:
     """Storage, hubs and a clock that stands still, and a first worker."""
 
-    def __init__(self, profiles: MemoryProfiles | None = None) -> None:
+    def __init__(self, profiles: MemoryProfiles | None = None, settings: Settings = SETTINGS) -> None:
+        self.settings = settings
         self.clock = ManualClock(NOW)
         self.profiles = profiles or MemoryProfiles(size_limit=20_000)
         self.members = MemoryMembers(self.clock)
@@ -74,6 +79,7 @@ class World:
         self.health = MemoryHealth()
         self.runs = MemoryRuns()
         self.last_exports = MemoryLastExports()
+        self.timers = MemoryTimers()
         self.metrics = MemoryMetrics()
         self.tracing = PassOn()
         self.changes = MemoryChangesQueue()
@@ -103,6 +109,7 @@ class World:
             audit=self.audit,
             runs=self.runs,
             last_exports=self.last_exports,
+            timers=self.timers,
             metrics=self.metrics,
             tracing=self.tracing,
             changes=self.changes,
@@ -128,7 +135,7 @@ class World:
 
     def new_worker(self, **ports: Any) -> Services:
         """A worker process that remembers nothing; with some `ports` instead of the world's own."""
-        return Services(replace(self.ports, **ports), SETTINGS)
+        return Services(replace(self.ports, **ports), self.settings)
 
     async def handle(self, *items: Any, message_id: str = "m") -> Outcome:
         """What the first worker makes of a message with these items."""

@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.settings import Settings
 from shared.web import app
 from shared.web.console.pages import TAGS
 from shared.web.permissions import Permission
@@ -64,7 +63,7 @@ async def test_it_is_closed_by_the_settings(
     async def relay() -> Any:
         return Relay
 
-    monkeypatch.setattr(app, "settings", lambda: Settings.from_environment(environment))
+    monkeypatch.setattr(app, "app_settings", lambda: environment)
     monkeypatch.setattr(app, "relay", relay)
     app.asgi_app.cache_clear()
     try:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from shared.domain.instants import MINUTE, SECOND
 from shared.domain.runs import RunCounts
+from shared.domain.timers import TIMERS
 
 WINDOW = 10 * MINUTE
 """How far back the rules look that go by what was exported."""
@@ -30,6 +31,7 @@ class Facts:
 
     `down_seconds` and `backfill_seconds` are 0 where it is not down, or no backfill runs. `exports`: of the window.
     `poison_messages` are the app's: those that failed at every delivery in the last hour, or before it and wait still.
+    Of the app itself: `wrong_settings` that stop functions, and for how many seconds each timer is overdue, by name.
     """
 
     down_seconds: float | None = None
@@ -37,6 +39,8 @@ class Facts:
     exports: RunCounts | None = None
     backfill_seconds: float | None = None
     poison_messages: int | None = None
+    wrong_settings: int | None = None
+    overdue: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,18 @@ def _latency(facts: Facts) -> float | None:
     return None if facts.exports is None else (facts.exports.latency.quantile(SLOWEST) or 0) / SECOND
 
 
+def _overdue(timer: str) -> Rule:
+    def measure(facts: Facts) -> float | None:
+        return None if facts.overdue is None else facts.overdue.get(timer, 0.0)
+
+    return Rule(overdue_rule(timer), f"The timer {timer} does not run", "seconds", 0, measure, of_the_app=True)
+
+
+def overdue_rule(timer: str) -> str:
+    """The id of the rule for this timer."""
+    return f"{timer.replace('_', '-')}-overdue"
+
+
 _RULES = (
     Rule("destination-down", "The destination does not answer", "seconds", 0, lambda facts: facts.down_seconds),
     Rule(
@@ -116,5 +132,15 @@ _RULES = (
         greatest=1_000,
         of_the_app=True,
     ),
+    Rule(
+        "wrong-settings",
+        "App settings stop functions",
+        "settings",
+        0,
+        lambda facts: facts.wrong_settings,
+        greatest=100,
+        of_the_app=True,
+    ),
+    *map(_overdue, TIMERS),
 )
 RULES: Mapping[str, Rule] = {rule.id: rule for rule in _RULES}

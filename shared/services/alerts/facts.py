@@ -18,6 +18,7 @@ from shared.ports.queues import QueueCounter
 from shared.ports.time import Clock
 from shared.ports.undelivered import UndeliveredStore
 from shared.services.runs.history import RunHistory
+from shared.services.runs.timers import TimerRuns
 
 COUNTED = 10_000
 POISON_TOLD_FOR = 60 * MINUTE
@@ -36,6 +37,8 @@ class AlertFacts:
     history: RunHistory
     queues: QueueCounter
     poison_rounds: PoisonRoundsStore
+    timers: TimerRuns
+    setting_errors: int
     clock: Clock
 
     async def of(self, destination_ids: list[str]) -> dict[str, Facts]:
@@ -58,7 +61,9 @@ class AlertFacts:
 
     async def of_the_app(self) -> Facts:
         """The facts that are about no destination."""
-        return Facts(poison_messages=await _known(self._poison_messages()))
+        poison, states = await both(_known(self._poison_messages()), _known(self.timers.states()))
+        overdue = None if states is None else {state.run.name: state.overdue_seconds for state in states}
+        return Facts(poison_messages=poison, wrong_settings=self.setting_errors, overdue=overdue)
 
     async def _poison_messages(self) -> int:
         since = self.clock() - POISON_TOLD_FOR

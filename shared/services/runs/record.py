@@ -38,7 +38,8 @@ class RecordRuns:
         self._slots: dict[_Key, RunCounts] = {}
         self._unsaved: set[_Key] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._flushing: asyncio.Future[StorageError | None] | None = None
+        self._flushing: asyncio.Future[None] | None = None
+        self._problem: StorageError | None = None
         self._turn = asyncio.Lock()
 
     def received(self, destination_id: str | None, changes: int) -> None:
@@ -100,7 +101,15 @@ class RecordRuns:
 
     def _begin_flush(self) -> None:
         self._timer = None
-        self._flushing = asyncio.ensure_future(self.flush())
+        self._flushing = asyncio.ensure_future(self._flush_in_background())
+
+    async def _flush_in_background(self) -> None:
+        self._problem = await self.flush()
+
+    def take_problem(self) -> StorageError | None:
+        """Why the last save in the background failed, if it did, once: nobody waited for it."""
+        problem, self._problem = self._problem, None
+        return problem
 
     async def flush(self) -> StorageError | None:
         """Save what was counted, and the last exports.

@@ -18,6 +18,7 @@ from shared.web.console.forms import COOKIE, FIELD, require_own_page, token_of
 from shared.web.console.words import FILTERS
 from shared.web.context import context_of
 from shared.web.guarded import FORM_TYPES, GuardedRoute, needs
+from shared.web.health import banner
 from shared.web.permissions import Permission, Principal, principal_of
 
 PREFIX = "/console"
@@ -107,6 +108,7 @@ class PageRoute(GuardedRoute):
         handler = super().get_route_handler()
 
         async def secured(request: Request) -> Response:
+            request.state.banner = await banner(request, _principal(request))
             response = await handler(request)
             secure(response.headers)
             return response
@@ -139,6 +141,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         may=lambda *wanted: set(wanted) <= allowed,
         notice=_NOTICES.get(request.query_params.get("done", "")),
         token=token,
+        banner=getattr(request.state, "banner", ()),
         **values,
     )
     response = HTMLResponse(content, status, {"Cache-Control": "no-store"})
@@ -189,7 +192,7 @@ async def answer(request: Request, error: Exception) -> Response:
 async def say_how_to_open(request: Request) -> Response:
     """The answer to whatever is asked of the console where nobody can be signed in."""
     content = _environment.get_template("closed.html").render(
-        path=request.url.path, posted=False, navigation=(), who=None, notice=None
+        path=request.url.path, posted=False, navigation=(), who=None, notice=None, banner=()
     )
     response = HTMLResponse(content, 403)
     secure(response.headers)

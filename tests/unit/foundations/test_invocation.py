@@ -7,7 +7,7 @@ import traceback
 
 import pytest
 
-from shared.errors import StorageError
+from shared.errors import SettingError, StorageError
 from shared.triggers.invocation import ends
 from tests.kit.environments import CHECKOUT
 
@@ -54,3 +54,18 @@ def test_every_trigger_is_held_to_it() -> None:
     sources = [path.read_text(encoding="utf-8") for path in (CHECKOUT / "shared/triggers").glob("*.py")]
     functions = sum(source.count("@blueprint.function_name(") for source in sources)
     assert sum(len(re.findall(r"^@ends\nasync def ", source, re.MULTILINE)) for source in sources) == functions > 0
+
+
+def test_nothing_of_the_app_ends_a_worker_or_cancels_by_itself() -> None:
+    ends_it = re.compile(r"sys\.exit|os\._exit|os\.kill|raise (SystemExit|KeyboardInterrupt|asyncio\.CancelledError)")
+    sources = {path: path.read_text(encoding="utf-8") for path in (CHECKOUT / "shared").rglob("*.py")}
+    assert [path.name for path, source in sources.items() if ends_it.search(source)] == []
+
+
+async def test_a_setting_that_is_wrong_fails_a_message_with_one_line() -> None:
+    error = SettingError.of("RETRY_DELAYS", "expected seconds")
+    with pytest.raises(SettingError) as failure:
+        await failing(error)
+    assert traceback.format_exception_only(failure.value) == [
+        "shared.errors.SettingError: app setting RETRY_DELAYS: expected seconds\n"
+    ]

@@ -19,6 +19,7 @@ from tests.contracts.queue_counter import Put as PutMessage
 from tests.contracts.queue_counter import QueueCounterContract
 from tests.contracts.run_store import RunStoreContract
 from tests.contracts.secret_store import SecretStoreContract
+from tests.contracts.timer_store import TimerStoreContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
 from tests.contracts.upload_files import Put, UploadFilesContract
 from tests.kit.builders import NOW
@@ -38,6 +39,7 @@ from tests.kit.fakes import (
     MemoryQueueCounter,
     MemoryRuns,
     MemorySecrets,
+    MemoryTimers,
     MemoryUndelivered,
     MemoryUploadFiles,
 )
@@ -86,6 +88,12 @@ class TestMemoryHealth(HealthStoreContract):
     @pytest.fixture
     def store(self) -> MemoryHealth:
         return MemoryHealth()
+
+
+class TestMemoryTimers(TimerStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryTimers:
+        return MemoryTimers()
 
 
 class TestMemoryRuns(RunStoreContract):

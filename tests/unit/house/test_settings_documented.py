@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from local.functions_host.timespans import parse_timespan
+from shared.domain.timespans import parse_timespan
 from local.stack.local_stack import LocalStack
 from shared.adapters.telemetry.azure_monitor import DEFAULTS, ROOTS_SAMPLED
 from shared.domain.instants import SECOND

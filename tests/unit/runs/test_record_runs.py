@@ -214,3 +214,23 @@ async def test_what_is_outdated_is_forgotten(world: World) -> None:
     await world.clock.sleep(86_400)
     assert await world.worker.run_history.forget_outdated() == 1
     assert world.runs.rows == {}
+
+
+async def test_a_save_in_the_background_that_failed_is_told_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "FLUSH_SECONDS", 0.0)
+    saved = asyncio.Event()
+
+    async def fail(*_: object) -> None:
+        saved.set()
+        raise StorageError("table Runs: could not upsert")
+
+    monkeypatch.setattr(world.runs, "put", fail)
+    world.worker.runs.failed("d")
+    await saved.wait()
+    assert world.worker.runs._flushing is not None
+    await world.worker.runs._flushing
+    problem = world.worker.runs.take_problem()
+    assert str(problem) == "table Runs: could not upsert"
+    monkeypatch.undo()
+    await world.worker.runs.flush()
+    assert world.worker.runs.take_problem() is None

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from local.functions_host.ncrontab import Ncrontab, ScheduleError, parse_schedule
+from shared.domain.ncrontab import Ncrontab, ScheduleError, parse_schedule
 
 
 def expression(text: str) -> Ncrontab:

@@ -1,0 +1,130 @@
+"""What the Functions host and the libraries need of the settings that the app itself never looks at."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from shared.domain.ncrontab import Interval, ScheduleError, parse_schedule
+from shared.domain.setting_problem import CHANGES, EVERYTHING, SettingProblem
+from shared.domain.timers import BY_SCHEDULE, TIMERS, disabling_settings
+from shared.domain.timespans import parse_timespan
+
+_CHANGES_QUEUE = "PROFILE_CHANGES_QUEUE"
+_POISON = "-poison"
+_QUEUE_NAME = re.compile(r"[a-z0-9](?:-?[a-z0-9])*", re.ASCII)
+_QUEUE_LENGTHS = range(3, 63 - len(_POISON) + 1)
+_INSIGHTS = "APPLICATIONINSIGHTS_CONNECTION_STRING"
+_INSIGHTS_EXPECTED = "expected InstrumentationKey=GUID;IngestionEndpoint=https://…, without quotes, or no such setting"
+_SAMPLERS = {f"{root}{name}" for root in ("", "parentbased_") for name in ("always_on", "always_off", "traceidratio")}
+_UTC = {"UTC", "ETC/UTC", "GMT"}
+_EXAMPLES = {"WATCH_SCHEDULE": "*/30 * * * * *", "SWEEP_SCHEDULE": "0 0 3 * * *"}
+_ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 - schedules know no zone
+_LONGEST_SCHEDULE = 40
+"""What is longer is not repeated: a connection string may have been put there."""
+_HOST_JSON = "AzureFunctionsJobHost__extensions__queues__"
+_NUMBERS = {
+    "FUNCTIONS_WORKER_PROCESS_COUNT": (1, 10),
+    "PYTHON_THREADPOOL_THREAD_COUNT": (1, 1_000_000),
+    f"{_HOST_JSON}batchSize": (1, 32),
+    f"{_HOST_JSON}newBatchThreshold": (0, 1_000_000),
+    f"{_HOST_JSON}maxDequeueCount": (1, 1_000_000),
+}
+_SPANS = tuple(f"{_HOST_JSON}{name}" for name in ("visibilityTimeout", "maxPollingInterval"))
+
+
+def _changes_queue(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
+    name = environment.get(_CHANGES_QUEUE, "")
+    if not _QUEUE_NAME.fullmatch(name) or len(name) not in _QUEUE_LENGTHS:
+        yield SettingProblem(
+            _CHANGES_QUEUE,
+            f"expected the name of a queue, such as profile-changes: {_QUEUE_LENGTHS[0]} to {_QUEUE_LENGTHS[-1]} small "
+            "letters, digits and single hyphens",
+            CHANGES,
+        )
+    elif name.endswith(_POISON):
+        yield SettingProblem(_CHANGES_QUEUE, f"expected a queue whose name does not end in {_POISON}", CHANGES)
+
+
+def _schedules(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
+    for setting, timers in BY_SCHEDULE.items():
+        text = environment.get(setting, "").strip()
+        expected = f"expected six fields of NCRONTAB, such as {_EXAMPLES.get(setting, '0 * * * * *')}"
+        try:
+            schedule = parse_schedule(text)
+            schedule.next_after(_ANY_DAY)
+        except ScheduleError as error:
+            repeatable = 0 < len(text) <= _LONGEST_SCHEDULE
+            yield SettingProblem(setting, f"{expected}; {error}" if repeatable else expected, timers)
+            continue
+        if isinstance(schedule, Interval):
+            flex = environment.get("WEBSITE_SKU") == "FlexConsumption"
+            yield SettingProblem(setting, f"{expected}: Flex Consumption takes no time span", timers if flex else "")
+        elif len(text.split()) < 6:
+            yield SettingProblem(setting, f"{expected}: whoever scales the app may not take one of five")
+
+
+def _time_zone(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
+    for name in ("TZ", "WEBSITE_TIME_ZONE"):
+        if environment.get(name, "UTC").strip().upper() not in _UTC:
+            yield SettingProblem(name, "schedules are in this time zone while it is set, and not in UTC")
+
+
+def _disabled(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
+    for function in (CHANGES, *TIMERS):
+        for name in disabling_settings(function):
+            if environment.get(name, "").strip().lower() in ("true", "1"):
+                yield SettingProblem(name, f"{function} is switched off: remove the setting to let it run")
+
+
+def _insights(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
+    """The host does not start with one that it cannot take apart; a key that is none stops telemetry alone."""
+    text = environment.get(_INSIGHTS)
+    if text is None:
+        return
+    parts = {
+        name.strip().lower(): value.strip() for name, _, value in (each.partition("=") for each in text.split(";"))
+    }
+    if "instrumentationkey" not in parts:
+        yield SettingProblem(_INSIGHTS, f"{_INSIGHTS_EXPECTED}: the host may not start with it", EVERYTHING)
+        return
+    try:
+        UUID(parts["instrumentationkey"])
+        endpoint = urlsplit(parts.get("ingestionendpoint", "https://default"))
+        broken = endpoint.scheme != "https" or not endpoint.hostname
+    except ValueError:
+        broken = True
+    if broken:
+        yield SettingProblem(_INSIGHTS, f"{_INSIGHTS_EXPECTED}: no metrics and traces are sent")
+
+
+def _numbers(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
+    for name, (least, most) in _NUMBERS.items():
+        text = environment.get(name, "").strip()
+        if text and not (text.isascii() and text.isdecimal() and least <= int(text[:9]) <= most):
+            stops = EVERYTHING if name.startswith(_HOST_JSON) else ""
+            yield SettingProblem(name, f"expected a whole number from {least:,} to {most:,}", stops)
+    for name in _SPANS:
+        try:
+            parse_timespan(environment.get(name, "0"))
+        except ValueError:
+            yield SettingProblem(name, "expected a time span, such as 00:00:30", EVERYTHING)
+
+
+def _worker(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
+    name = "FUNCTIONS_WORKER_RUNTIME"
+    if environment.get(name, "python").strip().lower() != "python":
+        yield SettingProblem(name, "expected python", EVERYTHING)
+    if environment.get("OTEL_TRACES_SAMPLER", "always_on").strip().lower() not in _SAMPLERS:
+        yield SettingProblem("OTEL_TRACES_SAMPLER", f"expected one of {', '.join(sorted(_SAMPLERS))}")
+    try:
+        share = float(environment.get("OTEL_TRACES_SAMPLER_ARG") or 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        yield SettingProblem("OTEL_TRACES_SAMPLER_ARG", "expected a number from 0 to 1, such as 0.05")
+
+
+HOST_CHECKS = (_changes_queue, _schedules, _time_zone, _disabled, _insights, _numbers, _worker)
+"""Each yields what is wrong, for all of the settings."""
