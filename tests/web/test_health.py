@@ -121,6 +121,7 @@ async def test_a_timer_that_has_stopped_is_named_everywhere_and_told_of_without_
         alerts = (await api.expect(200, "GET", "/api/alerts"))["alerts"]
     assert {alert["rule"] for alert in alerts} == {
         "watch-destinations-overdue",
+        "drain-poison-queues-overdue",
         "run-backfill-overdue",
         "evaluate-alerts-overdue",
     }
