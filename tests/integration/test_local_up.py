@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from azure.eventhub import EventData, EventHubProducerClient
 from azure.storage.queue import QueueServiceClient
 
 from local.broker.control import BrokerControl
@@ -34,7 +35,8 @@ def queue_names(storage: str) -> set[str]:
 
 @pytest.mark.runs_the_app
 def test_up_starts_everything_keeps_others_out_and_leaves_nothing(tmp_path: Path) -> None:
-    with LocalCommand(*UP, "--in-memory", "--hub", "sales:2", "--state-dir", tmp_path) as up:
+    declared = ("--hub", "sales:2", "--consumer-group", "loader")
+    with LocalCommand(*UP, "--in-memory", *declared, "--state-dir", tmp_path) as up:
         up.wait_for("Ready.")
         values = settings_in(tmp_path)
         children = up.children()
@@ -47,6 +49,11 @@ def test_up_starts_everything_keeps_others_out_and_leaves_nothing(tmp_path: Path
         console = re.search(r"^Console +(http\S+)$", up.stdout, re.MULTILINE)
         assert console
         assert "<h1>Destinations</h1>" in httpx.get(console[1], timeout=60).text
+
+        with EventHubProducerClient.from_connection_string(values["EVENTHUBS"], eventhub_name="sales") as producer:
+            producer.send_batch([EventData("{}")])
+        with LocalCommand("tail", "--consumer-group", "loader", "--count", "1", "--state-dir", tmp_path) as tail:
+            assert tail.wait() == 0, tail.stderr
 
         with LocalCommand(*UP, "--state-dir", tmp_path) as second:
             assert second.wait() == 1
