@@ -6,7 +6,7 @@ import logging
 import azure.functions as func
 
 from shared.ports.queues import QueueKind
-from shared.triggers.inbound import in_hand, pointer_or_none
+from shared.triggers.inbound import decoded_or_none, in_hand
 from shared.triggers.invocation import ends
 from shared.triggers.timers import services_of, tell_alerts
 
@@ -37,7 +37,7 @@ async def deliver_alert(pointer: func.QueueMessage) -> None:
     from shared.adapters.queues.pointers import ALERT_DELIVERIES
 
     async with in_hand(QueueKind.ALERTS, pointer) as services:
-        if (decoded := await pointer_or_none(ALERT_DELIVERIES, pointer)) is None:
+        if (decoded := await decoded_or_none(ALERT_DELIVERIES.decode, pointer)) is None:
             return
         outcome = await services.deliver_alerts.handle(decoded)
     what = {"event": decoded.event_id, "subscription": decoded.subscription_id, "outcome": outcome}

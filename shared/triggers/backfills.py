@@ -6,7 +6,7 @@ import logging
 import azure.functions as func
 
 from shared.ports.queues import QueueKind
-from shared.triggers.inbound import in_hand, pointer_or_none
+from shared.triggers.inbound import decoded_or_none, in_hand
 from shared.triggers.invocation import ends
 from shared.triggers.timers import after_message, services_of
 
@@ -32,7 +32,7 @@ async def backfill_slice(pointer: func.QueueMessage) -> None:
     from shared.adapters.queues.pointers import SLICES
 
     async with in_hand(QueueKind.SLICES, pointer) as services:
-        if (decoded := await pointer_or_none(SLICES, pointer)) is None:
+        if (decoded := await decoded_or_none(SLICES.decode, pointer)) is None:
             return
         outcome = await services.work_slices.work(decoded)
         what = {"backfill": decoded.backfill_id, "slice": decoded.bucket, "outcome": outcome}

@@ -6,7 +6,7 @@ import logging
 import azure.functions as func
 
 from shared.ports.queues import QueueKind
-from shared.triggers.inbound import in_hand, pointer_or_none
+from shared.triggers.inbound import decoded_or_none, in_hand
 from shared.triggers.invocation import ends
 from shared.triggers.timers import after_message, services_of
 
@@ -22,7 +22,7 @@ async def retry_export(pointer: func.QueueMessage) -> None:
     from shared.adapters.queues.pointers import RETRIES  # here, so that indexing does not load the SDKs
 
     async with in_hand(QueueKind.RETRIES, pointer) as services:
-        if (decoded := await pointer_or_none(RETRIES, pointer)) is None:
+        if (decoded := await decoded_or_none(RETRIES.decode, pointer)) is None:
             return
         attempt = await services.retry_export.handle(decoded)
         logger.info("retried %s", json.dumps({"destination": decoded.destination_id, "attempt": attempt}))

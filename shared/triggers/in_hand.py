@@ -5,6 +5,7 @@ import logging
 
 import azure.functions as func
 
+from shared.triggers.inbound import decoded_or_none
 from shared.triggers.invocation import ends
 
 logger = logging.getLogger(__name__)
@@ -19,6 +20,7 @@ async def give_back_messages(note: func.QueueMessage) -> None:
     from shared.adapters.queues.in_hand import decode_note  # here, so that indexing does not load the SDKs
     from shared.bootstrap import relay
 
-    noted = decode_note(note.get_body())
+    if (noted := await decoded_or_none(decode_note, note)) is None:
+        return
     given_back = await (await relay()).services.hold_messages.give_back(noted)
     logger.info("gave back %s", json.dumps({"noted": len(noted), "givenBack": given_back}))

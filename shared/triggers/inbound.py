@@ -1,20 +1,20 @@
 """From the host's queue message to the services' own."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import azure.functions as func
 
 from shared.ports.queues import QueueKind
 
 if TYPE_CHECKING:
-    from shared.adapters.queues.pointers import Pointer, PointerKind
     from shared.services.changes.export import InboundMessage
     from shared.services.wiring import Services
 
 logger = logging.getLogger(__name__)
+Decoded = TypeVar("Decoded")
 
 
 @asynccontextmanager
@@ -36,10 +36,13 @@ def inbound_message(message: func.QueueMessage) -> "InboundMessage":
     return InboundMessage(message.id or "", message.get_body(), received_at)
 
 
-async def pointer_or_none(kind: "PointerKind[Pointer]", message: func.QueueMessage) -> "Pointer | None":
-    """The pointer that `message` is; what is none goes to quarantine at its first delivery. Raises StorageError."""
+async def decoded_or_none(decode: Callable[[bytes], Decoded], message: func.QueueMessage) -> Decoded | None:
+    """What `decode` makes of a message of the app's own; what it refuses goes to quarantine at its first delivery.
+
+    Raises StorageError.
+    """
     try:
-        return kind.decode(message.get_body())
+        return decode(message.get_body())
     except ValueError as error:
         from shared.bootstrap import relay
         from shared.errors import FailureCode

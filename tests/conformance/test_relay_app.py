@@ -168,6 +168,7 @@ def test_every_other_function_runs(run_worker: RunWorker, deployed: Path, stack:
             Invocation.of_queue_message("retry_export", pointer, id="1"),
             Invocation.of_queue_message("retry_export", b"no pointer", id="2"),
             Invocation.of_queue_message("give_back_messages", b"{}", id="8"),
+            Invocation.of_queue_message("give_back_messages", b"no note", id="9"),
             Invocation("drain_poison_queues", {"isPastDue": False}),
             Invocation("watch_destinations", {"isPastDue": False}),
         ],

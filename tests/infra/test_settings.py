@@ -56,6 +56,6 @@ def test_a_deployment_makes_the_queues_and_the_container_that_the_code_uses() ->
     assert queues == [*expected, *(f"{name}-poison" for name in expected), NOTES]
     triggers = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "shared/triggers").glob("*.py"))
     read = {name.replace("%PROFILE_CHANGES_QUEUE%", changes) for name in re.findall(r'queue_name="([^"]+)"', triggers)}
-    assert read == set(expected)
+    assert read == {*expected, NOTES}
     containers = [each.name.rpartition("/")[2] for each in made.of_type(f"{kind}/blobServices/containers")]
     assert containers == ["app-package", CONTAINER]

@@ -28,7 +28,7 @@ def decode_note(body: bytes) -> list[MessageInHand]:
     try:
         by_queue: dict[str, list[list[str]]] = json.loads(body)
         return [MessageInHand(queue, *message) for queue, messages in by_queue.items() for message in messages]
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"queue {QUEUE}: expected ids and receipts by queue") from error
 
 

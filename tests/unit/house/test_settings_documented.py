@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from shared.domain.timespans import parse_timespan
 from local.stack.local_stack import LocalStack
 from shared.adapters.telemetry.azure_monitor import DEFAULTS, ROOTS_SAMPLED
 from shared.domain.instants import SECOND
+from shared.domain.timespans import parse_timespan
 from shared.errors import SettingError
 from shared.services.poison.drain import SAME_ROUND
 from shared.settings import Settings

@@ -243,7 +243,8 @@ async def test_a_failure_is_raised_though_it_cannot_be_put_off() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"no JSON", b"[]", b'{"q":[["id"]]}', b'{"q":[["id","receipt","more"]]}', b'{"q":1}']
+    "body",
+    [b"", b"no JSON", b"[]", b'{"q":[["id"]]}', b'{"q":[["id","receipt","more"]]}', b'{"q":1}', b"[" * 20_000],
 )
 def test_what_is_no_note_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="queue messages-in-hand: expected ids and receipts by queue"):
