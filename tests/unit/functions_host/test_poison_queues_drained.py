@@ -170,7 +170,7 @@ def test_an_outage_heals_by_itself(older: bool, outage: float) -> None:
     assert app.waiting() == []
     assert app.world.quarantine.items == {}
     went_there = POISON in app.storage.queues
-    assert went_there == (outage > 2.5 * HOUR)
+    assert went_there == (outage > 1.25 * HOUR)
 
 
 @EXTENSIONS
@@ -179,10 +179,10 @@ def test_what_always_fails_is_in_quarantine_in_the_end_and_keeps_nobody(older: b
         app = App(older_extension=older)
         app.always_fails = b'"bad"'
         app.storage.put(QUEUE, json.dumps(item("bad", 1)))
-        await app.run_for(9 * HOUR)
+        await app.run_for(4.5 * HOUR)
         assert app.world.quarantine.items == {}
         app.storage.put(QUEUE, json.dumps(item("good", 1, segmentMembership=membership(1))))
-        await app.run_for(3 * HOUR)
+        await app.run_for(1.5 * HOUR)
         return app
 
     app = run_virtually(play)
@@ -190,7 +190,7 @@ def test_what_always_fails_is_in_quarantine_in_the_end_and_keeps_nobody(older: b
     assert app.waiting() == []
     (kept,) = app.world.quarantine.items.values()
     assert (kept.profile_id, kept.code) == ("bad", "gave-up")
-    assert max(app.tries.values()) == 4 * 300
+    assert max(app.tries.values()) == 4 * 150
 
 
 def _instant(moment: Any) -> int:
