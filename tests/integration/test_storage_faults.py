@@ -21,11 +21,12 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import TableClient, UpdateMode
 from azure.data.tables.aio import TableClient as AsyncTableClient
-from azure.storage.blob import BlobLeaseClient, ContainerClient
+from azure.storage.blob import BlobBlock, BlobLeaseClient, ContainerClient
 from azure.storage.queue import QueueClient
 
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from local.storage_faults.control import StorageFaults
+from local.storage_faults.counts import CountedRequest
 from local.storage_faults.rules import ArmedFaults, ErrorStatus, FaultKind, Service, StorageFault
 from tests.conftest import UniqueNames
 
@@ -232,7 +233,7 @@ def test_blobs(blobs: Blobs) -> None:
     assert blob.get_blob_properties().size == len(data)
     blob.stage_block("MDE=", b"a")
     blob.stage_block("MDI=", b"b")
-    blob.commit_block_list(["MDE=", "MDI="])
+    blob.commit_block_list([BlobBlock("MDE="), BlobBlock("MDI=")])
     assert blobs.direct.download_blob(name).readall() == b"ab"
     blobs.through.upload_blob("empty", b"")
     assert blobs.through.download_blob("empty").readall() == b""
@@ -253,7 +254,7 @@ def test_a_lease_cannot_be_renewed_while_blobs_are_out(faults: StorageFaults, bl
     queue.through.send_message("goes on")
     faults.clear_faults()
     lease.renew()
-    assert faults.requests()["blob", "PUT", blobs.direct.container_name] == 4
+    assert faults.requests()[CountedRequest("blob", "PUT", blobs.direct.container_name)] == 4
 
 
 # What each fault looks like to the SDK
