@@ -27,6 +27,8 @@ from local.storage_faults.rules import StorageFault
 _ROUNDS = 3
 _LONGEST_SECONDS = 120.0
 _PROFILES = 1_000
+_NO_CONNECTION = StorageFault(kind="cut", service="blob")
+_BUSY = StorageFault(kind="status", service="blob")
 _DIRECTORY = Path(".local/bench/blobs-out")
 _TIMER = re.compile(r'function_name\("(\w+)"\)\n@blueprint\.timer_trigger')
 
@@ -35,13 +37,18 @@ def main() -> int:
     try:
         require_host(HostKind.REAL)
         for _ in range(_ROUNDS):
-            print(f"with its timers: {asyncio.run(_round({}))}", flush=True)
-        print(f"without timers: {asyncio.run(_round(_without_timers()))}", flush=True)
+            _tell("no connection, with its timers", _NO_CONNECTION, {})
+        _tell("no connection, without timers", _NO_CONNECTION, _without_timers())
+        _tell("HTTP 503, with its timers", _BUSY, {})
     except LocalError as error:
         print(error, file=sys.stderr)
         return 1
     print(headline("python -m bench.relay.blobs_out"))
     return 0
+
+
+def _tell(name: str, fault: StorageFault, settings: Mapping[str, str]) -> None:
+    print(f"{name}: {asyncio.run(_round(fault, settings))}", flush=True)
 
 
 def _without_timers() -> Mapping[str, str]:
@@ -50,7 +57,7 @@ def _without_timers() -> Mapping[str, str]:
     return {f"AzureWebJobs__{name}__Disabled": "true" for name in names}
 
 
-async def _round(settings: Mapping[str, str]) -> str:
+async def _round(fault: StorageFault, settings: Mapping[str, str]) -> str:
     """A change a second all the while."""
     with LocalStack(_DIRECTORY, hubs={app.HUB: 4}, storage_faults=True) as stack:
         await configure(stack, configuration(app.HUB))
@@ -65,7 +72,7 @@ async def _round(settings: Mapping[str, str]) -> str:
             await load.burst(20)
             await asyncio.sleep(10)
             before = stack.broker.stats().hubs[app.HUB].events
-            stack.storage_faults.set_faults(StorageFault(kind="status", service="blob"))
+            stack.storage_faults.set_faults(fault)
             began = time.monotonic()
             while host.running and time.monotonic() - began < _LONGEST_SECONDS:
                 await load.steady(1, 1)
