@@ -54,7 +54,7 @@ def _tell(name: str, fault: StorageFault, settings: Mapping[str, str]) -> None:
 def _without_timers() -> Mapping[str, str]:
     sources = [path.read_text(encoding="utf-8") for path in (PROJECT / "shared" / "triggers").glob("*.py")]
     names = [name for source in sources for name in _TIMER.findall(source)]
-    return {f"AzureWebJobs__{name}__Disabled": "true" for name in names}
+    return {f"AzureWebJobs.{name}.Disabled": "true" for name in names}
 
 
 async def _round(fault: StorageFault, settings: Mapping[str, str]) -> str:
