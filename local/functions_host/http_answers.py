@@ -1,7 +1,7 @@
 """What a function returned, as the real host answers with it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import format_datetime, parsedate_to_datetime
 from http.cookies import Morsel, SimpleCookie
@@ -13,6 +13,49 @@ from azure.functions.http import HttpResponseConverter
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
+_WRITTEN_AS: Mapping[str, str] = {
+    name.lower(): name
+    for name in [
+        "Accept-Ranges",
+        "Access-Control-Allow-Credentials",
+        "Access-Control-Allow-Headers",
+        "Access-Control-Allow-Methods",
+        "Access-Control-Allow-Origin",
+        "Access-Control-Expose-Headers",
+        "Access-Control-Max-Age",
+        "Age",
+        "Allow",
+        "Alt-Svc",
+        "Cache-Control",
+        "Content-Disposition",
+        "Content-Language",
+        "Content-Length",
+        "Content-Location",
+        "Content-MD5",
+        "Content-Range",
+        "Content-Security-Policy",
+        "Content-Type",
+        "ETag",
+        "Expires",
+        "Keep-Alive",
+        "Last-Modified",
+        "Link",
+        "Location",
+        "Pragma",
+        "Proxy-Authenticate",
+        "Retry-After",
+        "Strict-Transport-Security",
+        "Trailer",
+        "Upgrade",
+        "Vary",
+        "Via",
+        "WWW-Authenticate",
+        "Warning",
+        "X-Content-Type-Options",
+        "X-Frame-Options",
+    ]
+}
+"""Names that the real host knows, by their lower case; others it leaves as they are."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +82,9 @@ def answer_of(returned: Any) -> Answer:
         cookies = tuple(("Set-Cookie", text) for text in _cookies(encoded["cookies"] or ()))
     except ValueError as error:
         raise UnusableAnswerError(f"a cookie cannot be read: {error}") from error
-    headers = {name.lower(): (name, datum.value) for name, datum in encoded["headers"].items()}
+    headers = {
+        name.lower(): (_WRITTEN_AS.get(name.lower(), name), datum.value) for name, datum in encoded["headers"].items()
+    }
     for name, value in headers.values():
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise UnusableAnswerError(f"the header {name} has characters that may not be in it")

@@ -29,6 +29,8 @@ _LONGEST_READ = 1024 * 1024
 _ORIGIN = re.compile("^[a-z]+://[^/]*")
 _WITHOUT_BODY = (204, 304)
 _HTTP_1_1 = (1, 1)
+# Where the host and the versions of Python word them differently.
+_REASONS = {413: "Payload Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Entity"}
 _RESET_CONTENT = 205
 _HOME_PAGE = (
     b"<!DOCTYPE html>\n<html>\n<head><title>Your Azure Function App is up and running.</title></head>\n"
@@ -151,7 +153,7 @@ def _answer(function: IndexedFunction, outputs: Any) -> Answer:
 
 
 async def _sent(request: web.Request, answer: Answer, *, close: bool = False) -> web.StreamResponse:
-    response = web.StreamResponse(status=answer.status)
+    response = web.StreamResponse(status=answer.status, reason=_REASONS.get(answer.status))
     for name, value in answer.headers:
         response.headers.add(name, value)
     if close or request.version < _HTTP_1_1:

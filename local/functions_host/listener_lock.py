@@ -10,6 +10,8 @@ from .storage_retries import Uniform, retried
 
 _log = logging.getLogger(__name__)
 
+_SERVER_ERROR = 500
+
 
 class ListenerLockLostError(Exception):
     """The lock could not be renewed: another instance may listen by now. The real host ends itself, too."""
@@ -38,13 +40,18 @@ class ListenerLock:
         return self._lease_id is not None
 
     async def hold(self) -> None:
-        """Renew the acquired lock for ever. Raises ListenerLockLostError."""
+        """Renew the acquired lock for ever. Storage that answers with an error of its own is asked again and again; where
+        it does not answer, or refuses, this raises ListenerLockLostError.
+        """
         while True:
             await asyncio.sleep(self._period_seconds / 2)
             try:
                 lease_id = str(self._lease_id)
                 await retried(lambda: self._blobs.renew_lease(self._blob, lease_id), self._uniform)  # noqa: B023
             except StorageRequestError as error:
+                if error.status is not None and error.status >= _SERVER_ERROR:
+                    _log.warning("the lock %s could not be renewed: %s", self._blob, error)
+                    continue
                 raise ListenerLockLostError(
                     f"the lock {self._blob} could not be renewed ({error}). "
                     "Start the host again once the storage of AzureWebJobsStorage answers."

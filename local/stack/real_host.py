@@ -35,8 +35,8 @@ _OF_ITS_OWN = {
 
 def _all_logged(app_dir: Path) -> dict[str, str]:
     """Invocations are counted in the log: those which host.json keeps out of it are in it here."""
-    levels = json.loads((app_dir / "host.json").read_text(encoding="utf-8"))["logging"]["logLevel"]
-    quiet = [category for category, level in levels.items() if level == "None"]
+    logging = json.loads((app_dir / "host.json").read_text(encoding="utf-8")).get("logging", {})
+    quiet = [category for category, level in logging.get("logLevel", {}).items() if level == "None"]
     return {f"AzureFunctionsJobHost__logging__logLevel__{category}": "Information" for category in quiet}
 
 

@@ -1,1 +1,1 @@
-"""A proxy before Azurite that makes its tables and queues fail on purpose. For tests; never deployed."""
+"""A proxy before Azurite that makes its blobs, tables and queues fail on purpose. For tests; never deployed."""

@@ -1,4 +1,4 @@
-"""Put tables and queues of Azurite behind a proxy that fails on purpose: `python -m local.storage_faults --help`."""
+"""Put Azurite behind a proxy that fails on purpose: `python -m local.storage_faults --help`."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ import json
 import logging
 import signal
 import sys
+from typing import get_args
 
 from aiohttp import web
 
@@ -13,16 +14,16 @@ from local.ports import HOST
 from local.storage_faults.control_port import control_app
 from local.storage_faults.counts import RequestCounts
 from local.storage_faults.proxy import StorageProxy
-from local.storage_faults.rules import ArmedFaults
+from local.storage_faults.rules import ArmedFaults, Service
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.storage_faults", description=__doc__)
-    for service in ("table", "queue"):
+    for service in get_args(Service):
         parser.add_argument(
             f"--{service}-target", type=_address, required=True, metavar="HOST:PORT", help=f"Azurite's {service}s"
         )
-    for port in ("table", "queue", "control"):
+    for port in (*get_args(Service), "control"):
         parser.add_argument(
             f"--{port}-port",
             type=int,
@@ -45,22 +46,23 @@ async def _serve(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     faults, counts = ArmedFaults(), RequestCounts()
-    tables = await StorageProxy("table", arguments.table_target, faults, counts).listen(HOST, arguments.table_port)
-    queues = await StorageProxy("queue", arguments.queue_target, faults, counts).listen(HOST, arguments.queue_port)
+    servers: dict[Service, asyncio.Server] = {}
+    for service in get_args(Service):
+        target, port = getattr(arguments, f"{service}_target"), getattr(arguments, f"{service}_port")
+        servers[service] = await StorageProxy(service, target, faults, counts).listen(HOST, port)
     control = web.AppRunner(control_app(faults, counts), access_log=None, shutdown_timeout=0)
     await control.setup()
     await web.TCPSite(control, HOST, arguments.control_port).start()
     listening = {
         "event": "listening",
-        "tablePort": _port(tables),
-        "queuePort": _port(queues),
+        **{f"{service}Port": _port(server) for service, server in servers.items()},
         "controlPort": control.addresses[0][1],
     }
     print(json.dumps(listening), flush=True)
     await stopping.wait()
     # Connections end with the event loop: waiting for them would be waiting for those that a fault stalls.
-    tables.close()
-    queues.close()
+    for server in servers.values():
+        server.close()
     await control.cleanup()
 
 

@@ -1,4 +1,4 @@
-"""Errors as Azure's tables and queues word them."""
+"""Errors as Azure's blobs, queues and tables word them."""
 
 import json
 import uuid

@@ -10,7 +10,7 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class CountedRequest(NamedTuple):
-    """`resource` is the table's or queue's name, `Tables` for tables made or listed, "" for the account itself."""
+    """`resource` is a container's, queue's or table's name, `Tables` for tables made or listed, "" for the account."""
 
     service: Service
     method: str

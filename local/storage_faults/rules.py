@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-Service: TypeAlias = Literal["table", "queue"]
+Service: TypeAlias = Literal["blob", "queue", "table"]
 FaultKind: TypeAlias = Literal["delay", "status", "status-after", "cut", "cut-after", "stall"]
 ErrorStatus: TypeAlias = Literal[403, 412, 429, 500, 503]
 

@@ -17,6 +17,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 
+from shared.adapters.storage_reasons import reason_of
 from shared.domain.instants import SECOND
 from shared.errors import SettingError, StorageError, UploadFileChangedError
 from shared.ports.uploads import StoredFile, WriteAccess
@@ -136,11 +137,8 @@ class BlobUploadFiles:
     async def _translated(self, operation: str) -> AsyncIterator[None]:
         try:
             yield
-        except HttpResponseError as error:
-            code = getattr(error.response, "headers", {}).get("x-ms-error-code")
-            raise _storage_error(operation, f"HTTP {error.status_code} {code or error.reason}") from error
         except AzureError as error:
-            raise _storage_error(operation, str(error)) from error
+            raise _storage_error(operation, reason_of(error)) from error
 
 
 def _storage_error(operation: str, why: str) -> StorageError:

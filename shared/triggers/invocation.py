@@ -9,6 +9,7 @@ from shared.errors import RelayError
 from shared.said_outside import invocation, said_outside
 
 logger = logging.getLogger(__name__)
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -17,7 +18,8 @@ def ends(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     """`function`, which ends by a result or an exception that the worker tells the host of.
 
     `SystemExit` would end the worker with all that is in flight there, and a cancellation never be answered. Of what
-    the app expects to fail, storage above all, the message says everything: the host writes a stack with each failure.
+    the app expects to fail, storage above all, the message says everything: it is one line of the app's log, for
+    host.json keeps the host's own out, and the exception goes on without its stack.
     """
 
     @wraps(function)
@@ -26,6 +28,7 @@ def ends(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             try:
                 return await function(*args, **kwargs)
             except RelayError as error:
+                logger.warning("%s failed: %s", function.__name__, error)
                 raise error.with_traceback(None) from None
             except Exception:
                 raise

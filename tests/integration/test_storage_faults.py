@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,13 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import TableClient, UpdateMode
 from azure.data.tables.aio import TableClient as AsyncTableClient
+from azure.storage.blob import BlobBlock, BlobLeaseClient, ContainerClient
 from azure.storage.queue import QueueClient
 
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from local.storage_faults.control import StorageFaults
-from local.storage_faults.rules import ArmedFaults, ErrorStatus, FaultKind, StorageFault
+from local.storage_faults.counts import CountedRequest
+from local.storage_faults.rules import ArmedFaults, ErrorStatus, FaultKind, Service, StorageFault
 from tests.conftest import UniqueNames
 
 PATIENCE = 15.0
@@ -99,6 +101,29 @@ def queue(proxied: LocalStack, names: UniqueNames) -> Iterator[Queues]:
         )
         direct.create_queue()
         yield Queues(through, direct)
+
+
+@dataclass(frozen=True)
+class Blobs:
+    """One container, reached both ways."""
+
+    through: ContainerClient
+    direct: ContainerClient
+
+    def names(self) -> list[str]:
+        return sorted(self.direct.list_blob_names())
+
+
+@pytest.fixture
+def blobs(proxied: LocalStack, names: UniqueNames) -> Iterator[Blobs]:
+    with ExitStack() as clients:
+        connections = proxied.settings["RELAY_STORAGE"], proxied.storage_connection_string
+        through, direct = (
+            clients.enter_context(ContainerClient.from_connection_string(each, names.queue, **IMPATIENT))
+            for each in connections
+        )
+        direct.create_container()
+        yield Blobs(through, direct)
 
 
 def row(key: str = "r", **properties: Any) -> dict[str, Any]:
@@ -198,6 +223,40 @@ def test_messages(queue: Queues) -> None:
     assert queue.direct.get_queue_properties().metadata == {"Name": "value"}
 
 
+def test_blobs(blobs: Blobs) -> None:
+    data = os.urandom(1 << 20) + b"\r\n\r\n0\r\n\r\n"
+    name = "a folder/100% ä€😀"
+    blobs.through.upload_blob(name, data)
+    assert blobs.direct.download_blob(name).readall() == blobs.through.download_blob(name).readall() == data
+    assert blobs.through.download_blob(name, offset=7, length=9).readall() == data[7:16]
+    blob = blobs.through.get_blob_client(name)
+    assert blob.get_blob_properties().size == len(data)
+    blob.stage_block("MDE=", b"a")
+    blob.stage_block("MDI=", b"b")
+    blob.commit_block_list([BlobBlock("MDE="), BlobBlock("MDI=")])
+    assert blobs.direct.download_blob(name).readall() == b"ab"
+    blobs.through.upload_blob("empty", b"")
+    assert blobs.through.download_blob("empty").readall() == b""
+    assert list(blobs.through.list_blob_names()) == blobs.names() == [name, "empty"]
+    blobs.through.delete_blob(name)
+    with pytest.raises(ResourceNotFoundError):
+        blob.get_blob_properties()
+    assert blobs.names() == ["empty"]
+
+
+def test_a_lease_cannot_be_renewed_while_blobs_are_out(faults: StorageFaults, blobs: Blobs, queue: Queues) -> None:
+    lease = blobs.through.upload_blob("lock", b"").acquire_lease(15)
+    assert isinstance(lease, BlobLeaseClient)
+    faults.set_faults(StorageFault(kind="status", service="blob"))
+    with pytest.raises(HttpResponseError, match="ErrorCode:ServerBusy") as error:
+        lease.renew()
+    assert error.value.status_code == 503
+    queue.through.send_message("goes on")
+    faults.clear_faults()
+    lease.renew()
+    assert faults.requests()[CountedRequest("blob", "PUT", blobs.direct.container_name)] == 4
+
+
 # What each fault looks like to the SDK
 
 
@@ -222,18 +281,19 @@ SCENARIOS = [
 ]
 
 
-@pytest.mark.parametrize("service", ["table", "queue"])
+@pytest.mark.parametrize("service", get_args(Service))
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.fault.kind)
 def test_what_the_sdk_makes_of_a_fault(
-    faults: StorageFaults, table: Tables, queue: Queues, scenario: Scenario, service: str
+    faults: StorageFaults, table: Tables, queue: Queues, blobs: Blobs, scenario: Scenario, service: Service
 ) -> None:
     faults.set_faults(scenario.fault)
     patience = 0.3 if scenario.fault.kind == "stall" else PATIENCE
-    act: Callable[[], Any] = (
-        (lambda: table.through.create_entity(row(), read_timeout=patience))
-        if service == "table"
-        else (lambda: queue.through.send_message("r", read_timeout=patience))
-    )
+    acts: Mapping[Service, Callable[[], Any]] = {
+        "blob": lambda: blobs.through.upload_blob("r", b"", read_timeout=patience),
+        "queue": lambda: queue.through.send_message("r", read_timeout=patience),
+        "table": lambda: table.through.create_entity(row(), read_timeout=patience),
+    }
+    act = acts[service]
     started = time.monotonic()
     if scenario.raises is None:
         act()
@@ -243,13 +303,15 @@ def test_what_the_sdk_makes_of_a_fault(
     assert time.monotonic() - started >= (scenario.fault.delay_ms or 0) / 1000
     assert fired(faults) == [1]
     assert faults.requests().total() == scenario.counted
-    assert (table.rows() + queue.texts()) == (["r"] if scenario.done else [])
+    assert (table.rows() + queue.texts() + blobs.names()) == (["r"] if scenario.done else [])
     # The same client goes on with the same pool of connections.
     faults.clear_faults()
     table.through.upsert_entity(row("next"))
     queue.through.send_message("next")
+    blobs.through.upload_blob("next", b"")
     assert "next" in table.rows()
     assert "next" in queue.texts()
+    assert "next" in blobs.names()
 
 
 def test_every_fault_kind_is_tried() -> None:
@@ -267,7 +329,13 @@ def test_every_fault_kind_is_tried() -> None:
     ],
 )
 def test_errors_are_worded_as_azure_does(
-    faults: StorageFaults, table: Tables, queue: Queues, status: ErrorStatus, table_code: str, queue_code: str
+    faults: StorageFaults,
+    table: Tables,
+    queue: Queues,
+    blobs: Blobs,
+    status: ErrorStatus,
+    table_code: str,
+    queue_code: str,
 ) -> None:
     faults.set_faults(StorageFault(kind="status", status=status))
     acts: Sequence[tuple[str, Callable[[], Any]]] = [
@@ -275,6 +343,9 @@ def test_errors_are_worded_as_azure_does(
         (table_code, lambda: table.through.submit_transaction([("create", row())])),
         (queue_code, lambda: queue.through.send_message("x")),
         (queue_code, queue.through.get_queue_properties),
+        # Other services than tables word theirs alike.
+        (queue_code, lambda: blobs.through.upload_blob("x", b"", overwrite=True)),
+        (queue_code, blobs.through.get_container_properties),
     ]
     for code, act in acts:
         with pytest.raises(HttpResponseError, match=rf"ErrorCode:{code}") as error:

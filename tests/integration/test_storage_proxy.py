@@ -206,7 +206,7 @@ def test_an_unreachable_control_port_says_so() -> None:
 # The process
 
 COMMAND = [sys.executable, "-m", "local.storage_faults"]
-TARGETS = ["--table-target", "127.0.0.1:1", "--queue-target", "127.0.0.1:1"]
+TARGETS = [part for service in ("blob", "queue", "table") for part in (f"--{service}-target", "127.0.0.1:1")]
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT], ids=lambda value: value.name)
@@ -214,7 +214,7 @@ async def test_it_stops_at_once_with_clients_connected(stop: signal.Signals) -> 
     process = await asyncio.create_subprocess_exec(*COMMAND, *TARGETS, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     ready = json.loads(await process.stdout.readline())
-    assert set(ready) == {"event", "tablePort", "queuePort", "controlPort"}
+    assert set(ready) == {"event", "blobPort", "queuePort", "tablePort", "controlPort"}
     control = StorageFaults(ready["controlPort"])
     control.set_faults(
         StorageFault(kind="stall", path="/stalled"), StorageFault(kind="delay", path="/delayed", delay_ms=60_000)
@@ -235,7 +235,7 @@ async def test_it_stops_at_once_with_clients_connected(stop: signal.Signals) -> 
 @pytest.mark.parametrize(
     ("options", "advice"),
     [
-        ([], "required: --table-target, --queue-target"),
+        ([], "required: --blob-target, --queue-target, --table-target"),
         ([*TARGETS, "--table-target", "10002"], "'10002' must look like 127.0.0.1:10002"),
         ([*TARGETS, "--queue-port", "70000"], "cannot listen on 127.0.0.1: .*0-65535.* leave the port out"),
     ],

@@ -1,27 +1,33 @@
-"""A table of HTTP requests with a Functions host's answers (tests/fixtures/http-requests), and how they are asked.
+"""A table of HTTP requests with the answers of the real Functions host, and how they are asked.
 
-`python -m tests.kit.http_requests PORT` writes the answers of a host into the table anew. The host at 127.0.0.1 runs
-`tests.kit.echo_app` with the host.json and the function key of the constants below: the table is of the real host.
+`python -m tests.real_host.record_http_requests` writes the answers anew.
 """
 
 import json
 import re
+import shutil
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from local.stack.functions_host import HostKind
+from local.stack.local_stack import LocalStack
+from local.stack.real_host import KEY_SETTING
+from tests.kit import echo_app
+
 TABLE = Path(__file__).parents[1] / "fixtures" / "http-requests" / "requests.json"
-HOST_JSON: Mapping[str, Any] = {
+_HOST_JSON: Mapping[str, Any] = {
     "version": "2.0",
     "extensions": {"http": {"routePrefix": ""}},
     "extensionBundle": {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)"},
 }
-FUNCTION_KEY = "thekey"
+_FUNCTION_KEY = "thekey"
 _TIMEOUT_SECONDS = 20.0
 _LONGEST_BODY = 2_000
-# Which server it was, and when.
+# Which server it was, and when. Nor is the order of the headers, which means nothing.
 _NOT_COMPARED = ("date", "server")
 _REPEATED = re.compile(r"\{(.)\*(\d+)\}")
 
@@ -30,6 +36,23 @@ def read_table() -> list[dict[str, Any]]:
     """The entries, as they are in the file."""
     entries: list[dict[str, Any]] = json.loads(TABLE.read_text(encoding="utf-8"))
     return entries
+
+
+def write_table(entries: Sequence[Mapping[str, Any]]) -> None:
+    """One line for each."""
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+    TABLE.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+@contextmanager
+def echoing(kind: HostKind, folder: Path) -> Iterator[int]:
+    """The port of a host of that kind with the app that the table is about."""
+    app = folder / "app"
+    app.mkdir()
+    shutil.copy(echo_app.__file__, app / "function_app.py")
+    (app / "host.json").write_text(json.dumps(_HOST_JSON))
+    with LocalStack(folder / "stack", hubs={}) as stack:
+        yield stack.start_functions_host(kind=kind, app_dir=app, settings={KEY_SETTING: _FUNCTION_KEY}).http_port
 
 
 def bytes_of(entry: Mapping[str, Any]) -> bytes:
@@ -45,7 +68,9 @@ def bytes_of(entry: Mapping[str, Any]) -> bytes:
 
 
 def ask(port: int, request: bytes) -> dict[str, Any]:
-    """Status, headers by name in lower case, and body: parsed where it is JSON, its length where it is long."""
+    """Status, reason, headers by name as it was written, and body: parsed where it is JSON, its length where it is
+    long.
+    """
     with socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_SECONDS) as connection:
         connection.sendall(request)
         received = b""
@@ -61,19 +86,19 @@ def _expanded(text: str) -> bytes:
     return _REPEATED.sub(lambda found: found[1] * int(found[2]), text).encode("latin-1")
 
 
-def _parts(received: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+def _parts(received: bytes) -> tuple[str, list[tuple[str, str]], bytes]:
     head, _, body = received.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
-    headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
-    return int(first.split(" ")[1]), headers, body
+    headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    return first.split(" ", 1)[1], headers, body
 
 
 def _is_whole(received: bytes, *, without_body: bool) -> bool:
     if b"\r\n\r\n" not in received:
         return False
     status, pairs, body = _parts(received)
-    headers = dict(pairs)
-    if without_body or status in (204, 304):
+    headers = {name.lower(): value for name, value in pairs}
+    if without_body or status.startswith(("204", "304")):
         return True
     if headers.get("transfer-encoding") == "chunked":
         return body.endswith(b"0\r\n\r\n")
@@ -84,14 +109,17 @@ def _told(received: bytes) -> dict[str, Any]:
     status, pairs, body = _parts(received)
     headers: dict[str, Any] = {}
     for name, value in pairs:
-        if name not in _NOT_COMPARED:
+        if name.lower() not in _NOT_COMPARED:
             headers.setdefault(name, []).append(value)
-    if headers.get("transfer-encoding") == ["chunked"]:
+    lower = {name.lower(): values[0] for name, values in headers.items()}
+    if lower.get("transfer-encoding") == "chunked":
         body = _unchunked(body)
+    code, _, reason = status.partition(" ")
     return {
-        "status": status,
+        "status": int(code),
+        "reason": reason,
         "headers": {name: values[0] if len(values) == 1 else values for name, values in sorted(headers.items())},
-        "body": _readable(body, headers.get("content-type", [""])[0]),
+        "body": _readable(body, lower.get("content-type", "")),
     }
 
 
@@ -108,16 +136,3 @@ def _readable(body: bytes, content_type: str) -> Any:
     if len(body) > _LONGEST_BODY:
         return {"length": len(body)}
     return json.loads(body) if body and content_type == "application/json" else body.decode("latin-1")
-
-
-def _record(port: int) -> None:
-    entries = read_table()
-    for entry in entries:
-        entry["answer"] = ask(port, bytes_of(entry))
-    TABLE.write_text(
-        "[\n" + ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries) + "\n]\n", encoding="utf-8"
-    )
-
-
-if __name__ == "__main__":
-    _record(int(sys.argv[1]))

@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 from azure.storage.queue.aio import QueueClient
 
+from shared.adapters.storage_reasons import reason_of
 from shared.domain.messages.batches import MESSAGE_LIMIT
 from shared.errors import MessageTooLargeError, StorageError
 
@@ -34,12 +35,12 @@ class StorageChangesQueue:
         except HttpResponseError as error:
             if error.status_code == 413 or "MessageTooLarge" in str(error):
                 raise _too_large(body) from error
-            reason = f"HTTP {error.status_code}" if error.status_code else error.message
+            reason = reason_of(error)
             if isinstance(error, ClientAuthenticationError) or error.status_code == 403:
                 reason += "; whoever puts messages needs the role Storage Queue Data Message Sender on the queue"
             raise StorageError(f"queue {self._name}: could not put a message: {reason}") from error
         except AzureError as error:
-            raise StorageError(f"queue {self._name}: could not put a message: {error}") from error
+            raise StorageError(f"queue {self._name}: could not put a message: {reason_of(error)}") from error
 
 
 def message_text(body: bytes) -> str:

@@ -1,8 +1,9 @@
 """How much waits on the app's queues, as Storage says."""
 
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.queue.aio import QueueServiceClient
 
+from shared.adapters.storage_reasons import reason_of
 from shared.concurrency import all_of
 from shared.errors import StorageError
 from shared.ports.queues import QueueCount, QueueKind
@@ -34,6 +35,5 @@ class StorageQueueCounter:
         except ResourceNotFoundError:
             pass
         except AzureError as error:
-            reason = f"HTTP {error.status_code}" if isinstance(error, HttpResponseError) else error
-            raise StorageError(f"queue {name}: could not count its messages: {reason}") from error
+            raise StorageError(f"queue {name}: could not count its messages: {reason_of(error)}") from error
         return QueueCount(kind, name, poison, messages, int(front.timestamp() * 1_000_000) if front else None)

@@ -6,6 +6,7 @@ from typing import Any
 from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
+from shared.adapters.storage_reasons import reason_of
 from shared.errors import StorageError
 from shared.settings import Connection
 
@@ -56,11 +57,14 @@ class Queue:
         except ResourceExistsError:
             return
         except AzureError as error:
-            raise StorageError(f"queue {self._client.queue_name}: could not create the queue: {error}") from error
+            raise self._storage_error("create the queue", error) from error
 
     async def put(self, text: str, delay: float = 0) -> None:
         """Put a message that can be taken after `delay` seconds. Raises StorageError."""
         try:
             await self._client.send_message(text, visibility_timeout=max(0, round(delay)))
         except AzureError as error:
-            raise StorageError(f"queue {self._client.queue_name}: could not put a message: {error}") from error
+            raise self._storage_error("put a message", error) from error
+
+    def _storage_error(self, operation: str, error: AzureError) -> StorageError:
+        return StorageError(f"queue {self._client.queue_name}: could not {operation}: {reason_of(error)}")

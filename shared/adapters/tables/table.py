@@ -19,6 +19,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableServiceClient
 
+from shared.adapters.storage_reasons import reason_of
 from shared.adapters.tables.continuation import decode_token, encode_token
 from shared.adapters.tables.entity_requests import EntityRequests
 from shared.errors import BadContinuationError, ConflictError, RowTooLargeError, StorageError
@@ -214,14 +215,13 @@ class Table:
                 raise ConflictError(f"table {self.name}: somebody else deleted the row") from error
             raise self._storage_error(operation, "the table is missing; it is made when the app starts") from error
         except HttpResponseError as error:
-            code = getattr(error.response, "headers", {}).get("x-ms-error-code")
-            if code == "EntityTooLarge":
+            if getattr(error.response, "headers", {}).get("x-ms-error-code") == "EntityTooLarge":
                 raise RowTooLargeError(f"table {self.name}: could not {operation}: the row is too large") from error
-            raise self._storage_error(operation, f"HTTP {error.status_code} {code or error.reason}") from error
+            raise self._storage_error(operation, reason_of(error)) from error
         except TimeoutError as error:
             raise self._storage_error(operation, f"no answer within {REQUEST_TIMEOUT:g} s") from error
         except AzureError as error:
-            raise self._storage_error(operation, str(error)) from error
+            raise self._storage_error(operation, reason_of(error)) from error
 
     def _storage_error(self, operation: str, why: str) -> StorageError:
         return StorageError(f"table {self.name}: could not {operation}: {why}")

@@ -35,7 +35,7 @@ async def test_what_would_end_the_worker_fails_one_invocation(error: BaseExcepti
         await failing(error)
 
 
-async def test_a_failure_of_storage_is_told_without_a_stack() -> None:
+async def test_a_failure_of_storage_is_told_without_a_stack(caplog: pytest.LogCaptureFixture) -> None:
     error = StorageError("table Profiles: could not read: HTTP 503 ServerBusy")
     error.__cause__ = LookupError("of the SDK")
     with pytest.raises(StorageError) as failure:
@@ -43,6 +43,8 @@ async def test_a_failure_of_storage_is_told_without_a_stack() -> None:
     text = "".join(traceback.format_exception(failure.value))
     assert "HTTP 503 ServerBusy" in text
     assert "of the SDK" not in text
+    assert caplog.messages == ["failing failed: table Profiles: could not read: HTTP 503 ServerBusy"]
+    assert caplog.records[0].exc_info is None
 
 
 def test_a_trigger_keeps_its_signature() -> None:

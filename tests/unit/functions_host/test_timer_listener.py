@@ -70,13 +70,23 @@ def test_a_new_schedule_has_missed_nothing() -> None:
 
 def test_who_cannot_renew_the_lock_ends() -> None:
     async def main() -> float:
-        timer = Timer("*/5 * * * * *", 0.0, Fault("Lease-renew", "status", start=70.0, status=503, code="ServerBusy"))
+        timer = Timer("*/5 * * * * *", 0.0, Fault("Lease-renew", "drop", start=70.0))
         with pytest.raises(ListenerLockLostError, match="AzureWebJobsStorage"):
             await timer.run(600.0)
         assert timer.runs[-1][0] > 100
         return asyncio.get_running_loop().time()
 
     assert 105.0 < run_virtually(main) < 125.0
+
+
+def test_a_lock_that_a_busy_storage_does_not_renew_is_kept() -> None:
+    async def main() -> list[tuple[float, bool]]:
+        busy = Fault("Lease-renew", "status", start=70.0, end=500.0, status=503, code="ServerBusy")
+        timer = Timer("0 * * * * *", 0.0, busy)
+        await timer.run(600.0)
+        return timer.runs
+
+    assert len(run_virtually(main)) == 10
 
 
 def test_without_storage_at_the_start_the_lock_is_tried_for_later() -> None:

@@ -5,7 +5,7 @@ import re
 from tests.kit.environments import CHECKOUT
 
 _RUNS_IT = re.compile(
-    r"start_functions_host\(|RunningRelay\(|\brelay_stack\b|running_host\.OPTIONS|faults\.load\.run import|"
+    r"start_functions_host\(|RunningRelay\(|\brelay_stack\b|running_host\.OPTIONS|\bechoing\(|faults\.load\.run import|"
     r'LocalCommand\("(?:up|demo)"'
 )
 
