@@ -27,7 +27,7 @@ demo: setup $(if $(filter real,$(HOST)),host-python) ## the main job on a local 
 	  $(BIN)/python -m local demo $(if $(HOST),--host $(HOST)) $(if $(KEEP),--keep)
 
 test: setup check ## everything that CI runs; three at a time, for most tests wait more than they work
-	@$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder --cov --cov-report=term -rs
+	@$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -rs
 	@$(BIN)/python -m tests.deployed_python
 
 test-host: setup ## what the tests say of the app in the real Functions host, on each Python that its workers know (see CONTRIBUTING.md)

@@ -1,6 +1,7 @@
 """`python -m tests.deployed_python`: the tests that need no stack, on the Python that is deployed. Part of make test.
 
-The project runs on older versions, too, and its tests with the Python that set it up.
+The project runs on older versions, too, and all its tests with the Python that set it up. Here it is seen besides which
+branches of `shared` they run: the floor that pyproject.toml says only rises.
 """
 
 import os
@@ -12,7 +13,8 @@ from tests.kit.interpreters import InterpreterMissingError, find_interpreter
 
 VERSION = "3.13"
 _ENVIRONMENT = VirtualEnvironment(f".venv-tests-{VERSION.replace('.', '')}", ("requirements-dev.txt",))
-_PYTEST = ("-m", "pytest", "-n", "3", "--dist", "loadscope", "tests/unit", "tests/contracts", "tests/web")
+_TESTS = ("tests/unit", "tests/contracts", "tests/web")
+_PYTEST = ("-m", "pytest", "-n", "3", "--dist", "loadscope", "--cov", "--cov-report=term:skip-covered", *_TESTS)
 
 
 def main() -> int:

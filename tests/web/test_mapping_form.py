@@ -30,7 +30,7 @@ def sent_back(dataflow: Dataflow) -> Form:
     return Form(parse_qs(urlencode(fields), keep_blank_values=True))
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     attributes=st.lists(_PATHS.map(format_path), unique=True, max_size=4),
     audiences=st.lists(_AUDIENCES, unique=True, max_size=4),

@@ -80,7 +80,7 @@ FIELDS = st.fixed_dictionaries(
 CHANGES = st.lists(st.tuples(st.integers(1, 9), FIELDS), min_size=1, max_size=5)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     changes=CHANGES,
     dataflows=st.lists(

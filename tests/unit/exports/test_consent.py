@@ -282,7 +282,7 @@ def shows_consent(attributes: dict[str, Any]) -> bool:
     return isinstance(value, dict) and value.get("val") == "y"
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(changes=CHANGES, data=st.data())
 def test_nothing_is_shown_of_a_profile_without_consent(changes: list[tuple[int, dict[str, Any]]], data: Any) -> None:
     """In whatever order changes come, and again: what a body shows is what the profile's own attributes allow."""

@@ -136,7 +136,7 @@ CHANGES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(written=st.lists(CHANGES, min_size=1, max_size=8))
 def test_in_order_the_app_decides_the_same(written: list[dict[str, Any]]) -> None:
     model, profile = Model(HAND_MADE), ModelProfile()

@@ -47,7 +47,7 @@ def merged(writes: list[tuple[int, dict[str, Any]]]) -> AttributeNode:
     return root
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(patches=st.lists(PATCHES, min_size=1, max_size=8), seed=st.integers(0, 2**32), data=st.data())
 def test_any_order_and_duplication_equals_the_fold(patches: list[dict[str, Any]], seed: int, data: Any) -> None:
     writes = list(enumerate(patches, start=1))

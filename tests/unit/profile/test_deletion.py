@@ -27,7 +27,7 @@ def writes_at(seconds: st.SearchStrategy[int]) -> st.SearchStrategy[Any]:
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(seconds=st.permutations(range(1, 9)), data=st.data())
 def test_any_order_and_duplication_gives_what_the_writes_after_the_last_deletion_give(
     seconds: list[int], data: Any
