@@ -1,9 +1,9 @@
 """What killing an instance costs: the only host of a stack dies at random moments of full load and is started again.
 
 In hand is what the host had begun and not ended, as its log or its status page tells. Late is a message with a change
-whose first export came more than `LATE_SECONDS` after the kill, be it in hand, fetched by the host and not begun, or still
-on the queue: on a machine that is too busy to empty it in time the figures say nothing. What is exported and yet still on the queue at the end
-comes once more, which is counted as duplicates to come.
+whose first export came more than `LATE_SECONDS` after the kill, be it in hand, fetched by the host and not begun, or
+still on the queue: on a machine that is too busy to empty it in time the figures say nothing. What is exported and yet
+still on the queue at the end comes once more, which is counted as duplicates to come.
 """
 
 import asyncio
