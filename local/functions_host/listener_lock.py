@@ -40,8 +40,9 @@ class ListenerLock:
         return self._lease_id is not None
 
     async def hold(self) -> None:
-        """Renew the acquired lock for ever. Storage that answers with an error of its own is asked again and again;
-        where it does not answer, or refuses, this raises ListenerLockLostError.
+        """Renew the acquired lock for ever, also while storage answers with errors of its own.
+
+        Raises ListenerLockLostError where it does not answer, or refuses.
         """
         while True:
             await asyncio.sleep(self._period_seconds / 2)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.queue.aio import QueueServiceClient
 
+from shared.adapters.storage_reasons import reason_of
 from shared.errors import StorageError
 from shared.ports.in_hand import InHandNote, MessageInHand
 
@@ -88,6 +89,6 @@ async def _translated(queue: str, operation: str) -> AsyncIterator[None]:
         code = str(getattr(error.error_code, "value", error.error_code)) if hasattr(error, "error_code") else ""
         if code in ("MessageNotFound", "PopReceiptMismatch"):
             raise _NotOursError from error
-        raise StorageError(f"queue {queue}: could not {operation}: HTTP {error.status_code} {code}".rstrip()) from error
+        raise StorageError(f"queue {queue}: could not {operation}: {reason_of(error)}") from error
     except AzureError as error:
-        raise StorageError(f"queue {queue}: could not {operation}: {error}") from error
+        raise StorageError(f"queue {queue}: could not {operation}: {reason_of(error)}") from error

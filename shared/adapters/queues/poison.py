@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueServiceClient
 
 from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES, PointerKind
+from shared.adapters.storage_reasons import reason_of
 from shared.errors import StorageError
 from shared.ports.poison import AnyPointer, PoisonMessage
 from shared.ports.queues import QueueKind
@@ -89,5 +90,4 @@ def _microseconds(moment: Any) -> int:
 
 
 def _failed(name: str, what: str, error: AzureError) -> StorageError:
-    reason = f"HTTP {error.status_code}" if isinstance(error, HttpResponseError) else error
-    return StorageError(f"queue {name}: could not {what}: {reason}")
+    return StorageError(f"queue {name}: could not {what}: {reason_of(error)}")
