@@ -78,7 +78,9 @@ async def test_both_ways_of_opening_a_queue(stack: LocalStack, names: UniqueName
 async def test_who_may_not_send_is_told_the_role(stack: LocalStack, names: UniqueNames) -> None:
     create(stack, names.queue)
     url = signed_url(stack, names.queue, read=True)
-    with pytest.raises(StorageError, match=r"HTTP 403 AuthorizationPermissionMismatch; .* Storage Queue Data Message Sender") as refused:
+    with pytest.raises(
+        StorageError, match=r"HTTP 403 AuthorizationPermissionMismatch; .* Storage Queue Data Message Sender"
+    ) as refused:
         await send_one(url)
     assert url.split("sig=")[1][:20] not in str(refused.value)
 

@@ -1,7 +1,7 @@
 """Ask the real host all requests of the table, and write its answers: `python -m tests.real_host.record_http_requests`.
 
-The environment names the host and the Python of its worker, as for `--host real` (CONTRIBUTING.md). Read what changed
-before it is committed: the stand-in is held to it.
+The environment names the host and a Python before 3.13 for its worker, as for `--host real` (CONTRIBUTING.md). Read
+what changed before it is committed: the stand-in is held to it.
 """
 
 import sys
