@@ -14,7 +14,7 @@ from local.stack.part import PROJECT
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     file = tmp_path_factory.mktemp("bench") / "backfill.json"
     command = [sys.executable, "-m", "bench.backfill", "--short", "--output", str(file)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "requests a member" in done.stdout
     measured: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
