@@ -461,7 +461,7 @@ async def test_no_more_connections_are_opened_than_allowed_and_none_changes_a_pa
     stack: LocalStack, names: UniqueNames, make_sender: MakeSender, connections: int, opened: int
 ) -> None:
     stack.broker.create_hub(names.hub, 8)
-    sender = make_sender(send_timeout=30.0, connections_per_hub=connections)
+    sender = make_sender(send_timeout=30.0, connections_per_hub=connections, patience=Patience(slow_after=25.0))
     profiles = [f"profile {number}" for number in range(64)]
     await acknowledged(*(sender.enqueue(export_to(names.hub, each)) for each in profiles))
     stats = stack.broker.stats().hubs[names.hub]

@@ -14,6 +14,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -143,17 +144,18 @@ class App:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, named, method=method)
         try:
             with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
-                return Answer(response.status, response.read().decode(), dict(response.headers.items()))
+                return Answer(response.status, response.read().decode(), response.headers)
         except urllib.error.HTTPError as error:
             with error:
-                return Answer(error.code, error.read().decode(), dict(error.headers.items()))
+                return Answer(error.code, error.read().decode(), error.headers)
 
 
 @dataclass
 class Answer:
     status: int
     body: str
-    headers: dict[str, str]
+    headers: Message
+    """Whatever case their names are in."""
 
 
 @pytest.fixture
