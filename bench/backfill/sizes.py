@@ -40,9 +40,9 @@ FULL = Sizes(
     most_p95_ratio=2.0,
 )
 SHORT = Sizes(
-    few=300,
-    many=3_000,
-    outsiders=3_000,
+    few=100,
+    many=1_000,
+    outsiders=1_000,
     repetitions=1,
     live_members=3_000,
     calibration_changes=300,
