@@ -61,7 +61,7 @@ class RunningRelay:
             async def empty() -> bool:
                 return (await queue.get_queue_properties()).approximate_message_count == 0
 
-            assert await eventually(empty, timeout=60)
+            assert await eventually(empty, timeout=240)
 
     async def delivered(self) -> None:
         """Wait until nothing is undelivered any more."""
@@ -70,7 +70,7 @@ class RunningRelay:
             return not await self.rows("Undelivered")
 
         await self.handled()
-        assert await eventually(nothing, timeout=60)
+        assert await eventually(nothing, timeout=240)
 
     async def rows(self, table: str) -> list[Mapping[str, Any]]:
         """All rows of a table; none where the app has not made it yet."""

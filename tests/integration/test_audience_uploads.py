@@ -208,7 +208,7 @@ async def test_the_whole_app_replaces_the_members_and_tells_only_of_who_comes_an
             async def done(upload_id: str = upload.id) -> bool:
                 return (await uploading.services.audience_uploads.get(upload_id)).state == BackfillState.DONE
 
-            assert await eventually(done, timeout=90)
+            assert await eventually(done, timeout=240)
             await app.handled()
     finally:
         await uploading.close()

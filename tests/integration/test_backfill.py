@@ -52,7 +52,7 @@ async def backfilled(relay: RunningRelay, backfill_id: str) -> None:
         rows = await relay.rows("Backfills")
         return any(row["RowKey"] == backfill_id and row.get("state") == "done" for row in rows)
 
-    assert await eventually(done, timeout=60)
+    assert await eventually(done, timeout=240)
 
 
 def dataflows(name: str, **fields: Any) -> dict[str, Any]:
@@ -71,7 +71,7 @@ async def latest_backfill(relay: RunningRelay, name: str) -> str:
         rows = [row for row in await relay.rows("Backfills") if row.get("destinationId") == name]
         return max((row["requestedAt"].value, row["RowKey"]) for row in rows)[1] if len(rows) > 1 else None
 
-    return str(await eventually(newest, timeout=30))
+    return str(await eventually(newest, timeout=240))
 
 
 def told(exports: list[Export], hub: str) -> list[tuple[str, str]]:
@@ -110,7 +110,7 @@ async def test_a_resumed_dataflow_hears_once_of_what_changed(relay: RunningRelay
         await relay.handled()
         return '"dataflow paused"' in relay.log
 
-    assert await eventually(paused, timeout=30)
+    assert await eventually(paused, timeout=240)
     before = told(await relay.exports(), "pausing")
     await relay.send(item("changes", 2, attributes={"x": 2}))
     await relay.send(item("leaves", 2, segmentMembership=membership(2, "exited", audience="pausing-a")))
@@ -161,7 +161,7 @@ async def test_of_a_forgotten_profile_nothing_is_left_in_any_table_queue_or_log(
     async def among_the_last_exports() -> bool:
         return traces[2] in str(await relay.rows("LastExports"))
 
-    assert await eventually(among_the_last_exports, timeout=60)
+    assert await eventually(among_the_last_exports, timeout=240)
     there = await everything(relay)
     for table in ("AudienceMembers", "Profiles", "Quarantine", "Undelivered"):
         assert any(trace in there[f"table {table}"] for trace in traces), table
@@ -177,7 +177,7 @@ async def test_of_a_forgotten_profile_nothing_is_left_in_any_table_queue_or_log(
         assert not any(trace in found["table Profiles"].replace(traces[2], "", 1) for trace in traces)
         return len(rows) == 1 and len(rows[0]["state0"]) < 150
 
-    assert await eventually(forgotten, timeout=60)
+    assert await eventually(forgotten, timeout=240)
     exports = await relay.exports("forget-me")
     assert exports[-1].body == {
         "segmentMembership": {
@@ -201,7 +201,7 @@ async def test_an_uploaded_membership_lapses(relay: RunningRelay) -> None:
             ("lasting", "audience"),
         ]
 
-    assert await eventually(exported, timeout=60)
+    assert await eventually(exported, timeout=240)
     statuses = [
         json.dumps(export.body["segmentMembership"]["ups"]["uploaded"]["status"])
         for export in await relay.exports("lapsing")

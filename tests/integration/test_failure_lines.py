@@ -32,7 +32,7 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRelay]:
 async def test_each_failure_of_storage_is_one_line_with_its_code(relay: RunningRelay) -> None:
     relay.stack.storage_faults.set_faults(StorageFault(kind="status", service="table", path="/Profiles"))
     await relay.send(item("p", 1, segmentMembership=membership(1), attributes={"x": 1}))
-    assert await eventually(lambda: len(FAILED.findall(relay.log)) >= 2, timeout=60)
+    assert await eventually(lambda: len(FAILED.findall(relay.log)) >= 2, timeout=240)
     relay.stack.storage_faults.clear_faults()
     await relay.handled()
     told = FAILED.findall(relay.log)

@@ -37,7 +37,7 @@ async def test_what_a_killed_instance_had_in_hand_comes_back_by_the_apps_lease(t
             async def noted() -> bool:
                 return (await notes.get_queue_properties()).approximate_message_count == 1
 
-            await eventually(noted, timeout=60)
+            await eventually(noted, timeout=240)
         await asyncio.to_thread(stack.functions_host.kill)
         stack.broker.clear_faults()
         await asyncio.to_thread(stack.functions_host.start)

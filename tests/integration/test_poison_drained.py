@@ -43,20 +43,20 @@ async def test_what_failed_at_every_delivery_is_exported_once_storage_answers(tm
         async def all_poisoned() -> bool:
             return await relay.poisoned() == len(PROFILES)
 
-        assert await eventually(all_poisoned, timeout=90)
+        assert await eventually(all_poisoned, timeout=240)
         assert await relay.exports() == []
         stack.storage_faults.clear_faults()
 
         async def all_told() -> bool:
             return {export.properties["profileId"] for export in await relay.exports()} == PROFILES
 
-        assert await eventually(all_told, timeout=90)
+        assert await eventually(all_told, timeout=240)
         await relay.handled()
 
         async def none_poisoned() -> bool:
             return await relay.poisoned() == 0
 
-        assert await eventually(none_poisoned, timeout=30)
+        assert await eventually(none_poisoned, timeout=240)
         assert await relay.quarantine() == {}
         async with httpx.AsyncClient(base_url=stack.functions_host.url, timeout=30) as client:
 
@@ -64,4 +64,4 @@ async def test_what_failed_at_every_delivery_is_exported_once_storage_answers(tm
                 alerts = (await client.get("/api/alerts")).json()["alerts"]
                 return ("poison-messages", "*") in {(alert["rule"], alert["destinationId"]) for alert in alerts}
 
-            assert await eventually(told_of, timeout=60)
+            assert await eventually(told_of, timeout=240)

@@ -209,7 +209,7 @@ async def test_work_that_was_begun_then_is_finished_now(release: Release) -> Non
         await services.watch_destinations.run()
         return not [each async for each in release.relay.undelivered.of("down")]
 
-    assert await eventually(nothing_undelivered, timeout=60)
+    assert await eventually(nothing_undelivered, timeout=240)
     told = {
         each.properties["profileId"] for each in await release.exports() if each.properties["destinationId"] == "down"
     }

@@ -67,14 +67,14 @@ async def test_counts_and_traces_on_the_running_app(tmp_path_factory: pytest.Tem
             async def all_counted() -> bool:
                 return bool((await counted("*"))["received"] == PROFILES + 3)
 
-            assert await eventually(all_counted, timeout=60)
+            assert await eventually(all_counted, timeout=240)
             crm, analytics, everything = [await counted(each) for each in ("crm", "analytics", "*")]
         shown = await last_exports_shown_by_another_instance(stack)
 
         async def old_ones_are_forgotten() -> bool:
             return all(row["RowKey"] != "ended" for row in await relay.rows("LastExports"))
 
-        assert await eventually(old_ones_are_forgotten, timeout=60)
+        assert await eventually(old_ones_are_forgotten, timeout=240)
         exports = await relay.exports()
 
     assert crm["activated"] == {"audience": PROFILES, "attribute": 1}

@@ -85,7 +85,7 @@ async def test_none_is_told(own_stack: LocalStack, insights: Ingestion) -> None:
     async def undelivered() -> bool:
         return bool(await relay.rows("Undelivered"))
 
-    assert await eventually(undelivered, timeout=60)
+    assert await eventually(undelivered, timeout=240)
     asked = list(routes())
     statuses = await asyncio.to_thread(send, own_stack.functions_host.url, asked)
     assert {200, 404, 422} <= set(statuses)
@@ -93,7 +93,7 @@ async def test_none_is_told(own_stack: LocalStack, insights: Ingestion) -> None:
     told = list(insights.items)
     insights.items.clear()
     await relay.send(TRACED | {"changes": [change | {"occurredAt": "2026-01-11T22:00:01Z"}]})
-    assert await eventually(lambda: insights.of_kind("MetricData") and insights.of_kind("RequestData"), timeout=60)
+    assert await eventually(lambda: insights.of_kind("MetricData") and insights.of_kind("RequestData"), timeout=240)
     await asyncio.to_thread(own_stack.functions_host.stop)
 
     everything = {"telemetry": json.dumps(told + insights.items), "log": relay.log}

@@ -36,7 +36,7 @@ async def test_a_setting_that_stops_the_app_loses_nothing(tmp_path: Path) -> Non
         async def all_failed() -> bool:
             return await relay.poisoned() == len(PROFILES)
 
-        assert await eventually(all_failed, timeout=90)
+        assert await eventually(all_failed, timeout=240)
         health = await health_of(stack)
         assert health.status_code == 503
         assert health.json()["detail"].startswith("app setting RETRY_DELAYS: expected seconds")
@@ -47,6 +47,6 @@ async def test_a_setting_that_stops_the_app_loses_nothing(tmp_path: Path) -> Non
         async def all_told() -> bool:
             return {export.properties["profileId"] for export in await relay.exports()} == PROFILES
 
-        assert await eventually(all_told, timeout=90)
+        assert await eventually(all_told, timeout=240)
         assert await relay.quarantine() == {}
         assert (await health_of(stack)).status_code == 200
