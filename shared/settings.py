@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from ipaddress import ip_network
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from shared.errors import SettingError
 from shared.storage_account import local_storage, on_this_machine, storage_connection_string
@@ -87,8 +86,10 @@ class Settings:
     def time_zone(self) -> tzinfo:
         """What the host reads schedules in."""
         try:
+            from zoneinfo import ZoneInfo  # here, for indexing the functions needs none
+
             return ZoneInfo(self.environment.get("TZ") or self.environment.get("WEBSITE_TIME_ZONE") or "UTC")
-        except (ValueError, OSError):
+        except (KeyError, ValueError, OSError):
             return UTC
 
     @property

@@ -168,6 +168,11 @@ def settings_of(changed: Mapping[str, str]) -> Settings:
     return Settings.from_environment(DEPLOYED | dict(changed))
 
 
+@pytest.mark.parametrize("zone", ["Nowhere/Atlantis", "../etc", ""])
+def test_a_time_zone_that_is_none_stops_nothing(zone: str) -> None:
+    assert str(settings_of({"TZ": zone}).time_zone) == "UTC"
+
+
 @pytest.mark.parametrize(
     "changed", [{"WATCH_SCHEDULE": "often"}, {"WATCH_SCHEDULE": ""}, {"AzureWebJobs.watch_destinations.Disabled": "1"}]
 )
