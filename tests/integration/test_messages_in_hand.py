@@ -1,13 +1,11 @@
 """Notes of what is in hand, on Azurite."""
 
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue.aio import QueueServiceClient
 
-from local.stack.local_stack import LocalStack
 from shared.adapters.queues import queue as queues
 from shared.adapters.queues.in_hand import QUEUE, StorageMessagesInHand
 from shared.errors import StorageError
@@ -18,12 +16,11 @@ from tests.kit.memory_queues import HANDED_OUT_SECONDS, Taken
 
 
 @pytest.fixture
-async def account(stack: LocalStack) -> AsyncIterator[QueueServiceClient]:
-    async with queues.connect_account(Connection("STORAGE", stack.storage_connection_string)) as client:
-        for name in ("changes", QUEUE):
-            with suppress(ResourceNotFoundError):
-                await client.get_queue_client(name).clear_messages()
-        yield client
+async def account(queue_account: QueueServiceClient) -> QueueServiceClient:
+    for name in ("changes", QUEUE):
+        with suppress(ResourceNotFoundError):
+            await queue_account.get_queue_client(name).clear_messages()
+    return queue_account
 
 
 class StorageHost:

@@ -1,21 +1,18 @@
 """The `-poison` queues on Azurite."""
 
 import json
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue.aio import QueueServiceClient
 
-from local.stack.local_stack import LocalStack
 from shared.adapters.queues import queue as queues
 from shared.adapters.queues.poison import StoragePoisonQueues
 from shared.errors import StorageError
 from shared.ports.poison import AnyPointer, PoisonMessage
 from shared.ports.queues import QueueKind
 from shared.settings import Connection
-from tests.conftest import UniqueNames
 from tests.contracts.poison import POINTERS, BackOn, Poison, PoisonQueuesContract
 
 # Each kind's fields, and a number that no integer can be made of.
@@ -25,28 +22,17 @@ OF_NO_NUMBER = json.dumps(
 )
 
 
-@pytest.fixture
-async def account(stack: LocalStack) -> AsyncIterator[QueueServiceClient]:
-    async with queues.connect_account(Connection("STORAGE", stack.storage_connection_string)) as client:
-        yield client
-
-
-@pytest.fixture
-def own_names(names: UniqueNames) -> dict[QueueKind, str]:
-    return {kind: f"{names.queue}-{kind}" for kind in QueueKind}
-
-
 class TestStoragePoisonQueues(PoisonQueuesContract):
     @pytest.fixture
-    async def queues(self, account: QueueServiceClient, own_names: dict[QueueKind, str]) -> StoragePoisonQueues:
+    async def queues(self, queue_account: QueueServiceClient, own_names: dict[QueueKind, str]) -> StoragePoisonQueues:
         for name in own_names.values():
-            await account.create_queue(name)
-        return StoragePoisonQueues(account, own_names)
+            await queue_account.create_queue(name)
+        return StoragePoisonQueues(queue_account, own_names)
 
     @pytest.fixture
-    def poison(self, account: QueueServiceClient, own_names: dict[QueueKind, str]) -> Poison:
+    def poison(self, queue_account: QueueServiceClient, own_names: dict[QueueKind, str]) -> Poison:
         async def poison(kind: QueueKind, body: bytes, _: AnyPointer | None) -> None:
-            queue = account.get_queue_client(f"{own_names[kind]}-poison")
+            queue = queue_account.get_queue_client(f"{own_names[kind]}-poison")
             with suppress(ResourceExistsError):
                 await queue.create_queue()
             await queue.send_message(body.decode())
@@ -54,9 +40,9 @@ class TestStoragePoisonQueues(PoisonQueuesContract):
         return poison
 
     @pytest.fixture
-    def back_on(self, account: QueueServiceClient, own_names: dict[QueueKind, str]) -> BackOn:
+    def back_on(self, queue_account: QueueServiceClient, own_names: dict[QueueKind, str]) -> BackOn:
         async def back_on(kind: QueueKind) -> list[bytes]:
-            messages = account.get_queue_client(own_names[kind]).receive_messages()
+            messages = queue_account.get_queue_client(own_names[kind]).receive_messages()
             found = [each async for each in messages]
             assert all(each.expires_on.year == 9999 for each in found if each.expires_on)
             return [each.content.encode() for each in found]
@@ -75,8 +61,8 @@ class TestStoragePoisonQueues(PoisonQueuesContract):
 async def test_storage_that_does_not_answer_is_an_error_that_names_the_queue() -> None:
     connection = Connection("STORAGE", "AccountName=a;AccountKey=YQ==;QueueEndpoint=http://127.0.0.1:1/a")
     message = PoisonMessage(QueueKind.CHANGES, "1", b"{}", 0, 0)
-    async with queues.connect_account(connection) as account:
-        poison = StoragePoisonQueues(account, {QueueKind.CHANGES: "profile-changes"})
+    async with queues.connect_account(connection) as queue_account:
+        poison = StoragePoisonQueues(queue_account, {QueueKind.CHANGES: "profile-changes"})
         with pytest.raises(StorageError, match=r"queue profile-changes-poison: could not take its messages: "):
             await poison.take(QueueKind.CHANGES)
         with pytest.raises(StorageError, match=r"queue profile-changes: could not put a message back: "):

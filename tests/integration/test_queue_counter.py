@@ -1,13 +1,11 @@
 """Counting what waits, on Azurite."""
 
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue.aio import QueueServiceClient
 
-from local.stack.local_stack import LocalStack
 from shared.adapters.queues import queue as queues
 from shared.adapters.queues.counter import StorageQueueCounter
 from shared.errors import StorageError
@@ -17,28 +15,17 @@ from tests.conftest import UniqueNames
 from tests.contracts.queue_counter import Put, QueueCounterContract
 
 
-@pytest.fixture
-async def account(stack: LocalStack) -> AsyncIterator[QueueServiceClient]:
-    async with queues.connect_account(Connection("STORAGE", stack.storage_connection_string)) as client:
-        yield client
-
-
-@pytest.fixture
-def own_names(names: UniqueNames) -> dict[QueueKind, str]:
-    return {kind: f"{names.queue}-{kind}" for kind in QueueKind}
-
-
 class TestStorageQueueCounter(QueueCounterContract):
     @pytest.fixture
-    async def counter(self, account: QueueServiceClient, own_names: dict[QueueKind, str]) -> StorageQueueCounter:
+    async def counter(self, queue_account: QueueServiceClient, own_names: dict[QueueKind, str]) -> StorageQueueCounter:
         for name in own_names.values():
-            await account.create_queue(name)
-        return StorageQueueCounter(account, own_names)
+            await queue_account.create_queue(name)
+        return StorageQueueCounter(queue_account, own_names)
 
     @pytest.fixture
-    def put(self, account: QueueServiceClient, own_names: dict[QueueKind, str]) -> Put:
+    def put(self, queue_account: QueueServiceClient, own_names: dict[QueueKind, str]) -> Put:
         async def put(kind: QueueKind, poison: bool, visible: bool) -> int:
-            queue = account.get_queue_client(f"{own_names[kind]}-poison" if poison else own_names[kind])
+            queue = queue_account.get_queue_client(f"{own_names[kind]}-poison" if poison else own_names[kind])
             with suppress(ResourceExistsError):
                 await queue.create_queue()
             sent = await queue.send_message("x", visibility_timeout=0 if visible else 3_600)
@@ -47,14 +34,16 @@ class TestStorageQueueCounter(QueueCounterContract):
 
         return put
 
-    async def test_a_queue_that_is_missing_has_no_count(self, account: QueueServiceClient, names: UniqueNames) -> None:
-        counter = StorageQueueCounter(account, {QueueKind.CHANGES: names.queue})
+    async def test_a_queue_that_is_missing_has_no_count(
+        self, queue_account: QueueServiceClient, names: UniqueNames
+    ) -> None:
+        counter = StorageQueueCounter(queue_account, {QueueKind.CHANGES: names.queue})
         assert [each.messages for each in await counter.counts()] == [None, None]
 
 
 async def test_storage_that_does_not_answer_is_an_error_that_names_the_queue() -> None:
     connection = Connection("STORAGE", "AccountName=a;AccountKey=YQ==;QueueEndpoint=http://127.0.0.1:1/a")
-    async with queues.connect_account(connection) as account:
-        counter = StorageQueueCounter(account, {QueueKind.CHANGES: "profile-changes"})
+    async with queues.connect_account(connection) as queue_account:
+        counter = StorageQueueCounter(queue_account, {QueueKind.CHANGES: "profile-changes"})
         with pytest.raises(StorageError, match=r"queue profile-changes(-poison)?: could not count its messages: "):
             await counter.counts()

@@ -3,6 +3,7 @@
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.queue.aio import QueueServiceClient
 
+from shared.adapters.queues.queue import poison_queue
 from shared.adapters.storage_reasons import reason_of
 from shared.concurrency import all_of
 from shared.errors import StorageError
@@ -20,7 +21,7 @@ class StorageQueueCounter:
 
     async def counts(self) -> list[QueueCount]:
         return await all_of(
-            self._count(kind, f"{name}-poison" if poison else name, poison=poison)
+            self._count(kind, poison_queue(name) if poison else name, poison=poison)
             for kind, name in self._names.items()
             for poison in (False, True)
         )

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError
 from azure.storage.queue.aio import QueueServiceClient
 
 from shared.adapters.storage_reasons import reason_of
@@ -85,10 +85,8 @@ def _whole(seconds: float) -> int:
 async def _translated(queue: str, operation: str) -> AsyncIterator[None]:
     try:
         yield
-    except HttpResponseError as error:
-        code = str(getattr(error.error_code, "value", error.error_code)) if hasattr(error, "error_code") else ""
-        if code in ("MessageNotFound", "PopReceiptMismatch"):
-            raise _NotOursError from error
-        raise StorageError(f"queue {queue}: could not {operation}: {reason_of(error)}") from error
     except AzureError as error:
+        code = getattr(error, "error_code", None)
+        if getattr(code, "value", code) in ("MessageNotFound", "PopReceiptMismatch"):
+            raise _NotOursError from error
         raise StorageError(f"queue {queue}: could not {operation}: {reason_of(error)}") from error

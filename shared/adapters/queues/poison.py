@@ -8,6 +8,7 @@ from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueServiceClient
 
 from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES, PointerKind
+from shared.adapters.queues.queue import poison_queue
 from shared.adapters.storage_reasons import reason_of
 from shared.errors import StorageError
 from shared.ports.poison import AnyPointer, PoisonMessage
@@ -59,7 +60,7 @@ class StoragePoisonQueues:
             raise _failed(name, "delete a message", error) from error
 
     def _poison(self, kind: QueueKind) -> str:
-        return f"{self._names[kind]}-poison"
+        return poison_queue(self._names[kind])
 
 
 def _message(kind: QueueKind, message: QueueMessage) -> PoisonMessage:

@@ -44,6 +44,11 @@ def connect_account(connection: Connection, options: Mapping[str, Any] = IMPATIE
     return QueueServiceClient(connection.endpoint or "", credential=credential(connection.client_id), **options)
 
 
+def poison_queue(name: str) -> str:
+    """Where the host puts what failed at every delivery of the queue `name`."""
+    return f"{name}-poison"
+
+
 class Queue:
     """A queue of the app's own, for short texts."""
 
