@@ -13,14 +13,14 @@ from pathlib import Path
 from bench.core.measure import measure
 from bench.harness.checks import Check, print_checks
 from bench.harness.report import MeasuredPart, environment, headline, publish, write_part
-from bench.relay.growth import measure_growth
-from bench.relay.hosts import measure_hosts
-from bench.relay.kills import measure_kills
-from bench.relay.latency import measure_latency
-from bench.relay.memory import measure_memory
-from bench.relay.operations import measure_operations
+from bench.relay.measures.growth import measure_growth
+from bench.relay.measures.latency import measure_latency
+from bench.relay.measures.memory import measure_memory
+from bench.relay.measures.operations import measure_operations
+from bench.relay.measures.speed import measure_speed
+from bench.relay.real_host.hosts import measure_hosts
+from bench.relay.real_host.kills import measure_kills
 from bench.relay.sizes import FULL, SHORT, Sizes
-from bench.relay.speed import measure_speed
 from local.errors import LocalError
 
 

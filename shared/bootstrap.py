@@ -20,7 +20,6 @@ from shared.adapters.queues.counter import StorageQueueCounter
 from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES, StoragePointerQueue
 from shared.adapters.queues.poison import StoragePoisonQueues
 from shared.adapters.secrets.stores import ClosableSecretStore, secret_store
-from shared.adapters.tables import table
 from shared.adapters.tables.alerts import TableAlerts
 from shared.adapters.tables.audit import TableAudit
 from shared.adapters.tables.backfills import TableBackfills
@@ -32,13 +31,14 @@ from shared.adapters.tables.poison_rounds import TablePoisonRounds
 from shared.adapters.tables.profiles import TableProfiles
 from shared.adapters.tables.quarantine import TableQuarantine
 from shared.adapters.tables.runs import TableRuns
+from shared.adapters.tables.service import table
 from shared.adapters.tables.timers import TableTimers
 from shared.adapters.tables.undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.adapters.webhook_sender import HttpWebhookSender
 from shared.concurrency import all_of
+from shared.domain.messages.queue_kind import QueueKind
 from shared.host_json import failed_messages
-from shared.ports.queues import QueueKind
 from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
 from shared.settings import RELAY_STORAGE, Settings

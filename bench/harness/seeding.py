@@ -19,7 +19,7 @@ from bench.harness.batches import MOST_ROWS, Batches, Properties
 from bench.harness.people import profile, profile_ids
 from shared.adapters.tables.members import TableMembers
 from shared.adapters.tables.profiles import TableProfiles
-from shared.adapters.tables.table import Table
+from shared.adapters.tables.service.table import Table
 from shared.bootstrap import clock
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile_key import profile_key

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from azure.core.pipeline.transport import AioHttpTransport
 
-from shared.adapters.tables.table import Row, Table
+from shared.adapters.tables.service.table import Row, Table
 
 _OPERATIONS = {"GET": "read", "POST": "insert", "PUT": "replace", "MERGE": "merge", "DELETE": "delete"}
 HOSTS_OWN = frozenset({"queue backfill-slices: receive", "queue backfill-slices: delete"})

@@ -15,9 +15,9 @@ from local.errors import LocalError
 from local.relay import app_environment
 from local.stack.state import CONFIG_CACHE_SECONDS, StackSettings, StateDirectory
 from local.terminal import console, duration
-from shared.adapters.tables import table as tables
 from shared.adapters.tables.configuration import TableConfiguration
 from shared.adapters.tables.health import TableHealth
+from shared.adapters.tables.service import table as tables
 from shared.bootstrap import clock
 from shared.domain.configuration.model import ConfigurationFile, RequestedBackfill, parse_configuration_file
 from shared.domain.configuration.plan import Plan

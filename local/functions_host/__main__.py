@@ -13,8 +13,8 @@ from typing import IO
 
 from .errors import HostStartError
 from .host import FunctionsHost, HostOptions
-from .listener_lock import ListenerLockLostError
 from .settings import load_local_settings
+from .storage.listener_lock import ListenerLockLostError
 
 _log = logging.getLogger(__name__)
 

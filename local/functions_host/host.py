@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from .azure_storage import StorageAccounts
 from .function_groups import in_group
 from .host_json import HostConfiguration, read_host_json
-from .http_trigger import HttpListener
+from .http.trigger import HttpListener
 from .indexing import IndexedFunction, index_app
 from .invocation import Invoker
-from .listener_lock import ListenerLock
-from .queue_output import QueueOutputs
-from .queue_trigger import GET_SECONDS, ListenerOptions, QueueListener, poison_queue_name
-from .timer_status import BlobTimerStatus
+from .queues.output import QueueOutputs
+from .queues.trigger import GET_SECONDS, ListenerOptions, QueueListener, poison_queue_name
+from .storage.azure_storage import StorageAccounts
+from .storage.listener_lock import ListenerLock
+from .storage.timer_status import BlobTimerStatus
 from .timer_trigger import TimerListener
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from shared.domain.timespans import parse_timespan
 
 from .errors import HostStartError
-from .message_encoding import BASE64, PLAIN, MessageEncoding
+from .storage.message_encoding import BASE64, PLAIN, MessageEncoding
 
 _OVERRIDE_PREFIX = "AzureFunctionsJobHost__"
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import azure.functions as func
 
 from .indexing import IndexedFunction
-from .queue_output import QueueOutputs
+from .queues.output import QueueOutputs
 
 _log = logging.getLogger(__name__)
 

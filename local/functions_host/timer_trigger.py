@@ -14,9 +14,9 @@ from shared.domain.ncrontab import Schedule, ScheduleError, parse_schedule
 from .errors import HostStartError
 from .indexing import IndexedFunction
 from .invocation import Invocations
-from .listener_lock import ListenerLock
-from .storage_requests import StorageRequestError
-from .timer_status import TimerStatus, TimerStatusStore
+from .storage.listener_lock import ListenerLock
+from .storage.requests import StorageRequestError
+from .storage.timer_status import TimerStatus, TimerStatusStore
 
 _log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from typing import Generic, Protocol, TypeVar
 from shared.domain.alerts.alert import Alert
 from shared.domain.alerts.delivery import AlertDelivery
 from shared.domain.alerts.subscription import AlertSubscription
+from shared.domain.messages.pointers import DeliveryPointer
 
 Item = TypeVar("Item", AlertSubscription, Alert, AlertDelivery)
 
@@ -43,15 +44,6 @@ class AlertStore(Protocol):
 
     @property
     def deliveries(self) -> AlertRows[AlertDelivery]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryPointer:
-    """Says which delivery to attempt; one whose `attempt` is not the next is outdated."""
-
-    event_id: str
-    subscription_id: str
-    attempt: int
 
 
 class DeliveryQueue(Protocol):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.domain.backfills.backfill import Backfill, Slice
+from shared.domain.messages.pointers import SlicePointer
 
 
 @dataclass(slots=True)
@@ -44,15 +45,6 @@ class BackfillStore(Protocol):
 
     async def delete(self, backfill_id: str) -> None:
         """Forget a backfill and its slices; none is no error. Raises StorageError."""
-
-
-@dataclass(frozen=True, slots=True)
-class SlicePointer:
-    """Says which slice to work on; one whose `sequence` is not the slice's is outdated."""
-
-    backfill_id: str
-    bucket: int
-    sequence: int
 
 
 class SliceQueue(Protocol):

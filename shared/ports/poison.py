@@ -1,14 +1,10 @@
 """What the services need of messages that failed at every delivery: the host has put them on a `-poison` queue."""
 
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-from shared.ports.alerts import DeliveryPointer
-from shared.ports.backfills import SlicePointer
-from shared.ports.queues import QueueKind
-from shared.ports.undelivered import RetryPointer
-
-AnyPointer: TypeAlias = RetryPointer | SlicePointer | DeliveryPointer
+from shared.domain.messages.pointers import AnyPointer
+from shared.domain.messages.queue_kind import QueueKind
 
 
 @dataclass(frozen=True, slots=True)

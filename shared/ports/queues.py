@@ -1,17 +1,9 @@
 """The queue of changes, and how much waits on each of the app's queues."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
-
-class QueueKind(StrEnum):
-    """What a queue brings; each has a `-poison` queue beside it, for messages that failed at every delivery."""
-
-    CHANGES = "changes"
-    RETRIES = "retries"
-    SLICES = "slices"
-    ALERTS = "alerts"
+from shared.domain.messages.queue_kind import QueueKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
+from shared.domain.messages.pointers import RetryPointer
 
 
 @dataclass(slots=True)
@@ -59,15 +60,6 @@ class UndeliveredStore(Protocol):
 
     async def count(self, destination_id: str, most: int) -> UndeliveredCount:
         """How many rows a destination has, counted up to about `most`. Raises StorageError."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPointer:
-    """Says which row to try again, and nothing of the profile; one whose `attempt` is not the row's is outdated."""
-
-    destination_id: str
-    profile_key: str
-    attempt: int
 
 
 class RetryQueue(Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from shared.domain.messages.queue_kind import QueueKind
 from shared.host_json import FailedMessages
 from shared.ports.alerts import AlertStore, DeliveryQueue, WebhookSender
 from shared.ports.audit import AuditLog
@@ -17,7 +18,7 @@ from shared.ports.members import MemberIndex
 from shared.ports.poison import PoisonQueues, PoisonRoundsStore
 from shared.ports.profiles import ProfileStore
 from shared.ports.quarantine import Quarantine
-from shared.ports.queues import ChangesQueue, QueueCounter, QueueKind
+from shared.ports.queues import ChangesQueue, QueueCounter
 from shared.ports.runs import MetricSink, RunStore
 from shared.ports.time import Clock, Sleep
 from shared.ports.timers import TimerStore

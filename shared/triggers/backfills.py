@@ -5,7 +5,7 @@ import logging
 
 import azure.functions as func
 
-from shared.ports.queues import QueueKind
+from shared.domain.messages.queue_kind import QueueKind
 from shared.triggers.inbound import decoded_or_none, in_hand
 from shared.triggers.invocation import ends
 from shared.triggers.timers import after_message, services_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import azure.functions as func
 
-from shared.ports.queues import QueueKind
+from shared.domain.messages.queue_kind import QueueKind
 
 if TYPE_CHECKING:
     from shared.services.changes.export import InboundMessage

@@ -6,7 +6,7 @@ import time
 
 import azure.functions as func
 
-from shared.ports.queues import QueueKind
+from shared.domain.messages.queue_kind import QueueKind
 from shared.triggers.inbound import in_hand, inbound_message
 from shared.triggers.invocation import ends
 from shared.triggers.timers import after_message

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from shared.domain.instants import MINUTE
-from shared.ports.queues import QueueKind
+from shared.domain.messages.queue_kind import QueueKind
 from tests.browser.checks import fits, is_accessible
 from tests.browser.in_process import URL, serve
 from tests.kit.builders import item, membership

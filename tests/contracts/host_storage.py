@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.functions_host.storage_requests import BlobRequests, QueueRequests, StorageRequestError
+from local.functions_host.storage.requests import BlobRequests, QueueRequests, StorageRequestError
 
 GONE = (404, "MessageNotFound")
 OUTDATED = ((400, "PopReceiptMismatch"), GONE)

@@ -6,12 +6,10 @@ from typing import TypeAlias
 import pytest
 
 from shared.domain.instants import DAY, MINUTE
+from shared.domain.messages.pointers import AnyPointer, DeliveryPointer, RetryPointer, SlicePointer
+from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import ConflictError
-from shared.ports.alerts import DeliveryPointer
-from shared.ports.backfills import SlicePointer
-from shared.ports.poison import AnyPointer, PoisonQueues, PoisonRounds, PoisonRoundsStore
-from shared.ports.queues import QueueKind
-from shared.ports.undelivered import RetryPointer
+from shared.ports.poison import PoisonQueues, PoisonRounds, PoisonRoundsStore
 from tests.kit.builders import NOW
 
 Poison: TypeAlias = Callable[[QueueKind, bytes, AnyPointer | None], Awaitable[None]]

@@ -6,7 +6,8 @@ from typing import TypeAlias
 import pytest
 
 from shared.domain.instants import MINUTE
-from shared.ports.queues import QueueCount, QueueCounter, QueueKind
+from shared.domain.messages.queue_kind import QueueKind
+from shared.ports.queues import QueueCount, QueueCounter
 
 Put: TypeAlias = Callable[[QueueKind, bool, bool], Awaitable[int]]
 """Put a message of this kind: whether on the `-poison` queue, and whether it can be taken now. It makes the queue where

@@ -14,12 +14,11 @@ from shared.domain.configuration.model import Configuration, parse_configuration
 from shared.domain.configuration.targets import Targets
 from shared.domain.exports.consent import consents
 from shared.domain.exports.export import Export, export_of
+from shared.domain.messages.pointers import RetryPointer, SlicePointer
+from shared.domain.messages.queue_kind import QueueKind
 from shared.domain.profile.state import ProfileState
 from shared.domain.profile_key import profile_key
 from shared.errors import StorageError
-from shared.ports.backfills import SlicePointer
-from shared.ports.queues import QueueKind
-from shared.ports.undelivered import RetryPointer
 from shared.services.changes.export import InboundMessage
 from shared.services.configuration.apply import apply_configuration
 from shared.services.wiring import Services

@@ -16,9 +16,9 @@ from shared.adapters.event_hubs.connections import HubConnections
 from shared.adapters.event_hubs.sender import EventHubsSender
 from shared.adapters.secrets.stores import NoSecrets
 from shared.adapters.tables import profiles
-from shared.adapters.tables import table as tables
-from shared.adapters.tables.chunks import row_size
 from shared.adapters.tables.profiles import TableProfiles
+from shared.adapters.tables.service import table as tables
+from shared.adapters.tables.service.chunks import row_size
 from shared.domain.configuration.model import Destination
 from shared.domain.exports.export import Export
 from shared.errors import ExportTooLargeError, ProfileTooLargeError

@@ -7,7 +7,7 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from local.stack.local_stack import LocalStack
 from shared.adapters.queues import queue as queues
-from shared.ports.queues import QueueKind
+from shared.domain.messages.queue_kind import QueueKind
 from shared.settings import Connection
 from tests.conftest import UniqueNames
 

@@ -12,7 +12,7 @@ from local.commands.apply import apply
 from local.eventually import eventually
 from local.exports import Export, read_exports
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
-from shared.adapters.tables.chunks import from_chunks
+from shared.adapters.tables.service.chunks import from_chunks
 from shared.domain.configuration.model import parse_configuration_file
 from tests.kit import running_host
 

@@ -16,8 +16,8 @@ from local.eventually import eventually
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from shared.adapters.queues.changes import StorageChangesQueue
 from shared.adapters.queues.pointers import SLICES
-from shared.adapters.tables import table
 from shared.adapters.tables.profiles import TableProfiles
+from shared.adapters.tables.service import table
 from shared.adapters.upload_files import CONTAINER
 from shared.bootstrap import Relay, build, clock
 from shared.domain.backfills.backfill import BackfillState

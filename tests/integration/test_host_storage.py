@@ -6,7 +6,7 @@ import pytest
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
-from local.functions_host.azure_storage import AzureBlobs, AzureQueue
+from local.functions_host.storage.azure_storage import AzureBlobs, AzureQueue
 from local.stack.local_stack import LocalStack
 from tests.conftest import UniqueNames
 from tests.contracts.host_storage import BlobRequestsContract, QueueRequestsContract

@@ -22,9 +22,9 @@ from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
 from local.stack.state import RELAY_STORAGE, StateDirectory, write_settings
 from shared.adapters.queues.pointers import SLICES
-from shared.adapters.tables import table as tables
 from shared.adapters.tables.configuration import TableConfiguration
 from shared.adapters.tables.health import TableHealth
+from shared.adapters.tables.service import table as tables
 from shared.bootstrap import Relay, clock
 from shared.domain.configuration.model import parse_configuration_file
 from shared.domain.instants import MINUTE

@@ -11,7 +11,7 @@ from local import cli
 from local.relay import opened_relay
 from local.stack.local_stack import LocalStack
 from local.stack.state import StateDirectory, write_settings
-from shared.adapters.tables import table as tables
+from shared.adapters.tables.service import table as tables
 from shared.adapters.tables.timers import TableTimers
 from shared.bootstrap import clock
 from shared.domain.instants import DAY

@@ -9,9 +9,10 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from shared.adapters.queues import queue as queues
 from shared.adapters.queues.poison import StoragePoisonQueues
+from shared.domain.messages.pointers import AnyPointer
+from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import StorageError
-from shared.ports.poison import AnyPointer, PoisonMessage
-from shared.ports.queues import QueueKind
+from shared.ports.poison import PoisonMessage
 from shared.settings import Connection
 from tests.contracts.poison import POINTERS, BackOn, Poison, PoisonQueuesContract
 

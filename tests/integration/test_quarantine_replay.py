@@ -15,8 +15,8 @@ from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from local.stack.state import RELAY_STORAGE, write_settings
 from shared.adapters.queues import queue as queues
 from shared.adapters.queues.changes import StorageChangesQueue
-from shared.adapters.tables import table as tables
 from shared.adapters.tables.quarantine import TableQuarantine
+from shared.adapters.tables.service import table as tables
 from shared.errors import MessageTooLargeError, StorageError
 from shared.ports.quarantine import QuarantinedItem
 from shared.settings import Connection

@@ -8,8 +8,8 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from shared.adapters.queues import queue as queues
 from shared.adapters.queues.counter import StorageQueueCounter
+from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import StorageError
-from shared.ports.queues import QueueKind
 from shared.settings import Connection
 from tests.conftest import UniqueNames
 from tests.contracts.queue_counter import Put, QueueCounterContract

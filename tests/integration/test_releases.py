@@ -13,9 +13,9 @@ from local.exports import Export, read_exports
 from local.stack.local_stack import LocalStack
 from shared import bootstrap
 from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES
-from shared.adapters.tables import table as tables
 from shared.adapters.tables.members import TableMembers
 from shared.adapters.tables.profiles import TableProfiles
+from shared.adapters.tables.service import table as tables
 from shared.bootstrap import Relay, build
 from shared.domain.backfills.backfill import BackfillKind, BackfillState
 from shared.domain.instants import MINUTE, SECOND, parse_instant

@@ -8,8 +8,8 @@ import pytest
 from local.eventually import eventually
 from local.stack.local_stack import LocalStack
 from local.stack.state import RELAY_STORAGE
-from shared.adapters.tables import table as tables
 from shared.adapters.tables.last_exports import TableLastExports
+from shared.adapters.tables.service import table as tables
 from shared.domain.jsonvalue import canonical_json
 from shared.settings import Connection
 from tests.contracts.last_exports_store import sent

@@ -23,9 +23,6 @@ from shared.adapters.tables import last_exports, poison_rounds, runs, undelivere
 from shared.adapters.tables import (
     quarantine as table_quarantine,
 )
-from shared.adapters.tables import (
-    table as tables,
-)
 from shared.adapters.tables.alerts import TableAlerts
 from shared.adapters.tables.backfills import TableBackfills
 from shared.adapters.tables.configuration import TableConfiguration
@@ -36,6 +33,7 @@ from shared.adapters.tables.poison_rounds import TablePoisonRounds
 from shared.adapters.tables.profiles import TableProfiles
 from shared.adapters.tables.quarantine import TableQuarantine
 from shared.adapters.tables.runs import TableRuns
+from shared.adapters.tables.service import table as tables
 from shared.adapters.tables.timers import TableTimers
 from shared.adapters.tables.undelivered import TableUndelivered
 from shared.domain.instants import DAY, SECOND, format_instant

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Generic
 
-from shared.adapters.tables.continuation import decode_token, encode_token
+from shared.adapters.tables.service.continuation import decode_token, encode_token
 from shared.domain.alerts.alert import Alert
 from shared.domain.alerts.delivery import AlertDelivery
 from shared.domain.alerts.subscription import AlertSubscription
@@ -18,6 +18,8 @@ from shared.domain.exports.export import Export
 from shared.domain.exports.sent_export import SentExport
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.instants import DAY, SECOND
+from shared.domain.messages.pointers import AnyPointer, DeliveryPointer, RetryPointer, SlicePointer
+from shared.domain.messages.queue_kind import QueueKind
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile.state import ProfileState
 from shared.domain.profile_key import INDEX_BUCKETS, bucket_of_key, partition_of, profile_key
@@ -33,20 +35,20 @@ from shared.errors import (
     StorageError,
     UploadFileChangedError,
 )
-from shared.ports.alerts import DeliveryPointer, Item, Stored, WebhookAnswer
+from shared.ports.alerts import Item, Stored, WebhookAnswer
 from shared.ports.audit import AuditEntry
-from shared.ports.backfills import SlicePointer, StoredBackfill, StoredSlice
+from shared.ports.backfills import StoredBackfill, StoredSlice
 from shared.ports.configuration import StoredConfiguration
 from shared.ports.connections import ConnectionProblem, Verified
 from shared.ports.exports import Acknowledgement
 from shared.ports.health import DestinationTrouble, RedriveRequest
 from shared.ports.last_exports import InstanceExports
 from shared.ports.members import Member
-from shared.ports.poison import AnyPointer, PoisonMessage, PoisonRounds
+from shared.ports.poison import PoisonMessage, PoisonRounds
 from shared.ports.profiles import StoredProfile
 from shared.ports.quarantine import QuarantinedItem, QuarantinePage, StoredQuarantinedItem
-from shared.ports.queues import QueueCount, QueueKind
-from shared.ports.undelivered import RetryPointer, StoredUndelivered, UndeliveredCount, UndeliveredPage
+from shared.ports.queues import QueueCount
+from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredPage
 from shared.ports.uploads import StoredFile, WriteAccess
 
 QUEUE_NAMES = {

@@ -16,12 +16,12 @@ from unittest.mock import patch
 
 from local.functions_host.host import Listener
 from local.functions_host.host_json import configuration_of
-from local.functions_host.host_queue import HostQueue
 from local.functions_host.indexing import IndexedFunction
 from local.functions_host.invocation import InvocationResult
-from local.functions_host.listener_lock import ListenerLock
-from local.functions_host.queue_trigger import ListenerOptions, QueueListener, poison_queue_name
-from local.functions_host.timer_status import BlobTimerStatus
+from local.functions_host.queues.trigger import ListenerOptions, QueueListener, poison_queue_name
+from local.functions_host.storage.host_queue import HostQueue
+from local.functions_host.storage.listener_lock import ListenerLock
+from local.functions_host.storage.timer_status import BlobTimerStatus
 from local.functions_host.timer_trigger import TimerListener
 from tests.kit.host_storage import WEEK, FakeBlobs, FakeQueue, FakeStorage, Fault
 from tests.kit.virtual_time import run_virtually

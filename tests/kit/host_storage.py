@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from local.functions_host.storage_requests import ReceivedMessage, StorageRequestError
+from local.functions_host.storage.requests import ReceivedMessage, StorageRequestError
 
 T = TypeVar("T")
 

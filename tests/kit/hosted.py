@@ -6,7 +6,7 @@ import azure.functions as func
 import httpx
 from fastapi import FastAPI
 
-from local.functions_host.http_paths import decoded_path, encoded_path
+from local.functions_host.http.paths import decoded_path, encoded_path
 from shared.triggers.asgi import ROUTE_PARAMETER, answer
 
 _PREFIX = re.compile(r"/(api|console)(?:/(.*))?", re.DOTALL | re.IGNORECASE)

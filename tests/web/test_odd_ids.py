@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from local.functions_host.http_paths import decoded_path, encoded_path
+from local.functions_host.http.paths import decoded_path, encoded_path
 from shared.domain.configuration.model import Audience, Configuration
 from shared.domain.configuration.plan import plan_changes
 from shared.services.configuration.edit import as_file

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared.domain.instants import MINUTE
+from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import StorageError
-from shared.ports.queues import QueueKind
 from tests.kit.api import Api
 from tests.kit.console import Console
 from tests.kit.world import World

@@ -6,8 +6,9 @@ from azure.storage.queue.aio import QueueServiceClient
 from shared.adapters.queues.queue import poison_queue
 from shared.adapters.storage_reasons import reason_of
 from shared.concurrency import all_of
+from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import StorageError
-from shared.ports.queues import QueueCount, QueueKind
+from shared.ports.queues import QueueCount
 
 
 class StorageQueueCounter:

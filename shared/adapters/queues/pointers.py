@@ -7,9 +7,7 @@ from typing import Any, Generic, TypeVar
 from pydantic.alias_generators import to_camel
 
 from shared.adapters.queues.queue import Queue
-from shared.ports.alerts import DeliveryPointer
-from shared.ports.backfills import SlicePointer
-from shared.ports.undelivered import RetryPointer
+from shared.domain.messages.pointers import DeliveryPointer, RetryPointer, SlicePointer
 
 Pointer = TypeVar("Pointer", RetryPointer, SlicePointer, DeliveryPointer)
 

@@ -10,9 +10,10 @@ from azure.storage.queue.aio import QueueServiceClient
 from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES, PointerKind
 from shared.adapters.queues.queue import poison_queue
 from shared.adapters.storage_reasons import reason_of
+from shared.domain.messages.pointers import AnyPointer
+from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import StorageError
-from shared.ports.poison import AnyPointer, PoisonMessage
-from shared.ports.queues import QueueKind
+from shared.ports.poison import PoisonMessage
 
 _MOST = 32
 _HIDDEN_SECONDS = 120

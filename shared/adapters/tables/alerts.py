@@ -3,7 +3,7 @@
 from typing import Generic
 from urllib.parse import quote
 
-from shared.adapters.tables.table import Row, Table
+from shared.adapters.tables.service.table import Row, Table
 from shared.domain.alerts.alert import Alert
 from shared.domain.alerts.delivery import AlertDelivery
 from shared.domain.alerts.subscription import AlertSubscription

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from azure.data.tables import EdmType, EntityProperty
 
-from shared.adapters.tables.table import Row, Table
+from shared.adapters.tables.service.table import Row, Table
 from shared.ports.audit import AuditEntry
 
 _PARTITION = "audit"

@@ -9,8 +9,8 @@ from typing import Any
 from azure.data.tables import EdmType, EntityProperty
 from pydantic.alias_generators import to_camel
 
-from shared.adapters.tables.chunks import from_chunks, to_chunks
-from shared.adapters.tables.table import Row, Table
+from shared.adapters.tables.service.chunks import from_chunks, to_chunks
+from shared.adapters.tables.service.table import Row, Table
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Slice
 from shared.domain.backfills.upload import UploadOrder
 from shared.ports.backfills import StoredBackfill, StoredSlice

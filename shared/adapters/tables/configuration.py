@@ -2,8 +2,8 @@
 
 import zlib
 
-from shared.adapters.tables.chunks import ROW_LIMIT, from_chunks, row_size, to_chunks
-from shared.adapters.tables.table import Table
+from shared.adapters.tables.service.chunks import ROW_LIMIT, from_chunks, row_size, to_chunks
+from shared.adapters.tables.service.table import Table
 from shared.domain.configuration.model import AS_STORED, Configuration
 from shared.errors import ConfigurationError
 from shared.ports.configuration import StoredConfiguration

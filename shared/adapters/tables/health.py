@@ -4,7 +4,7 @@ from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty
 
-from shared.adapters.tables.table import Table
+from shared.adapters.tables.service.table import Table
 from shared.ports.health import DestinationTrouble, RedriveRequest
 
 _PARTITION = "health"

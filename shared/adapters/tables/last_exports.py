@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from shared.adapters.tables.table import Row, Table
+from shared.adapters.tables.service.table import Row, Table
 from shared.domain.exports.sent_export import SentExport
 from shared.ports.last_exports import InstanceExports
 

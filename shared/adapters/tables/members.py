@@ -5,7 +5,7 @@ Rows of an audience lie in 16 partitions, named by a hash, for audience ids may 
 
 import hashlib
 
-from shared.adapters.tables.table import Row, Table
+from shared.adapters.tables.service.table import Row, Table
 from shared.domain.instants import SECOND
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile_key import INDEX_BUCKETS, bucket_of_key

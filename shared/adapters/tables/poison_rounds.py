@@ -2,7 +2,7 @@
 
 from azure.data.tables import EdmType, EntityProperty
 
-from shared.adapters.tables.table import Table
+from shared.adapters.tables.service.table import Table
 from shared.ports.poison import PoisonRounds
 
 _PARTITION = "rounds"

@@ -4,8 +4,8 @@ import json
 import zlib
 from collections.abc import AsyncIterator, Sequence
 
-from shared.adapters.tables.chunks import ROW_LIMIT, from_chunks, row_size, to_chunks
-from shared.adapters.tables.table import Row, Table
+from shared.adapters.tables.service.chunks import ROW_LIMIT, from_chunks, row_size, to_chunks
+from shared.adapters.tables.service.table import Row, Table
 from shared.domain.jsonvalue import json_bytes
 from shared.domain.profile.state import ProfileState
 from shared.domain.profile_key import bucket_of_key, profile_key

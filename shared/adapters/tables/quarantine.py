@@ -7,9 +7,9 @@ from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty
 
-from shared.adapters.tables.chunks import from_chunks, to_chunks
-from shared.adapters.tables.continuation import decode_token, encode_token
-from shared.adapters.tables.table import Row, Table
+from shared.adapters.tables.service.chunks import from_chunks, to_chunks
+from shared.adapters.tables.service.continuation import decode_token, encode_token
+from shared.adapters.tables.service.table import Row, Table
 from shared.concurrency import all_of
 from shared.domain.instants import SECOND
 from shared.domain.profile_key import bucket_of, profile_key

@@ -6,7 +6,7 @@ A partition is a day of a destination, the day first, so that what is outdated l
 import json
 from itertools import groupby
 
-from shared.adapters.tables.table import Row, Table
+from shared.adapters.tables.service.table import Row, Table
 from shared.concurrency import all_of
 from shared.domain.instants import DAY, format_instant, parse_instant
 from shared.domain.runs import RunCounts, RunSlot

@@ -6,7 +6,7 @@ from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty
 
-from shared.adapters.tables.table import Row, Table
+from shared.adapters.tables.service.table import Row, Table
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredPage

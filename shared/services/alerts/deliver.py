@@ -8,8 +8,9 @@ from shared.domain.alerts.delivery import AlertDelivery, after_attempt, claimed,
 from shared.domain.alerts.delivery import DeliveryState as State
 from shared.domain.alerts.subscription import AlertSubscription, webhook_secret_name
 from shared.domain.alerts.webhooks import check_webhook_url, signed_headers
+from shared.domain.messages.pointers import DeliveryPointer
 from shared.errors import ConflictError, SecretError
-from shared.ports.alerts import AlertStore, DeliveryPointer, DeliveryQueue, Stored, WebhookAnswer, WebhookSender
+from shared.ports.alerts import AlertStore, DeliveryQueue, Stored, WebhookAnswer, WebhookSender
 from shared.ports.connections import SecretStore
 from shared.ports.time import Clock
 

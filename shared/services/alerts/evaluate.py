@@ -15,8 +15,9 @@ from shared.domain.alerts.delivery import AlertDelivery, delivery_outdated, deli
 from shared.domain.alerts.rules import RULES, THE_APP, Facts, RuleState
 from shared.domain.alerts.subscription import AlertSubscription
 from shared.domain.alerts.webhooks import cloud_event
+from shared.domain.messages.pointers import DeliveryPointer
 from shared.errors import ConflictError
-from shared.ports.alerts import AlertStore, DeliveryPointer, DeliveryQueue, Stored
+from shared.ports.alerts import AlertStore, DeliveryQueue, Stored
 from shared.ports.runs import MetricSink
 from shared.ports.time import Clock
 from shared.services.alerts.facts import AlertFacts

@@ -11,8 +11,9 @@ from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillSta
 from shared.domain.backfills.standstill import STALLED_AFTER
 from shared.domain.configuration.model import Configuration
 from shared.domain.instants import DAY, MINUTE, SECOND, format_instant
+from shared.domain.messages.pointers import SlicePointer
 from shared.errors import ConflictError, NoSuchBackfillError
-from shared.ports.backfills import BackfillStore, SlicePointer, SliceQueue, StoredBackfill, StoredSlice
+from shared.ports.backfills import BackfillStore, SliceQueue, StoredBackfill, StoredSlice
 from shared.ports.configuration import ConfigurationStore
 from shared.ports.time import Clock
 from shared.ports.uploads import UploadFiles

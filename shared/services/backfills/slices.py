@@ -9,8 +9,9 @@ from typing import Protocol
 from shared.domain.backfills.backfill import Backfill, BackfillKind, Slice
 from shared.domain.backfills.standstill import LIVE_CHANGES_FIRST
 from shared.domain.instants import SECOND
+from shared.domain.messages.pointers import SlicePointer
 from shared.errors import ConflictError
-from shared.ports.backfills import BackfillStore, SlicePointer, SliceQueue, StoredSlice
+from shared.ports.backfills import BackfillStore, SliceQueue, StoredSlice
 from shared.ports.time import Clock, Sleep
 from shared.services.changes.live_traffic import LiveTraffic
 

@@ -6,11 +6,12 @@ from shared.concurrency import all_of
 from shared.domain.exports.export import export_of
 from shared.domain.exports.undelivered import Failure, UndeliveredState
 from shared.domain.messages.message import RejectedItem, decode_message
+from shared.domain.messages.pointers import RetryPointer
 from shared.errors import ConflictError, FailureCode
 from shared.ports.profiles import ProfileStore
 from shared.ports.quarantine import Quarantine, QuarantinedItem
 from shared.ports.time import Clock
-from shared.ports.undelivered import RetryPointer, StoredUndelivered, UndeliveredStore
+from shared.ports.undelivered import StoredUndelivered, UndeliveredStore
 from shared.services.changes.export import InboundMessage
 from shared.services.configuration.cache import ConfigurationCache
 from shared.services.delivery.deliver import Delivery

@@ -16,12 +16,13 @@ from shared.domain.exports.undelivered import (
     parked,
 )
 from shared.domain.instants import MINUTE, within
+from shared.domain.messages.pointers import RetryPointer
 from shared.domain.profile_key import profile_key
 from shared.errors import ConflictError, ExportTooLargeError, FailureCode, HeldBackError, SendError, ThrottledError
 from shared.ports.exports import Acknowledgement, ExportSender
 from shared.ports.time import Clock
 from shared.ports.tracing import Origin
-from shared.ports.undelivered import RetryPointer, RetryQueue, StoredUndelivered, UndeliveredStore
+from shared.ports.undelivered import RetryQueue, StoredUndelivered, UndeliveredStore
 from shared.services.configuration.cache import ConfigurationSnapshot
 from shared.services.delivery.circuit_breakers import CircuitBreakers
 from shared.services.runs.record import RecordRuns

@@ -7,13 +7,14 @@ from enum import StrEnum
 from shared.domain.exports.decision import BACKFILL, PAUSED
 from shared.domain.exports.export import Export, current_export
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState, after_failed_retry, retry_delay
+from shared.domain.messages.pointers import RetryPointer
 from shared.domain.profile.deletion import DeletionPhase
 from shared.domain.profile_key import partition_of, profile_key
 from shared.errors import ConflictError, ExportTooLargeError, FailureCode, HeldBackError, SendError
 from shared.ports.exports import ExportSender
 from shared.ports.profiles import ProfileStore, StoredProfile
 from shared.ports.time import Clock
-from shared.ports.undelivered import RetryPointer, RetryQueue, StoredUndelivered, UndeliveredStore
+from shared.ports.undelivered import RetryQueue, StoredUndelivered, UndeliveredStore
 from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery.circuit_breakers import CircuitBreakers
 from shared.services.delivery.deliver import DOWN, failure_of

@@ -12,11 +12,11 @@ from itertools import islice
 
 from shared.concurrency import all_of
 from shared.domain.instants import SECOND
+from shared.domain.messages.queue_kind import QueueKind
 from shared.domain.messages.redelivery import redelivery_delay
 from shared.errors import StorageError
 from shared.host_json import FailedMessages
 from shared.ports.in_hand import InHandNote, MessageInHand, MessagesInHand
-from shared.ports.queues import QueueKind
 from shared.ports.time import Clock, Sleep
 
 LOOK_SECONDS = 0.05

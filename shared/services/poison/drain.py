@@ -10,12 +10,11 @@ from enum import StrEnum
 
 from shared.concurrency import all_of
 from shared.domain.instants import DAY, MINUTE, SECOND, within
+from shared.domain.messages.pointers import RetryPointer, SlicePointer
+from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import FailureCode, RelayError
-from shared.ports.backfills import SlicePointer
 from shared.ports.poison import PoisonMessage, PoisonQueues, PoisonRounds, PoisonRoundsStore
-from shared.ports.queues import QueueKind
 from shared.ports.time import Clock
-from shared.ports.undelivered import RetryPointer
 from shared.services.alerts.deliver import DeliverAlerts
 from shared.services.backfills.slices import WorkSlices
 from shared.services.changes.export import InboundMessage

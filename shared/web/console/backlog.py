@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from shared.domain.instants import MINUTE
-from shared.ports.queues import QueueCount, QueueKind
+from shared.domain.messages.queue_kind import QueueKind
+from shared.ports.queues import QueueCount
 
 _LATE = 10 * MINUTE
 """As long as the rule slow-exports allows; what is delayed on purpose waits for less, unless settings say otherwise."""

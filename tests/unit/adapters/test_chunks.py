@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from shared.adapters.tables.chunks import CHUNK_BYTES, ROW_LIMIT, from_chunks, row_size, to_chunks
+from shared.adapters.tables.service.chunks import CHUNK_BYTES, ROW_LIMIT, from_chunks, row_size, to_chunks
 
 KIB = 1024
 

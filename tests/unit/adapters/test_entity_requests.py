@@ -9,7 +9,7 @@ from azure.core.credentials import AccessToken, AzureNamedKeyCredential, AzureSa
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.data.tables.aio import TableServiceClient
 
-from shared.adapters.tables.entity_requests import EntityRequests
+from shared.adapters.tables.service.entity_requests import EntityRequests
 
 
 class Identity:
@@ -89,7 +89,7 @@ async def test_every_attempt_is_dated_whatever_the_credential(
     """A date that is 15 minutes old is refused, so another attempt has another."""
     now = iter(range(0, 600, 60))
     monkeypatch.setattr(
-        "shared.adapters.tables.entity_requests.formatdate", lambda usegmt: formatdate(next(now), usegmt=usegmt)
+        "shared.adapters.tables.service.entity_requests.formatdate", lambda usegmt: formatdate(next(now), usegmt=usegmt)
     )
     transport = Transport(503)
     service = TableServiceClient(f"https://account.table.core.windows.net{query}", credential=credential)

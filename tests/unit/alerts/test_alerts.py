@@ -14,12 +14,13 @@ from shared.domain.alerts.subscription import SubscriptionDetails, webhook_secre
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.instants import DAY, MINUTE, SECOND
+from shared.domain.messages.pointers import DeliveryPointer
+from shared.domain.messages.queue_kind import QueueKind
 from shared.domain.runs import SLOT, RunCounts, RunSlot, slot_of
 from shared.errors import StorageError
-from shared.ports.alerts import DeliveryPointer, WebhookAnswer
+from shared.ports.alerts import WebhookAnswer
 from shared.ports.backfills import StoredBackfill
 from shared.ports.health import DestinationTrouble
-from shared.ports.queues import QueueKind
 from shared.ports.undelivered import StoredUndelivered, UndeliveredCount
 from shared.services.alerts.deliver import DeliveryOutcome
 from shared.services.alerts.evaluate import AlertRun

@@ -9,9 +9,10 @@ from shared.domain.backfills.backfill import BackfillState, Slice
 from shared.domain.backfills.standstill import STALLED_AFTER
 from shared.domain.configuration.model import parse_configuration_file
 from shared.domain.instants import DAY, MINUTE
+from shared.domain.messages.pointers import SlicePointer
 from shared.domain.profile_key import INDEX_BUCKETS, profile_key
 from shared.errors import NoSuchBackfillError, SendError, StorageError
-from shared.ports.backfills import SlicePointer, StoredSlice
+from shared.ports.backfills import StoredSlice
 from shared.services.backfills.planner import HISTORY
 from shared.services.backfills.slices import BUDGET_SECONDS, SliceOutcome
 from shared.services.changes.profile_writer import DUE_KEPT_UNSETTLED

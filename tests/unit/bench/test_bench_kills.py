@@ -1,6 +1,6 @@
 """What the measurement of kills makes of exports and of what is left."""
 
-from bench.relay.kills import LATE_SECONDS, Kill, Kills, judge
+from bench.relay.real_host.kills import LATE_SECONDS, Kill, Kills, judge
 
 
 def test_a_message_is_late_with_its_last_change_and_what_is_left_comes_twice() -> None:

@@ -10,9 +10,9 @@ import pytest
 from bench.harness.checks import Check
 from bench.harness.people import member_id, profile
 from bench.harness.report import MeasuredPart, markdown, publish, write_part
-from bench.relay.comparing import Told, differences
 from bench.relay.limit import Operations
-from bench.relay.operations import operations_per_change
+from bench.relay.measures.comparing import Told, differences
+from bench.relay.measures.operations import operations_per_change
 from bench.relay.scene import CHANGES_A_PROFILE, DECK, Batch, changes_of, messages_of
 from bench.relay.stacks import operations_of
 from bench.relay.tutorial import targets

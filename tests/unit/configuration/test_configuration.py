@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.tables.chunks import ROW_LIMIT, from_chunks, row_size, to_chunks
+from shared.adapters.tables.service.chunks import ROW_LIMIT, from_chunks, row_size, to_chunks
 from shared.domain.configuration.model import AS_STORED, Configuration, ConfigurationFile, parse_configuration_file
 from shared.domain.configuration.plan import plan_changes
 from shared.errors import ConfigurationError

@@ -9,9 +9,10 @@ import pytest
 
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.instants import SECOND
+from shared.domain.messages.pointers import RetryPointer
 from shared.errors import ExportTooLargeError, FailureCode, HeldBackError, SendError, StorageError, ThrottledError
 from shared.ports.health import DestinationTrouble
-from shared.ports.undelivered import RetryPointer, StoredUndelivered
+from shared.ports.undelivered import StoredUndelivered
 from shared.services.changes.export import InboundMessage
 from shared.services.delivery import circuit_breakers
 from shared.services.delivery.retry import Attempt

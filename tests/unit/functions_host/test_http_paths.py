@@ -5,7 +5,7 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.functions_host.http_paths import decoded_path, encoded_path
+from local.functions_host.http.paths import decoded_path, encoded_path
 
 
 @given(

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 from local.functions_host.host_json import read_host_json
-from local.functions_host.host_queue import HostQueue
 from local.functions_host.indexing import IndexedFunction
 from local.functions_host.invocation import InvocationResult
-from local.functions_host.queue_trigger import ListenerOptions, QueueListener, poison_queue_name
+from local.functions_host.queues.trigger import ListenerOptions, QueueListener, poison_queue_name
+from local.functions_host.storage.host_queue import HostQueue
 from shared.domain.instants import SECOND
+from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import RelayError, StorageError
 from shared.ports.poison import PoisonMessage
-from shared.ports.queues import QueueKind
 from shared.services.changes.export import InboundMessage
 from tests.kit.builders import NOW, item, membership
 from tests.kit.environments import CHECKOUT

@@ -13,7 +13,7 @@ import pytest
 
 from local.functions_host.errors import HostStartError
 from local.functions_host.host_json import configuration_of
-from local.functions_host.message_encoding import BASE64
+from local.functions_host.storage.message_encoding import BASE64
 from shared.domain.timespans import parse_timespan
 from tests.kit.host_replay import replay
 from tests.kit.listener_facts import agrees, facts, record_of

@@ -9,8 +9,8 @@ import pytest
 
 from local.functions_host.indexing import IndexedFunction
 from local.functions_host.invocation import InvocationResult
-from local.functions_host.listener_lock import ListenerLock, ListenerLockLostError
-from local.functions_host.timer_status import BlobTimerStatus, TimerStatus
+from local.functions_host.storage.listener_lock import ListenerLock, ListenerLockLostError
+from local.functions_host.storage.timer_status import BlobTimerStatus, TimerStatus
 from local.functions_host.timer_trigger import TimerListener
 from tests.kit.host_storage import FakeBlobs, FakeStorage, Fault
 from tests.kit.virtual_time import run_virtually

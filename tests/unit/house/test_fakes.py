@@ -2,8 +2,9 @@
 
 import pytest
 
-from shared.ports.poison import AnyPointer
-from shared.ports.queues import ChangesQueue, QueueKind
+from shared.domain.messages.pointers import AnyPointer
+from shared.domain.messages.queue_kind import QueueKind
+from shared.ports.queues import ChangesQueue
 from tests.contracts.alert_store import AlertStoreContract
 from tests.contracts.backfill_store import BackfillStoreContract
 from tests.contracts.changes_queue import ChangesQueueContract

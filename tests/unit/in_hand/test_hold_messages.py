@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from shared.adapters.queues.in_hand import QUEUE, decode_note, encode_note
+from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import StorageError
 from shared.host_json import FailedMessages
 from shared.ports.in_hand import MessageInHand
-from shared.ports.queues import QueueKind
 from shared.services.in_hand.hold import (
     LOOK_SECONDS,
     MANY,

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from local.functions_host.errors import HostStartError
+from local.functions_host.http.routes import routes_of
 from local.functions_host.indexing import IndexedFunction
-from local.functions_host.routes import routes_of
 
 
 def http_function(name: str, route: str | None = None, methods: tuple[str, ...] = ()) -> IndexedFunction:

@@ -6,7 +6,7 @@ import pytest
 
 from local.functions_host.errors import HostStartError
 from local.functions_host.host_json import HostConfiguration, QueueOptions, SingletonOptions, read_host_json
-from local.functions_host.message_encoding import BASE64, PLAIN
+from local.functions_host.storage.message_encoding import BASE64, PLAIN
 
 
 def read(folder: Path, document: Any) -> HostConfiguration:

@@ -1,7 +1,7 @@
 import azure.functions as func
 import pytest
 
-from local.functions_host.queue_output import messages_in
+from local.functions_host.queues.output import messages_in
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 
 from shared.domain.instants import DAY, MINUTE, SECOND
+from shared.domain.messages.pointers import AnyPointer, DeliveryPointer, RetryPointer, SlicePointer
+from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import ConflictError, StorageError
-from shared.ports.alerts import DeliveryPointer
-from shared.ports.backfills import SlicePointer
-from shared.ports.poison import AnyPointer, PoisonMessage
-from shared.ports.queues import QueueKind
-from shared.ports.undelivered import RetryPointer
+from shared.ports.poison import PoisonMessage
 from shared.services.poison.drain import KEPT, ROUNDS, SAME_ROUND
 from tests.kit.builders import NOW, item, membership
 from tests.kit.world import World

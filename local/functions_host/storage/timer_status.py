@@ -9,8 +9,8 @@ from typing import Protocol
 from shared.domain.ncrontab import Schedule
 
 from .listener_lock import write_blob
-from .storage_requests import BlobRequests, StorageRequestError
-from .storage_retries import Uniform, retried
+from .requests import BlobRequests, StorageRequestError
+from .retries import Uniform, retried
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 

@@ -11,9 +11,9 @@ from typing import TypeAlias
 from bench.harness.checks import Check
 from bench.harness.report import MeasuredPart
 from bench.relay import app, tutorial
-from bench.relay.comparing import require_same
 from bench.relay.filling import fill
 from bench.relay.limit import Operations
+from bench.relay.measures.comparing import require_same
 from bench.relay.scene import CHANGES_A_PROFILE, COLD, PUBLISHED, Batch
 from bench.relay.sizes import Sizes
 from bench.relay.stacks import Run, Workers, operations_of, started_stack

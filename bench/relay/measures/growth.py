@@ -17,7 +17,7 @@ from typing import TypeAlias
 from bench.harness.checks import Check
 from bench.harness.report import MeasuredPart
 from bench.relay.filling import fill
-from bench.relay.operations import operations_per_change
+from bench.relay.measures.operations import operations_per_change
 from bench.relay.scene import COLD, DECK, Batch
 from bench.relay.sizes import Sizes
 from bench.relay.stacks import Run, Workers, operations_of, started_stack

@@ -1,6 +1,7 @@
 """How long the real Functions host lives on while the blobs of its own storage are out, with timers and without.
 
-Run it: python -m bench.relay.blobs_out. FUNCTIONS_HOST names the host, and FUNCTIONS_HOST_PYTHON its worker's Python.
+Run it: python -m bench.relay.real_host.blobs_out.
+FUNCTIONS_HOST names the host, and FUNCTIONS_HOST_PYTHON its worker's Python.
 """
 
 import asyncio
@@ -43,7 +44,7 @@ def main() -> int:
     except LocalError as error:
         print(error, file=sys.stderr)
         return 1
-    print(headline("python -m bench.relay.blobs_out"))
+    print(headline("python -m bench.relay.real_host.blobs_out"))
     return 0
 
 

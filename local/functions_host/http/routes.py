@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .errors import HostStartError
-from .indexing import IndexedFunction
+from ..errors import HostStartError
+from ..indexing import IndexedFunction
 
 _PARAMETER = re.compile(r"\{(?P<rest>\*{0,2})(?P<name>\w+)\}")
 _LITERAL = re.compile(r"[^{}?]+")

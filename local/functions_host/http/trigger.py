@@ -11,12 +11,12 @@ from typing import Any
 import azure.functions as func
 from aiohttp import web
 
-from .errors import HostStartError
-from .http_answers import Answer, UnusableAnswerError, answer_of
-from .http_paths import decoded_path, encoded_path, joined_values, query_parameters
-from .http_refusals import refused_with
-from .indexing import IndexedFunction
-from .invocation import Invoker
+from ..errors import HostStartError
+from ..indexing import IndexedFunction
+from ..invocation import Invoker
+from .answers import Answer, UnusableAnswerError, answer_of
+from .paths import decoded_path, encoded_path, joined_values, query_parameters
+from .refusals import refused_with
 from .routes import Route, routes_of
 
 _log = logging.getLogger(__name__)

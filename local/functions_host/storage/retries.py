@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from .storage_requests import StorageRequestError
+from .requests import StorageRequestError
 
 T = TypeVar("T")
 Uniform = Callable[[float, float], float]

@@ -5,8 +5,8 @@ import random
 from collections.abc import Sequence
 
 from .message_encoding import MessageEncoding
-from .storage_requests import QueueRequests, ReceivedMessage, StorageRequestError
-from .storage_retries import Uniform, retried
+from .requests import QueueRequests, ReceivedMessage, StorageRequestError
+from .retries import Uniform, retried
 
 
 class HostQueue:

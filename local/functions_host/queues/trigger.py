@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import azure.functions.queue as functions_queue
 
-from .host_json import QueueOptions
-from .host_queue import HostQueue
-from .indexing import IndexedFunction
-from .invocation import Invocations
-from .message_encoding import UndecodableMessageError
+from ..host_json import QueueOptions
+from ..indexing import IndexedFunction
+from ..invocation import Invocations
+from ..storage.host_queue import HostQueue
+from ..storage.message_encoding import UndecodableMessageError
+from ..storage.requests import ReceivedMessage, StorageRequestError
+from ..storage.retries import Uniform
 from .message_lease import MessageLease
 from .poll_delay import PollDelay
-from .storage_requests import ReceivedMessage, StorageRequestError
-from .storage_retries import Uniform
 
 _log = logging.getLogger(__name__)
 

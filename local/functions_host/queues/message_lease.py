@@ -5,8 +5,8 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from .host_queue import HostQueue
-from .storage_requests import ReceivedMessage, StorageRequestError
+from ..storage.host_queue import HostQueue
+from ..storage.requests import ReceivedMessage, StorageRequestError
 
 _log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableServiceClient
 
 from shared.adapters.storage_reasons import reason_of
-from shared.adapters.tables.continuation import decode_token, encode_token
-from shared.adapters.tables.entity_requests import EntityRequests
+from shared.adapters.tables.service.continuation import decode_token, encode_token
+from shared.adapters.tables.service.entity_requests import EntityRequests
 from shared.errors import BadContinuationError, ConflictError, RowTooLargeError, StorageError
 from shared.settings import Connection
 

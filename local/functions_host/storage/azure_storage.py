@@ -11,11 +11,11 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsE
 from azure.storage.blob.aio import BlobLeaseClient, BlobServiceClient, ContainerClient
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-from .errors import HostStartError
+from ..errors import HostStartError
+from ..settings import required_setting
 from .host_queue import HostQueue
 from .message_encoding import MessageEncoding
-from .settings import required_setting
-from .storage_requests import ReceivedMessage, StorageRequestError
+from .requests import ReceivedMessage, StorageRequestError
 
 HOST_CONNECTION = "AzureWebJobsStorage"
 _HOST_CONTAINER = "azure-webjobs-hosts"

@@ -5,8 +5,8 @@ import logging
 import random
 from contextlib import suppress
 
-from .storage_requests import BlobRequests, StorageRequestError
-from .storage_retries import Uniform, retried
+from .requests import BlobRequests, StorageRequestError
+from .retries import Uniform, retried
 
 _log = logging.getLogger(__name__)
 

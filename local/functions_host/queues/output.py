@@ -6,9 +6,9 @@ from typing import Any
 
 from azure.functions.queue import QueueMessageOutConverter
 
-from .azure_storage import StorageAccounts
-from .host_queue import HostQueue
-from .indexing import IndexedFunction
+from ..indexing import IndexedFunction
+from ..storage.azure_storage import StorageAccounts
+from ..storage.host_queue import HostQueue
 
 
 class QueueOutputs:

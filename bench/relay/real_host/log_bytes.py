@@ -1,6 +1,7 @@
 """What the real Functions host writes into its log for a message: by its own log levels, and by those of host.json.
 
-Run it: python -m bench.relay.log_bytes. FUNCTIONS_HOST names the host, and FUNCTIONS_HOST_PYTHON its worker's Python.
+Run it: python -m bench.relay.real_host.log_bytes.
+FUNCTIONS_HOST names the host, and FUNCTIONS_HOST_PYTHON its worker's Python.
 """
 
 import asyncio
@@ -42,7 +43,7 @@ def main() -> int:
     except LocalError as error:
         print(error, file=sys.stderr)
         return 1
-    print(headline("python -m bench.relay.log_bytes"))
+    print(headline("python -m bench.relay.real_host.log_bytes"))
     return 0
 
 

@@ -1,6 +1,6 @@
 """How long an idle queue listener waits before it polls again."""
 
-from .storage_retries import Uniform
+from ..storage.retries import Uniform
 
 _SHORTEST = 0.1
 # The delay has long reached its end by then, and a float's exponent must not.
