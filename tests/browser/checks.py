@@ -1,24 +1,36 @@
 """What holds for every page: it fits a phone, and it is accessible."""
 
-from playwright.async_api import Page
+from playwright.async_api import Browser, BrowserContext, Page
 
 from local.stack.part import PROJECT
 
 AXE = (PROJECT / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+# What may be different there from a wide and light page: the rest is said once.
+OF_NARROW_AND_DARK = ("color-contrast", "target-size", "scrollable-region-focusable")
+
+
+async def checked(browser: Browser) -> list[BrowserContext]:
+    """Wide and light, narrow and dark. The content security policy keeps the checker out, so they do without it."""
+    return [
+        await browser.new_context(bypass_csp=True, viewport={"width": 1200, "height": 800}),
+        await browser.new_context(bypass_csp=True, viewport={"width": 360, "height": 800}, color_scheme="dark"),
+    ]
 
 
 async def fits(page: Page, url: str) -> None:
     """On a window 360 pixels wide nothing has to be moved sideways."""
     await page.goto(url)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360, url
-    await page.close()
 
 
-async def is_accessible(page: Page, url: str) -> None:
-    """The context must do without the content security policy, which keeps the checker out."""
-    await page.goto(url)
+async def is_accessible(page: Page, url: str, *rules: str) -> None:
+    """By `rules` of the checker, or by all. The page's context must do without the content security policy, which keeps
+    the checker out.
+    """
+    if page.url != url:
+        await page.goto(url)
     await page.add_script_tag(content=AXE)
-    result = await page.evaluate("axe.run()")
+    result = await page.evaluate("rules => axe.run(rules.length ? { runOnly: rules } : {})", rules)
     findings = [
         (each["id"], node["html"][:200], node["failureSummary"])
         for each in result["violations"]
@@ -27,4 +39,3 @@ async def is_accessible(page: Page, url: str) -> None:
     ]
     assert findings == [], url
     assert result["passes"]
-    await page.close()

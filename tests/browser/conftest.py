@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
@@ -17,6 +17,9 @@ from tests.kit import running_host
 from tests.kit.webhook import listening
 
 _UNPACK = 'import chromium from "@sparticuz/chromium"; console.log(await chromium.executablePath())'
+# How long a page takes says how busy the machine is.
+_MILLISECONDS = 60_000
+expect.set_options(timeout=_MILLISECONDS)
 _MISSING = "no browser: @sparticuz/chromium could not be unpacked and run; run `npm ci` on a Linux that can run it"
 
 

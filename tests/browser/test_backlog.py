@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Page
 
 from shared.domain.instants import MINUTE
 from shared.domain.messages.queue_kind import QueueKind
-from tests.browser.checks import fits, is_accessible
+from tests.browser.checks import OF_NARROW_AND_DARK, checked, fits, is_accessible
 from tests.browser.in_process import URL, serve
 from tests.kit.builders import item, membership
 from tests.kit.console import SAME_ORIGIN, Console
@@ -102,14 +102,11 @@ async def test_a_long_list_is_read_page_by_page(page: Page, path: str, rows: int
 
 
 async def test_everything_fits_and_is_accessible(browser: Browser, console: Console) -> None:
-    narrow = await browser.new_context(viewport={"width": 360, "height": 740})
-    checked = [
-        await browser.new_context(bypass_csp=True, viewport={"width": 1200, "height": 800}),
-        await browser.new_context(bypass_csp=True, viewport={"width": 360, "height": 800}, color_scheme="dark"),
-    ]
-    for context in (narrow, *checked):
+    contexts = await checked(browser)
+    for context in contexts:
         await serve(context, console)
+    light, dark = [await context.new_page() for context in contexts]
     for path in PATHS:
-        await fits(await narrow.new_page(), f"{URL}{path}")
-        for context in checked:
-            await is_accessible(await context.new_page(), f"{URL}{path}")
+        await is_accessible(light, f"{URL}{path}")
+        await fits(dark, f"{URL}{path}")
+        await is_accessible(dark, f"{URL}{path}", *OF_NARROW_AND_DARK)

@@ -3,12 +3,12 @@
 import re
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Route, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from local.broker.control import Fault
 from local.stack.local_stack import LocalStack
 from local.storage_faults.rules import StorageFault
-from tests.browser.checks import fits, is_accessible
+from tests.browser.checks import OF_NARROW_AND_DARK, checked, fits, is_accessible
 from tests.browser.console import SCRIPT, call, change, connect, send, shows
 from tests.kit.api import BASE_URL, Api
 from tests.kit.world import World
@@ -59,14 +59,13 @@ async def console(relay_stack: LocalStack, page: Page) -> str:
 async def test_everywhere(console: str, browser: Browser, page: Page) -> None:
     """One visit to each page, since a destination that is down takes a while to make."""
     rows = [await _first_link(page, console, path) for path in ("/quarantine", "/alerts")]
-    narrow = await browser.new_context(viewport={"width": 360, "height": 740})
-    still = await browser.new_context(java_script_enabled=False)
-    checked = await _checked(browser)
+    without_script = await browser.new_page(java_script_enabled=False)
+    light, dark = [await context.new_page() for context in await checked(browser)]
     for path in (*PATHS, *rows):
-        await fits(await narrow.new_page(), f"{console}{path}")
-        await _reads(await still.new_page(), f"{console}{path}")
-        for context in checked:
-            await is_accessible(await context.new_page(), f"{console}{path}")
+        await _reads(without_script, f"{console}{path}")
+        await is_accessible(light, f"{console}{path}")
+        await fits(dark, f"{console}{path}")
+        await is_accessible(dark, f"{console}{path}", *OF_NARROW_AND_DARK)
 
 
 async def test_the_closed_console(browser: Browser) -> None:
@@ -77,20 +76,12 @@ async def test_the_closed_console(browser: Browser) -> None:
             answered = await app.get(route.request.url)
             await route.fulfill(status=answered.status_code, headers=dict(answered.headers), body=answered.content)
 
-        for context in await _checked(browser):
+        for context in await checked(browser):
             await context.route("**/*", answer)
             page = await context.new_page()
+            await is_accessible(page, f"{BASE_URL}/console/undelivered")
             await page.set_viewport_size({"width": 360, "height": 740})
             await fits(page, f"{BASE_URL}/console/undelivered")
-            await is_accessible(await context.new_page(), f"{BASE_URL}/console/undelivered")
-
-
-async def _checked(browser: Browser) -> list[BrowserContext]:
-    """Wide and light, narrow and dark. The content security policy keeps the checker out, so they do without it."""
-    return [
-        await browser.new_context(bypass_csp=True, viewport={"width": 1200, "height": 800}),
-        await browser.new_context(bypass_csp=True, viewport={"width": 360, "height": 800}, color_scheme="dark"),
-    ]
 
 
 async def _first_link(page: Page, console: str, path: str) -> str:
@@ -108,7 +99,6 @@ async def _reads(page: Page, url: str) -> None:
     if url.endswith("/new"):
         await expect(page.get_by_label("Connection string", exact=True)).to_be_visible()
         await expect(page.get_by_label("SAS key", exact=True)).to_be_visible()
-    await page.close()
 
 
 async def test_a_profile_that_is_a_script_is_shown_and_not_run(console: str, page: Page) -> None:

@@ -177,6 +177,8 @@ SCENARIOS: list[Scenario] = [
     fail_at_every_delivery,
 ]
 FORGETTING = (forget_a_profile, take_turns)
+# A run has sixteen slices that make the same calls: every third call meets each of them in some slice.
+SLICED = (map_an_audience, pause_and_resume, let_uploads_lapse)
 
 
 async def meet_stale_rows(simulation: Simulation) -> None:
@@ -209,35 +211,42 @@ async def check(scenario: Scenario, simulation: Simulation) -> None:
         assert not simulation.world.members.rows
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-async def test_a_crash_at_any_call_loses_nothing(scenario: Scenario) -> None:
+async def calls_of(scenario: Scenario) -> int:
+    """How many calls the scenario makes until all is settled, when nothing fails.
+
+    The sweep behind it is no part of it: it is the same for all, and `let_uploads_lapse` has sweeps with work to do.
+    """
     calm = Simulation()
     await scenario(calm)
+    await calm.settle()
+    calls = calm.plan.passed
+    assert calls >= 30
     await check(scenario, calm)
-    steps = calm.plan.passed
-    assert steps >= 40
+    return calls
 
-    crashes = 0
-    for at in range(1, steps + 1):
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_a_crash_at_any_call_loses_nothing(scenario: Scenario) -> None:
+    steps, crashes = await calls_of(scenario), 0
+    places = range(1, steps + 1, 3 if scenario in SLICED else 1)
+    for at in places:
         simulation = Simulation()
         simulation.plan.at = at
         await scenario(simulation)
         await check(scenario, simulation)
         crashes += simulation.plan.crashed
-    assert crashes == steps
+    assert crashes == len(places)
 
 
 @pytest.mark.parametrize("scenario", [send_changes, map_an_audience, fail_at_every_delivery, *FORGETTING])
 async def test_a_call_of_storage_that_fails_at_any_place_loses_nothing(scenario: Scenario) -> None:
     """The worker lives on, with what it remembers."""
-    simulation, at = Simulation(), 0
-    while simulation.plan.at is None:
-        at += 1
+    for at in range(1, await calls_of(scenario) + 1, 3 if scenario in SLICED else 1):
         simulation = Simulation()
         simulation.plan.failure, simulation.plan.at = StorageError, at
         await scenario(simulation)
         await check(scenario, simulation)
-    assert at >= 40
+        assert simulation.plan.at is None
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
