@@ -63,6 +63,9 @@ class VerdictView(View):
     export: dict[str, Any] | None = Field(description="messageId, reasons, applicationProperties, body")
     realized_in: list[Audience]
     left: list[Audience]
+    unmapped: list[Audience] = Field(description="Those that the export tells of though nobody mapped them")
+    left_out: list[Audience] = Field(description="Those that it would tell of, were it not for onlyMappedAudiences")
+    identities_left_out: list[str] = Field(description="Namespaces that the export does not hold by identityNamespaces")
     undelivered: UndeliveredView | None
 
     @classmethod
@@ -75,6 +78,9 @@ class VerdictView(View):
             export=None if verdict.export is None else _export(verdict.export),
             realized_in=verdict.realized,
             left=verdict.left,
+            unmapped=verdict.unmapped,
+            left_out=verdict.left_out,
+            identities_left_out=verdict.identities_left_out,
             undelivered=None if verdict.undelivered is None else UndeliveredView.of(verdict.undelivered),
         )
 

@@ -56,11 +56,25 @@ class _Inputs(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.fields: dict[str, str] = {}
+        self._area: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag == "input" and (given["type"] not in {"radio", "checkbox"} or "checked" in given):
             self.fields[given["name"] or ""] = given["value"] or ""
+        elif tag == "textarea":
+            self._area = given["name"] or ""
+            self.fields[self._area] = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._area is not None:
+            self.fields[self._area] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea" and self._area is not None:
+            # Browsers drop the line end behind the tag.
+            self.fields[self._area] = self.fields[self._area].removeprefix("\n")
+            self._area = None
 
 
 def page_routes() -> list[tuple[str, str, APIRoute]]:

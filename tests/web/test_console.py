@@ -26,7 +26,7 @@ from shared.web.console.pages import TAGS
 from shared.web.guarded import PERMISSIONS
 from shared.web.permissions import Permission
 from tests.kit.builders import NOW, configuration, item, membership
-from tests.kit.console import SAME_ORIGIN, Console, page_routes, text_of
+from tests.kit.console import SAME_ORIGIN, Console, fields_of, page_routes, text_of
 from tests.kit.world import DOCUMENT, World
 
 ROUTES = page_routes()
@@ -184,12 +184,14 @@ async def test_connecting_tests_first_and_shows_no_key(console: Console) -> None
     assert "the hubs analytics, crm" in text
     assert CONNECTION["key"] not in tested.text
     assert console.world.secrets.secrets == {}
-    done = await console.submit("/console/destinations", CONNECTION | {"include_segment_names": "on"})
+    looks = {"include_segment_names": "on", "only_mapped_audiences": "on", "only_these_identities": "on"}
+    done = await console.submit("/console/destinations", CONNECTION | looks | {"identity_namespaces": "ecid"})
     assert (done.status_code, done.headers["location"]) == (303, "/console/destinations/sales?done=connected")
     (destination,) = [
         each for each in (await console.world.configuration.load()).configuration.destinations if each.id == "sales"
     ]
     assert (destination.include_segment_names, destination.include_segment_timestamps) == (True, False)
+    assert (destination.only_mapped_audiences, destination.identity_namespaces) == (True, ["ecid"])
     page = await console.get(done.headers["location"])
     assert "Connected. Now say what is exported" in text_of(page)
     assert CONNECTION["key"] not in page.text
@@ -270,6 +272,25 @@ async def test_a_preview_follows_the_form_and_saves_nothing(console: Console) ->
     assert (live.text.count("<form"), live.text.count("<h1")) == (1, 0)
     assert [entry.what for entry in console.world.audit.entries.values()] == []
     assert console.world.configuration.document == before
+
+
+async def test_a_preview_shows_what_only_mapped_audiences_leave_out(console: Console) -> None:
+    siblings = {"name": "Sibling", "mergePolicyId": "m"}
+    for audience in ("a", "sibling"):
+        assert (await console.put(f"/api/audiences/{audience}", json=siblings)).status_code in (200, 201)
+    assert "It also tells of audiences that nobody mapped: sibling" in await console.page(DATAFLOW)
+    details = fields_of((await console.get(f"{DATAFLOW}/edit")).text)
+    limits = {"only_mapped_audiences": "on", "only_these_identities": "on", "identity_namespaces": "email"}
+    await console.submit(f"{DATAFLOW}/edit", details | limits)
+    page = await console.page(DATAFLOW)
+    assert "Left out, as nobody mapped them: sibling" in page
+    assert "Identities left out: ecid" in page
+
+    both = membership(1)
+    both["ups"] |= membership(1, audience="sibling")["ups"]
+    await console.world.handle(item("p", 1, segmentMembership=both))
+    why = text_of(await console.submit("/console/why", {"profile_id": "p", "change": ""}))
+    assert "Left out, as nobody mapped them: sibling" in why
 
 
 async def test_pause_and_resume(console: Console) -> None:

@@ -101,6 +101,34 @@ async def test_details_are_edited(console: Console) -> None:
     assert await go(console, EDIT, again) == f"{PAGE}?done=unchanged"
 
 
+async def test_what_exports_hold_is_edited(console: Console) -> None:
+    fields = await form(console, EDIT)
+    assert "only_mapped_audiences" not in fields
+    fields |= {"only_mapped_audiences": "on", "only_these_identities": "on"}
+    fields |= {"identity_namespaces": 'email\r\n" odd"\r\nemail'}
+    assert await go(console, EDIT, fields) == f"{PAGE}?done=edited"
+    changed = await destination(console)
+    assert changed is not None
+    assert (changed.only_mapped_audiences, changed.identity_namespaces) == (True, ["email", " odd"])
+    assert re.search("mapped audiences only, identities of email ?, odd", await console.page(PAGE))
+    again = await form(console, EDIT)
+    assert (again["only_mapped_audiences"], again["identity_namespaces"]) == ("on", 'email\n" odd"')
+    assert await go(console, EDIT, again) == f"{PAGE}?done=unchanged"
+
+    assert await go(console, EDIT, again | {"identity_namespaces": ""}) == f"{PAGE}?done=edited"
+    assert "mapped audiences only, no identities" in await console.page(PAGE)
+    again = await form(console, EDIT)
+    del again["only_these_identities"]
+    assert await go(console, EDIT, again) == f"{PAGE}?done=edited"
+    assert "mapped audiences only, all identities" in await console.page(PAGE)
+
+    answer = await console.submit(
+        EDIT, again | {"only_these_identities": "on", "identity_namespaces": "x\n" + "y" * 513}
+    )
+    assert "line 2: expected at most 512 characters" in text_of(answer, 422)
+    assert problems_in(answer.text) == {"identity_namespaces"}
+
+
 async def test_what_nobody_edited_stays_as_it_was(console: Console) -> None:
     etag = (await console.get("/api/destinations/d")).headers["etag"]
     odd = {"name": " Sales\u2028 ", "description": "one line\nand another ", "eventHubName": "d"}

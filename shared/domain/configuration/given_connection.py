@@ -13,7 +13,7 @@ from shared.domain.configuration.credentials import (
     parse_setting,
     sas_credentials,
 )
-from shared.domain.configuration.model import Identifier, SettingName, Text
+from shared.domain.configuration.model import Identifier, IdentityNamespaces, SettingName, Text
 from shared.domain.namespaces import parse_namespace
 from shared.settings import Connection
 
@@ -74,6 +74,8 @@ class NewDestination(_Given):
     event_hub_name: Text | None = None
     include_segment_names: bool = False
     include_segment_timestamps: bool = False
+    only_mapped_audiences: bool = False
+    identity_namespaces: IdentityNamespaces | None = None
     connection: GivenConnection
 
 

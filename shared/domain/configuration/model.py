@@ -48,11 +48,18 @@ def _mapped_audience(value: Any) -> Any:
     return {"id": value} if isinstance(value, str) else value
 
 
+def _each_once(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("expected each namespace once")
+    return names
+
+
 EpochMilliseconds = Annotated[int, BeforeValidator(_epoch_milliseconds, json_schema_input_type=int | str)]
 AttributePath = Annotated[str, AfterValidator(_attribute_path)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 SettingName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,126}$")]
 Text = Annotated[str, Field(min_length=1, max_length=512)]
+IdentityNamespaces = Annotated[list[Text], AfterValidator(_each_once)]
 # Whether a local one may be used shows where it is used: a configuration does not know where it is read.
 Namespace = Annotated[str, AfterValidator(lambda text: parse_namespace(text, local_allowed=True))]
 # So that whoever may manage destinations cannot have the app read other secrets of the vault.
@@ -119,7 +126,8 @@ class Destination(_Model):
 
     `connection` names the app setting that holds the connection string, or whose `__fullyQualifiedNamespace`
     variant names the namespace to be reached with the app's identity; `authentication` goes before it where it is
-    given. Secrets are never part of the configuration.
+    given. Secrets are never part of the configuration. `identity_namespaces` are those of the identity map that are
+    exported; None is all of them, an empty list none.
     """
 
     id: Identifier
@@ -130,6 +138,8 @@ class Destination(_Model):
     event_hub_name: Text
     include_segment_names: bool = False
     include_segment_timestamps: bool = False
+    only_mapped_audiences: bool = False
+    identity_namespaces: IdentityNamespaces | None = None
 
 
 class MappedAudience(_Model):

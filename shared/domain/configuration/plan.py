@@ -168,11 +168,18 @@ def _looks(configuration: Configuration) -> dict[str, Any]:
     for destination in configuration.destinations:
         dataflow = dataflows.get(destination.id)
         mapped = [audience.key for audience in dataflow.audiences] if dataflow else []
-        policies = {catalog[key].merge_policy_id for key in mapped if key in catalog} - {None}
+        shown = [] if destination.only_mapped_audiences else mapped
+        policies = {catalog[key].merge_policy_id for key in shown if key in catalog} - {None}
         visible = {audience.key: audience for policy in policies for audience in by_policy[policy]}
         visible |= {key: catalog[key] for key in mapped if key in catalog}
-        toggles = (destination.include_segment_names, destination.include_segment_timestamps)
-        looks[destination.id] = (toggles, dataflow, visible)
+        namespaces = destination.identity_namespaces
+        details = (
+            destination.include_segment_names,
+            destination.include_segment_timestamps,
+            destination.only_mapped_audiences,
+            None if namespaces is None else frozenset(namespaces),
+        )
+        looks[destination.id] = (details, dataflow, visible)
     return looks
 
 

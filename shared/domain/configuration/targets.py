@@ -11,19 +11,29 @@ from shared.domain.profile.memberships import AudienceKey
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """A destination with its dataflow. `revision` is the configRevision of its exports."""
+    """A destination with its dataflow. `revision` is the configRevision of its exports.
+
+    `merge_policies` are those of the mapped audiences, `shown_policies` those whose unmapped audiences exports tell of,
+    too. `identity_namespaces`: which of the identity map are exported, None for all.
+    """
 
     destination: Destination
     dataflow: Dataflow
     revision: int
     mapped: dict[AudienceKey, MappedAudience]
     merge_policies: frozenset[str]
+    shown_policies: frozenset[str]
     mask: Mask
     consent: Path | None
+    identity_namespaces: frozenset[str] | None
 
     @property
     def id(self) -> str:
         return self.destination.id
+
+    def exports_identities(self, namespace: str) -> bool:
+        """Whether exports hold the identities of `namespace`."""
+        return self.identity_namespaces is None or namespace in self.identity_namespaces
 
 
 @dataclass(slots=True)
@@ -55,15 +65,19 @@ class Targets:
     def _add(self, destination: Destination, dataflow: Dataflow, revision: int) -> None:
         mapped = {audience.key: audience for audience in dataflow.audiences}
         policies = (self.catalog[key].merge_policy_id for key in mapped if key in self.catalog)
+        merge_policies = frozenset(policy for policy in policies if policy)
+        namespaces = destination.identity_namespaces
         paths = [parse_path(attribute) for attribute in dataflow.attributes]
         target = Target(
             destination=destination,
             dataflow=dataflow,
             revision=revision,
             mapped=mapped,
-            merge_policies=frozenset(policy for policy in policies if policy),
+            merge_policies=merge_policies,
+            shown_policies=frozenset() if destination.only_mapped_audiences else merge_policies,
             mask=mask_of(paths),
             consent=parse_path(dataflow.consent) if dataflow.consent is not None else None,
+            identity_namespaces=None if namespaces is None else frozenset(namespaces),
         )
         self.by_id[target.id] = target
         for key in mapped:

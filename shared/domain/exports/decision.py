@@ -19,6 +19,7 @@ TRIGGER_OFF = "trigger off"
 SAME_VALUE = "same value"
 PAUSED = "dataflow paused"
 NO_CONSENT = "no consent"
+NO_IDENTITY = "exports no identity that changed"
 NOT_WRITTEN = "maps no attribute that was written"
 NO_STATUS = "maps no audience whose status changed"
 NEVER_A_MEMBER = "cannot leave an audience that it was never in"
@@ -77,7 +78,8 @@ def unconcerned(target: Target, effects: Effects) -> list[str]:
     if effects.attribute_writes:
         why.append(NOT_WRITTEN)
     if effects.identities_changed:
-        why.append(NOT_REALIZED)
+        exported = any(map(target.exports_identities, effects.identities_changed))
+        why.append(NOT_REALIZED if exported else NO_IDENTITY)
     return why or [UNMAPPED]
 
 
@@ -94,7 +96,8 @@ def _candidates(effects: Effects, realized: list[AudienceKey], targets: Targets)
         yield target, ATTRIBUTE
     if effects.identities_changed:
         for target in targets.mapping_any(realized).values():
-            yield target, IDENTITY
+            if any(map(target.exports_identities, effects.identities_changed)):
+                yield target, IDENTITY
     for target_id in effects.consents:
         yield targets.by_id[target_id], CONSENT
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 
+from shared.domain.configuration.model import Audience
 from shared.domain.configuration.targets import Target, Targets
 from shared.domain.exports.consent import apply_change, consents
 from shared.domain.exports.decision import BACKFILL, NO_CONSENT, unconcerned
@@ -24,7 +25,9 @@ class DryRunVerdict:
     """What one destination would hear. `why` says why it hears nothing, empty where there is an `export`.
 
     `held_back`: why the export would be parked instead of sent, if it would. `realized` and `left` are the mapped
-    audiences that the profile would be in, and those that it would have left.
+    audiences that the profile would be in, and those that it would have left. `unmapped`: audiences that the export
+    tells of though nobody mapped them; `left_out`: those that it would tell of, were it not for mapped ones alone;
+    `identities_left_out`: the namespaces of the identity map that it does not hold.
     """
 
     destination_id: str
@@ -33,6 +36,9 @@ class DryRunVerdict:
     held_back: str | None = None
     realized: tuple[AudienceKey, ...] = ()
     left: tuple[AudienceKey, ...] = ()
+    unmapped: tuple[AudienceKey, ...] = ()
+    left_out: tuple[AudienceKey, ...] = ()
+    identities_left_out: tuple[str, ...] = ()
     undelivered: Undelivered | None = None
 
     @property
@@ -111,6 +117,9 @@ def _verdicts(
     for target in around.targets.by_id.values():
         export, why = judge(target)
         mapped = {audience: each for audience, each in state.memberships.items() if audience in target.mapped}
+        unmapped = _of_the_same_policies(state, target, around.targets.catalog) if export else ()
+        only_mapped = target.destination.only_mapped_audiences
+        identities = state.identities.ids if export and state.identities else ()
         verdicts.append(
             DryRunVerdict(
                 target.id,
@@ -119,7 +128,21 @@ def _verdicts(
                 held_back=around.held_back(target.id),
                 realized=tuple(sorted(audience for audience, each in mapped.items() if each.realized)),
                 left=tuple(sorted(audience for audience, each in mapped.items() if not each.realized)),
+                unmapped=() if only_mapped else unmapped,
+                left_out=unmapped if only_mapped else (),
+                identities_left_out=tuple(sorted(each for each in identities if not target.exports_identities(each))),
                 undelivered=around.undelivered.get(target.id),
             )
         )
     return sorted(verdicts, key=lambda verdict: verdict.destination_id)
+
+
+def _of_the_same_policies(
+    state: ProfileState, target: Target, catalog: Mapping[AudienceKey, Audience]
+) -> tuple[AudienceKey, ...]:
+    """The profile's unmapped audiences that an export tells of, unless it tells of mapped ones alone."""
+    return tuple(
+        key
+        for key in sorted(state.memberships.keys() - target.mapped.keys())
+        if key in catalog and catalog[key].merge_policy_id in target.merge_policies
+    )

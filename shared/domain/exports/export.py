@@ -89,7 +89,7 @@ def export_body(state: ProfileState, target: Target, catalog: dict[AudienceKey, 
     for key, membership in state.memberships.items():
         audience = catalog.get(key)
         # The mapped audiences and the others of the same merge policy, those that the profile left included.
-        if key in target.mapped or (audience is not None and audience.merge_policy_id in target.merge_policies):
+        if key in target.mapped or (audience is not None and audience.merge_policy_id in target.shown_policies):
             entry: dict[str, Any] = {
                 "lastQualificationTime": membership.last_qualification_time,
                 "status": membership.status if consented else "exited",
@@ -100,6 +100,7 @@ def export_body(state: ProfileState, target: Target, catalog: dict[AudienceKey, 
     identities = {
         namespace: [{"id": identity} for identity in ids]
         for namespace, ids in (state.identities.ids.items() if state.identities else ())
+        if target.exports_identities(namespace)
     }
     rest = b'"segmentMembership":%b,"identityMap":%b}' % (json_bytes(memberships), json_bytes(identities))
     return attributes[:-1] + (b"," if attributes != b"{}" else b"") + rest

@@ -17,5 +17,11 @@ class IdentityRegister:
             return True
         return self.time == other.time and canonical_json(self.ids) > canonical_json(other.ids)
 
-    def as_set(self) -> frozenset[tuple[str, str]]:
-        return frozenset((namespace, identity) for namespace, ids in self.ids.items() for identity in ids)
+    def others_than(self, before: "IdentityRegister | None") -> frozenset[str]:
+        """The namespaces with other identities than `before`, their order aside."""
+        earlier = before.ids if before else {}
+        return frozenset(
+            namespace
+            for namespace in self.ids.keys() | earlier.keys()
+            if set(self.ids.get(namespace, ())) != set(earlier.get(namespace, ()))
+        )

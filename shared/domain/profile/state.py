@@ -28,14 +28,15 @@ class StatusChange:
 class Effects:
     """What a change did. `altered`: some register moved, so the state must be saved.
 
-    `entered`: audiences that the state had no membership in before, whatever its status now. `consents`: destination
-    id -> whether the profile consents to it now, where that is otherwise than before.
+    `entered`: audiences that the state had no membership in before, whatever its status now. `identities_changed`: the
+    namespaces of the identity map with others than before. `consents`: destination id -> whether the profile consents
+    to it now, where that is otherwise than before.
     """
 
     altered: bool
     attribute_writes: list[AttributeWrite] = field(default_factory=list)
     status_changes: list[StatusChange] = field(default_factory=list)
-    identities_changed: bool = False
+    identities_changed: frozenset[str] = frozenset()
     entered: list[AudienceKey] = field(default_factory=list)
     consents: dict[str, bool] = field(default_factory=dict)
 
@@ -78,10 +79,10 @@ class ProfileState:
         status_changes, entered, moved = self._apply_memberships(change, now)
         identities_moved, identities_changed = self._apply_identities(change)
         return Effects(
-            altered=bool(writes) or moved or identities_moved or identities_dropped,
+            altered=bool(writes or identities_dropped) or moved or identities_moved,
             attribute_writes=[write for write in writes if not write.covered],
             status_changes=status_changes,
-            identities_changed=identities_changed or identities_dropped,
+            identities_changed=identities_changed | identities_dropped,
             entered=entered,
         )
 
@@ -96,7 +97,7 @@ class ProfileState:
         owed = self.deletion.owed if self.deletion else ()
         self.deletion = Deletion(at, now // SECOND, DeletionPhase.LEAVING, owed, earlier)
         attribute_writes = self.attributes.drop_until(at)
-        identities_changed = self._begin_anew() if self._lives_on else False
+        identities_changed = self._begin_anew() if self._lives_on else frozenset()
         ended = []
         for audience in self.leftovers:
             membership = self.memberships[audience]
@@ -123,16 +124,16 @@ class ProfileState:
             return []
         return [audience for audience, membership in self.memberships.items() if membership.time <= self.deletion.at]
 
-    def _begin_anew(self) -> bool:
+    def _begin_anew(self) -> frozenset[str]:
         """Whoever comes after a deletion is somebody else: the identities from before are not theirs.
 
-        Whether there were any.
+        The namespaces in which there were any.
         """
         if self.deletion is None or self.identities is None or self.identities.time > self.deletion.at:
-            return False
-        had_some = bool(self.identities.as_set())
+            return frozenset()
+        dropped = self.identities.others_than(None)
         self.identities = None
-        return had_some
+        return dropped
 
     def drop_leftovers(self) -> None:
         """Forget what a deletion left for the last exports. The state needs a new version then."""
@@ -166,15 +167,15 @@ class ProfileState:
                 status_changes.append(StatusChange(audience, before, written.status))
         return status_changes, entered, moved
 
-    def _apply_identities(self, change: ProfileChange) -> tuple[bool, bool]:
+    def _apply_identities(self, change: ProfileChange) -> tuple[bool, frozenset[str]]:
         if change.identities is None:
-            return False, False
+            return False, frozenset()
         written = IdentityRegister(change.occurred_at, change.identities)
         if not written.beats(self.identities):
-            return False, False
-        before = self.identities.as_set() if self.identities else frozenset()
+            return False, frozenset()
+        changed = written.others_than(self.identities)
         self.identities = written
-        return True, before != written.as_set()
+        return True, changed
 
     def next_version(self, now: int) -> int:
         """Take the version of the state as it is now: greater than every earlier one, even across a deletion."""

@@ -93,7 +93,7 @@ class ManageDestinations:
         return ConnectedDestination(destination_id, plan, connected.report)
 
     async def change_details(self, destination_id: str, wanted: Destination, check: Check = unchecked) -> Plan:
-        """Name, description, event hub and the two toggles. How it is connected may be repeated in `wanted`.
+        """Name, description, event hub and what exports hold. How it is connected may be repeated in `wanted`.
 
         Raises ConfigurationError where it would change.
         """

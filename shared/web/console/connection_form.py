@@ -22,6 +22,7 @@ _FIELDS = {
     "name": "name",
     "description": "description",
     "eventHubName": "event_hub_name",
+    "identityNamespaces": "identity_namespaces",
     "connection": "way",
     "connection/namespace": "namespace",
     "connection/keyName": "key_name",

@@ -1,6 +1,7 @@
 """What a browser sends with a form, and whether one of the console's own pages made it send that."""
 
 import hmac
+import json
 import secrets
 from typing import Annotated
 from urllib.parse import parse_qs
@@ -46,6 +47,20 @@ class Form:
 
     def checked(self, name: str) -> bool:
         return name in self._fields
+
+
+def line_of(text: str) -> str:
+    """In quotes, as JSON has it, where a person could not see what a field or its line makes of it."""
+    return text if text.isprintable() and text == text.strip() and not text.startswith('"') else json.dumps(text)
+
+
+def text_of(line: str) -> str:
+    """What `line_of` has made a line of, or whatever else was typed."""
+    try:
+        text = json.loads(line) if line.startswith('"') else line
+    except ValueError:
+        return line
+    return text if isinstance(text, str) else line
 
 
 async def _form_of(request: Request) -> Form:

@@ -1,6 +1,5 @@
 """The form that says what is activated to a destination."""
 
-import json
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -9,7 +8,7 @@ from pydantic import ValidationError
 from shared.domain.configuration.model import Configuration, Dataflow, MappedAudience
 from shared.domain.problems import describe_problems
 from shared.domain.profile.memberships import AudienceKey
-from shared.web.console.forms import Form
+from shared.web.console.forms import Form, line_of, text_of
 from shared.web.console.problems_by_field import Problems, by_field
 from shared.web.etags import etag_of
 
@@ -47,9 +46,9 @@ def form_of(dataflow: Dataflow | None, destination_id: str) -> MappingForm:
     shown = dataflow or Dataflow(id=destination_id)
     return MappingForm(
         shown,
-        "\n".join(map(_shown, shown.attributes)),
+        "\n".join(map(line_of, shown.attributes)),
         "",
-        _shown(shown.consent or ""),
+        line_of(shown.consent or ""),
         "" if dataflow is None else etag_of(dataflow),
     )
 
@@ -70,8 +69,8 @@ def parse(form: Form, before: Dataflow | None, destination_id: str) -> tuple[Map
     document = {
         "id": destination_id,
         "audiences": [],
-        "attributes": list(map(_path, form.lines("attributes"))),
-        "consent": _path(form.text("consent")) or None,
+        "attributes": list(map(text_of, form.lines("attributes"))),
+        "consent": text_of(form.text("consent")) or None,
         "triggers": {name: form.checked(f"trigger_{name}") for name in ("audience", "attribute", "identity")},
         "skipSameValueWrites": form.checked("skip_same_value_writes"),
         "enabled": shown.enabled,
@@ -106,20 +105,6 @@ def with_dataflow(configuration: Configuration, dataflow: Dataflow) -> Configura
     """The configuration, were this the dataflow of its destination."""
     others = [each for each in configuration.dataflows if each.id != dataflow.id]
     return configuration.model_copy(update={"dataflows": [*others, dataflow]})
-
-
-def _shown(path: str) -> str:
-    """In quotes, as JSON has it, where a person could not see what a field or its line makes of it."""
-    return path if path.isprintable() and path == path.strip() and not path.startswith('"') else json.dumps(path)
-
-
-def _path(line: str) -> str:
-    """What `_shown` has made of a path, or whatever else was typed."""
-    try:
-        path = json.loads(line) if line.startswith('"') else line
-    except ValueError:
-        return line
-    return path if isinstance(path, str) else line
 
 
 def _value(key: AudienceKey) -> str:

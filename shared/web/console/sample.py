@@ -4,21 +4,26 @@ from typing import Any
 
 from shared.domain.configuration.model import Configuration
 from shared.domain.configuration.paths import parse_path
-from shared.domain.configuration.targets import Targets
-from shared.domain.exports.decision import BACKFILL
-from shared.domain.exports.export import Export, export_of
+from shared.domain.configuration.targets import Target, Targets
+from shared.domain.exports.dry_run import DryRunVerdict, Surroundings, standing
 from shared.domain.instants import SECOND, format_instant
 from shared.domain.profile.change import ProfileChange
-from shared.domain.profile.memberships import Membership
+from shared.domain.profile.memberships import AudienceKey, Membership
 from shared.domain.profile.state import ProfileState
 
 PROFILE_ID = "sample-profile"
+_UNMAPPED = 2
 
 
-def sample_export(configuration: Configuration, destination_id: str, now: int) -> Export:
-    """What the destination, which must have a dataflow, would hear of the made-up profile."""
+def sample_verdict(configuration: Configuration, destination_id: str, now: int) -> DryRunVerdict:
+    """What the destination, which must have a dataflow that maps an audience, would hear of the made-up profile."""
     targets = Targets.of(configuration)
-    target = targets.by_id[destination_id]
+    state = _profile(targets.by_id[destination_id], targets, now)
+    verdicts = standing(state, Surroundings(targets, lambda _: None, {}, now)).verdicts
+    return next(verdict for verdict in verdicts if verdict.destination_id == destination_id)
+
+
+def _profile(target: Target, targets: Targets, now: int) -> ProfileState:
     attributes: dict[str, Any] = {}
     for text in target.dataflow.attributes:
         path = parse_path(text)
@@ -31,17 +36,30 @@ def sample_export(configuration: Configuration, destination_id: str, now: int) -
         occurred_at=time,
         change_id=None,
         attributes=attributes,
-        identities={"ecid": ["14575006536349286404619648085736425115"]},
+        identities={
+            namespace: ["14575006536349286404619648085736425115"]
+            for namespace in ("ecid", *(target.destination.identity_namespaces or ()))
+        },
         memberships={
             audience: Membership.written(
                 time, realized=True, last_qualification_time=format_instant(time), valid_until=None
             )
-            for audience in target.mapped
+            for audience in (*target.mapped, *_unmapped(target, targets))
         },
     )
     state = ProfileState(PROFILE_ID)
     state.apply(change, now)
-    return export_of(state, target, targets.catalog, (BACKFILL,), now)
+    return state
+
+
+def _unmapped(target: Target, targets: Targets) -> list[AudienceKey]:
+    """A few audiences of the catalog that exports tell of, unless they tell of mapped ones alone."""
+    found = [
+        key
+        for key, audience in targets.catalog.items()
+        if key not in target.mapped and audience.merge_policy_id in target.merge_policies
+    ]
+    return found[:_UNMAPPED]
 
 
 def _put(attributes: dict[str, Any], path: tuple[str, ...], value: str) -> None:

@@ -25,7 +25,7 @@ def buyers(destination: str) -> str:
 
 
 def lookalikes(destination: str) -> str:
-    """Shown by `destination`, but not mapped: of the merge policy of its audiences."""
+    """Not mapped by `destination`, but of the merge policy of its audiences, and so shown by all but `ads`."""
     return f"{destination}-lookalikes"
 
 
@@ -38,7 +38,7 @@ _TOGGLES: dict[str, dict[str, Any]] = {
     "crm": {},
     "analytics": {"includeSegmentNames": True, "includeSegmentTimestamps": True},
     "mail": {"includeSegmentTimestamps": True},
-    "ads": {"includeSegmentNames": True},
+    "ads": {"includeSegmentNames": True, "onlyMappedAudiences": True},
 }
 _ATTRIBUTES = {
     "crm": ["/person/name", "/loyalty/tier", "/score"],

@@ -26,6 +26,7 @@ class ModelDestination:
         self._skips_same_values: bool = dataflow.get("skipSameValueWrites", False)
         self._names: bool = destination.get("includeSegmentNames", False)
         self._timestamps: bool = destination.get("includeSegmentTimestamps", False)
+        self._only_mapped: bool = destination.get("onlyMappedAudiences", False)
         self._policies = {catalog[key].get("mergePolicyId") for key in self.mapped if key in catalog} - {None}
 
     def reasons(self, before: ModelProfile, after: ModelProfile, change: Change) -> tuple[str, ...]:
@@ -51,9 +52,9 @@ class ModelDestination:
         return self._cut(profile) | {"segmentMembership": memberships, "identityMap": identities}
 
     def sees(self, audience: AudienceKey) -> bool:
-        """Whether `audience` may be in a body: it is mapped, or of the merge policy of one that is."""
+        """Whether `audience` may be in a body: it is mapped, or of the merge policy of one that is, if that counts."""
         policy = self._catalog[audience].get("mergePolicyId") if audience in self._catalog else None
-        return audience in self.mapped or policy in self._policies
+        return audience in self.mapped or (policy in self._policies and not self._only_mapped)
 
     def membership(self, audience: AudienceKey, status: str, last_qualification_time: str) -> dict[str, Any]:
         """The entry of `audience` in a body."""

@@ -30,7 +30,7 @@ ASKING_CONSENT = [dataflow | {"consent": "/ok"} for dataflow in DATAFLOWS]
 DESTINATIONS = [
     destination("d"),
     destination("e", includeSegmentNames=True),
-    destination("f", includeSegmentTimestamps=True),
+    destination("f", includeSegmentTimestamps=True, onlyMappedAudiences=True, identityNamespaces=["email"]),
     destination("g"),
     destination("h"),
 ]
@@ -236,6 +236,26 @@ async def test_a_destination_that_this_worker_found_down_would_get_it_parked(wor
         await world.worker.breakers.failed(SendError("d", f"down {number}"))
     run = await foreseen(world, item("p", 1, segmentMembership=membership(1)))
     assert [verdict.outcome for verdict in run.verdicts] == ["parked", "sent", "nothing", "nothing", "nothing"]
+
+
+async def test_what_an_export_tells_of_beside_what_is_mapped(world: World) -> None:
+    both = membership(1)
+    both["ups"] |= membership(1, audience="b")["ups"] | membership(1, audience="c")["ups"]
+    identities = ids("1") | ids("j@acme.com", namespace="email")
+    run = await foreseen(world, item("p", 1, segmentMembership=both, identityMap=identities))
+    document = DryRunView.of(run).document()["destinations"]
+    beside = {
+        each["destinationId"]: (each["unmapped"], each["leftOut"], each["identitiesLeftOut"]) for each in document
+    }
+    a, b = ({"namespace": "ups", "id": audience} for audience in "ab")
+    # The dataflow of g is paused: there is no export that could tell of anything.
+    assert beside == {
+        "d": ([b], [], []),
+        "e": ([], [], []),
+        "f": ([], [a], ["ecid"]),
+        "g": ([], [], []),
+        "h": ([], [], []),
+    }
 
 
 async def test_a_dry_run_is_plain_json(world: World) -> None:

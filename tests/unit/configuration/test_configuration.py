@@ -72,6 +72,13 @@ def refusal(document: Any) -> list[str]:
         (with_destination(eventHubName=None), "/destinations/0/eventHubName: expected a string"),
         (with_destination(includeSegmentNames="yes"), "/destinations/0/includeSegmentNames: expected true or false"),
         (with_destination(includeSegmentTimestamps=1), "/destinations/0/includeSegmentTimestamps: expected true or"),
+        (with_destination(onlyMappedAudiences="no"), "/destinations/0/onlyMappedAudiences: expected true or false"),
+        (with_destination(identityNamespaces="email"), "/destinations/0/identityNamespaces: expected an array"),
+        (with_destination(identityNamespaces=["a", ""]), f"/destinations/0/identityNamespaces/1: {NOT_EMPTY}"),
+        (
+            with_destination(identityNamespaces=["a", "b", "a"]),
+            "/destinations/0/identityNamespaces: expected each namespace once",
+        ),
         (with_destination(**{"a/b": 1}), f"/destinations/0/a~1b: {UNKNOWN}"),
         (with_destination(authentication="sas"), "/destinations/0/authentication: expected an object"),
         (with_destination(authentication={}), "/destinations/0/authentication: expected an object with a type"),

@@ -90,6 +90,9 @@ def test_applying_the_same_file_again_changes_nothing(document: Document, prune:
         (edited("destinations", 0, includeSegmentNames=True), {"d"}),
         (edited("destinations", 1, includeSegmentTimestamps=True), {"e"}),
         (edited("destinations", 2, includeSegmentTimestamps=True), {"idle"}),
+        (edited("destinations", 0, onlyMappedAudiences=True), {"d"}),
+        (edited("destinations", 1, identityNamespaces=["email"]), {"e"}),
+        (edited("destinations", 1, identityNamespaces=[]), {"e"}),
         # the catalog
         (edited("audiences", 0, name="Renamed"), {"d"}),
         (edited("audiences", 0, updatedAt=7), {"d"}),
@@ -108,6 +111,7 @@ def test_applying_the_same_file_again_changes_nothing(document: Document, prune:
         (edited("destinations", 0, description="For the campaign team"), set()),
         (edited("destinations", 0, name="Renamed"), set()),
         (extended("destinations", destination("f")), {"f"}),
+        (edited("destinations", 0, description="x", onlyMappedAudiences=False, identityNamespaces=None), set()),
     ],
 )
 def test_a_revision_grows_with_what_its_exports_are_made_from(document: Document, grown: set[str]) -> None:
@@ -118,6 +122,27 @@ def test_a_revision_grows_with_what_its_exports_are_made_from(document: Document
     before = first.revisions
     assert {name for name, now in planned.configuration.revisions.items() if now != before.get(name)} == grown
     assert set(planned.configuration.revisions.values()) <= {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("index", "fields", "grown"),
+    [(0, {"name": "Renamed"}, {"d"}), (1, {"name": "Renamed"}, set()), (1, {"mergePolicyId": "Q"}, {"e"})],
+)
+def test_unmapped_audiences_do_not_matter_where_mapped_ones_alone_are_exported(
+    index: int, fields: Document, grown: set[str]
+) -> None:
+    before = edited("destinations", 0, onlyMappedAudiences=True)
+    after = copy.deepcopy(before)
+    after["audiences"][index] |= fields
+    revisions = applied(configuration(before, THEN), after).configuration.revisions
+    assert {name for name, revision in revisions.items() if revision == 2} == grown
+
+
+def test_the_order_of_namespaces_makes_no_other_exports() -> None:
+    first = configuration(edited("destinations", 0, identityNamespaces=["email", "ecid"]), THEN)
+    planned = applied(first, edited("destinations", 0, identityNamespaces=["ecid", "email"]))
+    assert planned.changes_something
+    assert planned.configuration.revisions == first.revisions
 
 
 def test_a_revision_never_goes_back_even_if_its_destination_is_made_again() -> None:

@@ -87,6 +87,45 @@ def test_another_value_is_exported_where_same_values_are_not(value: Any) -> None
     assert decided(targets, in_audience(), writes(x=1), last=writes(x=value)).exports == {"d": ["attribute"]}
 
 
+EMAIL = ids("j@acme.com", namespace="email")
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "before", "after", "exported"),
+    [
+        (None, ids("1"), ids("1") | EMAIL, True),
+        (["email"], ids("1"), ids("1") | EMAIL, True),
+        (["email"], EMAIL, ids("1"), True),
+        (["email", "phone"], EMAIL | ids("1"), None, True),
+        (["email"], ids("1"), ids("2"), False),
+        (["email"], ids("1") | EMAIL, ids("1", "2") | EMAIL, False),
+        ([], ids("1"), EMAIL, False),
+    ],
+)
+def test_identities_count_in_the_namespaces_that_are_exported(
+    namespaces: list[str] | None, before: dict[str, Any], after: dict[str, Any] | None, exported: bool
+) -> None:
+    targets = targets_of(DATAFLOW, identityNamespaces=namespaces)
+    state = ProfileState("p")
+    state.apply(change(1, **in_audience(), identityMap=before), NOW)
+    effects = state.apply(change(2, identityMap=after), NOW)
+
+    result = decide(effects, state, targets)
+
+    assert result.exports == ({"d": ["identity"]} if exported else {})
+    if not exported:
+        assert result.skipped == [(None, decision.UNMAPPED)]
+        assert decision.unconcerned(targets.by_id["d"], effects) == [decision.NO_IDENTITY]
+
+
+def test_whoever_comes_after_a_deletion_has_other_identities_in_the_namespaces_of_before() -> None:
+    state = ProfileState("p")
+    state.apply(change(1, **in_audience(), identityMap=ids("1") | EMAIL), NOW)
+    state.apply(change(2, deleted=True), NOW)
+    effects = state.apply(change(3, **in_audience(), identityMap=ids("1", namespace="phone")), NOW)
+    assert effects.identities_changed == {"ecid", "email", "phone"}
+
+
 def test_a_removal_of_what_is_absent_is_a_same_value_write() -> None:
     targets = targets_of(DATAFLOW | {"skipSameValueWrites": True})
     assert decided(targets, in_audience(), last=writes(x=None)).skipped == [("d", decision.SAME_VALUE)]

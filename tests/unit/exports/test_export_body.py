@@ -131,6 +131,32 @@ def test_unmapped_audiences_are_exported_with_their_merge_policy_only() -> None:
     assert body_of(state, targets)["segmentMembership"]["ups"].keys() == {"a", "same", "unknown"}
 
 
+@pytest.mark.parametrize(
+    ("fields", "audiences", "namespaces"),
+    [
+        ({}, "a same", "ecid email"),
+        ({"onlyMappedAudiences": False, "identityNamespaces": None}, "a same", "ecid email"),
+        ({"onlyMappedAudiences": True}, "a", "ecid email"),
+        ({"identityNamespaces": ["email", "phone"]}, "a same", "email"),
+        ({"onlyMappedAudiences": True, "identityNamespaces": []}, "a", ""),
+    ],
+)
+def test_a_destination_may_hold_to_mapped_audiences_and_to_some_identities(
+    fields: dict[str, Any], audiences: str, namespaces: str
+) -> None:
+    catalog = [{"id": audience, "mergePolicyId": "m"} for audience in ("a", "same")]
+    targets = targets_of({"id": "d", "audiences": ["a"]}, audiences=catalog, **fields)
+    state = ProfileState("p")
+    both = ids("1") | ids("j@acme.com", namespace="email")
+    state.apply(change(1, segmentMembership=membership(1), identityMap=both), NOW)
+    state.apply(change(2, segmentMembership=membership(1, "exited", "same")), NOW)
+
+    body = body_of(state, targets)
+
+    assert body["segmentMembership"]["ups"].keys() == set(audiences.split())
+    assert body["identityMap"] == {namespace: both[namespace] for namespace in namespaces.split()}
+
+
 def test_audiences_without_merge_policy_share_none() -> None:
     targets = targets_of({"id": "d", "audiences": ["a"]}, audiences=[{"id": "a"}, {"id": "b"}])
     state = ProfileState("p")

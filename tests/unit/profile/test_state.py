@@ -48,7 +48,7 @@ def test_a_change_seen_before_does_nothing(changes: list[Any], data: Any) -> Non
     effects = state.apply(data.draw(st.sampled_from(changes)), NOW + DAY)
 
     assert not effects.altered
-    assert (effects.attribute_writes, effects.status_changes, effects.identities_changed) == ([], [], False)
+    assert (effects.attribute_writes, effects.status_changes, effects.identities_changed) == ([], [], frozenset())
     assert state == before
 
 

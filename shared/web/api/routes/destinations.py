@@ -46,7 +46,7 @@ async def put_destination(
     destination_id: DestinationId,
     written: DestinationResource,
 ) -> DestinationResource:
-    """Name, description, event hub and the two toggles. How it is connected may be repeated but not changed here."""
+    """Name, description, event hub and what exports hold. How it is connected may be repeated but not changed here."""
     if written.id not in {"", destination_id}:
         raise ProblemError(422, "/id: expected the id in the path, or none")
     plan = await services.destinations.change_details(destination_id, written, if_matching(request))

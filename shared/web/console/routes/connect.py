@@ -7,6 +7,7 @@ from shared.domain.configuration.given_connection import NewDestination
 from shared.errors import ConfigurationError, TakenError
 from shared.services.wiring import Services
 from shared.views.connections import ConnectionReportView
+from shared.web.console import look_form
 from shared.web.console.connection_form import (
     REFUSED,
     WAYS,
@@ -26,7 +27,6 @@ from shared.web.permissions import Permission
 router = APIRouter(prefix=f"{PREFIX}/destinations", route_class=PageRoute)
 
 _TEXTS = ("id", "name", "description")
-_FLAGS = ("include_segment_names", "include_segment_timestamps")
 
 
 @router.get("/new", **page(Permission.MANAGE_DESTINATIONS))
@@ -51,9 +51,8 @@ async def check(services: AppServices, request: Request, form: Submitted) -> Res
 async def connect(services: AppServices, request: Request, form: Submitted) -> Response:
     document = {name: form.text(name) for name in _TEXTS} | {
         "eventHubName": form.text("event_hub_name") or None,
-        "includeSegmentNames": form.checked("include_segment_names"),
-        "includeSegmentTimestamps": form.checked("include_segment_timestamps"),
         "connection": connection_of(form),
+        **look_form.members_of(form),
     }
     try:
         given = NewDestination.model_validate(document)
@@ -81,7 +80,7 @@ def _form(
         request,
         "connect.html",
         status=status,
-        values=values | {name: form.checked(name) for name in _FLAGS},
+        values=values | look_form.values_of(form),
         problems=problems,
         report=report,
         **surroundings_of(form, services.connect_destinations),

@@ -17,7 +17,7 @@ from shared.web.console.mapping import MappingForm
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
 from shared.web.console.routes.alerts import open_alerts
-from shared.web.console.sample import sample_export
+from shared.web.console.sample import sample_verdict
 from shared.web.context import AppServices
 from shared.web.etags import as_shown
 from shared.web.guarded import note
@@ -146,21 +146,19 @@ async def _form_values(
     previewed: bool,
 ) -> dict[str, Any]:
     """What the form shows, and beside it an export by what it says."""
-    export, why = None, ""
+    verdict = None
     if not problems:
         with_form = mapping.with_dataflow(configuration, form.dataflow)
         if previewed and form.profile_id:
             verdict = await services.explain_profile.preview(form.profile_id, destination_id, with_form)
-            export, why = verdict.export, "; ".join(verdict.why)
         elif form.dataflow.audiences:
-            export = sample_export(with_form, destination_id, services.clock())
+            verdict = sample_verdict(with_form, destination_id, services.clock())
     return {
         "destination_id": destination_id,
         "dataflow": mapping.dataflow_of(configuration, destination_id),
         "form": form,
         "choices": mapping.choices(configuration, form.dataflow),
         "problems": problems,
-        "export": export,
-        "why": why,
+        "verdict": verdict,
         "previewed": previewed,
     }

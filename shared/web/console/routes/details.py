@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.domain.configuration.model import Destination
 from shared.views.configuration import DestinationResource
+from shared.web.console import look_form
 from shared.web.console.connection_form import problems_of
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
@@ -22,13 +23,12 @@ router = APIRouter(prefix=f"{PREFIX}/destinations/{{destination_id}}/edit", rout
 
 _MANAGE = page(Permission.MANAGE_DESTINATIONS)
 _TEXTS = ("name", "description", "event_hub_name")
-_FLAGS = ("include_segment_names", "include_segment_timestamps")
 
 
 @router.get("", **_MANAGE)
 async def show_details(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
     destination = (await services.edit_configuration.load()).destination(destination_id)
-    values = destination.model_dump(include={*_TEXTS, *_FLAGS})
+    values = destination.model_dump(include=set(_TEXTS)) | look_form.stored_values(destination)
     return _form(request, destination, values | {"etag": etag_of(destination)}, {})
 
 
@@ -38,10 +38,12 @@ async def change_details(
 ) -> Response:
     destination = (await services.edit_configuration.load()).destination(destination_id)
     texts = {name: form.edited(name, getattr(destination, name)) for name in _TEXTS}
-    values: dict[str, Any] = texts | {name: form.checked(name) for name in _FLAGS}
+    values = texts | look_form.values_of(form)
     etag = form.text("etag")
     try:
-        written = DestinationResource.model_validate({to_camel(name): value for name, value in values.items()})
+        written = DestinationResource.model_validate(
+            {to_camel(name): text for name, text in texts.items()} | look_form.members_of(form)
+        )
         plan = await services.destinations.change_details(destination_id, written, as_shown(etag))
     except ValidationError as error:
         return _form(request, destination, values | {"etag": etag}, problems_of(error, form))

@@ -1,0 +1,34 @@
+"""The part of a form that says what a destination's exports hold besides what is mapped."""
+
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from shared.domain.configuration.model import Destination
+from shared.web.console.forms import Form, line_of, text_of
+
+_FLAGS = ("include_segment_names", "include_segment_timestamps", "only_mapped_audiences")
+
+
+def members_of(form: Form) -> dict[str, Any]:
+    """What was sent, as the API takes it; no namespaces at all are meant only where the box says so."""
+    namespaces = list(dict.fromkeys(map(text_of, form.lines("identity_namespaces"))))
+    return {to_camel(name): form.checked(name) for name in _FLAGS} | {
+        "identityNamespaces": namespaces if form.checked("only_these_identities") else None
+    }
+
+
+def values_of(form: Form) -> dict[str, Any]:
+    """What the fields show again."""
+    return {name: form.checked(name) for name in (*_FLAGS, "only_these_identities")} | {
+        "identity_namespaces": form.raw("identity_namespaces")
+    }
+
+
+def stored_values(destination: Destination) -> dict[str, Any]:
+    """What the fields show of a destination."""
+    namespaces = destination.identity_namespaces
+    return destination.model_dump(include=set(_FLAGS)) | {
+        "only_these_identities": namespaces is not None,
+        "identity_namespaces": "\n".join(map(line_of, namespaces or ())),
+    }
