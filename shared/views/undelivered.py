@@ -1,14 +1,29 @@
 """What destinations have not heard of."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Literal
 
+from pydantic import Field
+
 from shared.domain.exports.undelivered import Undelivered
+from shared.domain.profile.audience_transitions import AudienceTransition
 from shared.domain.profile_key import profile_key
 from shared.ports.undelivered import UndeliveredCount
-from shared.views.view import Code, Instant, View
+from shared.views.view import Audience, Code, Instant, View
 
 RowState = Literal["retrying", "parked", "dead"]
+
+
+class TransitionView(View):
+    """`at`: when the membership, or the consent, was written."""
+
+    status: Literal["entered", "left"]
+    audience: Audience
+    at: Instant
+
+    @classmethod
+    def of(cls, transition: AudienceTransition) -> "TransitionView":
+        return cls(status="entered" if transition.entered else "left", audience=transition.audience, at=transition.at)
 
 
 class UndeliveredView(View):
@@ -27,10 +42,13 @@ class UndeliveredView(View):
     last_error: str
     code: Code
     permanent: bool
+    transitions: list[TransitionView] = Field(description="Who entered and left, of which its export will tell")
 
     @classmethod
     def of(cls, row: Undelivered) -> "UndeliveredView":
-        return cls(**asdict(row), profile_key=profile_key(row.profile_id), profile_version=row.version)
+        told = [TransitionView.of(each) for each in row.transitions]
+        columns = {field.name: getattr(row, field.name) for field in fields(row)} | {"transitions": told}
+        return cls(**columns, profile_key=profile_key(row.profile_id), profile_version=row.version)
 
 
 class UndeliveredList(View):

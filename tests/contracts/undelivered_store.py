@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
+from shared.domain.profile.audience_transitions import AudienceTransition
 from shared.domain.profile_key import profile_key
 from shared.errors import BadContinuationError, ConflictError
 from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredStore
@@ -38,6 +39,10 @@ class UndeliveredStoreContract:
         await store.save(saved)
         assert await store.load("d", KEY) == saved
         saved.row = replace(ROW, state=UndeliveredState.DEAD, attempts=3, permanent=True)
+        await store.save(saved)
+        assert await store.load("d", KEY) == saved
+        told = tuple(AudienceTransition(NOW + number, NOW, number % 5, "ü", f"{number}") for number in range(1_000))
+        saved.row = replace(ROW, transitions=told, omitted=3)
         await store.save(saved)
         assert await store.load("d", KEY) == saved
 

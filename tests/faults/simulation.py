@@ -16,6 +16,7 @@ from shared.domain.exports.consent import consents
 from shared.domain.exports.export import Export, export_of
 from shared.domain.messages.pointers import RetryPointer, SlicePointer
 from shared.domain.messages.queue_kind import QueueKind
+from shared.domain.profile.audience_transitions import AudienceTransition, TransitionKind
 from shared.domain.profile.state import ProfileState
 from shared.domain.profile_key import profile_key
 from shared.errors import StorageError
@@ -318,6 +319,39 @@ class Simulation:
         lost = {key for key, version in due.items() if latest.get(key, 0) < version} | (self.backfilled - latest.keys())
         assert not lost, f"lost: {lost}"
         self._check_bodies(bodies)
+        self._check_transitions()
+
+    def _check_transitions(self) -> None:
+        """Each that called for an export was told, under one id; none was made up.
+
+        But for entries of who does not consent (any more), and what a deletion ended: whatever the state shows of that.
+        """
+        called_for: dict[str, tuple[str, AudienceTransition]] = {}
+        ended: set[str] = set()
+        for saved in self.world.profiles.saves:
+            for entry in saved.due.values():
+                for destination_id, transitions in entry.transitions.items():
+                    for each in transitions:
+                        called_for[each.id_for(destination_id, saved.profile_id)] = destination_id, each
+            for audience in saved.leftovers:
+                left = AudienceTransition(0, saved.memberships[audience].time, TransitionKind.EXPIRED, *audience)
+                ended |= {left.id_for(destination_id, saved.profile_id) for destination_id in "de"}
+        told: set[str] = set()
+        for export in self.world.sender.sent:
+            assert list(export.transitions) == sorted(export.transitions)
+            ids = [each.id_for(export.destination.id, export.profile_id) for each in export.transitions]
+            assert len(set(ids)) == len(ids)
+            told.update(ids)
+        assert told <= called_for.keys() | ended, "told of what never was"
+        asking = {
+            target.id for targets in self._targets.values() for target in targets.by_id.values() if target.consent
+        }
+        untold = {
+            identity: (destination_id, each)
+            for identity, (destination_id, each) in called_for.items()
+            if identity not in told and not (each.entered and destination_id in asking)
+        }
+        assert not untold, f"never told: {untold}"
 
     def _check_bodies(self, bodies: dict[tuple[str, str, int, int], bytes]) -> None:
         saved: dict[tuple[str, int], ProfileState] = {}

@@ -1,13 +1,17 @@
 """The Undelivered table: one row for each destination and profile, spread over 16 partitions a destination."""
 
+import json
+import zlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty
 
+from shared.adapters.tables.service.chunks import from_chunks, to_chunks
 from shared.adapters.tables.service.table import Row, Table
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
+from shared.domain.profile.audience_transitions import AudienceTransition, Transitions
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredPage
 
@@ -107,7 +111,21 @@ def _to_properties(row: Undelivered) -> dict[str, Any]:
         "lastError": row.last_error[:_ERROR_LENGTH],
         "permanent": row.permanent,
         "code": row.code or "",
+        **_transition_properties(row),
     }
+
+
+def _transition_properties(row: Undelivered) -> dict[str, Any]:
+    """Only where there are any: most rows have none."""
+    if not row.transitions:
+        return {}
+    packed = zlib.compress(json.dumps(row.transitions, ensure_ascii=False, separators=(",", ":")).encode())
+    return {**to_chunks("transitions", packed), "omitted": row.omitted}
+
+
+def _transitions_of(properties: Mapping[str, Any]) -> Transitions:
+    packed = from_chunks("transitions", properties)
+    return tuple(AudienceTransition(*each) for each in json.loads(zlib.decompress(packed))) if packed else ()
 
 
 def _from_row(row: Row) -> StoredUndelivered:
@@ -125,5 +143,7 @@ def _from_row(row: Row) -> StoredUndelivered:
         last_error=properties["lastError"],
         permanent=properties["permanent"],
         code=properties.get("code") or None,
+        transitions=_transitions_of(properties),
+        omitted=properties.get("omitted", 0),
     )
     return StoredUndelivered(undelivered, row.etag)

@@ -100,7 +100,8 @@ def standing(state: ProfileState, around: Surroundings) -> DryRun:
         if row is None and not consents(state, target):
             return None, [NO_CONSENT]
         reasons, occurred_at = (row.reasons, row.occurred_at) if row else ((BACKFILL,), around.now)
-        export = current_export(state, target, around.targets.catalog, reasons, occurred_at)
+        told = row.transitions if row else ()
+        export = current_export(state, target, around.targets.catalog, reasons, occurred_at, told)
         return export, [] if export else [NEVER_MAPPED]
 
     return DryRun(state.profile_id, around.now, state.version, verdicts=_verdicts(state, around, judge))

@@ -2,9 +2,9 @@
 
 from shared.domain.configuration.model import Audience
 from shared.domain.configuration.targets import Targets
-from shared.domain.exports.transition import Transition
+from shared.domain.exports.transition import Redelivered, Transition
 from shared.domain.instants import DAY, SECOND, parse_instant
-from shared.domain.profile.memberships import AudienceKey, Membership
+from shared.domain.profile.memberships import AudienceKey, Membership, Strength
 from shared.domain.profile.state import Effects, ProfileState, StatusChange
 
 UPLOAD_LIFETIME = 30 * DAY
@@ -54,7 +54,10 @@ def expire(state: ProfileState, targets: Targets, item: str, now: int) -> Transi
     if ending:
         for audience in ending:
             state.memberships[audience] = state.memberships[audience].ended(now // SECOND)
-        status_changes = [StatusChange(audience, "realized", "exited") for audience in ending]
+        status_changes = [
+            StatusChange(audience, "realized", "exited", state.memberships[audience].time, Strength.EXPIRED)
+            for audience in ending
+        ]
         result.follow(state, Effects(True, status_changes=status_changes), item, now, targets, now)
     if forgotten := lapsed_memberships(state, targets, now):
         for audience in forgotten:
@@ -62,7 +65,7 @@ def expire(state: ProfileState, targets: Targets, item: str, now: int) -> Transi
         state.next_version(now)
         result.altered = True
     if due is not None:
-        result.send_again(state, [(now, due)], targets)
+        result.send_again(state, [Redelivered(item, now, due)], targets)
     return result
 
 

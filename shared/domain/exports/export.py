@@ -9,8 +9,11 @@ from typing import Any
 from shared.domain.configuration.model import Audience, Destination
 from shared.domain.configuration.targets import Target
 from shared.domain.exports.consent import consents
+from shared.domain.exports.crossings import tellable
+from shared.domain.exports.decision import BACKFILL
 from shared.domain.instants import format_instant
 from shared.domain.jsonvalue import json_bytes
+from shared.domain.profile.audience_transitions import Transitions
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile.state import ProfileState
 
@@ -19,7 +22,9 @@ from shared.domain.profile.state import ProfileState
 class Export:
     """One event for one destination: the profile as it is at `version`, seen through `config_revision`.
 
-    `traceparent` names the trace of the message that called for it, if that named one.
+    `traceparent` names the trace of the message that called for it, if that named one. `transitions`: what it tells of
+    besides its state, all that it stands for; `omitted` more were too many to keep. `present`: of a backfill, the
+    mapped audiences that the profile is in.
     """
 
     destination: Destination
@@ -30,6 +35,9 @@ class Export:
     occurred_at: int
     body: bytes
     traceparent: str | None = None
+    transitions: Transitions = ()
+    omitted: int = 0
+    present: tuple[AudienceKey, ...] | None = None
 
     @property
     def message_id(self) -> str:
@@ -49,32 +57,74 @@ class Export:
             "profileVersion": self.version,
             "configRevision": self.config_revision,
             "occurredAt": format_instant(self.occurred_at),
+            **(self._membership_properties() if self.transitions or self.present is not None or self.omitted else {}),
             **trace,
         }
 
+    def _membership_properties(self) -> dict[str, str | int]:
+        properties: dict[str, str | int] = {}
+        if self.present is not None:
+            properties["present"] = _names(self.present)
+        if self.transitions:
+            properties["entered"] = _names(each.audience for each in self.transitions if each.entered)
+            properties["left"] = _names(each.audience for each in self.transitions if not each.entered)
+            properties["transitionIds"] = ",".join(
+                each.id_for(self.destination.id, self.profile_id) for each in self.transitions
+            )
+        if self.omitted:
+            properties["transitionsOmitted"] = self.omitted
+        return {name: value for name, value in properties.items() if value != "" or name == "present"}
+
+
+def _names(audiences: Iterable[AudienceKey]) -> str:
+    """`namespace/id`, separated by commas; what separates is percent-encoded within a name."""
+    return ",".join(f"{_escaped(namespace)}/{_escaped(audience_id)}" for namespace, audience_id in audiences)
+
+
+def _escaped(name: str) -> str:
+    return name.replace("%", "%25").replace(",", "%2C").replace("/", "%2F")
+
 
 def export_of(
-    state: ProfileState, target: Target, catalog: dict[AudienceKey, Audience], reasons: Iterable[str], occurred_at: int
+    state: ProfileState,
+    target: Target,
+    catalog: dict[AudienceKey, Audience],
+    reasons: Iterable[str],
+    occurred_at: int,
+    transitions: Transitions = (),
 ) -> Export:
-    """The export of `state`, at its current version, to `target`."""
+    """The export of `state`, at its current version, to `target`. Of `transitions` it tells what it may tell now."""
+    reasons = tuple(reasons)
     return Export(
         destination=target.destination,
         profile_id=state.profile_id,
         version=state.version,
         config_revision=target.revision,
-        reasons=tuple(reasons),
+        reasons=reasons,
         occurred_at=occurred_at,
         body=export_body(state, target, catalog),
+        transitions=tellable(transitions, state, target),
+        present=_present(state, target) if BACKFILL in reasons else None,
     )
 
 
+def _present(state: ProfileState, target: Target) -> tuple[AudienceKey, ...]:
+    realized = (audience for audience, membership in state.memberships.items() if membership.realized)
+    return tuple(sorted(audience for audience in realized if audience in target.mapped and consents(state, target)))
+
+
 def current_export(
-    state: ProfileState, target: Target, catalog: dict[AudienceKey, Audience], reasons: Iterable[str], occurred_at: int
+    state: ProfileState,
+    target: Target,
+    catalog: dict[AudienceKey, Audience],
+    reasons: Iterable[str],
+    occurred_at: int,
+    transitions: Transitions = (),
 ) -> Export | None:
     """What `target` is told of the profile when it is told again; None if it does not want the profile (any more)."""
     if not any(audience in target.mapped for audience in state.memberships):
         return None
-    return export_of(state, target, catalog, reasons, occurred_at)
+    return export_of(state, target, catalog, reasons, occurred_at, transitions)
 
 
 def export_body(state: ProfileState, target: Target, catalog: dict[AudienceKey, Audience]) -> bytes:

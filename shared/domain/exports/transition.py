@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 
 from shared.domain.configuration.targets import Targets
 from shared.domain.exports.consent import apply_change, consents
+from shared.domain.exports.crossings import crossings, tellable
 from shared.domain.exports.decision import decide
 from shared.domain.exports.export import Export, export_of
 from shared.domain.instants import SECOND
+from shared.domain.profile.audience_transitions import Transitions, merged
 from shared.domain.profile.change import ProfileChange
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile.state import DueExports, Effects, ProfileState
@@ -17,13 +19,15 @@ from shared.domain.profile.state import DueExports, Effects, ProfileState
 class Transition:
     """`exports` are in the order of their versions. `altered`: the state must be saved before any is sent.
 
-    `entered`: audiences that the member index must list the profile in before the state is saved.
+    `entered`: audiences that the member index must list the profile in before the state is saved. `items`: those of
+    `state.due` that `exports` bring.
     """
 
     exports: list[Export] = field(default_factory=list)
     skipped: list[tuple[str | None, str]] = field(default_factory=list)
     entered: list[AudienceKey] = field(default_factory=list)
     altered: bool = False
+    items: list[str] = field(default_factory=list)
 
     def follow(
         self, state: ProfileState, effects: Effects, item: str, occurred_at: int, targets: Targets, now: int
@@ -39,26 +43,58 @@ class Transition:
         self.altered = True
         self.entered += effects.entered
         version, state.decided_by = state.next_version(now), targets.revision
-        if decision.exports:
-            state.due[item] = DueExports(now // SECOND, version, decision.exports)
+        if not decision.exports:
+            return
+        told = crossings(effects, state, decision.exports, targets, occurred_at)
+        state.due[item] = DueExports(now // SECOND, version, decision.exports, told)
+        self.items.append(item)
         self.exports += [
-            export_of(state, targets.by_id[target_id], targets.catalog, reasons, occurred_at)
+            export_of(state, targets.by_id[target_id], targets.catalog, reasons, occurred_at, told.get(target_id, ()))
             for target_id, reasons in decision.exports.items()
         ]
 
-    def send_again(self, state: ProfileState, redelivered: Sequence[tuple[int, DueExports]], targets: Targets) -> None:
-        """The current state for each destination of `redelivered`, (occurredAt, due), that is not brought it already.
+    def send_again(self, state: ProfileState, redelivered: Sequence["Redelivered"], targets: Targets) -> None:
+        """The current state for each destination of `redelivered`, with all that it stands for.
 
-        Those of a paused dataflow are among them: they are stored until it is resumed.
+        Where a new change brings the destination the same state, its export stands for them, too. Those of a paused
+        dataflow are among them: they are stored until it is resumed.
         """
-        served = {export.destination.id for export in self.exports if export.version == state.version}
+        served = {export.destination.id: export for export in self.exports if export.version == state.version}
         again: dict[str, Export] = {}
-        for occurred_at, due in redelivered:
-            for target_id, reasons in due.reasons.items():
+        for each in redelivered:
+            self.items.append(each.item)
+            for target_id, reasons in each.due.reasons.items():
+                told: Transitions = each.due.transitions.get(target_id, ())
                 target = targets.by_id.get(target_id)
-                if target is not None and target_id not in served:
-                    again[target_id] = export_of(state, target, targets.catalog, reasons, occurred_at)
+                if target is None:
+                    continue
+                if target_id in served:
+                    self._tell_besides(served[target_id].destination.id, state, targets, told)
+                    continue
+                if target_id in again:
+                    told = merged(again[target_id].transitions, told)
+                again[target_id] = export_of(state, target, targets.catalog, reasons, each.occurred_at, told)
         self.exports += again.values()
+
+    def _tell_besides(self, target_id: str, state: ProfileState, targets: Targets, told: Transitions) -> None:
+        if not told:
+            return
+        tells = tellable(told, state, targets.by_id[target_id])
+        self.exports = [
+            replace(export, transitions=merged(export.transitions, tells))
+            if export.destination.id == target_id and export.version == state.version
+            else export
+            for export in self.exports
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Redelivered:
+    """What an earlier delivery of a change at `occurred_at` has found to be due."""
+
+    item: str
+    occurred_at: int
+    due: DueExports
 
 
 def transition(
@@ -71,11 +107,11 @@ def transition(
     with the profile as it is now.
     """
     result = Transition()
-    redelivered: list[tuple[int, DueExports]] = []
+    redelivered: list[Redelivered] = []
     for index, change in changes:
         item = f"{message_id}:{index}"
         if item in state.due:
-            redelivered.append((change.occurred_at, state.due[item]))
+            redelivered.append(Redelivered(item, change.occurred_at, state.due[item]))
             continue
         effects = apply_change(state, change, targets, now)
         if change.deleted and effects.altered:

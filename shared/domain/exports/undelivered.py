@@ -9,7 +9,11 @@ from enum import StrEnum
 
 from shared.domain.exports.export import Export
 from shared.domain.instants import SECOND, within
+from shared.domain.profile.audience_transitions import Transitions, merged
 from shared.errors import FailureCode
+
+TRANSITIONS_KEPT = 1_000
+"""Of one row, so that it fits into a table and its export into a hub."""
 
 
 class UndeliveredState(StrEnum):
@@ -36,8 +40,8 @@ class Undelivered:
     """What one destination has not heard of one profile. Times are microseconds.
 
     There is one for a destination and a profile, however many exports failed: an attempt sends the profile as it is
-    by then. `version` is the greatest that failed; only a send of that version or a later one settles it. `code` is a
-    FailureCode; None in rows of release 0.1.
+    by then. `version` is the greatest that failed; only a send of that version or a later one settles it, that tells
+    all of `transitions`, of which the first `omitted` are gone. `code` is a FailureCode; None in rows of release 0.1.
     """
 
     destination_id: str
@@ -52,6 +56,12 @@ class Undelivered:
     last_error: str
     permanent: bool = False
     code: str | None = None
+    transitions: Transitions = ()
+    omitted: int = 0
+
+    def tells_more_than(self, earlier: "Undelivered") -> bool:
+        """Whether it has transitions to tell that the same row had not when it was `earlier`."""
+        return not set(self.transitions).issubset(earlier.transitions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,8 @@ def after_failed_send(
     A row that waits for its retry or its redrive only learns of the newer export: one pointer for each row is enough.
     """
     if current is None or (current.permanent and not failure.permanent):
-        return _first_failure(export, failure, now, delays)
+        first = _first_failure(export, failure, now, delays)
+        return first if current is None else replace(first, row=_telling(first.row, current, export))
     row = _with_export(current, export, failure, now)
     if failure.permanent:
         row = replace(row, state=UndeliveredState.DEAD, permanent=True)
@@ -93,12 +104,24 @@ def _first_failure(export: Export, failure: Failure, now: int, delays: Sequence[
         permanent=failure.permanent,
         code=failure.code,
     )
-    return NextAttempt(row, delays[0] if retry else None)
+    return NextAttempt(_telling(row, row, export), delays[0] if retry else None)
+
+
+def _telling(row: Undelivered, current: Undelivered, export: Export) -> Undelivered:
+    """`row` with what `current` has still to tell, and `export`."""
+    if not export.transitions and not current.transitions:
+        return row
+    told = merged(current.transitions, export.transitions)
+    return replace(
+        row,
+        transitions=told[-TRANSITIONS_KEPT:],
+        omitted=max(current.omitted, export.omitted) + max(0, len(told) - TRANSITIONS_KEPT),
+    )
 
 
 def _with_export(current: Undelivered, export: Export, failure: Failure, now: int) -> Undelivered:
     return replace(
-        current,
+        _telling(current, current, export),
         version=max(current.version, export.version),
         reasons=tuple(dict.fromkeys((*current.reasons, *export.reasons))),
         occurred_at=max(current.occurred_at, export.occurred_at),

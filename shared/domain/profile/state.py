@@ -5,10 +5,11 @@ from typing import Any
 
 from shared.domain.instants import DAY, SECOND
 from shared.domain.profile.attributes import AttributeNode, AttributeWrite
+from shared.domain.profile.audience_transitions import AudienceTransition, Transitions
 from shared.domain.profile.change import ProfileChange
 from shared.domain.profile.deletion import Deletion, DeletionPhase
 from shared.domain.profile.identities import IdentityRegister
-from shared.domain.profile.memberships import STRENGTHS, AudienceKey, Membership
+from shared.domain.profile.memberships import STRENGTHS, AudienceKey, Membership, Strength
 
 SPENT_REGISTER_RETENTION = 30 * DAY
 DELETION_RETENTION = 30 * DAY
@@ -17,11 +18,22 @@ DUE_RETENTION = DAY
 
 @dataclass(frozen=True, slots=True)
 class StatusChange:
-    """An audience membership that reads otherwise than before; `before` is None where there was none."""
+    """An audience membership that reads otherwise than before; `before` is None where there was none.
+
+    `at` (microseconds) and `strength` are what its register holds after it. A deletion also lists whoever had left
+    before, from "exited" to "exited".
+    """
 
     audience: AudienceKey
     before: str | None
     after: str
+    at: int
+    strength: Strength
+
+    @property
+    def crosses(self) -> bool:
+        """Whether the profile enters or leaves the audience: whoever was never in it cannot have left it."""
+        return self.before != self.after and not (self.before is None and self.after == "exited")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +55,32 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class DueExports:
-    """The exports that one applied change calls for: destination id -> reasons. `saved_at` is in seconds."""
+    """The exports that one applied change calls for: destination id -> reasons. `saved_at` is in seconds.
+
+    `transitions`: destination id -> what it must be told of, at `version`; only those that there is something for.
+    """
 
     saved_at: int
     version: int
     reasons: dict[str, list[str]]
+    transitions: dict[str, Transitions] = field(default_factory=dict)
+
+    def to_list(self) -> list[Any]:
+        entry: list[Any] = [self.saved_at, self.version, self.reasons]
+        if self.transitions:
+            entry.append({each: [one.to_list() for one in those] for each, those in self.transitions.items()})
+        return entry
+
+    @classmethod
+    def from_list(
+        cls, saved_at: int, version: int, reasons: dict[str, list[str]], transitions: dict[str, Any] | None = None
+    ) -> "DueExports":
+        """Rows of release 0.1 have no transitions."""
+        told = {
+            each: tuple(AudienceTransition(version, *one) for one in those)
+            for each, those in (transitions or {}).items()
+        }
+        return cls(saved_at, version, reasons, told)
 
 
 @dataclass(slots=True)
@@ -104,7 +137,7 @@ class ProfileState:
             if membership.realized:
                 self.memberships[audience] = membership.ended(now // SECOND)
             if membership.realized or membership.left_at:
-                ended.append(StatusChange(audience, membership.status, "exited"))
+                ended.append(StatusChange(audience, membership.status, "exited", membership.time, Strength.EXPIRED))
         return Effects(
             altered=True,
             attribute_writes=attribute_writes,
@@ -164,7 +197,7 @@ class ProfileState:
                 entered.append(audience)
             before = current.status if current else None
             if before != written.status:
-                status_changes.append(StatusChange(audience, before, written.status))
+                status_changes.append(StatusChange(audience, before, written.status, written.time, written.strength))
         return status_changes, entered, moved
 
     def _apply_identities(self, change: ProfileChange) -> tuple[bool, frozenset[str]]:
@@ -225,7 +258,7 @@ class ProfileState:
             "attributes": self.attributes.to_document(),
             "identities": [self.identities.time, self.identities.ids] if self.identities else None,
             "memberships": memberships,
-            "due": {item: [due.saved_at, due.version, due.reasons] for item, due in self.due.items()},
+            "due": {item: due.to_list() for item, due in self.due.items()},
             "decidedBy": self.decided_by,
         }
 
@@ -245,7 +278,7 @@ class ProfileState:
                 for namespace, audiences in document["memberships"].items()
                 for audience_id, entry in audiences.items()
             },
-            due={item: DueExports(*due) for item, due in document["due"].items()},
+            due={item: DueExports.from_list(*due) for item, due in document["due"].items()},
             deletion=deletion,
             decided_by=document.get("decidedBy", 0),
         )

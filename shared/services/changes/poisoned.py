@@ -67,7 +67,8 @@ class Poisoned:
         for due in profile.state.due.values():
             for target_id, reasons in due.reasons.items():
                 if target := targets.by_id.get(target_id):
-                    export = export_of(profile.state, target, targets.catalog, reasons, self.clock())
+                    told = due.transitions.get(target_id, ())
+                    export = export_of(profile.state, target, targets.catalog, reasons, self.clock(), told)
                     await self.delivery.store(
                         export, Failure("its message failed at every delivery", FailureCode.GAVE_UP)
                     )

@@ -1,8 +1,8 @@
 """Writes a profile: decide, list it in the member index, save with what is due, send."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -10,7 +10,6 @@ from weakref import WeakValueDictionary
 
 from shared.concurrency import all_of
 from shared.domain.configuration.targets import Targets
-from shared.domain.exports.export import Export
 from shared.domain.exports.transition import Transition
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile.state import ProfileState
@@ -29,6 +28,9 @@ from shared.services.runs.record import RecordRuns
 SAVE_ATTEMPTS = 10
 STORAGE_ATTEMPTS = 3
 DUE_KEPT_UNSETTLED = 32
+SETTLED_AT_ONCE = 8
+"""Fewer are not worth a request."""
+_TOLD_REMEMBERED = 10_000
 _BACKOFF_SECONDS = 0.02
 
 Act: TypeAlias = Callable[[ProfileState, Targets, int], Transition]
@@ -99,6 +101,7 @@ class ProfileWriter:
         self._sleep = sleep
         self._recent = RecentProfiles(profiles, clock)
         self._intake = Intake()
+        self._told: OrderedDict[str, None] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def write(self, profile_id: str, act: Act, origin: Origin | None = None) -> Written:
@@ -122,7 +125,8 @@ class ProfileWriter:
             delivered = await self._delivery.finish(begun)
         finally:
             place.leave()
-        await self._settle(saved.profile, saved.result.exports)
+        self._remember_told(saved.profile, saved.result.items)
+        await self._settle(saved.profile, saved.result)
         return Written(saved.profile, saved.result, delivered)
 
     async def _save(self, profile_id: str, act: Act) -> "_Saved":
@@ -184,23 +188,33 @@ class ProfileWriter:
         """Ahead of each attempt to save, not once: a sweep that found the row of no use may have deleted it between."""
         await all_of(self._members.add(audience, key) for audience in dict.fromkeys(audiences))
 
-    async def _settle(self, profile: StoredProfile, exports: Sequence[Export]) -> None:
+    def _remember_told(self, profile: StoredProfile, items: Iterable[str]) -> None:
+        """Of what was due, that its transitions were told: those no later state makes up for."""
+        for item in items:
+            if (due := profile.state.due.get(item)) and due.transitions:
+                self._told[item] = None
+        while len(self._told) > _TOLD_REMEMBERED:
+            self._told.popitem(last=False)
+
+    async def _settle(self, profile: StoredProfile, result: Transition) -> None:
         """Forget what was due and is delivered, once so much piled up that the row of a busy profile would grow.
 
-        What the last change called for stays: a backfill need not send it. Otherwise this needs no request: what is due
-        goes with a later save, a day after. Losing a race here is fine.
+        What the last change called for stays: a backfill need not send it. So does what tells who entered or left, but
+        for what this worker has told. Otherwise this needs no request: what is due goes with a later save, a day after.
+        Losing a race here is fine.
         """
         due = profile.state.due
         if len(due) <= DUE_KEPT_UNSETTLED:
             return
-        delivered = {export.destination.id: export.version for export in exports}
+        delivered = {export.destination.id: export.version for export in result.exports}
         unsettled = {
             item: entry
             for item, entry in due.items()
             if entry.version == profile.state.version
             or any(delivered.get(destination_id, -1) < entry.version for destination_id in entry.reasons)
+            or (entry.transitions and item not in self._told)
         }
-        if len(unsettled) == len(due):
+        if len(due) - len(unsettled) < SETTLED_AT_ONCE:
             return
         profile.state.due = unsettled
         try:

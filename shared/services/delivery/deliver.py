@@ -168,14 +168,14 @@ class Delivery:
 
         A row that this worker parked within the last minute of the same outage is left as it is: it says already that
         the destination must hear of the profile, and it is not redriven before every worker knows of the recovery.
-        That holds only for an outage that the health rows tell of: whoever redrives goes by them.
+        That holds only for an outage that the health rows tell of: whoever redrives goes by them. An export that tells
+        who entered or left is stored in any case.
         """
         self._runs.parked(export.destination.id)
         identity = (export.destination.id, export.profile_id, begun.down_since or 0)
         now = self._clock()
-        if begun.down_since and within(
-            now - self._parked_at.get(identity, now - PARKED_AGAIN_AFTER), PARKED_AGAIN_AFTER
-        ):
+        parked_at = self._parked_at.get(identity, now - PARKED_AGAIN_AFTER)
+        if begun.down_since and not export.transitions and within(now - parked_at, PARKED_AGAIN_AFTER):
             return str(UndeliveredState.PARKED)
         state = await self._park(export, Failure(begun.why, _CODE_OF[begun.why]))
         if len(self._parked_at) >= _REMEMBERED_ROWS:

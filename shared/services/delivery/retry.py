@@ -132,7 +132,7 @@ class RetryExport:
             await self.point_to(following.row)
 
     async def _settle(self, stored: StoredUndelivered, sent: Export) -> None:
-        """Delete the row, unless a later version failed while this one was on its way.
+        """Delete the row, unless a later version failed while this one was on its way, or one that tells of more.
 
         One that was parked meanwhile stays, too: whoever parked it counts on it to be there.
         """
@@ -143,7 +143,7 @@ class RetryExport:
                 again = await self.undelivered.load(sent.destination.id, profile_key(sent.profile_id))
                 if again is None or again.row.state == UndeliveredState.PARKED:
                     return
-                if again.row.version > sent.version:
+                if again.row.version > sent.version or again.row.tells_more_than(stored.row):
                     if again.row.state == UndeliveredState.RETRYING:
                         await self.point_to(again.row)
                     return
@@ -186,7 +186,10 @@ class RetryExport:
         target = snapshot.targets.by_id.get(row.destination_id)
         if target is None:
             return None
-        return current_export(profile.state, target, snapshot.targets.catalog, row.reasons, row.occurred_at)
+        export = current_export(
+            profile.state, target, snapshot.targets.catalog, row.reasons, row.occurred_at, row.transitions
+        )
+        return replace(export, omitted=row.omitted) if export is not None and row.omitted else export
 
     def partition_of(self, row: Undelivered, snapshot: ConfigurationSnapshot) -> str | None:
         """The partition that the export which `row` calls for would go to, None where that is not known yet."""

@@ -13,7 +13,16 @@ from tests.kit.builders import NOW, item, membership
 from tests.kit.world import World
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-PROMISED = {"reason", "destinationId", "profileId", "profileVersion", "configRevision", "occurredAt"}
+PROMISED = {
+    "reason",
+    "destinationId",
+    "profileId",
+    "profileVersion",
+    "configRevision",
+    "occurredAt",
+    "entered",
+    "transitionIds",
+}
 JOINED = item("p", 1, segmentMembership=membership(1))
 
 

@@ -228,6 +228,8 @@ def test_what_travels_beside_the_body() -> None:
         "profileVersion": NOW,
         "configRevision": 1,
         "occurredAt": "2026-01-11T21:00:05Z",
+        "entered": "ups/a",
+        "transitionIds": "entered-7265c8c68bd309ddc23563b7a650fd90",
     }
     (again,) = play(state, targets, qualified).exports
     assert again.message_id == export.message_id

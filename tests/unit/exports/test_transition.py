@@ -4,11 +4,13 @@ import json
 from typing import Any
 
 from shared.domain.instants import SECOND
+from shared.domain.profile.audience_transitions import AudienceTransition
 from shared.domain.profile.state import DueExports, ProfileState
-from tests.kit.builders import NOW, change, ids, membership, play, targets_of, told
+from tests.kit.builders import NOW, START, change, ids, membership, play, targets_of, told
 
 MAPS_A = {"id": "d", "audiences": ["a"], "attributes": ["/x"]}
 QUALIFIES = {"segmentMembership": membership(1)}
+ENTERED_A = AudienceTransition(NOW, START + SECOND, 1, "ups", "a")
 
 
 def x_of(body: bytes) -> Any:
@@ -40,7 +42,7 @@ def test_what_is_due_is_remembered_for_each_item() -> None:
         change(3, identityMap=ids("1")),
     )
     assert state.due == {
-        "m:0": DueExports(NOW // SECOND, NOW, {"d": ["audience"]}),
+        "m:0": DueExports(NOW // SECOND, NOW, {"d": ["audience"]}, {"d": (ENTERED_A,)}),
         "m:2": DueExports(NOW // SECOND, NOW + 2, {"d": ["identity"]}),
     }
 
