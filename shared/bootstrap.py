@@ -39,9 +39,10 @@ from shared.adapters.webhook_sender import HttpWebhookSender
 from shared.concurrency import all_of
 from shared.domain.messages.queue_kind import QueueKind
 from shared.host_json import failed_messages
+from shared.hosting import RELAY_STORAGE
 from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
-from shared.settings import RELAY_STORAGE, Settings
+from shared.settings import Settings
 from shared.stopping import before_the_end
 from shared.telemetry import metrics_and_traces
 

@@ -7,9 +7,9 @@ from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from shared.errors import SettingError
-from shared.storage_account import local_storage, on_this_machine, storage_connection_string
+from shared.hosting import RELAY_STORAGE, app_service_authentication, on_local_stack
+from shared.storage_account import storage_connection_string
 
-RELAY_STORAGE = "RELAY_STORAGE"
 PROFILE_BUCKETS = 1_024
 UNRESOLVED = (
     "the platform could not resolve its Key Vault reference: look whether the secret is there, and whether the app's "
@@ -190,19 +190,6 @@ def checked_storage(name: str, connection_string: str) -> str:
         return storage_connection_string(connection_string)
     except ValueError as error:
         raise SettingError.of(name, str(error)) from None
-
-
-def on_local_stack(environment: Mapping[str, str]) -> bool:
-    """Whether all of the app's storage is on this machine."""
-    if text := environment.get(RELAY_STORAGE):
-        return local_storage(text)
-    endpoints = [environment.get(f"{RELAY_STORAGE}__{service}ServiceUri") or "" for service in ("table", "queue")]
-    return all(map(on_this_machine, endpoints))
-
-
-def app_service_authentication(environment: Mapping[str, str]) -> bool:
-    """Whether the platform signs callers in before the app sees their requests; it then says so itself."""
-    return environment.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
 
 
 def _application_insights(environment: Mapping[str, str]) -> ApplicationInsights | None:

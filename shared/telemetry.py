@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from shared.ports.tracing import PassOn
 from shared.said_outside import keep_what_is_said_outside
 
 if TYPE_CHECKING:
@@ -42,6 +41,8 @@ def metrics_and_traces(insights: "ApplicationInsights | None") -> "tuple[MetricS
     Logs stay with the Functions host, which sends them there itself. Of spans and metrics only the app's own are sent:
     those of the SDKs' requests would be many times as many, and name rows.
     """
+    from shared.ports.tracing import PassOn
+
     if insights is None:
         return NoMetrics(), PassOn()
     try:

@@ -24,8 +24,9 @@ from shared.domain.configuration.plan import Plan
 from shared.domain.instants import MILLISECOND, SECOND, format_instant
 from shared.domain.jsonvalue import InvalidJsonError, decode_utf8
 from shared.errors import RelayError
+from shared.hosting import RELAY_STORAGE
 from shared.services.configuration.apply import apply_configuration
-from shared.settings import RELAY_STORAGE, Connection, Settings
+from shared.settings import Connection, Settings
 
 SUMMARY = "register audiences, destinations and dataflows from a file"
 DESCRIPTION = """\

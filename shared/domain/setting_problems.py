@@ -13,15 +13,8 @@ from shared.domain.namespaces import parse_namespace
 from shared.domain.setting_problem import CHANGES, EVERY_QUEUE, EVERY_TIMER, EVERYTHING, SENDING, SettingProblem
 from shared.domain.timers import BY_SCHEDULE
 from shared.errors import SettingError
-from shared.settings import (
-    RELAY_STORAGE,
-    UNRESOLVED,
-    Connection,
-    Settings,
-    checked_storage,
-    is_unresolved,
-    on_local_stack,
-)
+from shared.hosting import RELAY_STORAGE, on_local_stack
+from shared.settings import UNRESOLVED, Connection, Settings, checked_storage, is_unresolved
 from shared.storage_account import on_this_machine
 
 _HOST_STORAGE = "AzureWebJobsStorage"

@@ -6,8 +6,7 @@ import os
 
 import azure.functions as func
 
-from shared.settings import app_service_authentication, on_local_stack
-from shared.triggers.asgi import answer
+from shared.hosting import app_service_authentication, on_local_stack
 from shared.triggers.invocation import ends
 
 logger = logging.getLogger(__name__)
@@ -49,6 +48,7 @@ async def home(request: func.HttpRequest) -> func.HttpResponse:
 
 async def _answer(request: func.HttpRequest, prefix: str) -> func.HttpResponse:
     try:
+        from shared.triggers.asgi import answer
         from shared.web.app import asgi_app  # here, so that queue workers do without FastAPI
     except ImportError as error:
         logger.error("the app does not load: %s: deploy it with all packages of requirements.txt", error)

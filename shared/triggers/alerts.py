@@ -5,7 +5,6 @@ import logging
 
 import azure.functions as func
 
-from shared.domain.messages.queue_kind import QueueKind
 from shared.triggers.inbound import decoded_or_none, in_hand
 from shared.triggers.invocation import ends
 from shared.triggers.timers import services_of, tell_alerts
@@ -36,7 +35,7 @@ async def deliver_alert(pointer: func.QueueMessage) -> None:
     """Send an event to a webhook. A failure of storage is raised, so that the queue brings the pointer again."""
     from shared.adapters.queues.pointers import ALERT_DELIVERIES
 
-    async with in_hand(QueueKind.ALERTS, pointer) as services:
+    async with in_hand("alerts", pointer) as services:
         if (decoded := await decoded_or_none(ALERT_DELIVERIES.decode, pointer)) is None:
             return
         outcome = await services.deliver_alerts.handle(decoded)

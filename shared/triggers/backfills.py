@@ -5,7 +5,6 @@ import logging
 
 import azure.functions as func
 
-from shared.domain.messages.queue_kind import QueueKind
 from shared.triggers.inbound import decoded_or_none, in_hand
 from shared.triggers.invocation import ends
 from shared.triggers.timers import after_message, services_of
@@ -31,7 +30,7 @@ async def backfill_slice(pointer: func.QueueMessage) -> None:
     """Work on a slice for at most a minute. A failure of storage is raised, so that the queue brings it again."""
     from shared.adapters.queues.pointers import SLICES
 
-    async with in_hand(QueueKind.SLICES, pointer) as services:
+    async with in_hand("slices", pointer) as services:
         if (decoded := await decoded_or_none(SLICES.decode, pointer)) is None:
             return
         outcome = await services.work_slices.work(decoded)

@@ -5,7 +5,6 @@ import logging
 
 import azure.functions as func
 
-from shared.domain.messages.queue_kind import QueueKind
 from shared.triggers.inbound import decoded_or_none, in_hand
 from shared.triggers.invocation import ends
 from shared.triggers.timers import after_message, services_of
@@ -21,7 +20,7 @@ async def retry_export(pointer: func.QueueMessage) -> None:
     """Try an undelivered export again. A failure of storage is raised, so that the queue brings the pointer again."""
     from shared.adapters.queues.pointers import RETRIES  # here, so that indexing does not load the SDKs
 
-    async with in_hand(QueueKind.RETRIES, pointer) as services:
+    async with in_hand("retries", pointer) as services:
         if (decoded := await decoded_or_none(RETRIES.decode, pointer)) is None:
             return
         attempt = await services.retry_export.handle(decoded)

@@ -3,11 +3,9 @@
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import azure.functions as func
-
-from shared.domain.messages.queue_kind import QueueKind
 
 if TYPE_CHECKING:
     from shared.services.changes.export import InboundMessage
@@ -18,13 +16,16 @@ Decoded = TypeVar("Decoded")
 
 
 @asynccontextmanager
-async def in_hand(kind: QueueKind, message: func.QueueMessage) -> AsyncIterator["Services"]:
+async def in_hand(
+    kind: Literal["changes", "retries", "slices", "alerts"], message: func.QueueMessage
+) -> AsyncIterator["Services"]:
     """The services, to work on `message` with; while the block does, others give it back should this worker go."""
     from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
+    from shared.domain.messages.queue_kind import QueueKind
 
     services = (await relay()).services
     delivered = (message.id or "", message.pop_receipt or "", message.dequeue_count or 1)
-    async with services.hold_messages.holding(kind, *delivered):
+    async with services.hold_messages.holding(QueueKind(kind), *delivered):
         yield services
 
 

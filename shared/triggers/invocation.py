@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from shared.errors import RelayError
 from shared.said_outside import invocation, said_outside
 
 logger = logging.getLogger(__name__)
@@ -24,6 +23,8 @@ def ends(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
 
     @wraps(function)
     async def ended(*args: P.args, **kwargs: P.kwargs) -> T:
+        from shared.errors import RelayError  # here, as indexing the functions needs none of them
+
         with invocation():
             try:
                 return await function(*args, **kwargs)

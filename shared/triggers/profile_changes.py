@@ -6,7 +6,6 @@ import time
 
 import azure.functions as func
 
-from shared.domain.messages.queue_kind import QueueKind
 from shared.triggers.inbound import in_hand, inbound_message
 from shared.triggers.invocation import ends
 from shared.triggers.timers import after_message
@@ -21,7 +20,7 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 async def export_profile_changes(message: func.QueueMessage) -> None:
     """Remember, decide, export. A failure of storage is raised, so that the queue delivers the message again."""
     started = time.monotonic()
-    async with in_hand(QueueKind.CHANGES, message) as services:
+    async with in_hand("changes", message) as services:
         outcome = await services.export_changes.handle(inbound_message(message))
         seconds = round(time.monotonic() - started, 3)
         logger.info("exported %s", json.dumps({"message": message.id, "seconds": seconds, **outcome.summary()}))

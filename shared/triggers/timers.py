@@ -4,8 +4,6 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import RelayError, StorageError
-
 if TYPE_CHECKING:
     from shared.services.standing_in import StoodIn
     from shared.services.wiring import Services
@@ -16,6 +14,7 @@ logger = logging.getLogger(__name__)
 async def services_of(timer: str) -> "Services":
     """The services, for a run of this timer, which is noted. Raises SettingError, StorageError."""
     from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
+    from shared.errors import StorageError
 
     services = (await relay()).services
     try:
@@ -29,6 +28,7 @@ async def after_message(services: "Services") -> None:
     """At the end of a queue message, which is done: whether timers run, once a minute for each worker, and what has
     failed in the background.
     """
+    from shared.errors import RelayError
     from shared.services.standing_in import StoodIn
 
     outcome = StoodIn()

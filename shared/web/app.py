@@ -15,9 +15,10 @@ from shared.bootstrap import app_settings, relay
 from shared.domain.setting_problem import SettingProblem
 from shared.domain.setting_problems import setting_problems
 from shared.errors import RelayError, SettingError
+from shared.hosting import app_service_authentication, on_local_stack
 from shared.packages import needed_imports_that_fail
 from shared.services.wiring import Services
-from shared.settings import app_service_authentication, on_local_stack, public_origins
+from shared.settings import public_origins
 from shared.web.api.openapi import describe, openapi_of
 from shared.web.api.routes import (
     alerts,

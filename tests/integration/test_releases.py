@@ -20,11 +20,12 @@ from shared.bootstrap import Relay, build
 from shared.domain.backfills.backfill import BackfillKind, BackfillState
 from shared.domain.instants import MINUTE, SECOND, parse_instant
 from shared.domain.profile_key import INDEX_BUCKETS, profile_key
+from shared.hosting import RELAY_STORAGE
 from shared.ports.profiles import StoredProfile
 from shared.services.alerts.deliver import DeliveryOutcome
 from shared.services.backfills.slices import SliceOutcome
 from shared.services.changes.export import InboundMessage
-from shared.settings import PROFILE_BUCKETS, RELAY_STORAGE, Connection
+from shared.settings import PROFILE_BUCKETS, Connection
 from tests.kit import stored
 from tests.kit.make_fixtures import CONFIGURATION, SETTINGS
 

@@ -3,7 +3,8 @@
 import pytest
 
 from shared.errors import SettingError
-from shared.settings import PROFILE_BUCKETS, RELAY_STORAGE, Settings
+from shared.hosting import RELAY_STORAGE
+from shared.settings import PROFILE_BUCKETS, Settings
 
 KEY = "c2VjcmV0LWtleS1vZi1hLXN0b3JhZ2UtYWNjb3VudA=="
 STORAGE = f"DefaultEndpointsProtocol=https;AccountName=relay;AccountKey={KEY};EndpointSuffix=core.windows.net"
