@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.core.measure import measure
 from bench.harness.checks import Check, print_checks
 from bench.harness.report import MeasuredPart, environment, headline, publish, write_part
+from bench.relay.against import Against, measure_against
 from bench.relay.measures.growth import measure_growth
 from bench.relay.measures.latency import measure_latency
 from bench.relay.measures.memory import measure_memory
@@ -54,10 +55,14 @@ def main(arguments: Sequence[str]) -> int:
     file = args.output or (directory / "results.json" if args.short else _RESULTS)
     where = environment()
     checks: list[Check] = []
-    for name in args.only or [each for each in PARTS if each not in (NEVER_SHORT if args.short else LONG)]:
+    parts = PARTS
+    if args.against is not None:
+        against = Against(revision=args.against, tls=args.tls)
+        parts = {"against": lambda sizes, directory: measure_against(sizes, directory, against)}
+    for name in args.only or [each for each in parts if each not in (NEVER_SHORT if args.short else LONG)]:
         began = time.monotonic()
         try:
-            part = PARTS[name](sizes, directory / name)
+            part = parts[name](sizes, directory / name)
         except LocalError as error:
             print(error, file=sys.stderr)
             return 1
@@ -74,12 +79,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bench", description="Measure what the way of a change takes on the local stack."
     )
     parser.add_argument("--short", action="store_true", help="a little of every part, in a minute, for trying")
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         "--only",
         action="append",
         choices=PARTS,
         help=f"a part; more than one may be named (all but {', '.join(sorted(LONG))})",
     )
+    what.add_argument("--against", metavar="REV", help="this build beside that of a revision, and nothing else")
+    parser.add_argument("--tls", action="store_true", help="with --against: the tables are reached over TLS")
     parser.add_argument("--output", type=Path, help=f"where the results go ({_RESULTS}, not with --short)")
     return parser
 

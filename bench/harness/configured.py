@@ -1,5 +1,6 @@
 """A stack with the app's configuration, and no backfill that nobody asked for."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from local.commands.apply import apply
@@ -13,9 +14,14 @@ PARTITIONS = 4
 
 async def configure(stack: LocalStack, document: dict[str, Any]) -> None:
     """Apply `document`, and forget the backfill that a new dataflow calls for: whoever wants one asks for it."""
-    relay = await build(stack.settings)
+    await configure_storage(stack.settings, document)
+
+
+async def configure_storage(settings: Mapping[str, str], document: dict[str, Any]) -> None:
+    """As `configure`, in the storage that these app settings name."""
+    relay = await build(settings)
     try:
-        await apply(stack.storage_connection_string, parse_configuration_file(document))
+        await apply(settings["RELAY_STORAGE"], parse_configuration_file(document))
         stored = await relay.configuration.load()
         without = stored.configuration.model_copy(update={"requested_backfills": []})
         await relay.configuration.save(without, stored.etag)

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,26 +19,29 @@ class WorkerFailedError(Exception):
 class WorkerProcess:
     """A context manager; the process is ready when it first answers.
 
-    It runs `module`, which reads and answers a JSON line at a time. `settings` are app settings; `log` gets what the
-    process says besides its answers.
+    It runs `program`, a module or a command, in `folder`, which reads and answers a JSON line at a time. `settings` are
+    app settings; `log` gets what the process says besides its answers.
     """
 
-    def __init__(self, module: str, settings: Mapping[str, str], log: Path) -> None:
-        self._module = module
+    def __init__(
+        self, program: str | Sequence[str], settings: Mapping[str, str], log: Path, *, folder: Path = _PROJECT
+    ) -> None:
+        self._command = [sys.executable, "-m", program] if isinstance(program, str) else list(program)
         self._settings = settings
         self._log = log
+        self._folder = folder
 
     def __enter__(self) -> Self:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self._module],
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
                 env=os.environ | dict(self._settings),
-                cwd=_PROJECT,
+                cwd=self._folder,
             )
         return self
 

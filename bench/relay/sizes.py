@@ -28,6 +28,8 @@ class Sizes:
     host_rounds: int
     host_messages: Mapping[int, int]
     kills: int
+    against_changes: int
+    starts: int
 
 
 FULL = Sizes(
@@ -48,6 +50,8 @@ FULL = Sizes(
     host_rounds=3,
     host_messages={1: 2_000, 20: 600},
     kills=20,
+    against_changes=2_400,
+    starts=5,
 )
 SHORT = Sizes(
     rounds=1,
@@ -67,4 +71,6 @@ SHORT = Sizes(
     host_rounds=1,
     host_messages={1: 100, 20: 20},
     kills=1,
+    against_changes=80,
+    starts=1,
 )

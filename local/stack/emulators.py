@@ -40,7 +40,7 @@ class Azurite(Part):
     def _command(self) -> Sequence[str]:
         where = ["--inMemoryPersistence"] if self._location is None else ["--location", str(self._location)]
         return [
-            *_node(PROJECT / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"),
+            *node(PROJECT / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"),
             *where,
             *("--blobPort", str(self.ports.blob)),
             *("--queuePort", str(self.ports.queue)),
@@ -80,7 +80,7 @@ class EventHubsBroker(Part):
 
     def _command(self) -> Sequence[str]:
         return [
-            *_node(PROJECT / "local" / "broker" / "server.js"),
+            *node(PROJECT / "local" / "broker" / "server.js"),
             *("--amqp-port", str(self.ports.amqp)),
             *("--control-port", str(self.ports.control)),
             *(option for hub, partitions in self._hubs.items() for option in ("--hub", f"{hub}:{partitions}")),
@@ -107,7 +107,7 @@ class EventHubsBroker(Part):
         return f"{HOST}:{self.ports.amqp}, hubs {hubs}" if hubs else f"{HOST}:{self.ports.amqp}, no hubs yet"
 
 
-def _node(script: Path) -> list[str]:
+def node(script: Path) -> list[str]:
     node = shutil.which("node")
     if node is None:
         raise ToolMissingError("node is not on the PATH: install Node.js 20 or newer, then run npm ci")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,3 +66,22 @@ def test_latencies_are_of_every_share_of_the_capacity(results: dict[str, Any]) -
 
 def test_memory_was_looked_at(results: dict[str, Any]) -> None:
     assert 0 < max(results["memory"]["runs"]["mib"]) <= results["memory"]["figures"]["peak_mib"]
+
+
+def test_a_build_is_compared_with_that_of_a_revision(tmp_path: Path) -> None:
+    """That both told the same of every profile, the measurement itself requires."""
+    file = tmp_path / "results.json"
+    command = [sys.executable, "-m", "bench", "--short", "--against", "HEAD", "--tls", "--output", str(file)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    part = json.loads(file.read_text(encoding="utf-8"))["against"]
+    assert part["figures"]["profiles_compared"] == 2 * 40 + 2 * 80 + 2 * 20
+    assert all("the same build twice" in check["of"] and check["value"] > 0 for check in part["checks"])
+
+
+def test_a_revision_that_is_not_there_is_named() -> None:
+    command = [sys.executable, "-m", "bench", "--short", "--against", "no-such-revision"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 1
+    assert "no-such-revision" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,1 @@
+"""A stand-in for Table Storage that is faster than the app."""
