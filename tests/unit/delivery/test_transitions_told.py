@@ -86,7 +86,7 @@ async def test_a_busy_profile_keeps_what_a_dead_worker_has_still_to_tell(world: 
     async def fails(*_: Any) -> Any:
         raise StorageError("no answer")
 
-    world.undelivered.load = fails  # type: ignore[method-assign]
+    world.undelivered.load = fails  # type: ignore[method-assign, assignment]
     with pytest.raises(StorageError):
         await world.handle(item("p", 2, **ENTERS), message_id="cut-off")
     world.undelivered.load = broken  # type: ignore[method-assign]
