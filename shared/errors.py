@@ -52,6 +52,7 @@ class FailureCode(StrEnum):
     BAD_KEY = "bad-key"
     NO_SEND_CLAIM = "no-send-claim"
     NO_IDENTITY = "no-identity"
+    SIGN_IN_FAILING = "sign-in-failing"
     NO_CREDENTIALS = "no-credentials"
     DISABLED = "disabled"
     QUOTA = "quota"

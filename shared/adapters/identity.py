@@ -2,10 +2,40 @@
 
 from functools import cache
 
-from azure.identity.aio import DefaultAzureCredential
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError, HttpResponseError
+
+from shared.adapters.kept_tokens import KeptTokens
+
+_BEARER = "Bearer "
 
 
 @cache
-def credential(client_id: str | None) -> DefaultAzureCredential:
-    """The credential of the user-assigned identity `client_id`, or of whatever the environment offers."""
-    return DefaultAzureCredential(managed_identity_client_id=client_id)
+def credential(client_id: str | None) -> KeptTokens:
+    """The credential of the user-assigned identity `client_id`, or of whatever the environment offers.
+
+    All clients share it, and none closes it.
+    """
+
+    def make() -> AsyncTokenCredential:
+        from azure.identity.aio import DefaultAzureCredential  # slow to import, and not needed with connection strings
+
+        made: AsyncTokenCredential = DefaultAzureCredential(managed_identity_client_id=client_id)
+        return made
+
+    kept = KeptTokens(make)
+    _credentials.append(kept)
+    return kept
+
+
+_credentials: list[KeptTokens] = []
+
+
+def renew_if_refused(error: AzureError) -> None:
+    """Where a service refused a token (401), have it renewed before it is used again."""
+    if not isinstance(error, HttpResponseError) or error.status_code != 401 or error.response is None:
+        return
+    sent = str(getattr(error.response.request, "headers", {}).get("Authorization", ""))
+    if sent.startswith(_BEARER):
+        for kept in _credentials:
+            kept.refused(sent.removeprefix(_BEARER))

@@ -17,6 +17,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 
+from shared.adapters.identity import credential
 from shared.adapters.storage_reasons import reason_of
 from shared.domain.instants import SECOND
 from shared.errors import SettingError, StorageError, UploadFileChangedError
@@ -159,6 +160,4 @@ def _connect(connection: Connection) -> "BlobServiceClient":
     }
     if connection.connection_string:
         return BlobServiceClient.from_connection_string(connection.connection_string, **options)
-    from shared.adapters.identity import credential  # slow to import, and not needed with connection strings
-
     return BlobServiceClient(connection.endpoint or "", credential=credential(connection.client_id), **options)

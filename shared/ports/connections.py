@@ -14,6 +14,7 @@ ProblemKind = Literal[
     "no-send-claim",
     "no-manage-claim",
     "no-identity",
+    "sign-in-failing",
     "disabled",
     "quota",
     "throttled",

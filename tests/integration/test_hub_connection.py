@@ -6,9 +6,13 @@ import gc
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
 from azure.eventhub import EventData, TransportType
 from azure.eventhub.aio import EventHubProducerClient, EventHubSharedKeyCredential
 from cryptography import x509
@@ -20,7 +24,8 @@ from local.stack.local_stack import LocalStack
 from shared.adapters.event_hubs.connections import HubAccess, access_to
 from shared.adapters.event_hubs.hub_connection import HubConnection, KeptAccess, NoAnswerError
 from shared.adapters.event_hubs.links import Links
-from shared.domain.configuration.credentials import SasCredentials
+from shared.adapters.kept_tokens import KeptTokens
+from shared.domain.configuration.credentials import IdentityCredentials, SasCredentials
 from shared.errors import FailureCode, SecretError, SendError
 from tests.conftest import UniqueNames
 
@@ -217,6 +222,26 @@ async def test_a_failure_to_read_it_is_shared_and_the_next_one_reads_anew() -> N
     with pytest.raises(SendError) as refused:
         await connection.partitions()
     assert (refused.value.code, accesses.reads) == ("unreachable", 2)
+    await connection.close()
+
+
+class FailingIdentity:
+    async def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
+        raise ClientAuthenticationError("the identity endpoint answers 500")
+
+
+async def test_where_the_app_cannot_sign_in_the_hub_is_not_blamed(stack: LocalStack, hub: str) -> None:
+    kept_tokens = KeptTokens(cast(Any, FailingIdentity))
+    credentials = IdentityCredentials(f"127.0.0.1:{stack.event_hubs.ports.amqp}")
+
+    async def read() -> HubAccess:
+        return access_to(credentials, hub, lambda _: kept_tokens)
+
+    connection = HubConnection("d", KeptAccess(read), 30.0)
+    for request in (connection.partitions, partial(connection.new_batch, "0")):
+        with pytest.raises(SendError, match=r"sign-in fails since .*: the identity endpoint answers 500") as told:
+            await request()
+        assert told.value.code == "sign-in-failing"
     await connection.close()
 
 

@@ -140,12 +140,21 @@ async def known(_: str) -> None:
 
 
 async def test_an_app_without_the_identity_is_told() -> None:
-    failing: Any = Identity(ClientAuthenticationError("nobody is signed in"))
+    failing: Any = Identity(ClientAuthenticationError("Identity not found"))
     verifier = EventHubsVerifier(resolve=known, identity=lambda _: failing)
     credentials = IdentityCredentials("contoso.servicebus.windows.net", "4c0f")
     for found in (await verifier.verify(credentials, "crm"), await verifier.list_hubs(credentials)):
         assert kind_of(found) == "no-identity"
         assert "managed identity 4c0f" in getattr(found, "message", "")
+
+
+async def test_an_identity_endpoint_that_is_out_is_not_taken_for_a_missing_identity() -> None:
+    failing: Any = Identity(ClientAuthenticationError("the identity endpoint answers 500"))
+    verifier = EventHubsVerifier(resolve=known, identity=lambda _: failing)
+    credentials = IdentityCredentials("contoso.servicebus.windows.net", None)
+    for found in (await verifier.verify(credentials, "crm"), await verifier.list_hubs(credentials)):
+        assert kind_of(found) == "sign-in-failing"
+        assert "answers 500" in getattr(found, "message", "")
 
 
 # The list of hubs

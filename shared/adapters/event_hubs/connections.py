@@ -9,6 +9,8 @@ import certifi
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.eventhub.aio import EventHubProducerClient, EventHubSharedKeyCredential
 
+from shared.adapters.identity import credential
+from shared.adapters.kept_tokens import KeptTokens
 from shared.domain.configuration.credentials import Credentials, IdentityCredentials, SasCredentials, parse_setting
 from shared.domain.configuration.model import Authentication, Destination, SasAuthentication
 from shared.domain.namespaces import is_local_namespace, parse_namespace
@@ -18,12 +20,12 @@ from shared.settings import Connection
 
 ConnectionOf = Callable[[str], Connection]
 Identity = Callable[[IdentityCredentials], AsyncTokenCredential]
+SCOPE = "https://eventhubs.azure.net//.default"
+"""As the SDK asks for it: one token serves the check of a connection and its links."""
 
 
 def credential_of(identity: IdentityCredentials) -> AsyncTokenCredential:
     """The app's identity, for the SDK."""
-    from shared.adapters.identity import credential  # slow to import, and not needed with keys
-
     return credential(identity.client_id)
 
 
@@ -41,6 +43,11 @@ class HubAccess:
         local = is_local_namespace(namespace)
         tls = {"use_tls": False} if local else {"ssl_context": _trust()}
         return EventHubProducerClient(namespace, self.event_hub_name, self.credential, retry_total=0, **tls)
+
+    def token_was_refused(self) -> None:
+        """Let the next connection sign in with a token that the service has not seen yet; a key has none."""
+        if isinstance(self.credential, KeptTokens):
+            self.credential.refused(SCOPE)
 
 
 def access_to(credentials: Credentials, event_hub_name: str, identity: Identity = credential_of) -> HubAccess:

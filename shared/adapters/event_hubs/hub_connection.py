@@ -131,21 +131,23 @@ class HubConnection:
         try:
             return await request(first)
         except Exception as error:
-            refusal = self._judged(error, first)
+            refusal = self._judged(error, first, access)
             if refusal not in (Refusal.LOST, Refusal.NO_PARTITION):
                 raise self._explained(partition, error, access) from error
         second, access = await self._connected()
         try:
             return await request(second)
         except Exception as error:
-            self._judged(error, second)
+            self._judged(error, second, access)
             raise self._explained(partition, error, access) from error
 
-    def _judged(self, error: Exception, links: Links) -> Refusal:
+    def _judged(self, error: Exception, links: Links, access: HubAccess) -> Refusal:
         refusal = refusal_of(error)
-        if refusal not in (Refusal.BUSY, Refusal.TOO_LARGE):
+        # What is open needs no token; a connection that was never signed in is of no use.
+        if refusal not in (Refusal.BUSY, Refusal.TOO_LARGE) and not (refusal is Refusal.NO_TOKEN and links.connected):
             self._drop(links)
         if refusal is Refusal.FINAL:
+            access.token_was_refused()
             self._access.forget()
         return refusal
 

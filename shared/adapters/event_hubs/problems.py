@@ -5,6 +5,7 @@ from enum import Enum, auto
 
 from azure.eventhub.exceptions import AuthenticationError, ConnectError, ConnectionLostError, EventHubError
 
+from shared.adapters.kept_tokens import SignInError
 from shared.domain.configuration.credentials import Credentials, IdentityCredentials
 from shared.ports.connections import ConnectionProblem
 
@@ -15,7 +16,7 @@ _CLAIM_MISSING = re.compile(r"'?send'? claim", re.IGNORECASE)
 _NAME_UNKNOWN = re.compile(
     r"name or service not known|nodename nor servname|name resolution|getaddrinfo", re.IGNORECASE
 )
-_NO_IDENTITY = re.compile(r"ManagedIdentityCredential|identity not found|no managed identity", re.IGNORECASE)
+_NO_IDENTITY = re.compile(r"identity not found|no managed identity|no [a-z ]*managed identity found", re.IGNORECASE)
 _DESCRIPTION = re.compile(r"^Description: (.+)$|Description: '(.+)'", re.MULTILINE)
 _MADE_BY_THE_SDK = {"client-error", "socket-error", "unknown-error", "vendor-error"}
 """Conditions that no service has sent."""
@@ -29,12 +30,13 @@ _SHOWN_CHARACTERS = 300
 class Refusal(Enum):
     """What to do about it. `LOST`: the connection or its link broke, and another one may do.
 
-    `BUSY`: wait, nothing was stored. `NO_PARTITION`: the hub or its partition is not there (any more). `FINAL`: the
-    service has said no, and would say it again.
+    `BUSY`: wait, nothing was stored. `NO_TOKEN`: nor was it asked, for the app could not sign in. `NO_PARTITION`: the
+    hub or its partition is not there (any more). `FINAL`: the service has said no, and would say it again.
     """
 
     LOST = auto()
     BUSY = auto()
+    NO_TOKEN = auto()
     TOO_LARGE = auto()
     NO_PARTITION = auto()
     FINAL = auto()
@@ -42,6 +44,8 @@ class Refusal(Enum):
 
 def refusal_of(error: Exception) -> Refusal:
     """What the SDK's exception calls for."""
+    if _sign_in(error) is not None:
+        return Refusal.NO_TOKEN
     condition, status = _condition(error), _status(str(error))
     if condition in _BUSY | _QUOTA or status in (429, 503):
         return Refusal.BUSY
@@ -58,6 +62,8 @@ def refusal_of(error: Exception) -> Refusal:
 
 def problem_of(error: Exception, credentials: Credentials, event_hub_name: str) -> ConnectionProblem:
     """What is wrong, from what the SDK raised when it opened the hub for sending, or sent to it."""
+    if isinstance(credentials, IdentityCredentials) and (sign_in := _sign_in(error)) is not None:
+        return no_token(credentials, sign_in.message)
     text, namespace = str(error), credentials.namespace
     if says_blocked(text):
         return blocked(namespace)
@@ -94,8 +100,6 @@ def _by_condition(error: Exception, said: str, namespace: str, hub: str) -> Conn
 
 def _by_rights(error: Exception, credentials: Credentials, hub: str) -> ConnectionProblem | None:
     text = str(error)
-    if isinstance(credentials, IdentityCredentials) and _NO_IDENTITY.search(text):
-        return no_identity(credentials)
     if _CLAIM_MISSING.search(text):
         return _may_not_send(credentials, hub)
     # Of a token that was refused with an error condition the SDK keeps no status: 401 and 404 look alike.
@@ -138,7 +142,10 @@ def unreachable(namespace: str, what: str) -> ConnectionProblem:
     )
 
 
-def no_identity(identity: IdentityCredentials) -> ConnectionProblem:
+def no_token(identity: IdentityCredentials, why: str) -> ConnectionProblem:
+    """The app could not sign in; `why` is what is known of it."""
+    if not _NO_IDENTITY.search(why):
+        return ConnectionProblem("sign-in-failing", why)
     which = f"managed identity {identity.client_id}" if identity.client_id else "managed identity of its own"
     return ConnectionProblem("no-identity", f"the app has no {which}: assign it to the Function App")
 
@@ -148,6 +155,15 @@ def without_key(text: str, credentials: Credentials) -> str:
     if not isinstance(credentials, IdentityCredentials):
         text = text.replace(credentials.key, "…")
     return " ".join(text.split())[:_SHOWN_CHARACTERS]
+
+
+def _sign_in(error: Exception) -> SignInError | None:
+    """The failure to sign in that the SDK's error comes from; the SDK gives it on as a detail."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, SignInError):
+        detail = getattr(seen, "details", None)
+        seen = detail if isinstance(detail, SignInError) else seen.__cause__ or seen.__context__
+    return seen
 
 
 def _condition(error: Exception) -> str | None:

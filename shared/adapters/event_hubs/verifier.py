@@ -9,9 +9,9 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.eventhub.aio import EventHubSharedKeyCredential
 
 from shared.adapters.event_hubs import listing
-from shared.adapters.event_hubs.connections import HubAccess, Identity, access_to, credential_of
+from shared.adapters.event_hubs.connections import SCOPE, HubAccess, Identity, access_to, credential_of
 from shared.adapters.event_hubs.hub_connection import HubConnection, KeptAccess, NoAnswerError
-from shared.adapters.event_hubs.problems import no_identity, unknown_host, unreachable
+from shared.adapters.event_hubs.problems import no_token, unknown_host, unreachable
 from shared.domain.configuration.credentials import Credentials, IdentityCredentials
 from shared.domain.namespaces import is_local_namespace
 from shared.errors import FailureCode, SendError
@@ -19,7 +19,6 @@ from shared.ports.connections import ConnectionProblem, ProblemKind, Verified
 
 _KIND_OF: dict[str, ProblemKind] = {kind: kind for kind in get_args(ProblemKind)}
 _AMQPS = 5671
-_SCOPE = "https://eventhubs.azure.net/.default"
 
 
 async def resolve(host: str) -> Any:
@@ -100,6 +99,8 @@ class EventHubsVerifier:
     async def _token(self, identity: IdentityCredentials) -> str | ConnectionProblem:
         try:
             async with asyncio.timeout(self._timeout):
-                return (await self._identity(identity).get_token(_SCOPE)).token
-        except (ClientAuthenticationError, TimeoutError):
-            return no_identity(identity)
+                return (await self._identity(identity).get_token(SCOPE)).token
+        except ClientAuthenticationError as error:
+            return no_token(identity, error.message)
+        except TimeoutError:
+            return no_token(identity, f"no token within {self._timeout:g} s")

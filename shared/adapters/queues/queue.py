@@ -6,6 +6,7 @@ from typing import Any
 from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
+from shared.adapters.identity import credential
 from shared.adapters.storage_reasons import reason_of
 from shared.errors import StorageError
 from shared.settings import Connection
@@ -30,8 +31,6 @@ def connect(connection: Connection, name: str) -> QueueClient:
     """A client for the queue `name`; no request is made yet."""
     if connection.connection_string:
         return QueueClient.from_connection_string(connection.connection_string, name, **PATIENT)
-    from shared.adapters.identity import credential  # slow to import, and not needed with connection strings
-
     return QueueClient(connection.endpoint or "", name, credential=credential(connection.client_id), **PATIENT)
 
 
@@ -39,8 +38,6 @@ def connect_account(connection: Connection, options: Mapping[str, Any] = IMPATIE
     """A client for all queues; no request is made yet."""
     if connection.connection_string:
         return QueueServiceClient.from_connection_string(connection.connection_string, **options)
-    from shared.adapters.identity import credential
-
     return QueueServiceClient(connection.endpoint or "", credential=credential(connection.client_id), **options)
 
 

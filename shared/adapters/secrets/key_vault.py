@@ -17,7 +17,8 @@ from azure.core.exceptions import (
 )
 from azure.keyvault.secrets.aio import SecretClient
 
-from shared.adapters.identity import credential
+from shared.adapters.identity import credential, renew_if_refused
+from shared.adapters.kept_tokens import SignInError
 from shared.errors import SecretError
 from shared.settings import Connection
 
@@ -86,7 +87,10 @@ def _why(error: Exception) -> str:
         return f"no answer within {REQUEST_TIMEOUT:g} s"
     if isinstance(error, ResourceNotFoundError):
         return "there is no such secret or version: connect its destination anew, with its key"
+    if isinstance(error, SignInError):
+        return error.message
     if isinstance(error, ClientAuthenticationError):
+        renew_if_refused(error)
         return f"the app could not sign in: does it have an identity? If so, {_ROLE}"
     if isinstance(error, HttpResponseError):
         if error.status_code == 403:

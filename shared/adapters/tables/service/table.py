@@ -19,6 +19,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableServiceClient
 
+from shared.adapters.identity import credential
 from shared.adapters.storage_reasons import reason_of
 from shared.adapters.tables.service.continuation import decode_token, encode_token
 from shared.adapters.tables.service.entity_requests import EntityRequests
@@ -51,8 +52,6 @@ class Account:
         if connection.connection_string:
             self.service = TableServiceClient.from_connection_string(connection.connection_string, **options)
         else:
-            from shared.adapters.identity import credential  # slow to import, and not needed with connection strings
-
             identity = credential(connection.client_id)
             self.service = TableServiceClient(connection.endpoint or "", credential=identity, **options)
         self.requests = EntityRequests(self.service, transport, retries)
