@@ -32,9 +32,9 @@ def parse_instant(text: str) -> int:
     return (moment - _EPOCH) // _ONE_MICROSECOND
 
 
-def format_instant(instant: int) -> str:
-    """`instant` as `2026-01-11T21:24:39Z`, with decimals only where it has them."""
-    text = (_EPOCH + timedelta(microseconds=instant)).isoformat()
+def format_instant(instant: int, *, decimals: bool = False) -> str:
+    """`instant` as `2026-01-11T21:24:39Z`, with six decimals where it has any, or in any case."""
+    text = (_EPOCH + timedelta(microseconds=instant)).isoformat(timespec="microseconds" if decimals else "auto")
     return text.removesuffix("+00:00") + "Z"
 
 

@@ -14,6 +14,7 @@ from shared.domain.configuration.credentials import (
     sas_credentials,
 )
 from shared.domain.configuration.model import Identifier, IdentityNamespaces, SettingName, Text
+from shared.domain.configuration.static_properties import StaticProperties
 from shared.domain.namespaces import parse_namespace
 from shared.settings import Connection
 
@@ -76,6 +77,8 @@ class NewDestination(_Given):
     include_segment_timestamps: bool = False
     only_mapped_audiences: bool = False
     identity_namespaces: IdentityNamespaces | None = None
+    include_export_metadata: bool = False
+    static_properties: StaticProperties = Field(default_factory=dict)
     connection: GivenConnection
 
 

@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from shared.domain.configuration.paths import MAX_KEYS, format_path, parse_path
+from shared.domain.configuration.static_properties import StaticProperties
 from shared.domain.instants import parse_instant
 from shared.domain.namespaces import parse_namespace
 from shared.domain.problems import describe_problems
@@ -127,7 +128,8 @@ class Destination(_Model):
     `connection` names the app setting that holds the connection string, or whose `__fullyQualifiedNamespace`
     variant names the namespace to be reached with the app's identity; `authentication` goes before it where it is
     given. Secrets are never part of the configuration. `identity_namespaces` are those of the identity map that are
-    exported; None is all of them, an empty list none.
+    exported; None is all of them, an empty list none. `include_export_metadata`: bodies have the member `_export`, with
+    what travels beside them; `static_properties` travel beside them, too.
     """
 
     id: Identifier
@@ -140,6 +142,8 @@ class Destination(_Model):
     include_segment_timestamps: bool = False
     only_mapped_audiences: bool = False
     identity_namespaces: IdentityNamespaces | None = None
+    include_export_metadata: bool = False
+    static_properties: StaticProperties = Field(default_factory=dict)
 
 
 class MappedAudience(_Model):

@@ -10,6 +10,8 @@ from shared.domain.profile.attributes import Mask, Path
 T = TypeVar("T")
 
 RESERVED_MEMBERS = frozenset({"segmentMembership", "identityMap"})
+EXPORT_METADATA = "_export"
+"""A member of the exports of who asks for it."""
 MAX_KEYS = MAX_DEPTH - 1
 """Of a path: a change's own object and its `attributes` are two of the levels, and the last key's value needs none."""
 

@@ -18,6 +18,7 @@ from shared.domain.configuration.model import (
     MappedAudience,
     RequestedBackfill,
 )
+from shared.domain.configuration.paths import EXPORT_METADATA, parse_path
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.url_paths import why_no_segment
 from shared.errors import ConfigurationError
@@ -178,6 +179,8 @@ def _looks(configuration: Configuration) -> dict[str, Any]:
             destination.include_segment_timestamps,
             destination.only_mapped_audiences,
             None if namespaces is None else frozenset(namespaces),
+            destination.include_export_metadata,
+            destination.static_properties,
         )
         looks[destination.id] = (details, dataflow, visible)
     return looks
@@ -234,6 +237,12 @@ def warnings_of(configuration: Configuration, dataflow: Dataflow) -> list[str]:
         warnings.append(
             f"{where}: {len(dataflow.attributes)} attributes; the app is sized for {ATTRIBUTES_PER_DATAFLOW}"
         )
+    destination = next((each for each in configuration.destinations if each.id == dataflow.id), None)
+    if destination is not None and destination.include_export_metadata:
+        taken = [text for text in dataflow.attributes if parse_path(text)[0] == EXPORT_METADATA]
+        warnings += [
+            f"{where}: {text} is not exported, for each body has a member of this name already" for text in taken
+        ]
     if not dataflow.audiences:
         warnings.append(f"{where}: maps no audience, so nothing is exported")
     catalog = {audience.key for audience in configuration.audiences}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from shared.domain.configuration.model import Audience, Configuration, Dataflow, Destination, MappedAudience
-from shared.domain.configuration.paths import PathIndex, mask_of, parse_path
+from shared.domain.configuration.paths import EXPORT_METADATA, PathIndex, mask_of, parse_path
 from shared.domain.profile.attributes import Mask, Path
 from shared.domain.profile.memberships import AudienceKey
 
@@ -68,6 +68,8 @@ class Targets:
         merge_policies = frozenset(policy for policy in policies if policy)
         namespaces = destination.identity_namespaces
         paths = [parse_path(attribute) for attribute in dataflow.attributes]
+        if destination.include_export_metadata:
+            paths = [path for path in paths if path[0] != EXPORT_METADATA]
         target = Target(
             destination=destination,
             dataflow=dataflow,

@@ -3,10 +3,11 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.domain.configuration.model import Audience, Destination
+from shared.domain.configuration.paths import EXPORT_METADATA
 from shared.domain.configuration.targets import Target
 from shared.domain.exports.consent import consents
 from shared.domain.exports.crossings import tellable
@@ -16,6 +17,8 @@ from shared.domain.jsonvalue import json_bytes
 from shared.domain.profile.audience_transitions import Transitions
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile.state import ProfileState
+
+_METADATA = EXPORT_METADATA.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,30 @@ class Export:
             "configRevision": self.config_revision,
             "occurredAt": format_instant(self.occurred_at),
             **(self._membership_properties() if self.transitions or self.present is not None or self.omitted else {}),
+            **self.destination.static_properties,
             **trace,
         }
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The same for who reads bodies alone. Times have six digits, so that columns of them are of one form."""
+        metadata: dict[str, Any] = {
+            "messageId": self.message_id,
+            "destinationId": self.destination.id,
+            "profileId": self.profile_id,
+            "profileVersion": self.version,
+            "configRevision": self.config_revision,
+            "reason": ",".join(self.reasons),
+            "occurredAt": format_instant(self.occurred_at, decimals=True),
+            "entered": [_name(each.audience) for each in self.transitions if each.entered],
+            "left": [_name(each.audience) for each in self.transitions if not each.entered],
+            "transitionIds": [each.id_for(self.destination.id, self.profile_id) for each in self.transitions],
+        }
+        if self.omitted:
+            metadata["transitionsOmitted"] = self.omitted
+        if self.present is not None:
+            metadata["present"] = [_name(audience) for audience in self.present]
+        return metadata
 
     def _membership_properties(self) -> dict[str, str | int]:
         properties: dict[str, str | int] = {}
@@ -78,7 +103,11 @@ class Export:
 
 def _names(audiences: Iterable[AudienceKey]) -> str:
     """`namespace/id`, separated by commas; what separates is percent-encoded within a name."""
-    return ",".join(f"{_escaped(namespace)}/{_escaped(audience_id)}" for namespace, audience_id in audiences)
+    return ",".join(map(_name, audiences))
+
+
+def _name(audience: AudienceKey) -> str:
+    return "/".join(map(_escaped, audience))
 
 
 def _escaped(name: str) -> str:
@@ -92,10 +121,11 @@ def export_of(
     reasons: Iterable[str],
     occurred_at: int,
     transitions: Transitions = (),
+    omitted: int = 0,
 ) -> Export:
     """The export of `state`, at its current version, to `target`. Of `transitions` it tells what it may tell now."""
     reasons = tuple(reasons)
-    return Export(
+    export = Export(
         destination=target.destination,
         profile_id=state.profile_id,
         version=state.version,
@@ -104,7 +134,13 @@ def export_of(
         occurred_at=occurred_at,
         body=export_body(state, target, catalog),
         transitions=tellable(transitions, state, target),
+        omitted=omitted,
         present=_present(state, target) if BACKFILL in reasons else None,
+    )
+    if not target.destination.include_export_metadata:
+        return export
+    return replace(
+        export, body=export.body[:-1] + b',"%b":%b}' % (_METADATA, json_bytes(export.metadata, sort_keys=False))
     )
 
 
@@ -120,11 +156,12 @@ def current_export(
     reasons: Iterable[str],
     occurred_at: int,
     transitions: Transitions = (),
+    omitted: int = 0,
 ) -> Export | None:
     """What `target` is told of the profile when it is told again; None if it does not want the profile (any more)."""
     if not any(audience in target.mapped for audience in state.memberships):
         return None
-    return export_of(state, target, catalog, reasons, occurred_at, transitions)
+    return export_of(state, target, catalog, reasons, occurred_at, transitions, omitted)
 
 
 def export_body(state: ProfileState, target: Target, catalog: dict[AudienceKey, Audience]) -> bytes:

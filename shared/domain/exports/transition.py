@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from shared.domain.configuration.targets import Targets
 from shared.domain.exports.consent import apply_change, consents
-from shared.domain.exports.crossings import crossings, tellable
+from shared.domain.exports.crossings import crossings
 from shared.domain.exports.decision import decide
 from shared.domain.exports.export import Export, export_of
 from shared.domain.instants import SECOND
@@ -68,24 +68,18 @@ class Transition:
                 target = targets.by_id.get(target_id)
                 if target is None:
                     continue
-                if target_id in served:
-                    self._tell_besides(served[target_id].destination.id, state, targets, told)
+                if export := served.get(target_id):
+                    told = merged(export.transitions, told)
+                    if told != export.transitions:
+                        served[target_id] = export_of(
+                            state, target, targets.catalog, export.reasons, export.occurred_at, told
+                        )
                     continue
                 if target_id in again:
                     told = merged(again[target_id].transitions, told)
                 again[target_id] = export_of(state, target, targets.catalog, reasons, each.occurred_at, told)
-        self.exports += again.values()
-
-    def _tell_besides(self, target_id: str, state: ProfileState, targets: Targets, told: Transitions) -> None:
-        if not told:
-            return
-        tells = tellable(told, state, targets.by_id[target_id])
-        self.exports = [
-            replace(export, transitions=merged(export.transitions, tells))
-            if export.destination.id == target_id and export.version == state.version
-            else export
-            for export in self.exports
-        ]
+        earlier = [export for export in self.exports if export.version != state.version]
+        self.exports = [*earlier, *served.values(), *again.values()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,10 +186,10 @@ class RetryExport:
         target = snapshot.targets.by_id.get(row.destination_id)
         if target is None:
             return None
-        export = current_export(
-            profile.state, target, snapshot.targets.catalog, row.reasons, row.occurred_at, row.transitions
+        catalog = snapshot.targets.catalog
+        return current_export(
+            profile.state, target, catalog, row.reasons, row.occurred_at, row.transitions, row.omitted
         )
-        return replace(export, omitted=row.omitted) if export is not None and row.omitted else export
 
     def partition_of(self, row: Undelivered, snapshot: ConfigurationSnapshot) -> str | None:
         """The partition that the export which `row` calls for would go to, None where that is not known yet."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 from shared.concurrency import all_of
 from shared.domain.configuration.model import Configuration
 from shared.domain.configuration.targets import Targets
-from shared.domain.exports.export import current_export
+from shared.domain.exports.export import export_body
 from shared.domain.exports.sent_export import SentExport
 from shared.ports.profiles import ProfileStore, StoredProfile
 from shared.services.runs.last_exports import LastExports
@@ -14,7 +14,8 @@ from shared.services.runs.last_exports import LastExports
 
 class BodyState(StrEnum):
     """`sent`: the body is what was sent. `changed`: the profile or the mapping has changed, and it is what would be
-    sent now. `unmapped`: nothing would be; `forgotten`: nothing is known of the profile any more.
+    sent now. `unmapped`: nothing would be; `forgotten`: nothing is known of the profile any more. Bodies are without
+    the member `_export`, which tells of what is not kept.
     """
 
     SENT = "sent"
@@ -51,10 +52,8 @@ def _shown(sent: SentExport, profile: StoredProfile | None, destination_id: str,
     if profile is None or (profile.state.deletion is not None and profile.state.empty):
         return ShownExport(sent, BodyState.FORGOTTEN)
     state, target = profile.state, targets.by_id.get(destination_id)
-    now = None
-    if target is not None:
-        now = current_export(state, target, targets.catalog, sent.reasons, sent.occurred_at)
-    if now is None:
+    if target is None or not any(audience in target.mapped for audience in state.memberships):
         return ShownExport(sent, BodyState.UNMAPPED, state.profile_id)
-    same = (now.version, now.config_revision) == (sent.version, sent.config_revision)
-    return ShownExport(sent, BodyState.SENT if same else BodyState.CHANGED, state.profile_id, now.body)
+    same = (state.version, target.revision) == (sent.version, sent.config_revision)
+    body = export_body(state, target, targets.catalog)
+    return ShownExport(sent, BodyState.SENT if same else BodyState.CHANGED, state.profile_id, body)

@@ -23,6 +23,7 @@ _FIELDS = {
     "description": "description",
     "eventHubName": "event_hub_name",
     "identityNamespaces": "identity_namespaces",
+    "staticProperties": "static_properties",
     "connection": "way",
     "connection/namespace": "namespace",
     "connection/keyName": "key_name",

@@ -1,5 +1,6 @@
 """The part of a form that says what a destination's exports hold besides what is mapped."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -7,21 +8,29 @@ from pydantic.alias_generators import to_camel
 from shared.domain.configuration.model import Destination
 from shared.web.console.forms import Form, line_of, text_of
 
-_FLAGS = ("include_segment_names", "include_segment_timestamps", "only_mapped_audiences")
+_FLAGS = ("include_segment_names", "include_segment_timestamps", "only_mapped_audiences", "include_export_metadata")
 
 
 def members_of(form: Form) -> dict[str, Any]:
     """What was sent, as the API takes it; no namespaces at all are meant only where the box says so."""
     namespaces = list(dict.fromkeys(map(text_of, form.lines("identity_namespaces"))))
     return {to_camel(name): form.checked(name) for name in _FLAGS} | {
-        "identityNamespaces": namespaces if form.checked("only_these_identities") else None
+        "identityNamespaces": namespaces if form.checked("only_these_identities") else None,
+        "staticProperties": _properties(form.lines("static_properties")),
     }
+
+
+def _properties(lines: Iterable[str]) -> dict[str, str]:
+    """`Name=value`, one a line; of one without a value, the API says that it has none."""
+    pairs = (line.partition("=") for line in lines)
+    return {name.strip(): text_of(value.strip()) for name, _, value in pairs}
 
 
 def values_of(form: Form) -> dict[str, Any]:
     """What the fields show again."""
     return {name: form.checked(name) for name in (*_FLAGS, "only_these_identities")} | {
-        "identity_namespaces": form.raw("identity_namespaces")
+        "identity_namespaces": form.raw("identity_namespaces"),
+        "static_properties": form.raw("static_properties"),
     }
 
 
@@ -31,4 +40,7 @@ def stored_values(destination: Destination) -> dict[str, Any]:
     return destination.model_dump(include=set(_FLAGS)) | {
         "only_these_identities": namespaces is not None,
         "identity_namespaces": "\n".join(map(line_of, namespaces or ())),
+        "static_properties": "\n".join(
+            f"{name}={line_of(value)}" for name, value in destination.static_properties.items()
+        ),
     }

@@ -73,6 +73,24 @@ def refusal(document: Any) -> list[str]:
         (with_destination(includeSegmentNames="yes"), "/destinations/0/includeSegmentNames: expected true or false"),
         (with_destination(includeSegmentTimestamps=1), "/destinations/0/includeSegmentTimestamps: expected true or"),
         (with_destination(onlyMappedAudiences="no"), "/destinations/0/onlyMappedAudiences: expected true or false"),
+        (with_destination(includeExportMetadata=1), "/destinations/0/includeExportMetadata: expected true or false"),
+        (with_destination(staticProperties=["Table"]), "/destinations/0/staticProperties: expected an object"),
+        (with_destination(staticProperties={"Table": ""}), f"/destinations/0/staticProperties/Table: {NOT_EMPTY}"),
+        (with_destination(staticProperties={"Table": 1}), "/destinations/0/staticProperties/Table: expected a string"),
+        (with_destination(staticProperties={"Table": "a\nb"}), "/destinations/0/staticProperties/Table: expected"),
+        (with_destination(staticProperties={"1": "a"}), "/destinations/0/staticProperties/1"),
+        (
+            with_destination(staticProperties={"ProfileID": "a"}),
+            "/destinations/0/staticProperties: expected names of your own, but each export has ProfileID already",
+        ),
+        (
+            with_destination(staticProperties={"a": "1", "A": "2"}),
+            "/destinations/0/staticProperties: expected each name once",
+        ),
+        (
+            with_destination(staticProperties={f"p{n}": "1" for n in range(21)}),
+            "/destinations/0/staticProperties: expected at most 20 properties",
+        ),
         (with_destination(identityNamespaces="email"), "/destinations/0/identityNamespaces: expected an array"),
         (with_destination(identityNamespaces=["a", ""]), f"/destinations/0/identityNamespaces/1: {NOT_EMPTY}"),
         (

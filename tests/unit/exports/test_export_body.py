@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.domain.configuration.static_properties import OWN_PROPERTIES
 from shared.domain.configuration.targets import Target, Targets
 from shared.domain.exports.export import export_of
 from shared.domain.instants import parse_instant
@@ -234,3 +235,41 @@ def test_what_travels_beside_the_body() -> None:
     (again,) = play(state, targets, qualified).exports
     assert again.message_id == export.message_id
     assert parse_instant(str(export.application_properties["occurredAt"])) == qualified.occurred_at
+
+
+def test_a_body_has_what_travels_beside_it_where_that_is_asked_for() -> None:
+    plain, asked = (
+        play(
+            ProfileState("p"),
+            targets_of({"id": "d", "audiences": ["a"], "attributes": ["/x", "/_export"]}, includeExportMetadata=each),
+            change(5, segmentMembership=membership(5), attributes={"x": 1, "_export": "theirs"}),
+        ).exports[0]
+        for each in (False, True)
+    )
+    document = json.loads(asked.body)
+    metadata = document.pop("_export")
+
+    assert json.loads(plain.body) == document | {"_export": "theirs"}
+    assert list(json.loads(asked.body))[-1] == "_export"
+    assert metadata == {
+        "messageId": asked.message_id,
+        "destinationId": "d",
+        "profileId": "p",
+        "profileVersion": NOW,
+        "configRevision": 1,
+        "reason": "audience,attribute",
+        "occurredAt": "2026-01-11T21:00:05.000000Z",
+        "entered": ["ups/a"],
+        "left": [],
+        "transitionIds": str(asked.application_properties["transitionIds"]).split(","),
+    }
+    assert asked.application_properties == plain.application_properties
+    assert asked.message_id == plain.message_id
+
+
+def test_static_properties_travel_beside_each_export() -> None:
+    routing = {"Table": "Profiles", "Format": "multijson", "IngestionMappingReference": "profiles"}
+    targets = targets_of({"id": "d", "audiences": ["a"]}, staticProperties=routing)
+    (export,) = play(ProfileState("p"), targets, change(5, segmentMembership=membership(5))).exports
+    assert export.application_properties.items() >= routing.items()
+    assert export.application_properties.keys() - routing.keys() <= OWN_PROPERTIES
