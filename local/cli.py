@@ -31,6 +31,7 @@ COMMANDS = (
     "send",
     "tail",
     "backfills",
+    "resync",
     "rebuild-index",
     "redrive",
     "quarantine",

@@ -17,6 +17,7 @@ RelayError
 │   ├── NoSuchBackfillError
 │   ├── NoSuchSubscriptionError  a subscription to alerts
 │   └── NoSuchUploadError
+├── ResyncRefusedError       a resync of the dataflow is under way, or the idempotency key was used for another one
 ├── BadContinuationError     what should say where a list goes on does not
 ├── UploadError              an upload cannot go on as asked
 │   ├── UploadClosedError    it was committed, or has ended
@@ -67,6 +68,7 @@ class FailureCode(StrEnum):
     UNREADABLE = "unreadable"
     INVALID_CHANGE = "invalid-change"
     INVALID_AUDIENCE = "invalid-audience"
+    INVALID_RESYNC = "invalid-resync"
     PROFILE_TOO_LARGE = "profile-too-large"
 
 
@@ -74,6 +76,7 @@ QUARANTINE_CODES = (
     FailureCode.UNREADABLE,
     FailureCode.INVALID_CHANGE,
     FailureCode.INVALID_AUDIENCE,
+    FailureCode.INVALID_RESYNC,
     FailureCode.PROFILE_TOO_LARGE,
     FailureCode.GAVE_UP,
 )
@@ -194,6 +197,10 @@ class NoSuchUploadError(NotFoundError):
 
     def __init__(self, upload_id: str) -> None:
         super().__init__(f"there is no upload {upload_id!r}: it may have ended over 30 days ago")
+
+
+class ResyncRefusedError(RelayError):
+    """A resync is not begun. The message says why, names the one there is and says what to do."""
 
 
 class BadContinuationError(RelayError):

@@ -75,7 +75,15 @@ def _audiences(status: BackfillStatus) -> str:
     if status.backfill.kind == BackfillKind.SWEEP:
         return "all profiles"
     names = ", ".join(status.names.get(key) or "/".join(key) for key, _ in status.backfill.audiences)
-    return names if len(names) <= _NAMES_SHOWN else f"{len(status.backfill.audiences)} audiences"
+    names = names if len(names) <= _NAMES_SHOWN else f"{len(status.backfill.audiences)} audiences"
+    order = status.backfill.resync
+    if order is None:
+        return names
+    if order.profiles:
+        return f"{order.profiles:,} profiles again"
+    since = f", saved since {format_instant(order.since)}" if order.since else ""
+    keys = f", keys {order.first[:4]} to {order.last[:4]}" if order.last else ""
+    return f"{names}{since}{keys} again"
 
 
 def _bar(share: float) -> str:

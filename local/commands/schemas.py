@@ -9,18 +9,20 @@ from pydantic import BaseModel
 from local.stack.part import PROJECT
 from shared.domain.configuration.audience_item import AudienceMessage
 from shared.domain.configuration.model import ConfigurationFile
+from shared.domain.messages.resync_item import ResyncMessage
 from shared.domain.profile.change import ProfileChangeMessage
 
 SUMMARY = "write the JSON Schemas of messages and configuration files, and the OpenAPI document"
 DESCRIPTION = """\
-Write the JSON Schemas of profile changes, audience items and configuration files to schemas/, generated from the models
-that check them, and the OpenAPI document of the admin API to openapi.json. Run it after changing a model or a route; a
-test fails until you do.
+Write the JSON Schemas of profile changes, audience and resync items and configuration files to schemas/, generated from
+the models that check them, and the OpenAPI document of the admin API to openapi.json. Run it after changing a model or
+a route; a test fails until you do.
 """
 _MODELS: dict[str, type[BaseModel]] = {
     "schemas/audience-item.schema.json": AudienceMessage,
     "schemas/configuration.schema.json": ConfigurationFile,
     "schemas/profile-change.schema.json": ProfileChangeMessage,
+    "schemas/resync-item.schema.json": ResyncMessage,
 }
 
 

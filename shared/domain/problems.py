@@ -20,8 +20,11 @@ _EXPECTED = {
     "union_tag_not_found": "expected an object with a type",
     "value_error": f"expected {EXPECTED_INSTANT}",
 }
-_OF_SEVERAL_TYPES = {"authentication", "connection"}
-_TYPES = {"app-setting", "connection-string", "managed-identity", "sas"}
+_OF_SEVERAL_TYPES = {
+    "authentication": {"managed-identity", "sas"},
+    "connection": {"app-setting", "connection-string", "managed-identity", "sas"},
+    "scope": {"audience", "everything", "key-range", "profiles", "saved-since"},
+}
 _SHOWN_PROBLEMS = 5
 _SHOWN_CHARACTERS = 300
 
@@ -48,6 +51,9 @@ def _expectation(problem: Any) -> str:
         return f"expected {context['expected']}"
     if kind == "string_too_short":
         return "expected a string that is not empty"
+    if kind in {"too_short", "too_long"}:
+        bound = f"at least {context['min_length']:,}" if kind == "too_short" else f"at most {context['max_length']:,}"
+        return f"expected {bound} of them"
     if kind == "string_too_long":
         return f"expected at most {context['max_length']:,} characters"
     if kind == "string_pattern_mismatch":
@@ -66,6 +72,6 @@ def _pointer(location: tuple[int | str, ...]) -> str:
         location = location[:-1]
     # Behind an object of one of several types pydantic puts the type that it took it for.
     pairs = zip(location, ("", *location), strict=False)
-    location = tuple(part for part, before in pairs if not (before in _OF_SEVERAL_TYPES and part in _TYPES))
+    location = tuple(part for part, before in pairs if part not in _OF_SEVERAL_TYPES.get(str(before), ()))
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
     return pointer if len(pointer) <= _SHOWN_CHARACTERS else f"{pointer[:_SHOWN_CHARACTERS]}…"

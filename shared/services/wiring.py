@@ -10,6 +10,7 @@ from shared.services.alerts.subscriptions import AlertSubscriptions
 from shared.services.backfills.members import BackfillMembers
 from shared.services.backfills.planner import PlanBackfills
 from shared.services.backfills.rebuild_index import RebuildIndex
+from shared.services.backfills.resyncs import RequestResync
 from shared.services.backfills.slices import WorkSlices
 from shared.services.backfills.status import BackfillStatuses
 from shared.services.backfills.sweep import SweepProfiles
@@ -103,12 +104,14 @@ class Services:
             clock=clock,
             sleep=sleep,
         )
+        self._make_the_services_of_backfills()
         self.export_changes = ExportChanges(
             writer=self.writer,
             forget=self.forget_profiles,
             catalog=WriteCatalog(
                 edit_configuration=self.edit_configuration, configuration=self.configuration, clock=clock
             ),
+            request_resync=self.resyncs.by_message,
             quarantine=ports.quarantine,
             traffic=self.traffic,
             runs=self.runs,
@@ -132,7 +135,6 @@ class Services:
         )
         self.destinations = ManageDestinations(configuration=self.edit_configuration, hubs=self.connect_destinations)
         self._make_the_services_of_failure()
-        self._make_the_services_of_backfills()
         self._make_the_services_of_alerts()
         self.drain_poison_queues = DrainPoisonQueues(
             queues=ports.poison_queues,
@@ -211,6 +213,13 @@ class Services:
             health=ports.health,
             clock=ports.clock,
         )
+        self.resyncs = RequestResync(
+            store=ports.configuration,
+            backfills=ports.backfills,
+            plan=self.plan_backfills,
+            clock=ports.clock,
+            new_id=ports.new_id,
+        )
         backfill_members = BackfillMembers(
             profiles=ports.profiles,
             members=ports.members,
@@ -251,6 +260,7 @@ class Services:
             queue=ports.slices,
             kinds={
                 BackfillKind.BACKFILL: backfill_members,
+                BackfillKind.RESYNC: backfill_members,
                 BackfillKind.SWEEP: sweep_profiles,
                 BackfillKind.UPLOAD: upload_members,
             },

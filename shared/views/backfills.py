@@ -1,11 +1,12 @@
-"""Backfills, sweeps and uploads at work."""
+"""Backfills, resyncs, sweeps and uploads at work."""
 
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from shared.domain.backfills.resync import ResyncOrder
 from shared.services.backfills.status import BackfillStatus
-from shared.views.view import Instant, InstantOrNone, Share, View
+from shared.views.view import Instant, InstantOrNone, Share, TextOrNone, View
 
 
 class BackfilledAudienceView(View):
@@ -30,11 +31,32 @@ class StandstillView(View):
     since: InstantOrNone = Field(description="Null where that is not known")
 
 
+class ResyncView(View):
+    """What was asked for; members that do not belong to the `scope` are null."""
+
+    scope: Literal["everything", "audience", "profiles", "saved-since", "key-range"]
+    since: InstantOrNone
+    first: TextOrNone = Field(description="The least `profileKey`")
+    last: TextOrNone = Field(description="The greatest one")
+    profiles: int | None = Field(description="How many were named")
+
+    @classmethod
+    def of(cls, order: ResyncOrder) -> "ResyncView":
+        return cls(
+            scope=order.scope,
+            since=order.since,
+            first=order.first,
+            last=order.last,
+            profiles=order.profiles or None,
+        )
+
+
 class BackfillView(View):
     id: str
-    kind: Literal["backfill", "sweep", "upload"]
+    kind: Literal["backfill", "resync", "sweep", "upload"]
     destination: str | None = Field(description="Null for sweeps and uploads, which are for no destination")
     audiences: list[BackfilledAudienceView]
+    resync: ResyncView | None = Field(description="Null but for resyncs")
     state: Literal["waiting", "running", "done", "failed", "cancelled"]
     note: str = Field(description="Why it ended as it did")
     requested_at: Instant
@@ -55,6 +77,7 @@ class BackfillView(View):
                 BackfilledAudienceView(namespace=key[0], id=key[1], name=status.names.get(key, ""), since=since)
                 for key, since in backfill.audiences
             ],
+            resync=ResyncView.of(backfill.resync) if backfill.resync else None,
             state=backfill.state,
             note=backfill.note,
             requested_at=backfill.requested_at,

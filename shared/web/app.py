@@ -40,7 +40,7 @@ from shared.web.api.routes import (
 )
 from shared.web.console import pages
 from shared.web.console.routes import alerts as alert_pages
-from shared.web.console.routes import connect, dataflow, details, reconnect, removal, why
+from shared.web.console.routes import connect, dataflow, details, reconnect, removal, resync, why
 from shared.web.console.routes import destinations as destination_pages
 from shared.web.console.routes import quarantine as quarantine_pages
 from shared.web.console.routes import undelivered as undelivered_pages
@@ -73,6 +73,7 @@ PAGES = (
     details.router,
     reconnect.router,
     removal.router,
+    resync.router,
     alert_pages.router,
     undelivered_pages.router,
     quarantine_pages.router,

@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Slice
+from shared.domain.backfills.resync import ResyncOrder
 from shared.domain.backfills.upload import UploadOrder
+from shared.domain.messages.resync_item import MOST_PROFILES
+from shared.domain.profile_key import profile_key
 from shared.errors import ConflictError
 from shared.ports.backfills import BackfillStore, StoredBackfill, StoredSlice
 from tests.kit.builders import NOW
@@ -45,6 +48,17 @@ class BackfillStoreContract:
         await store.save(saved)
         assert await store.load("d-1") == saved
         saved.backfill = replace(upload, state=BackfillState.FAILED, upload=replace(order, cleared=True))
+        await store.save(saved)
+        assert [stored async for stored in store.all()] == [saved]
+
+    async def test_a_resync(self, store: BackfillStore) -> None:
+        keys = tuple(sorted(profile_key(str(number)) for number in range(MOST_PROFILES)))
+        order = ResyncOrder("profiles", "f", since=NOW, first="0" * 64, last="f" * 64, profiles=len(keys), keys=keys)
+        resync = replace(BACKFILL, kind=BackfillKind.RESYNC, resync=order)
+        saved = StoredBackfill(resync, None)
+        await store.save(saved)
+        assert await store.load("d-1") == saved
+        saved.backfill = replace(resync, state=BackfillState.DONE, resync=replace(order, keys=(), joined="d-2"))
         await store.save(saved)
         assert [stored async for stored in store.all()] == [saved]
 

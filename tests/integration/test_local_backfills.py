@@ -75,6 +75,35 @@ async def app(state: Path) -> AsyncIterator[Relay]:
         yield relay
 
 
+async def test_a_resync_is_asked_for_followed_and_refused_a_second_time(
+    state: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    await ask_for_a_backfill(state)
+
+    def resync(*options: str) -> tuple[int, str, str]:
+        code = cli.main(["resync", "crm", *options, "--state-dir", str(state)])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    named = tmp_path / "profiles.txt"
+    named.write_text("p\nq\n", encoding="utf-8")
+    code, out, _ = await asyncio.to_thread(resync, "--profiles", str(named), "--json", "--idempotency-key", "k")
+    (shown,) = objects(out)
+    assert (code, shown["kind"], shown["destination"], shown["resync"]["profiles"]) == (0, "resync", "crm", 2)
+    code, out, _ = await asyncio.to_thread(resync, "--profiles", str(named), "--idempotency-key", "k")
+    assert (code, shown["id"] in out) == (0, True)
+    code, _, err = await asyncio.to_thread(resync, "--audience", "a")
+    assert (code, f"the resync '{shown['id']}' of this dataflow has not ended" in err) == (1, True)
+    code, out, _ = await asyncio.to_thread(resync, "--keys", "0", "7f", "--if-running", "replace")
+    assert (code, "crm-resync-" in out, shown["id"] in out) == (0, True, False)
+    code, _, err = await asyncio.to_thread(resync, "--since", "yesterday")
+    assert (code, "/scope/since: expected a date and time" in err) == (1, True)
+    await asyncio.to_thread(backfills, state)
+    table = capsys.readouterr().out
+    assert "2 profiles again" in table
+    assert "Buyers, keys 0000 to 7fff again" in table
+
+
 async def run_timer(state: Path) -> None:
     async with app(state) as relay:
         await relay.services.plan_backfills.run()

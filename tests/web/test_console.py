@@ -303,6 +303,37 @@ async def test_pause_and_resume(console: Console) -> None:
     assert "Cancelled" in await console.page(DATAFLOW)
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"resync_scope": "everything"}, ["p", "q"]),
+        ({"resync_scope": "audience", "resync_audience": "ups/a"}, ["p", "q"]),
+        ({"resync_scope": "profiles", "resync_profiles": "p\r\nnobody"}, ["p"]),
+        ({"resync_scope": "saved-since", "resync_since": "2026-01-01T00:00:00Z"}, ["p", "q"]),
+        ({"resync_scope": "key-range", "resync_first": "0", "resync_last": "f"}, ["p", "q"]),
+    ],
+)
+async def test_members_are_exported_again(console: Console, fields: dict[str, str], told: list[str]) -> None:
+    for profile_id in "pq":
+        await console.world.handle(item(profile_id, 1, segmentMembership=membership(1)), message_id=profile_id)
+    console.world.sender.sent.clear()
+    page = await console.get(DATAFLOW)
+    key = re.findall(r'name="resync_key" value="(\w+)"', page.text)[0]
+    done = [await console.submit(f"{DATAFLOW}/resync", fields | {"resync_key": key}) for _ in range(2)]
+    locations = [answer.headers["location"] for answer in done]
+    assert locations == [f"{DATAFLOW}?done=resync", f"{DATAFLOW}?done=resync-known"]
+    refused = text_of(await console.submit(f"{DATAFLOW}/resync", fields | {"resync_key": "another"}), 409)
+    assert "has not ended" in refused
+    await console.world.work_slices()
+    assert sorted(each.profile_id for each in console.world.sender.sent) == told
+    assert "Resync: " in await console.page(DATAFLOW)
+
+
+async def test_a_resync_of_a_scope_that_is_none(console: Console) -> None:
+    answer = await console.submit(f"{DATAFLOW}/resync", {"resync_scope": "saved-since", "resync_since": "x"})
+    assert "/scope/since: expected a date and time" in text_of(answer, 422)
+
+
 async def test_backfills_show_how_far_they_are(console: Console) -> None:
     for number in range(3):
         await console.world.handle(item(f"p{number}", 1, segmentMembership=membership(1, audience="b")))

@@ -1,6 +1,7 @@
 """Dataflows over the API: mapped, replaced, paused, resumed, removed."""
 
 from tests.kit.api import Api
+from tests.kit.builders import item, membership
 
 PATH = "/api/dataflows/d"
 
@@ -62,6 +63,41 @@ async def test_pause_and_resume(api: Api) -> None:
     assert (await api.expect(200, "POST", f"/api/backfills/{backfill['id']}/cancel"))["state"] == "cancelled"
     assert (await api.expect(200, "GET", f"/api/backfills/{backfill['id']}"))["note"] == "cancelled on request"
     await api.expect(404, "POST", "/api/backfills/nobody/cancel")
+
+
+async def test_members_are_exported_again(api: Api) -> None:
+    await api.world.handle(item("p", 1, segmentMembership=membership(1)))
+    api.world.sender.sent.clear()
+    asked = {"scope": {"type": "audience", "id": "a"}, "idempotencyKey": "k"}
+    answer = await api.post(f"{PATH}/resyncs", json=asked)
+    resync = answer.json()
+    assert (answer.status_code, answer.headers["location"]) == (202, f"/api/backfills/{resync['id']}")
+    assert (resync["kind"], resync["destination"], resync["state"]) == ("resync", "d", "running")
+    assert resync["resync"] == {"scope": "audience", "since": None, "first": None, "last": None, "profiles": None}
+    assert resync["audiences"] == [{"namespace": "ups", "id": "a", "name": "", "since": None}]
+    assert (await api.expect(200, "POST", f"{PATH}/resyncs", json=asked))["id"] == resync["id"]
+    problem = await api.expect(409, "POST", f"{PATH}/resyncs", json={"scope": {"type": "everything"}})
+    assert f"the resync '{resync['id']}' of this dataflow has not ended" in problem["detail"]
+    await api.world.work_slices()
+    assert [(each.destination.id, each.reasons) for each in api.world.sender.sent] == [("d", ("resync",))]
+    shown = await api.expect(200, "GET", f"/api/backfills/{resync['id']}")
+    assert (shown["progress"]["exported"], shown["progress"]["share"]) == (1, 1.0)
+    await api.expect(200, "POST", f"/api/backfills/{resync['id']}/cancel")
+    notes = [entry.details for entry in api.world.audit.entries.values() if "resyncs" in entry.what]
+    assert [f"resync {resync['id']} requested"] in notes
+
+
+async def test_a_resync_of_what_is_none(api: Api) -> None:
+    await api.expect(404, "POST", "/api/dataflows/nobody/resyncs", json={"scope": {"type": "everything"}})
+    for scope, problem in (
+        ({"type": "all"}, "/scope: expected its type to be one of 'everything', 'audience'"),
+        ({"type": "audience", "id": "b"}, "/scope/id: expected an audience that the dataflow maps"),
+        ({"type": "key-range", "first": "x", "last": "f"}, "/scope/first: expected a name that matches"),
+        ({"type": "profiles", "profileIds": ["p"] * 10_001}, "/scope/profileIds: expected at most 10,000 of them"),
+        ({"type": "saved-since", "since": "yesterday"}, "/scope/since: expected a date and time with a zone"),
+    ):
+        (error,) = (await api.expect(422, "POST", f"{PATH}/resyncs", json={"scope": scope}))["errors"]
+        assert error.startswith(problem)
 
 
 async def test_a_dataflow_needs_a_destination(api: Api) -> None:

@@ -12,10 +12,12 @@ from pydantic.alias_generators import to_camel
 from shared.adapters.tables.service.chunks import from_chunks, to_chunks
 from shared.adapters.tables.service.table import Row, Table
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Slice
+from shared.domain.backfills.resync import ResyncOrder
 from shared.domain.backfills.upload import UploadOrder
 from shared.ports.backfills import StoredBackfill, StoredSlice
 
 _BACKFILLS = "backfills"
+_KEY_DIGITS = 64
 
 
 class TableBackfills:
@@ -65,9 +67,12 @@ def _properties(row: Backfill | Slice) -> dict[str, Any]:
     if isinstance(row, Backfill):
         del values["audiences"]
         values["upload"] = json.dumps(values["upload"]) if row.upload else ""
+        keys = values["resync"].pop("keys") if row.resync else ()
+        values["resync"] = json.dumps(values["resync"]) if row.resync else ""
     properties = {to_camel(name): _property(value) for name, value in values.items()}
     if isinstance(row, Backfill):
         properties |= to_chunks("audiences", zlib.compress(json.dumps(row.audiences).encode()))
+        properties |= to_chunks("keys", bytes.fromhex("".join(keys))) if keys else {}
     return properties
 
 
@@ -92,7 +97,15 @@ def _backfill(row: Row) -> StoredBackfill:
     kind, state = BackfillKind(values.pop("kind")), BackfillState(values.pop("state"))
     order = values.pop("upload", "")
     upload = UploadOrder(**json.loads(order)) if order else None
-    return StoredBackfill(Backfill(**values, kind=kind, state=state, audiences=audiences, upload=upload), row.etag)
+    asked = values.pop("resync", "")
+    resync = ResyncOrder(**json.loads(asked), keys=_keys(row)) if asked else None
+    backfill = Backfill(**values, kind=kind, state=state, audiences=audiences, upload=upload, resync=resync)
+    return StoredBackfill(backfill, row.etag)
+
+
+def _keys(row: Row) -> tuple[str, ...]:
+    digits = from_chunks("keys", row.properties).hex()
+    return tuple(digits[start : start + _KEY_DIGITS] for start in range(0, len(digits), _KEY_DIGITS))
 
 
 def _slice(row: Row) -> StoredSlice:

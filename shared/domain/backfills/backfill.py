@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shared.domain.backfills.resync import ResyncOrder
 from shared.domain.backfills.upload import UploadOrder
 from shared.domain.configuration.model import RequestedBackfill
 from shared.domain.configuration.targets import Target
@@ -15,11 +16,13 @@ from shared.domain.profile_key import INDEX_BUCKETS
 
 
 class BackfillKind(StrEnum):
-    """`backfill` exports members of audiences to a destination; `sweep` does what time has come for to all profiles;
-    `upload` puts the members of an audience, as a file lists them, on the queue of profile changes.
+    """`backfill` exports members of audiences to a destination, `resync` does so again on request; `sweep` does what
+    time has come for to all profiles; `upload` puts the members of an audience, as a file lists them, on the queue of
+    profile changes.
     """
 
     BACKFILL = "backfill"
+    RESYNC = "resync"
     SWEEP = "sweep"
     UPLOAD = "upload"
 
@@ -28,9 +31,16 @@ class BackfillKind(StrEnum):
         """Into how many slices it is cut; a file is read from its beginning to its end."""
         return 1 if self == BackfillKind.UPLOAD else INDEX_BUCKETS
 
+    @property
+    def for_a_destination(self) -> bool:
+        """Whether it exports to one, and waits while that is down or its dataflow paused."""
+        return self in {BackfillKind.BACKFILL, BackfillKind.RESYNC}
+
 
 class BackfillState(StrEnum):
-    """`created`: an upload that was not committed yet. `waiting` until it is due or its dataflow is resumed."""
+    """`created`: an upload that was not committed yet, or a resync that may be refused yet. `waiting` until it is due
+    or its dataflow is resumed.
+    """
 
     CREATED = "created"
     WAITING = "waiting"
@@ -45,8 +55,8 @@ class Backfill:
     """Times are microseconds, 0 where something has not happened.
 
     `audiences`: each with the time since which a profile must have been saved, or None for all members. `revision`:
-    the configuration's that it came with; whoever works on it must know that one or a later one. `due_at`: for an
-    upload that is `created`, when it is given up.
+    the configuration's that it came with; whoever works on it must know that one or a later one. `due_at`: for what is
+    `created`, when it is given up.
     """
 
     id: str
@@ -61,6 +71,7 @@ class Backfill:
     finished_at: int = 0
     note: str = ""
     upload: UploadOrder | None = None
+    resync: ResyncOrder | None = None
 
     @classmethod
     def of(cls, request: RequestedBackfill, mapped: Iterable[AudienceKey], delay: int) -> "Backfill":
@@ -144,9 +155,13 @@ def calls_for(backfill: Backfill, state: ProfileState, target: Target) -> bool:
     A member of a newly mapped audience is exported if it is in the audience still. Of an audience that was exported
     before the pause, whoever was saved since then is: those in it, and those that left it since. Nobody without the
     consent that the dataflow asks for: who withdrew it during a pause is among what is undelivered. Nobody either whose
-    last change has called for the same export.
+    last change has called for the same export: but for a resync, which is asked for where that was lost.
     """
-    if not consents(state, target) or state.called_for(target.id, target.revision):
+    if not consents(state, target):
+        return False
+    if backfill.resync is not None:
+        return _to_be_resynced(backfill, backfill.resync, state, target)
+    if state.called_for(target.id, target.revision):
         return False
     for audience, since in backfill.audiences:
         membership = state.memberships.get(audience)
@@ -158,3 +173,9 @@ def calls_for(backfill: Backfill, state: ProfileState, target: Target) -> bool:
         elif state.version >= since and (membership.realized or (membership.left_at + 1) * SECOND > since):
             return True
     return False
+
+
+def _to_be_resynced(backfill: Backfill, order: ResyncOrder, state: ProfileState, target: Target) -> bool:
+    """Members of the audiences, and those who have left one: nobody who never was in it."""
+    held = (state.memberships.get(audience) for audience, _ in backfill.audiences if audience in target.mapped)
+    return state.version >= order.since and any(each and (each.realized or each.left_at) for each in held)

@@ -9,8 +9,9 @@ from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile.state import Effects, ProfileState
 
 AUDIENCE, ATTRIBUTE, IDENTITY, CONSENT = "audience", "attribute", "identity", "consent"
-BACKFILL = "backfill"
-"""The reason of the exports that no change called for."""
+BACKFILL, RESYNC = "backfill", "resync"
+NOT_OF_A_CHANGE = frozenset({BACKFILL, RESYNC})
+"""The reasons of exports that no change called for."""
 
 STALE = "stale or duplicate"
 UNMAPPED = "nothing mapped changed"

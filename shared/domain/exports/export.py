@@ -11,7 +11,7 @@ from shared.domain.configuration.paths import EXPORT_METADATA
 from shared.domain.configuration.targets import Target
 from shared.domain.exports.consent import consents
 from shared.domain.exports.crossings import tellable
-from shared.domain.exports.decision import BACKFILL
+from shared.domain.exports.decision import NOT_OF_A_CHANGE
 from shared.domain.instants import format_instant
 from shared.domain.jsonvalue import json_bytes
 from shared.domain.profile.audience_transitions import Transitions
@@ -135,7 +135,7 @@ def export_of(
         body=export_body(state, target, catalog),
         transitions=tellable(transitions, state, target),
         omitted=omitted,
-        present=_present(state, target) if BACKFILL in reasons else None,
+        present=None if NOT_OF_A_CHANGE.isdisjoint(reasons) else _present(state, target),
     )
     if not target.destination.include_export_metadata:
         return export

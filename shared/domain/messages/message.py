@@ -7,6 +7,7 @@ from functools import cached_property
 from shared.domain.configuration.audience_item import AudienceChange, is_audience_item, parse_audience
 from shared.domain.jsonvalue import InvalidJsonError, canonical_json, decode_utf8, parse_json
 from shared.domain.messages.batch_sources import batch_sources
+from shared.domain.messages.resync_item import MessageResync, is_resync_item, parse_resync
 from shared.domain.profile.change import InvalidChangeError, ProfileChange, parse_change
 from shared.domain.trace_context import traceparent_of
 from shared.errors import FailureCode
@@ -27,7 +28,7 @@ class RejectedItem:
 
 @dataclass
 class DecodedMessage:
-    """`changes` and `audiences` are (index in the message, change); with `rejected` they are all that it held.
+    """`changes`, `audiences` and `resyncs` are (index in the message, item); with `rejected` they are all that it held.
 
     `traceparent` names the trace that it belongs to, if it names one.
     """
@@ -36,6 +37,7 @@ class DecodedMessage:
     text: str = ""
     changes: list[tuple[int, ProfileChange]] = field(default_factory=list)
     audiences: list[tuple[int, AudienceChange]] = field(default_factory=list)
+    resyncs: list[tuple[int, MessageResync]] = field(default_factory=list)
     rejected: list[RejectedItem] = field(default_factory=list)
     traceparent: str | None = None
 
@@ -64,6 +66,8 @@ def decode_message(body: bytes, now: int) -> DecodedMessage:
                 refuse_lone_surrogates(item)
             if is_audience_item(item):
                 decoded.audiences.append((index, parse_audience(item, now)))
+            elif is_resync_item(item):
+                decoded.resyncs.append((index, parse_resync(item)))
             else:
                 decoded.changes.append((index, parse_change(item, now)))
         except InvalidChangeError as error:
@@ -125,7 +129,9 @@ def refuse_lone_surrogates(item: object) -> None:
 def _code_of(rejected: object) -> FailureCode:
     if isinstance(rejected, InvalidJsonError):
         return FailureCode.UNREADABLE
-    return FailureCode.INVALID_AUDIENCE if is_audience_item(rejected) else FailureCode.INVALID_CHANGE
+    if is_audience_item(rejected):
+        return FailureCode.INVALID_AUDIENCE
+    return FailureCode.INVALID_RESYNC if is_resync_item(rejected) else FailureCode.INVALID_CHANGE
 
 
 def _profile_id_of(item: object) -> str | None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from shared.concurrency import all_of, both
 from shared.domain.alerts.rules import WINDOW, Facts
-from shared.domain.backfills.backfill import BackfillKind, BackfillState
+from shared.domain.backfills.backfill import BackfillState
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.instants import MINUTE, SECOND
 from shared.errors import StorageError
@@ -75,7 +75,7 @@ class AlertFacts:
         started: dict[str, int] = {}
         async for stored in self.backfills.all():
             backfill = stored.backfill
-            if backfill.kind == BackfillKind.BACKFILL and backfill.state == BackfillState.RUNNING:
+            if backfill.kind.for_a_destination and backfill.state == BackfillState.RUNNING:
                 oldest = started.get(backfill.destination_id, backfill.started_at)
                 started[backfill.destination_id] = min(oldest, backfill.started_at)
         return started

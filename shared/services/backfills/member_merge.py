@@ -30,11 +30,17 @@ class _Source:
 
 
 class MemberMerge:
-    """Reads the index from behind the key `after` on, page by page, and keeps at most about a thousand rows of it."""
+    """Reads the index from behind the key `after` on, page by page, and keeps at most about a thousand rows of it.
 
-    def __init__(self, index: MemberIndex, audiences: Sequence[AudienceKey], bucket: int, after: str) -> None:
+    `until` is the last key that it looks for; empty for all.
+    """
+
+    def __init__(
+        self, index: MemberIndex, audiences: Sequence[AudienceKey], bucket: int, after: str, until: str = ""
+    ) -> None:
         self._index = index
         self._bucket = bucket
+        self._until = until
         self._sources = [_Source(audience, after) for audience in audiences]
         self._ready: list[Listed] = []
 
@@ -57,6 +63,9 @@ class MemberMerge:
         source.ended = len(source.rows) < page
         if source.rows:
             source.last_read = source.rows[-1].key
+        if self._until and source.last_read > self._until:
+            source.rows = [row for row in source.rows if row.key <= self._until]
+            source.ended = True
 
     def _merge(self) -> None:
         """Make ready what no page still to be read can add to: all up to the first end of a page."""

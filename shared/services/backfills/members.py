@@ -1,17 +1,18 @@
-"""The work of a backfill's slice: export the members of its audiences, each once, as they are now."""
+"""The work of a backfill's or a resync's slice: export the members of its audiences, each once, as they are now."""
 
 from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.concurrency import all_of
 from shared.domain.backfills.backfill import Backfill, Slice, calls_for
+from shared.domain.backfills.resync import ResyncOrder
 from shared.domain.configuration.targets import Target
-from shared.domain.exports.decision import BACKFILL
+from shared.domain.exports.decision import BACKFILL, RESYNC
 from shared.domain.exports.export import Export, export_of
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.instants import MINUTE, SECOND
 from shared.domain.profile.deletion import DeletionPhase
-from shared.domain.profile_key import position_of_key
+from shared.domain.profile_key import INDEX_BUCKETS, bucket_of_key, position_of_key
 from shared.errors import ConflictError
 from shared.ports.members import MemberIndex
 from shared.ports.profiles import ProfileStore, StoredProfile
@@ -50,8 +51,9 @@ class _SliceOfMembers:
     def __init__(self, parts: BackfillMembers, backfill: Backfill, part: Slice) -> None:
         self._parts = parts
         self._backfill = backfill
-        audiences = [audience for audience, _ in backfill.audiences]
-        self._merge = MemberMerge(parts.members, audiences, part.bucket, part.cursor)
+        self._reason = BACKFILL if backfill.resync is None else RESYNC
+        self._members = _members_of(parts.members, backfill, part)
+        self._bounds = _bounds_of(backfill)
         self._began = parts.clock()
         self._taken = 0
 
@@ -62,7 +64,7 @@ class _SliceOfMembers:
             return Step(hold="the destination has no dataflow")
         if hold := self._hold(target, snapshot):
             return Step(hold=hold)
-        listed = await self._merge.take(MEMBERS_A_STEP, self._still_to_come())
+        listed = await self._members.take(MEMBERS_A_STEP, self._still_to_come())
         if not listed:
             return Step()
         self._taken += len(listed)
@@ -75,12 +77,16 @@ class _SliceOfMembers:
         await self._drop_stale_rows(listed, profiles)
         return Step(
             cursor=listed[-1].key,
-            share=position_of_key(listed[-1].key),
+            share=self._share_behind(listed[-1].key),
             members=len(listed),
             exported=len(delivered.sent),
             undelivered=len(delivered.undelivered),
             pause=PAUSE_AFTER_FAILURE if _may_get_better(delivered) else 0.0,
         )
+
+    def _share_behind(self, key: str) -> float:
+        first, last = self._bounds
+        return (position_of_key(key) - first) / (last - first) if last > first else 1.0
 
     def _still_to_come(self) -> int:
         """How many members will be dealt with before the slice is passed on, if all goes on as before. Whoever has it
@@ -103,7 +109,7 @@ class _SliceOfMembers:
     def _exports(self, profiles: list[StoredProfile], target: Target, snapshot: ConfigurationSnapshot) -> list[Export]:
         now, catalog = self._parts.clock(), snapshot.targets.catalog
         return [
-            export_of(profile.state, target, catalog, [BACKFILL], now)
+            export_of(profile.state, target, catalog, [self._reason], now)
             for profile in profiles
             if calls_for(self._backfill, profile.state, target)
         ]
@@ -130,3 +136,30 @@ class _SliceOfMembers:
 
 def _may_get_better(delivered: Delivered) -> bool:
     return any(state != UndeliveredState.DEAD for _, state in delivered.undelivered)
+
+
+class _Named:
+    """Profiles that were asked for by name, in place of those that the index lists."""
+
+    def __init__(self, keys: list[str]) -> None:
+        self._keys = keys
+
+    async def take(self, most: int, _ahead: int) -> list[Listed]:
+        taken, self._keys = self._keys[:most], self._keys[most:]
+        return [Listed(key) for key in taken]
+
+
+def _members_of(index: MemberIndex, backfill: Backfill, part: Slice) -> MemberMerge | _Named:
+    """The profiles of a slice from its cursor on."""
+    order = backfill.resync or ResyncOrder("", "")
+    if order.profiles:
+        in_bucket = (key for key in order.keys if bucket_of_key(key, INDEX_BUCKETS) == part.bucket)
+        return _Named([key for key in in_bucket if key > part.cursor])
+    audiences = [audience for audience, _ in backfill.audiences]
+    return MemberMerge(index, audiences, part.bucket, max(part.cursor, order.after), order.last)
+
+
+def _bounds_of(backfill: Backfill) -> tuple[float, float]:
+    """Where in the order of all keys the backfill begins and ends, from 0 to 1."""
+    order = backfill.resync
+    return (position_of_key(order.first), position_of_key(order.last)) if order and order.last else (0.0, 1.0)

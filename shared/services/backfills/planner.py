@@ -105,9 +105,13 @@ class PlanBackfills:
         if backfill.state == BackfillState.CREATED:
             if now < backfill.due_at:
                 return ""
-            return await self._finish(stored, BackfillState.CANCELLED, "it was not committed in time")
-        if backfill.kind == BackfillKind.BACKFILL:
-            target = (await self._configuration.current()).targets.by_id.get(backfill.destination_id)
+            note = "its request was not carried out" if backfill.resync else "it was not committed in time"
+            return await self._finish(stored, BackfillState.CANCELLED, note)
+        if backfill.kind.for_a_destination:
+            snapshot = await self._configuration.current()
+            if snapshot.revision < backfill.revision:
+                return ""
+            target = snapshot.targets.by_id.get(backfill.destination_id)
             if target is None:
                 return await self._finish(stored, BackfillState.CANCELLED, "its dataflow was removed")
             if not target.dataflow.enabled:
@@ -146,7 +150,9 @@ class PlanBackfills:
         return f"{len(stalled)} slices started again" if stalled else ""
 
     async def _finish(self, stored: StoredBackfill, state: BackfillState, note: str) -> str:
-        stored.backfill = replace(stored.backfill, state=state, finished_at=self._clock(), note=note)
+        order = stored.backfill.resync
+        resync = replace(order, keys=()) if order else None
+        stored.backfill = replace(stored.backfill, state=state, finished_at=self._clock(), note=note, resync=resync)
         await self._backfills.save(stored)
         if stored.backfill.upload is not None:
             await self._files.delete(stored.backfill.id)
@@ -167,19 +173,23 @@ class PlanBackfills:
         return "file deleted for good"
 
     async def all(self) -> list[Backfill]:
-        """Every backfill and sweep, the oldest first, those included that `run` has not noted yet, and the uploads that
-        were committed. Raises StorageError.
+        """Every backfill, resync and sweep, the oldest first, those included that `run` has not noted yet, and the
+        uploads that were committed. Raises StorageError.
         """
         requested = self._requested((await self._store.load()).configuration)
         stored = [stored.backfill async for stored in self._backfills.all()]
-        noted = [backfill for backfill in stored if backfill.upload is None or backfill.upload.time]
+        noted = [
+            backfill
+            for backfill in stored
+            if backfill.state != BackfillState.CREATED and (backfill.upload is None or backfill.upload.time)
+        ]
         ids = {backfill.id for backfill in noted}
         new = [backfill for backfill in requested if backfill.id not in ids]
         return sorted([*noted, *new], key=lambda backfill: (backfill.requested_at, backfill.id))
 
     async def cancel(self, backfill_id: str) -> Backfill:
-        """End a backfill, a sweep or an upload; slices at work stop at their next checkpoint. What has ended stays
-        as it is.
+        """End a backfill, a resync, a sweep or an upload; slices at work stop at their next checkpoint. What has ended
+        stays as it is.
 
         Raises NoSuchBackfillError, StorageError, ConflictError when it changes at the same moment.
         """

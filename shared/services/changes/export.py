@@ -5,15 +5,22 @@ Audience items among them go into the catalog first, so that the exports of the 
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from shared.domain.exports.transition import Transition, transition
 from shared.domain.messages.message import DecodedMessage, RejectedItem, decode_message
+from shared.domain.messages.resync_item import MessageResync
 from shared.domain.profile.change import ProfileChange
 from shared.domain.profile.deletion import DeletionPhase
-from shared.errors import FailureCode, ProfileTooLargeError
+from shared.errors import (
+    ConfigurationError,
+    FailureCode,
+    NotConfiguredError,
+    ProfileTooLargeError,
+    ResyncRefusedError,
+)
 from shared.ports.quarantine import Quarantine, QuarantinedItem
 from shared.ports.time import Clock
 from shared.ports.tracing import Origin, Tracing
@@ -27,6 +34,8 @@ from shared.services.runs.record import RecordRuns
 IndexedChange: TypeAlias = tuple[int, ProfileChange]
 Counts: TypeAlias = Counter[tuple[str | None, str]]
 QUARANTINED = "in quarantine"
+RequestResync: TypeAlias = Callable[[MessageResync, str], Awaitable[bool]]
+"""Asks for a resync under an idempotency key; whether there was none of this key yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +51,14 @@ class InboundMessage:
 class Outcome:
     """What came of one message.
 
-    `audiences` counts items by what came of them, `exported` and `skipped` changes by (destination id or None, reason),
-    `undelivered` exports by (destination id, row state).
+    `audiences` and `resyncs` count items by what came of them, `exported` and `skipped` changes by (destination id or
+    None, reason), `undelivered` exports by (destination id, row state).
     """
 
     changes: int = 0
     quarantined: int = 0
     audiences: Counter[str] = field(default_factory=Counter)
+    resyncs: Counter[str] = field(default_factory=Counter)
     exported: Counts = field(default_factory=Counter)
     skipped: Counts = field(default_factory=Counter)
     undelivered: Counts = field(default_factory=Counter)
@@ -59,6 +69,7 @@ class Outcome:
             "changes": self.changes,
             "quarantined": self.quarantined,
             **({"audiences": dict(self.audiences)} if self.audiences else {}),
+            **({"resyncs": dict(self.resyncs)} if self.resyncs else {}),
             "exported": _by_destination(self.exported),
             "skipped": _by_destination(self.skipped),
             "undelivered": _by_destination(self.undelivered),
@@ -77,6 +88,7 @@ class ExportChanges:
     writer: ProfileWriter
     forget: ForgetProfiles
     catalog: WriteCatalog
+    request_resync: RequestResync
     quarantine: Quarantine
     traffic: LiveTraffic
     runs: RecordRuns
@@ -108,6 +120,8 @@ class ExportChanges:
         if decoded.audiences:
             results += await asyncio.gather(self._write_audiences(handling), return_exceptions=True)
         results += await asyncio.gather(*work, return_exceptions=True)
+        for index, asked in decoded.resyncs:  # one after the other: two of a message must not refuse each other
+            results += await asyncio.gather(self._resync(handling, index, asked), return_exceptions=True)
         self._count(handling)
         _raise_first(results)
         return handling.outcome
@@ -134,6 +148,16 @@ class ExportChanges:
                 refused = RejectedItem(index, raw, f"item {index}: {reason}", code=FailureCode.INVALID_AUDIENCE)
                 await self._put_in_quarantine(handling, refused)
         handling.outcome.audiences = +counts
+
+    async def _resync(self, handling: "_Handling", index: int, asked: MessageResync) -> None:
+        """The message that comes again asks for the same one."""
+        try:
+            created = await self.request_resync(asked, f"{handling.message.id}:{index}")
+        except (ConfigurationError, NotConfiguredError, ResyncRefusedError) as error:
+            raw, reason = handling.decoded.source(index), f"item {index}: {error}"
+            await self._put_in_quarantine(handling, RejectedItem(index, raw, reason, code=FailureCode.INVALID_RESYNC))
+        else:
+            handling.outcome.resyncs["requested" if created else "known"] += 1
 
     async def _handle_profile(self, handling: "_Handling", profile_id: str, changes: Sequence[IndexedChange]) -> None:
         message_id = handling.message.id

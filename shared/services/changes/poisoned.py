@@ -52,7 +52,7 @@ class Poisoned:
         for profile_id in {change.profile_id for _, change in decoded.changes}:
             await self._store_what_is_due(profile_id)
         given_up: list[tuple[int, str | None]] = [(index, change.profile_id) for index, change in decoded.changes]
-        given_up += [(index, None) for index, _ in decoded.audiences]
+        given_up += [(index, None) for index, _ in (*decoded.audiences, *decoded.resyncs)]
         items = [RejectedItem(each, decoded.source(each), _GAVE_UP, who, FailureCode.GAVE_UP) for each, who in given_up]
         for item in (*items, *decoded.rejected):
             await self.quarantine.put(

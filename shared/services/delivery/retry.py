@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from shared.domain.exports.decision import BACKFILL, PAUSED
+from shared.domain.exports.decision import NOT_OF_A_CHANGE, PAUSED
 from shared.domain.exports.export import Export, current_export
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState, after_failed_retry, retry_delay
 from shared.domain.messages.pointers import RetryPointer
@@ -108,7 +108,7 @@ class RetryExport:
             if not isinstance(error, HeldBackError):
                 self.runs.failed(export.destination.id)
             raise
-        self.runs.acknowledged(export, fresh=BACKFILL not in export.reasons)
+        self.runs.acknowledged(export, fresh=NOT_OF_A_CHANGE.isdisjoint(export.reasons))
         return acknowledged.partition
 
     async def _go_on_deleting(self, profile: StoredProfile, acknowledged: dict[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""The part of a form that says what a destination's exports hold besides what is mapped."""
+"""The part of a form that says what a destination's exports hold besides what is mapped, and who may ask for them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,13 @@ from pydantic.alias_generators import to_camel
 from shared.domain.configuration.model import Destination
 from shared.web.console.forms import Form, line_of, text_of
 
-_FLAGS = ("include_segment_names", "include_segment_timestamps", "only_mapped_audiences", "include_export_metadata")
+_FLAGS = (
+    "include_segment_names",
+    "include_segment_timestamps",
+    "only_mapped_audiences",
+    "include_export_metadata",
+    "resync_by_message",
+)
 
 
 def members_of(form: Form) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def parse(form: Form, before: Dataflow | None, destination_id: str) -> tuple[Map
     """What was sent, and what is wrong with it. What the form does not show stays as it was."""
     shown = before or Dataflow(id=destination_id)
     mapped = {audience.key: audience for audience in shown.audiences}
-    wanted = dict.fromkeys([*map(_key, form.all("audience")), *map(_typed, form.lines("others"))])
+    wanted = dict.fromkeys([*map(_key, form.all("audience")), *map(typed_audience, form.lines("others"))])
     # In the order that they are stored in: a form that is saved as it was changes nothing.
     keys = [*(key for key in mapped if key in wanted), *(key for key in wanted if key not in mapped)]
     audiences, problems = [], Problems()
@@ -116,7 +116,7 @@ def _key(value: str) -> AudienceKey:
     return unquote(namespace), unquote(audience_id)
 
 
-def _typed(line: str) -> AudienceKey:
+def typed_audience(line: str) -> AudienceKey:
     """An id, which is in `ups`, or namespace/id."""
     namespace, slash, audience_id = line.partition("/")
     return (namespace.strip(), audience_id.strip()) if slash else ("ups", line)

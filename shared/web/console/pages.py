@@ -51,6 +51,8 @@ _NOTICES = {
     "dropped": "Dropped.",
     "replayed": "Back on the queue. If it cannot be taken still, it comes back under a new id.",
     "unsubscribed": "Removed, and its secret with it. It is told of nothing any more.",
+    "resync": "Asked for. It begins at once; the page shows how far it is.",
+    "resync-known": "It was asked for already. The page shows how far it is.",
     "cancelled": "Cancelled. What was exported stays exported.",
 }
 

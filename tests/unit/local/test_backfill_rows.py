@@ -116,6 +116,7 @@ def test_json_is_what_the_api_shows() -> None:
             {"namespace": "ups", "id": "a", "name": "Buyers", "since": None},
             {"namespace": "uploads", "id": "b", "name": "", "since": "2026-01-11T21:59:00Z"},
         ],
+        "resync": None,
         "state": "running",
         "note": "",
         "requestedAt": "2026-01-11T21:59:50Z",

@@ -4,6 +4,8 @@ from fastapi import APIRouter, Request, Response
 
 from shared.domain.configuration.model import Configuration, Dataflow
 from shared.domain.configuration.plan import Plan
+from shared.domain.messages.resync_item import ResyncRequest
+from shared.views.backfills import BackfillView
 from shared.views.configuration import DataflowList, DataflowResource
 from shared.web.context import AppServices
 from shared.web.etags import if_matching, tagged
@@ -76,6 +78,26 @@ async def resume_dataflow(
     """Each profile that changed meanwhile is exported once, by a backfill."""
     plan = await services.destinations.resume(destination_id, if_matching(request))
     return _changed(plan, request, response, destination_id)
+
+
+@router.post(
+    "/{destination_id}/resyncs",
+    summary="Export members again",
+    status_code=202,
+    openapi_extra=needs(*Permission),
+    responses={200: {"model": BackfillView, "description": "There is this resync already"}},
+)
+async def resync_dataflow(
+    services: AppServices, request: Request, response: Response, destination_id: DestinationId, asked: ResyncRequest
+) -> BackfillView:
+    """Each profile of the scope is exported once, as it is then, with the reason `resync`: members of mapped audiences,
+    and those who left one. `GET /api/backfills/{backfill_id}` says how far it is; it is cancelled as a backfill is.
+    """
+    requested = await services.resyncs.request(destination_id, asked)
+    response.status_code = 202 if requested.created else 200
+    response.headers["Location"] = f"/api/backfills/{requested.backfill.id}"
+    note(request, f"resync {requested.backfill.id} {'requested' if requested.created else 'known'}")
+    return BackfillView.of(await services.backfill_statuses.of(requested.backfill))
 
 
 def _changed(plan: Plan, request: Request, response: Response, destination_id: str) -> DataflowResource:

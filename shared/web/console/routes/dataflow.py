@@ -1,5 +1,6 @@
 """A destination's page: what is activated to it, what its exports look like, its backfills."""
 
+import secrets
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -129,6 +130,8 @@ async def _show(
             await services.shown_exports.of(destination_id, configuration),
             masked=Permission.VIEW_PROFILES not in request.state.principal.permissions,
         ),
+        # Of this very page: a form that is sent twice asks for one resync.
+        resync_key=secrets.token_hex(16),
         follow=follow,
         spans=list(SPANS),
         span=span,
