@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from azure.core.pipeline.transport import AioHttpTransport
 
 from shared.adapters.tables.service.table import Row, Table
+from shared.adapters.tables.service.wire import Answer, Wire
 
 _OPERATIONS = {"GET": "read", "POST": "insert", "PUT": "replace", "MERGE": "merge", "DELETE": "delete"}
 HOSTS_OWN = frozenset({"queue backfill-slices: receive", "queue backfill-slices: delete"})
@@ -30,6 +31,18 @@ class Counts:
         return {"requests": dict(sorted(requests.items())), "rows": dict(sorted(self.rows.items()))}
 
 
+class HttpHead(NamedTuple):
+    """The first line of a request as it goes over the wire."""
+
+    method: str
+    url: str
+
+    @classmethod
+    def of(cls, request: bytes) -> "HttpHead":
+        method, path, _ = request[: request.index(b"\r\n")].decode().split(" ")
+        return cls(method, path)
+
+
 def count_storage() -> Counts:
     """Count from now on, for the rest of the process."""
     counts = Counts()
@@ -46,6 +59,13 @@ def _count_requests(counts: Counts) -> None:
         return await send(transport, request, **options)
 
     setattr(AioHttpTransport, "send", counting_send)  # noqa: B010 - a method, to mypy
+    ask = Wire.ask
+
+    async def counting_ask(wire: Wire, request: bytes, deadline: float) -> Answer:
+        counts.requests[kind_of(HttpHead.of(request))] += 1
+        return await ask(wire, request, deadline)
+
+    setattr(Wire, "ask", counting_ask)  # noqa: B010
 
 
 def _count_rows(counts: Counts) -> None:

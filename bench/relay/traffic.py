@@ -1,17 +1,15 @@
-"""Counts what this process asks of the storage, whichever client asks it: where aiohttp sends it, retries included."""
+"""Counts what this process asks of the storage, whichever client asks it, retries included: where aiohttp sends it, and
+where the app's own first attempts go over the wire.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiohttp import ClientResponse, ClientSession
 
-from bench.harness.storage_counts import kind_of
-
-
-class _Request(NamedTuple):
-    method: str
-    url: str
+from bench.harness.storage_counts import HttpHead, kind_of
+from shared.adapters.tables.service.wire import Answer, Wire
 
 
 @dataclass
@@ -44,7 +42,7 @@ def count_traffic() -> Traffic:
     request, read = ClientSession._request, ClientResponse.read
 
     async def counting_request(session: ClientSession, method: str, url: Any, **options: Any) -> ClientResponse:
-        traffic.requests[kind_of(_Request(method, str(url)))] += 1
+        traffic.requests[kind_of(HttpHead(method, str(url)))] += 1
         body = options.get("data")
         traffic.bytes_out[_service(str(url))] += len(body) if isinstance(body, (bytes, str)) else 0
         return await request(session, method, url, **options)
@@ -54,6 +52,16 @@ def count_traffic() -> Traffic:
         traffic.bytes_in[_service(str(response.url))] += len(body)
         return body
 
-    setattr(ClientSession, "_request", counting_request)  # noqa: B010 - a method, to mypy
+    ask = Wire.ask
+
+    async def counting_ask(wire: Wire, request: bytes, deadline: float) -> Answer:
+        traffic.requests[kind_of(HttpHead.of(request))] += 1
+        traffic.bytes_out["table"] += len(request) - request.index(b"\r\n\r\n") - 4
+        answer = await ask(wire, request, deadline)
+        traffic.bytes_in["table"] += len(answer.body)
+        return answer
+
+    setattr(Wire, "ask", counting_ask)  # noqa: B010 - a method, to mypy
+    setattr(ClientSession, "_request", counting_request)  # noqa: B010
     setattr(ClientResponse, "read", counting_read)  # noqa: B010
     return traffic

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from azure.eventhub import EventDataBatch
 
-from shared.adapters.event_hubs.batches import event_of
+from shared.adapters.event_hubs.amqp_events import adder
 from shared.domain.configuration.model import Destination
 from shared.domain.exports.export import Export
 from tests.kit.builders import NOW
@@ -20,7 +20,7 @@ def encoded(*exports: Export) -> list[bytes]:
     """The events of a batch as they go over the wire."""
     batch = EventDataBatch(max_size_in_bytes=100_000)
     for export in exports:
-        batch.add(event_of(export))
+        adder()(batch, export)
     return [bytes(each) for each in batch._message[5]]
 
 

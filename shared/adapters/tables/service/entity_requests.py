@@ -1,20 +1,21 @@
 """The requests of a change's way to Table Storage: one row read, inserted, replaced or put.
 
-The SDK's own client spends half of its time on what none of these needs: general serializers and a dozen policies.
-These are sent by azure-core's pipeline, with its retries and its transport, which the SDK's client shares.
+The SDK's own client spends most of its time on what none of these needs: general serializers, a dozen policies, an HTTP
+client that can do everything. Here the first attempt goes over a lean wire. What that is no plain answer to goes the
+SDK's way: by azure-core's pipeline, with its retries and its transport, which the SDK's client shares.
 """
 
+import asyncio
 import base64
 import contextlib
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
-from datetime import datetime
 from email.utils import formatdate
 from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
+import orjson
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.core.exceptions import (
     HttpResponseError,
@@ -31,10 +32,15 @@ from azure.core.pipeline.policies import (
 )
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
-from azure.data.tables import EdmType, EntityProperty
 from azure.data.tables.aio import TableServiceClient
 
-_AUDIENCE = "https://storage.azure.com/.default"
+from shared.adapters.tables.service.row_json import decoded, encoded
+from shared.adapters.tables.service.signing import AUDIENCE, signer_of
+from shared.adapters.tables.service.wire import Answer, NoAnswerError, Wire
+
+FIRST_ATTEMPT_SHARE = 1 / 3
+"""Of the time for a request: what a first attempt without an answer leaves is enough for others."""
+CONCURRENT_REQUESTS = 64
 _HEADERS = {
     "Accept": "application/json;odata=minimalmetadata",
     "DataServiceVersion": "3.0",
@@ -46,12 +52,15 @@ _ERRORS: dict[int, type[HttpResponseError]] = {
     409: ResourceExistsError,
     412: ResourceModifiedError,
 }
+_UNAUTHORIZED = 401
 
 
 class EntityRequests:
     """Requests to the account of `service`, over `transport`; `retries` are options of azure-core's retry policy.
 
-    All of them raise AzureError; HttpResponseError has the service's `error_code`.
+    Each ends within `timeout` seconds, all its attempts included; more than CONCURRENT_REQUESTS wait for their turn
+    first, for a few large messages ask for thousands of rows at once. All raise AzureError or TimeoutError;
+    HttpResponseError has the service's `error_code`.
     """
 
     def __init__(
@@ -59,46 +68,93 @@ class EntityRequests:
         service: TableServiceClient,
         transport: "AsyncHttpTransport[HttpRequest, AsyncHttpResponse]",
         retries: Mapping[str, Any],
+        timeout: float,
     ) -> None:
         address, _, query = service.url.partition("?")
-        self._address = address.rstrip("/")
+        parts = urlsplit(address.rstrip("/"))
+        self._origin, self._path = f"{parts.scheme}://{parts.netloc}", parts.path
         self._query = f"?{query}" if query else ""
+        self._timeout = timeout
+        self._turns = asyncio.Semaphore(CONCURRENT_REQUESTS)
+        self._wire = Wire(self._origin)
+        self._signer = signer_of(service.credential, self._query)
+        self._head, self._body_head = (_head(self._wire.host, each) for each in (_HEADERS, _BODY_HEADERS))
         policies = [AsyncRetryPolicy(**retries), _DatePolicy(), *_authentication(service.credential)]
         self._pipeline = AsyncPipeline(transport, policies)
 
+    async def close(self) -> None:
+        """The transport is not this one's to close."""
+        await self._wire.close()
+
     async def get(self, table: str, partition_key: str, row_key: str) -> tuple[dict[str, Any], str]:
         """The row's properties, with "Timestamp" among them, and its etag."""
-        response = await self._send("GET", self._row(table, partition_key, row_key), _HEADERS)
-        return _decoded(json.loads(response.content)), response.headers["ETag"]
+        answer = await self._send("GET", self._row(table, partition_key, row_key))
+        return decoded(answer.body), answer.etag
 
     async def insert(self, table: str, properties: Mapping[str, Any]) -> str:
         """Add a row; its etag."""
-        response = await self._send("POST", f"{self._address}/{table}", _BODY_HEADERS, properties)
-        return response.headers["ETag"]
+        return (await self._send("POST", f"{self._path}/{table}", properties)).etag
 
     async def replace(self, table: str, properties: Mapping[str, Any], etag: str) -> str:
         """Replace the row that has this etag; its new one."""
         row = self._row(table, properties["PartitionKey"], properties["RowKey"])
-        response = await self._send("PUT", row, _BODY_HEADERS | {"If-Match": etag}, properties)
-        return response.headers["ETag"]
+        return (await self._send("PUT", row, properties, etag)).etag
 
     async def put(self, table: str, properties: Mapping[str, Any]) -> None:
         """Insert or replace, whatever is there."""
-        row = self._row(table, properties["PartitionKey"], properties["RowKey"])
-        await self._send("PUT", row, _BODY_HEADERS, properties)
+        await self._send("PUT", self._row(table, properties["PartitionKey"], properties["RowKey"]), properties)
 
     def _row(self, table: str, partition_key: str, row_key: str) -> str:
-        return f"{self._address}/{table}(PartitionKey='{_quoted(partition_key)}',RowKey='{_quoted(row_key)}')"
+        return f"{self._path}/{table}(PartitionKey='{_quoted(partition_key)}',RowKey='{_quoted(row_key)}')"
 
     async def _send(
-        self, method: str, url: str, headers: dict[str, str], properties: Mapping[str, Any] | None = None
-    ) -> AsyncHttpResponse:
-        content = None if properties is None else json.dumps(_encoded(properties), separators=(",", ":")).encode()
-        request = HttpRequest(method, url + self._query, headers=headers, content=content)
+        self, method: str, path: str, properties: Mapping[str, Any] | None = None, etag: str | None = None
+    ) -> Answer:
+        content = None if properties is None else encoded(properties)
+        async with self._turns:
+            began = asyncio.get_running_loop().time()
+            answer = await self._first_attempt(method, path, content, etag, began + self._timeout * FIRST_ATTEMPT_SHARE)
+            if answer is not None and answer.status < 300:
+                return answer
+            if answer is not None and answer.status in _ERRORS:
+                _refuse(answer)
+            async with asyncio.timeout_at(began + self._timeout):
+                return await self._by_pipeline(method, path, content, etag)
+
+    async def _first_attempt(
+        self, method: str, path: str, content: bytes | None, etag: str | None, deadline: float
+    ) -> Answer | None:
+        """None where it had no answer."""
+        try:
+            signed = await self._signer.head(path, deadline)
+        except Exception:  # whatever is wrong with the credential, the other way tells
+            return None
+        start = f"{method} {path}{self._signer.query} HTTP/1.1\r\n"
+        if content is None:
+            request = f"{start}{self._head}{signed}\r\n".encode()
+        else:
+            match = "" if etag is None else f"If-Match: {etag}\r\n"
+            head = f"{start}{self._body_head}{match}{signed}Content-Length: {len(content)}\r\n\r\n"
+            request = head.encode() + content
+        try:
+            answer = await self._wire.ask(request, deadline)
+        except NoAnswerError:
+            return None
+        if answer.status == _UNAUTHORIZED:
+            self._signer.refused()
+        return answer
+
+    async def _by_pipeline(self, method: str, path: str, content: bytes | None, etag: str | None) -> Answer:
+        headers = dict(_HEADERS if content is None else _BODY_HEADERS) | ({} if etag is None else {"If-Match": etag})
+        request = HttpRequest(method, self._origin + path + self._query, headers=headers, content=content)
         response: AsyncHttpResponse = (await self._pipeline.run(request)).http_response
         if response.status_code >= 400:
             _raise(response)
-        return response
+        return Answer(response.status_code, response.headers.get("ETag", ""), None, response.content)
+
+
+def _head(host: str, headers: Mapping[str, str]) -> str:
+    return f"Host: {host}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
 
 def _authentication(credential: Any) -> list[Any]:
@@ -108,7 +164,7 @@ def _authentication(credential: Any) -> list[Any]:
         return [AzureSasCredentialPolicy(credential)]
     if credential is None:  # the address itself has a SAS token
         return []
-    return [AsyncBearerTokenCredentialPolicy(credential, _AUDIENCE)]
+    return [AsyncBearerTokenCredentialPolicy(credential, AUDIENCE)]
 
 
 class _DatePolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
@@ -132,48 +188,28 @@ class _SharedKeyPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         sent.headers["Authorization"] = f"SharedKeyLite {self._account}:{signature}"
 
 
-def _raise(response: AsyncHttpResponse) -> NoReturn:
-    error: Any = _ERRORS.get(response.status_code, HttpResponseError)(response=response)
-    error.error_code = response.headers.get("x-ms-error-code")
-    if error.error_code is None:
-        with contextlib.suppress(ValueError, LookupError, TypeError):
-            error.error_code = json.loads(response.content)["odata.error"]["code"]
+def _refuse(answer: Answer) -> NoReturn:
+    error = _ERRORS[answer.status](f"HTTP {answer.status} {answer.error_code}")
+    error.status_code = answer.status
+    _explain(error, answer.error_code, answer.body)
     raise error
+
+
+def _raise(response: AsyncHttpResponse) -> NoReturn:
+    error = _ERRORS.get(response.status_code, HttpResponseError)(response=response)
+    _explain(error, response.headers.get("x-ms-error-code"), response.content)
+    raise error
+
+
+def _explain(error: Any, code: str | None, body: bytes) -> None:
+    error.error_code = code
+    if code is None:
+        with contextlib.suppress(ValueError, LookupError, TypeError):
+            error.error_code = orjson.loads(body)["odata.error"]["code"]
 
 
 def _quoted(key: str) -> str:
     """As the transport would write it, too: what is signed must be what is sent."""
+    if key.isascii() and key.isalnum():
+        return key
     return quote(key.replace("'", "''"), safe="!$&'()*+,;=:@~")
-
-
-def _encoded(properties: Mapping[str, Any]) -> dict[str, Any]:
-    encoded: dict[str, Any] = {}
-    for name, value in properties.items():
-        if isinstance(value, bytes):
-            encoded[f"{name}@odata.type"] = "Edm.Binary"
-            encoded[name] = base64.b64encode(value).decode()
-        elif isinstance(value, EntityProperty):
-            if value.edm_type == EdmType.INT64:
-                encoded[f"{name}@odata.type"] = "Edm.Int64"
-                encoded[name] = str(value.value)
-            else:
-                encoded[name] = value.value
-        else:
-            encoded[name] = value
-    return encoded
-
-
-def _decoded(entity: dict[str, Any]) -> dict[str, Any]:
-    decoded: dict[str, Any] = {}
-    for name, value in entity.items():
-        if "odata." in name:
-            continue
-        kind = entity.get(f"{name}@odata.type")
-        if kind == "Edm.Binary":
-            value = base64.b64decode(value)
-        elif kind == "Edm.Int64":
-            value = EntityProperty(int(value), EdmType.INT64)
-        elif kind == "Edm.DateTime" or name == "Timestamp":
-            value = datetime.fromisoformat(value)
-        decoded[name] = value
-    return decoded

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
@@ -54,9 +54,10 @@ class Account:
         else:
             identity = credential(connection.client_id)
             self.service = TableServiceClient(connection.endpoint or "", credential=identity, **options)
-        self.requests = EntityRequests(self.service, transport, retries)
+        self.requests = EntityRequests(self.service, transport, retries, REQUEST_TIMEOUT)
 
     async def close(self) -> None:
+        await self.requests.close()
         await self.service.close()
 
     async def __aenter__(self) -> "Account":
@@ -87,30 +88,36 @@ class Table:
                 return
 
     async def get(self, partition_key: str, row_key: str) -> Row | None:
-        async with self._translated("read"):
-            try:
-                properties, etag = await self._requests.get(self.name, partition_key, row_key)
-            except ResourceNotFoundError as error:
-                if getattr(error, "error_code", None) == "TableNotFound":
-                    raise
+        try:
+            properties, etag = await self._requests.get(self.name, partition_key, row_key)
+        except ResourceNotFoundError as error:
+            if getattr(error, "error_code", None) != "TableNotFound":
                 return None
-            written_at = properties.pop("Timestamp", None)
-            return Row(properties, etag, written_at)
+            self._refuse("read", error)
+        except (AzureError, TimeoutError) as error:
+            self._refuse("read", error)
+        return Row(properties, etag, properties.pop("Timestamp", None))
 
     async def insert(self, properties: Mapping[str, Any]) -> str:
         """Add a row and return its etag. Raises ConflictError if there is one."""
-        async with self._translated("insert"):
+        try:
             return await self._requests.insert(self.name, properties)
+        except (AzureError, TimeoutError) as error:
+            self._refuse("insert", error)
 
     async def replace(self, properties: Mapping[str, Any], etag: str) -> str:
         """Replace the row read with `etag` and return its new one. Raises ConflictError if it is another by now."""
-        async with self._translated("replace"):
+        try:
             return await self._requests.replace(self.name, properties, etag)
+        except (AzureError, TimeoutError) as error:
+            self._refuse("replace", error)
 
     async def put(self, properties: Mapping[str, Any]) -> None:
         """Insert or replace, whatever is there."""
-        async with self._translated("upsert"):
+        try:
             await self._requests.put(self.name, properties)
+        except (AzureError, TimeoutError) as error:
+            self._refuse("upsert", error)
 
     async def delete(self, partition_key: str, row_key: str, etag: str | None = None) -> None:
         """Delete the row, if given an `etag` only the one read with it.
@@ -207,20 +214,23 @@ class Table:
         try:
             async with self._turns, asyncio.timeout(REQUEST_TIMEOUT):
                 yield
-        except (ResourceExistsError, ResourceModifiedError) as error:
+        except (AzureError, TimeoutError) as error:
+            self._refuse(operation, error)
+
+    def _refuse(self, operation: str, error: AzureError | TimeoutError) -> NoReturn:
+        """Raise what it means."""
+        if isinstance(error, (ResourceExistsError, ResourceModifiedError)):
             raise ConflictError(f"table {self.name}: somebody else saved the row first") from error
-        except ResourceNotFoundError as error:
+        if isinstance(error, ResourceNotFoundError):
             if operation == "replace" and getattr(error, "error_code", None) != "TableNotFound":
                 raise ConflictError(f"table {self.name}: somebody else deleted the row") from error
             raise self._storage_error(operation, "the table is missing; it is made when the app starts") from error
-        except HttpResponseError as error:
-            if getattr(error.response, "headers", {}).get("x-ms-error-code") == "EntityTooLarge":
-                raise RowTooLargeError(f"table {self.name}: could not {operation}: the row is too large") from error
-            raise self._storage_error(operation, reason_of(error)) from error
-        except TimeoutError as error:
+        if isinstance(error, TimeoutError):
             raise self._storage_error(operation, f"no answer within {REQUEST_TIMEOUT:g} s") from error
-        except AzureError as error:
-            raise self._storage_error(operation, reason_of(error)) from error
+        response = getattr(error, "response", None)
+        if getattr(response, "headers", {}).get("x-ms-error-code") == "EntityTooLarge":
+            raise RowTooLargeError(f"table {self.name}: could not {operation}: the row is too large") from error
+        raise self._storage_error(operation, reason_of(error)) from error
 
     def _storage_error(self, operation: str, why: str) -> StorageError:
         return StorageError(f"table {self.name}: could not {operation}: {why}")
