@@ -20,6 +20,9 @@ Path: TypeAlias = tuple[str, ...]
 Mask: TypeAlias = "dict[str, Mask | None]"
 """The attributes to cut out of an object: for each key those below it, or None for all that is there."""
 
+Document: TypeAlias = list[Any]
+"""A node as JSON: [value time, value, object time, children, spent since], cut after the last that is set."""
+
 _ABSENT: Any = object()
 _NEVER = -(2**63)
 
@@ -36,9 +39,11 @@ class AttributeWrite(NamedTuple):
     covered: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class AttributeNode:
     """The registers of one path and of what is below it. Times are microseconds; `_NEVER` stands for no write.
+
+    Most of what is read is never written, so `children` that nobody has touched yet are as they were read: documents.
 
     A value register that holds null, or that a newer object covers, has nothing to show: it is there for writes that
     arrive late, and `spent_since` (seconds) tells how long it has been waiting for them.
@@ -47,8 +52,13 @@ class AttributeNode:
     value_time: int = _NEVER
     value: JsonValue = None
     object_time: int = _NEVER
-    children: dict[str, "AttributeNode"] = field(default_factory=dict)
+    children: "dict[str, AttributeNode | Document]" = field(default_factory=dict)
     spent_since: int | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AttributeNode) and self.to_document() == other.to_document()
+
+    __hash__ = None  # type: ignore[assignment]
 
     def merge(self, patch: JsonObject, time: int, now_seconds: int) -> list[AttributeWrite]:
         """Apply `patch`, written at `time`, to this object; each leaf of it that was not stale."""
@@ -74,12 +84,23 @@ class AttributeNode:
         """The value at `path`; None where there is none."""
         node, floor = self, _NEVER
         for key in path:
-            if not node._is_object(floor) or key not in node.children:
+            child = node._child(key) if node._is_object(floor) else None
+            if child is None:
                 return None
             floor = max(floor, node.value_time)
-            node = node.children[key]
+            node = child
         value = node._resolve(floor)
         return None if value is _ABSENT else value
+
+    def _child(self, key: str) -> "AttributeNode | None":
+        child = self.children.get(key)
+        if type(child) is list:
+            child = self.children[key] = AttributeNode.from_document(child)
+        return child  # type: ignore[return-value]
+
+    def _touched(self) -> "list[tuple[str, AttributeNode]]":
+        """All children."""
+        return [(key, child) for key in self.children if (child := self._child(key)) is not None]
 
     def _cut(self, mask: Mask, floor: int) -> JsonObject:
         if not self._is_object(floor):
@@ -87,13 +108,11 @@ class AttributeNode:
         below = max(floor, self.value_time)
         found: JsonObject = {}
         for key, wanted in mask.items():
-            child = self.children.get(key)
-            if child is None:
-                continue
             if wanted is None:
-                if (value := child._resolve(below)) is not _ABSENT:
+                there = self.children.get(key)
+                if there is not None and (value := _resolved(there, below)) is not _ABSENT:
                     found[key] = value
-            elif part := child._cut(wanted, below):
+            elif (child := self._child(key)) is not None and (part := child._cut(wanted, below)):
                 found[key] = part
         return found
 
@@ -104,7 +123,7 @@ class AttributeNode:
         if self.object_time != _NEVER and self._is_object(floor):
             below = max(floor, self.value_time)
             return {
-                key: value for key, child in self.children.items() if (value := child._resolve(below)) is not _ABSENT
+                key: value for key, child in self.children.items() if (value := _resolved(child, below)) is not _ABSENT
             }
         if self.value is None or self.value_time < floor:
             return _ABSENT
@@ -125,7 +144,7 @@ class AttributeNode:
                 self.value, self.spent_since = None, now_seconds
         below = max(floor, self.value_time)
         for key, value in patch.items():
-            child = self.children.get(key)
+            child = self._child(key)
             if child is None:
                 child = self.children[key] = AttributeNode()
             if isinstance(value, dict):
@@ -159,7 +178,7 @@ class AttributeNode:
 
     def _drop_hidden(self, floor: int) -> None:
         """Forget what a value register at `floor` above hides: it can never count again."""
-        for key, child in list(self.children.items()):
+        for key, child in self._touched():
             if child.value_time < floor:
                 child.value_time, child.value, child.spent_since = _NEVER, None, None
             if child.object_time < floor:
@@ -173,7 +192,9 @@ class AttributeNode:
     def drop_spent(self, before_seconds: int) -> None:
         """Forget registers with nothing to show since before then (docs/rules.md, "What is forgotten by itself")."""
         emptied = []
-        for key, child in self.children.items():
+        for key in self.children:
+            if not _has_spent(self.children[key], before_seconds) or (child := self._child(key)) is None:
+                continue
             if child.spent_since is not None and child.spent_since < before_seconds:
                 child.value_time, child.value, child.spent_since = _NEVER, None, None
             if child.children:
@@ -198,20 +219,23 @@ class AttributeNode:
         if self.object_time <= time:
             self.object_time = _NEVER
             self.children.clear()
-        for key, child in list(self.children.items()):
+        for key, child in self._touched():
             child._drop_until(time)
             if child.value_time == child.object_time == _NEVER:
                 del self.children[key]
 
-    def to_document(self) -> list[Any]:
-        """A JSON form: [value time, value, object time, children, spent since], cut after the last that is set."""
+    def to_document(self) -> Document:
         if self.value is not None and self.object_time == _NEVER and not self.children:
             return [self.value_time, self.value]  # what most nodes are
         parts: list[Any] = [
             None if self.value_time == _NEVER else self.value_time,
             self.value,
             None if self.object_time == _NEVER else self.object_time,
-            {key: child.to_document() for key, child in self.children.items()} or None,
+            {
+                key: child.to_document() if isinstance(child, AttributeNode) else child
+                for key, child in self.children.items()
+            }
+            or None,
             self.spent_since,
         ]
         while parts and parts[-1] is None:
@@ -219,7 +243,7 @@ class AttributeNode:
         return parts
 
     @classmethod
-    def from_document(cls, document: list[Any]) -> "AttributeNode":
+    def from_document(cls, document: Document) -> "AttributeNode":
         if len(document) == 2:
             return cls(*document)
         value_time, value, object_time, children, spent_since = document + [None] * (5 - len(document))
@@ -227,9 +251,38 @@ class AttributeNode:
             _NEVER if value_time is None else value_time,
             value,
             _NEVER if object_time is None else object_time,
-            {key: cls.from_document(child) for key, child in (children or {}).items()},
+            dict(children or {}),
             spent_since,
         )
+
+
+def _resolved(node: AttributeNode | Document, floor: int) -> Any:
+    """As `AttributeNode._resolve`, which a document need not be a node for."""
+    if isinstance(node, AttributeNode):
+        return node._resolve(floor)
+    size = len(node)
+    value_time = _NEVER if size == 0 or node[0] is None else node[0]
+    if size > 2 and (object_time := node[2]) is not None and object_time >= floor and object_time >= value_time:
+        below = max(floor, value_time)
+        children = node[3] if size > 3 else None
+        return {
+            key: value for key, child in (children or {}).items() if (value := _resolved(child, below)) is not _ABSENT
+        }
+    if size < 2 or node[1] is None or value_time < floor:
+        return _ABSENT
+    return node[1]
+
+
+def _has_spent(node: AttributeNode | Document, before_seconds: int) -> bool:
+    """Whether `drop_spent` may have something to do there: always in a node, for only documents are spared it."""
+    if isinstance(node, AttributeNode):
+        return True
+    size = len(node)
+    if size == 5 and node[4] < before_seconds:
+        return True
+    if size > 3 and node[3]:
+        return any(_has_spent(child, before_seconds) for child in node[3].values())
+    return size == 0
 
 
 def _differing(before: Any, after: Any, path: Path = ()) -> Iterator[Path]:

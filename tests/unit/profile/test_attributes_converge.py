@@ -89,3 +89,32 @@ def test_what_is_reported_is_what_moved(
 
     assert bool(reported) == (told_apart(root.to_document()) != before_document)
     assert any(write.changed for write in reported) == (told_apart(root.resolve()) != before)
+
+
+MASKS = st.recursive(st.none(), lambda below: st.dictionaries(KEYS, below, max_size=3), max_leaves=5)
+
+
+@settings(max_examples=200)
+@given(
+    writes=st.lists(st.tuples(st.integers(1, 6), PATCHES), min_size=1, max_size=8),
+    mask=st.dictionaries(KEYS, MASKS, max_size=3),
+    path=st.lists(KEYS, max_size=3),
+    dropped=st.integers(0, 7),
+)
+def test_what_was_stored_in_between_changes_nothing(
+    writes: list[tuple[int, dict[str, Any]]], mask: Any, path: list[str], dropped: int
+) -> None:
+    """What is read of a row becomes nodes only where it is touched; nobody may notice."""
+    kept, stored = AttributeNode(), AttributeNode()
+    for now, (time, patch) in enumerate(writes):
+        stored = AttributeNode.from_document(json.loads(json.dumps(stored.to_document())))
+        assert kept.merge(copy.deepcopy(patch), time, now) == stored.merge(copy.deepcopy(patch), time, now)
+        for node in (kept, stored):
+            node.drop_spent(now - 3)
+        assert told_apart(kept.to_document()) == told_apart(stored.to_document())
+    stored = AttributeNode.from_document(json.loads(json.dumps(stored.to_document())))
+    assert told_apart(kept.cut(mask)) == told_apart(stored.cut(mask))
+    assert told_apart(kept.value_at(tuple(path))) == told_apart(stored.value_at(tuple(path)))
+    assert told_apart(kept.resolve()) == told_apart(stored.resolve())
+    assert kept.drop_until(dropped) == stored.drop_until(dropped)
+    assert told_apart(kept.to_document()) == told_apart(stored.to_document())

@@ -9,7 +9,9 @@ ROW_LIMIT = 1024 * 1024
 
 def to_chunks(name: str, data: bytes) -> dict[str, bytes]:
     """`data` as properties `name0`, `name1`, …, each of at most 64 KiB."""
-    starts = range(0, max(len(data), 1), CHUNK_BYTES)
+    if len(data) <= CHUNK_BYTES:
+        return {f"{name}0": data}
+    starts = range(0, len(data), CHUNK_BYTES)
     return {f"{name}{index}": data[start : start + CHUNK_BYTES] for index, start in enumerate(starts)}
 
 
