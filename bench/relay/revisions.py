@@ -13,7 +13,7 @@ from pathlib import Path
 from local.errors import LocalError
 from local.stack.part import PROJECT
 
-_REQUIREMENTS = "requirements-dev.txt"
+_REQUIREMENTS = "requirements.txt"
 _WORKER = Path("bench/relay/app.py")
 
 

@@ -50,8 +50,8 @@ FULL = Sizes(
     host_rounds=3,
     host_messages={1: 2_000, 20: 600},
     kills=20,
-    against_changes=2_400,
-    starts=5,
+    against_changes=1_200,
+    starts=3,
 )
 SHORT = Sizes(
     rounds=1,

@@ -1,11 +1,13 @@
 """Where a profile lives: a key without any of its characters, and even spreads over buckets and partitions."""
 
 import hashlib
+from functools import lru_cache
 
 INDEX_BUCKETS = 16
 """Over how many partitions the members of an audience are spread; a backfill has as many slices."""
 
 
+@lru_cache(maxsize=4_096)
 def profile_key(profile_id: str) -> str:
     """64 hexadecimal digits: legal in every table key, whatever characters the profile id has."""
     return hashlib.sha256(profile_id.encode()).hexdigest()

@@ -186,7 +186,8 @@ class ProfileWriter:
 
     async def _list(self, key: str, audiences: Sequence[AudienceKey]) -> None:
         """Ahead of each attempt to save, not once: a sweep that found the row of no use may have deleted it between."""
-        await all_of(self._members.add(audience, key) for audience in dict.fromkeys(audiences))
+        if audiences:
+            await all_of(self._members.add(audience, key) for audience in dict.fromkeys(audiences))
 
     def _remember_told(self, profile: StoredProfile, items: Iterable[str]) -> None:
         """Of what was due, that its transitions were told: those no later state makes up for."""
