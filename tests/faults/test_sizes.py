@@ -11,7 +11,7 @@ from azure.eventhub import EventDataBatch
 from azure.storage.queue.aio import QueueClient
 
 from local.stack.local_stack import LocalStack
-from shared.adapters.event_hubs import batches
+from shared.adapters.event_hubs.amqp_events import event_of
 from shared.adapters.event_hubs.connections import HubConnections
 from shared.adapters.event_hubs.sender import EventHubsSender
 from shared.adapters.secrets.stores import NoSecrets
@@ -93,7 +93,7 @@ def export_of(hub: str, size: int) -> Export:
 def size_in_batch(hub: str, body: int) -> int:
     """The bytes that an event with a body of this size takes of a batch, as the SDK counts them."""
     batch = EventDataBatch(max_size_in_bytes=2 * EVENT_LIMIT)
-    batch.add(batches.event_of(export_of(hub, body)))
+    batch.add(event_of(export_of(hub, body)))
     return batch.size_in_bytes
 
 

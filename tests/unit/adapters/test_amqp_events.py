@@ -17,6 +17,7 @@ from shared.domain.exports.export import Export
 
 DESTINATION = Destination(id="crm", name="CRM", event_hub_name="crm")
 EXPORT = Export(DESTINATION, "member-1", 2**50, 3, ("attribute",), 1_700_000_000_123_456, b"{}")
+STATIC = {"team": "CRM", "ü" * 40: "x" * 300, "n": "5"}
 SHAPES = [
     replace(EXPORT, profile_id=profile_id, body=b"x" * size, traceparent=trace, version=version, reasons=reasons)
     for profile_id, size, trace, version, reasons in product(
@@ -27,6 +28,7 @@ SHAPES = [
         (("audience",), ("attribute", "audience", "identity")),
     )
 ]
+SHAPES += [replace(SHAPES[0], destination=DESTINATION.model_copy(update={"static_properties": STATIC}))]
 
 
 def batch(limit: int = 1 << 20) -> EventDataBatch:
