@@ -6,7 +6,9 @@ import json
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from io import TextIOWrapper
+from textwrap import indent
 from typing import Any
 
 from rich.text import Text
@@ -23,14 +25,18 @@ DESCRIPTION = """\
 Print exports as they arrive in the hubs: from all hubs of the local stack, also those created later, or from
 the ones named with --hub. Each line has the time, the hub, the reason, the profile, its audiences (+ realized,
 - exited) and the profile's version, and ? for what an event that is no export has not. Reading takes nothing out
-of a hub.
+of a hub. The exit code is 4 where --timeout passed before --count exports were there.
 """
 _NEW_HUBS_INTERVAL = 1.0
 _SHOWN_OF_AN_ID = 8
+_NOT_IN_TIME = 4
+_HEADING = f"{'TIME':<14}{'HUB':<11}{'REASON':<29}{'PROFILE':<15}{'VERSION':<19}AUDIENCES"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON object a line, with properties and whole body")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="one JSON object a line, with properties and whole body")
+    shown.add_argument("--pretty", action="store_true", help="the line under a heading, and the body below it")
     parser.add_argument("--hub", action="append", metavar="NAME", help="read this hub; may be given more than once")
     parser.add_argument(
         "--consumer-group",
@@ -62,31 +68,40 @@ async def _tail(args: argparse.Namespace, settings: StackSettings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, lambda: current and current.cancel())
+    printed = _Printed()
     try:
         async with asyncio.timeout(args.timeout):
-            await _print_exports(args, settings)
-    except (asyncio.CancelledError, TimeoutError):
-        pass
+            await _print_exports(args, settings, printed)
+    except asyncio.CancelledError:
+        return 0
+    except TimeoutError:
+        if args.count:
+            print(f"{printed.count} of {args.count} arrived within {args.timeout:g} s", file=sys.stderr)
+            return _NOT_IN_TIME
     return 0
 
 
-async def _print_exports(args: argparse.Namespace, settings: StackSettings) -> None:
+@dataclass(slots=True)
+class _Printed:
+    count: int = 0
+
+
+async def _print_exports(args: argparse.Namespace, settings: StackSettings, printed: _Printed) -> None:
     connection_string = settings.require(EVENTHUBS)
     port = settings.local_control_port
     control = BrokerControl(port) if port is not None else None
     hubs = await _hubs_to_read(args.hub, control)
-    print_export = _print_json if args.json else _line_printer()
+    print_export = _print_json if args.json else line_printer(pretty=args.pretty)
     async with ExportReader(connection_string, hubs, start=args.start, consumer_group=args.consumer_group) as reader:
         print(f"reading {', '.join(hubs) or 'hubs as they are created'}", file=sys.stderr, flush=True)
         watching = asyncio.create_task(_watch(reader, control, set(hubs), follow_new=not args.hub))
         try:
-            printed = 0
             async for export in reader:
                 if args.profile not in {None, export.properties.get("profileId")}:
                     continue
                 print_export(export)
-                printed += 1
-                if printed == args.count:
+                printed.count += 1
+                if printed.count == args.count:
                     return
         finally:
             watching.cancel()
@@ -135,9 +150,18 @@ def _print_json(export: Export) -> None:
     print(line, flush=True)
 
 
-def _line_printer() -> Callable[[Export], None]:
+def line_printer(*, pretty: bool) -> Callable[[Export], None]:
     out = console()
-    return lambda export: out.print(readable_line(export))
+    if not pretty:
+        return lambda export: out.print(readable_line(export))
+
+    def with_body(export: Export) -> None:
+        out.print(readable_line(export))
+        body = json.dumps(export.body, ensure_ascii=False, indent=2, default=str)
+        out.print(Text(indent("\n".join(map(printable, body.splitlines())), " " * 14)))
+
+    out.print(_HEADING, style="bold")
+    return with_body
 
 
 def readable_line(export: Export) -> Text:

@@ -1,11 +1,21 @@
 """The command line as such: help, and what is asked for wrongly."""
 
+import asyncio
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from local import cli
+from local.relay import opened_relay
+from local.stack.local_stack import LocalStack
+from local.stack.part import PROJECT
+from local.stack.state import StateDirectory, write_settings
+from shared.bootstrap import clock
+from shared.services.changes.export import InboundMessage
+from tests.conftest import UniqueNames
+from tests.kit.builders import item, membership
 
 
 @pytest.mark.parametrize("arguments", [[], ["no-such-command"]])
@@ -63,3 +73,47 @@ def test_a_malformed_storage_setting_is_named_in_one_line(
     said = capsys.readouterr().err
     assert said.startswith("error: app setting RELAY_STORAGE: expected ")
     assert said.count("\n") == 1
+
+
+def test_what_is_mistyped_is_told_what_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tial"]) == 2
+    assert "there is no command 'tial': did you mean tail?" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["tail", "--cuont", "1"])
+    printed = capsys.readouterr().err
+    assert printed.startswith("usage: python -m local tail ")
+    assert "it does not take --cuont 1: did you mean --count?" in printed
+
+
+def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert f'version = "{capsys.readouterr().out.split()[-1]}"' in (PROJECT / "pyproject.toml").read_text()
+
+
+def test_a_profile_is_explained(
+    stack: LocalStack,
+    names: UniqueNames,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in stack.settings:
+        monkeypatch.delenv(name, raising=False)
+    write_settings(tmp_path / "local.settings.json", stack.settings)
+    profile = f"{names.queue}\u001b[31m"
+
+    async def change() -> None:
+        async with opened_relay(StateDirectory(tmp_path).settings()) as relay:
+            body = json.dumps([item(profile, 1, segmentMembership=membership(1, audience=names.hub))])
+            await relay.services.export_changes.handle(InboundMessage("m", body.encode(), clock()))
+
+    asyncio.run(change())
+    assert cli.main(["why", profile, "--state-dir", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"{names.queue}\N{REPLACEMENT CHARACTER}[31m  version ")
+    assert f"  + ups/{names.hub} realized since " in shown
+    assert cli.main(["why", profile, "--json", "--state-dir", str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out)["profile"]["profileId"] == profile
+    assert cli.main(["why", "nobody at all", "--state-dir", str(tmp_path)]) == 1
+    assert "nothing is known of a profile 'nobody at all': its case counts" in capsys.readouterr().err

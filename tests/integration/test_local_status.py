@@ -26,15 +26,16 @@ def test_settings_in_a_file_are_checked(tmp_path: Path, capsys: pytest.CaptureFi
         file.write_text(json.dumps(document))
         return cli.main(["status", "--settings", str(file)]), capsys.readouterr().out
 
-    assert status({"Values": DEPLOYED}) == (0, "nothing is wrong with the settings\n")
+    assert status({"Values": DEPLOYED}) == (0, "all is fine\n")
     as_listed = [{"name": name, "slotSetting": False, "value": value} for name, value in DEPLOYED.items()]
     code, printed = status(
         [*as_listed, {"name": "RETRY_DELAYS", "value": "abc"}, {"name": "TZ", "value": "Asia/Tokyo"}]
     )
     assert code == 1
     assert [line.partition(":")[0] for line in printed.splitlines()] == [
-        "error  app setting RETRY_DELAYS",
-        "note   app setting TZ",
+        "error        app setting RETRY_DELAYS",
+        "note         app setting TZ",
+        "wrong",
     ]
 
 
@@ -61,11 +62,13 @@ def test_the_timers_of_a_stack_are_shown(
     never = dict.fromkeys(TIMERS, "0 0 0 1 1 *")
     for name, schedule in never.items():
         asyncio.run(note(TimerRun(name, schedule, since=clock(), ran_at=clock())))
-    assert cli.main(["status", "--state-dir", str(tmp_path)]) == 0
-    printed = capsys.readouterr().out
-    assert printed.startswith("nothing is wrong with the settings\n")
-    assert all(f"timer  {name}" in printed for name in TIMERS)
+    cli.main(["status", "--json", "--state-dir", str(tmp_path)])
+    found = json.loads(capsys.readouterr().out)
+    assert {each["name"] for each in found["timers"]} == set(TIMERS)
+    assert not [each for each in found["wrong"] if "timer" in each]
+    assert found["settings"] == []
     asyncio.run(note(TimerRun("watch_destinations", "*/30 * * * * *", since=clock() - DAY)))
     assert cli.main(["status", "--state-dir", str(tmp_path)]) == 1
     assert "last run never" in (shown := capsys.readouterr().out)
-    assert "overdue for 86" in shown
+    assert "overdue for 24 h" in shown
+    assert shown.splitlines()[-1].startswith("wrong: timer watch_destinations: no run since")

@@ -15,7 +15,7 @@ import pytest
 from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerClient
 
 from local import cli
-from local.commands.tail import readable_line
+from local.commands.tail import line_printer, readable_line
 from local.exports import Export, read_exports
 from local.ports import AUTOMATIC_PORTS
 from local.stack.emulators import EventHubsBroker
@@ -251,6 +251,23 @@ def test_the_end_of_the_time(state: Path, capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().out == ""
 
 
+def test_what_did_not_come_in_time_is_an_exit_code_of_its_own(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--profile", "nobody", "--count", "1", "--timeout", "0.5", "--state-dir", str(state))
+    assert cli.main(["tail", *arguments]) == 4
+    assert "0 of 1 arrived within 0.5 s" in capsys.readouterr().err
+
+
+def test_pretty_shows_a_heading_and_bodies(capsys: pytest.CaptureFixture[str]) -> None:
+    print_export = line_printer(pretty=True)
+    print_export(arrived({str(name): value for name, value in PROPERTIES.items()}, BODY))
+    heading, line, *body = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["TIME", "HUB", "REASON", "PROFILE", "VERSION", "AUDIENCES"]
+    assert [line.index(each) for each in ("crm", "audience", "p-1", "v1767")] == [
+        heading.index(each) for each in ("HUB", "REASON", "PROFILE", "VERSION")
+    ]
+    assert json.loads("\n".join(body)) == BODY
+
+
 async def test_the_reader_ends_at_its_count_and_at_its_timeout(stack: LocalStack, names: UniqueNames) -> None:
     stack.broker.create_hub(names.hub, 1)
     connection_string = stack.event_hubs_connection_string
@@ -261,8 +278,8 @@ async def test_the_reader_ends_at_its_count_and_at_its_timeout(stack: LocalStack
     assert late == []
 
 
-def test_data_does_not_drive_the_terminal() -> None:
-    export = Export(
+def arrived(properties: dict[str, Any], body: Any) -> Export:
+    return Export(
         hub="crm",
         partition="0",
         sequence_number=0,
@@ -270,9 +287,13 @@ def test_data_does_not_drive_the_terminal() -> None:
         enqueued_time=datetime(2026, 1, 11, 21, 24, 39, tzinfo=UTC),
         content_type=None,
         message_id=None,
-        properties={"profileId": "a\x1b[2J[red]b"},
-        body={"segmentMembership": None},
+        properties=properties,
+        body=body,
     )
+
+
+def test_data_does_not_drive_the_terminal() -> None:
+    export = arrived({"profileId": "a\x1b[2J[red]b"}, {"segmentMembership": None})
     line = readable_line(export).plain
     assert "a\N{REPLACEMENT CHARACTER}[2J[red]b" in line
     assert line.isprintable()

@@ -151,7 +151,7 @@ def test_every_command_shown_is_one(document: Path) -> None:
     """With its options: argparse ends the test where there is no such thing."""
     for line in re.findall(r"^(?:.*\| )?\.venv/bin/python -m local (.*)$", document.read_text(), re.MULTILINE):
         words = shlex.split(line.partition(" | ")[0], comments=True)
-        cli.parser_of(words[:1]).parse_args(words)
+        cli.arguments_of(words[0], words[1:])
 
 
 def test_every_command_named_is_one() -> None:
