@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -106,7 +107,9 @@ def test_the_upstream_guides_python(state_dir: Path, here: Path) -> None:
     (program,) = re.findall(r"```python\n(.*?)```\n\n```\n", UPSTREAM, re.DOTALL)
     (expected,) = re.findall(r"```python\n.*?```\n\n```\n(.*?)```", UPSTREAM, re.DOTALL)
     (here / "send.py").write_text(program)
-    environment = {"PYTHONPATH": str(ROOT), "QUEUE_URL": signed_queue_url(state_dir)}
+    cut_out = runpy.run_path(str(ROOT / "upstream/sources.py"))["write_package"]
+    cut_out(ROOT, here / "installed")
+    environment = {"PYTHONPATH": str(here / "installed"), "QUEUE_URL": signed_queue_url(state_dir)}
     done = subprocess.run(
         [sys.executable, "send.py"], cwd=here, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
