@@ -27,6 +27,7 @@ from shared.errors import RelayError
 from shared.hosting import RELAY_STORAGE
 from shared.services.configuration.apply import apply_configuration
 from shared.settings import Connection, Settings
+from shared.views.configuration import PlanView
 
 SUMMARY = "register audiences, destinations and dataflows from a file"
 DESCRIPTION = """\
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the declarative file, or - for standard input")
     parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
     parser.add_argument("--prune", action="store_true", help="remove what FILE does not name")
+    parser.add_argument("--json", action="store_true", help="one JSON object, as PUT /api/config answers")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,11 +63,14 @@ def run(args: argparse.Namespace) -> int:
             create_hubs(settings, wanted)
     except RelayError as error:
         raise LocalError(f"{args.file}: {error}") from error
-    print_plan(planned, app_settings.backfill_delay)
+    if args.json:
+        print(json.dumps(PlanView.of(planned, dry_run=args.dry_run).document()))
+    else:
+        print_plan(planned, app_settings.backfill_delay)
     if planned.changes_something and not args.dry_run and settings.local_control_port is not None:
         # What was sent earlier could still be decided by the configuration before this one.
         time.sleep(float(settings.find(CONFIG_CACHE_SECONDS) or 0))
-    if args.dry_run and planned.changes_something:
+    if args.dry_run and planned.changes_something and not args.json:
         print("nothing was changed: this was a dry run")
     return 0
 

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import sys
 import time
 
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"leave out the buckets of profiles before this one of {PROFILE_BUCKETS:,} (default 0)",
     )
+    parser.add_argument("--json", action="store_true", help="what was done as one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"interrupted: {progress}: {progress.way_on}", file=sys.stderr)
         return 130
-    print(f"done: {progress}")
+    print(json.dumps(progress.document()) if args.json else f"done: {progress}")
     return 0
 
 
@@ -59,6 +61,10 @@ class _Progress:
     def __str__(self) -> str:
         at = self._at
         return f"{at.buckets:,} of {at.of_buckets:,} buckets, {at.profiles:,} profiles, {at.rows:,} rows{self._from}"
+
+    def document(self) -> dict[str, int]:
+        at = self._at
+        return {"buckets": at.buckets, "ofBuckets": at.of_buckets, "profiles": at.profiles, "rows": at.rows}
 
     @property
     def way_on(self) -> str:

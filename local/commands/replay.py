@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import sys
 import time
 
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("row_ids", nargs="*", default=[], metavar="ROW_ID", help="as python -m local quarantine shows")
     which.add_argument("--all", action="store_true", help="all that is in quarantine now")
     parser.add_argument("--reason", metavar="TEXT", help="with --all: only items whose reason has TEXT in it")
+    parser.add_argument("--json", action="store_true", help="what was done as one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         asyncio.run(_replay(args, StateDirectory(args.state_dir).settings(), tally))
     except RelayError as error:
         raise LocalError(f"{error}; {tally}, the rest is in quarantine: replay again") from error
-    print(tally)
+    print(json.dumps({"replayed": tally.replayed, "failed": tally.failed}) if args.json else tally)
     return 1 if tally.failed else 0
 
 

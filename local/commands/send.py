@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import sys
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="JSON bytes a message at most (default %(default)s, the most there can be)",
     )
     parser.add_argument("--rate", type=cli_types.rate, metavar="N/s", help="send at most N changes a second")
+    parser.add_argument("--json", action="store_true", help="what was sent as one JSON object")
     parser.add_argument("--base64", action="store_true", help="encode messages, as older Azure SDKs do")
 
 
@@ -81,10 +83,14 @@ class _Sending:
                 await self._send(changes)
         except SettingError as error:
             raise LocalError(str(error)) from error
-        print(
-            f"sent {changes.sent:,} changes in {changes.messages:,} messages to {target}; "
-            f"{self._refused:,} lines refused"
-        )
+        if self._args.json:
+            counts = {"changes": changes.sent, "messages": changes.messages, "refusedLines": self._refused}
+            print(json.dumps({"to": target, **counts}))
+        else:
+            print(
+                f"sent {changes.sent:,} changes in {changes.messages:,} messages to {target}; "
+                f"{self._refused:,} lines refused"
+            )
         return REFUSED if self._refused else 0
 
     async def _send(self, changes: SendChanges) -> None:

@@ -127,6 +127,9 @@ def test_one_is_shown_from_the_apply_on_and_can_be_cancelled(state: Path, capsys
     file.write_text(json.dumps(CONFIGURATION))
     assert cli.main(["apply", str(file), "--dry-run", "--state-dir", str(state)]) == 0
     assert "members of 1 audience, due in about 7 s" in capsys.readouterr().out
+    assert cli.main(["apply", str(file), "--dry-run", "--json", "--state-dir", str(state)]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert (planned["dryRun"], [each["destination"] for each in planned["backfills"]]) == (True, ["crm"])
     assert backfills(state) == 0
     assert capsys.readouterr().out == f"{NONE}\n"
     assert cli.main(["apply", str(file), "--state-dir", str(state)]) == 0

@@ -68,6 +68,8 @@ def test_every_membership_is_listed_and_progress_told(
     assert printed.out == "done: 1,024 of 1,024 buckets, 20 profiles, 20 rows\n"
     assert len(printed.err.splitlines()) == PROFILE_BUCKETS
     assert printed.err.splitlines()[0].startswith("1 of 1,024 buckets, ")
+    assert rebuild(state, "--json", "--from-bucket", "1023") == 0
+    assert json.loads(capsys.readouterr().out).items() >= {"buckets": 1_024, "ofBuckets": 1_024}.items()
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (StorageError("no answer"), 1)])

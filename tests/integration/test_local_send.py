@@ -92,8 +92,10 @@ def test_unchecked_goes_what_the_app_will_put_in_quarantine(state: Path, queue: 
     assert changes(queue) == [{"no": "change"}]
 
 
-def test_from_a_line_on(state: Path, queue: QueueClient) -> None:
-    assert send(state, b"{bad", line_of("p"), line_of("q"), options=("--from-line", "2")) == 0
+def test_from_a_line_on(state: Path, queue: QueueClient, capsys: pytest.CaptureFixture[str]) -> None:
+    assert send(state, b"{bad", line_of("p"), line_of("q"), options=("--from-line", "2", "--json")) == 0
+    sent = {"to": queue.queue_name, "changes": 2, "messages": 1, "refusedLines": 0}
+    assert json.loads(capsys.readouterr().out) == sent
     assert [change["profileId"] for change in changes(queue)] == ["p", "q"]
 
 

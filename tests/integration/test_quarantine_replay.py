@@ -85,7 +85,8 @@ async def test_look_mend_replay(own_stack: LocalStack, capsys: pytest.CaptureFix
     assert again[BAD.decode()] != bad["rowId"]
     assert await run(own_stack, "replay", "--all", "--reason", "no such reason") == 0
     assert await run(own_stack, "replay", "--all", "--reason", "base64") == 0
-    assert capsys.readouterr().out == "0 replayed, 0 failed\n1 replayed, 0 failed\n"
+    assert await run(own_stack, "replay", "--all", "--json", "--reason", "no such reason") == 0
+    assert capsys.readouterr().out == '0 replayed, 0 failed\n1 replayed, 0 failed\n{"replayed": 0, "failed": 0}\n'
 
 
 async def test_odd_bytes_come_back_byte_for_byte(own_stack: LocalStack, capsys: pytest.CaptureFixture[str]) -> None:
