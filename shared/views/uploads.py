@@ -1,5 +1,7 @@
 """Uploads of an audience's members."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from shared.domain.instants import SECOND
@@ -18,6 +20,8 @@ class UploadView(View):
     id: str
     audience: Audience
     state: str = Field(description="created, waiting, running, done, failed or cancelled")
+    format: Literal["csv", "ndjson"]
+    refresh: bool = Field(description="There is no file: members stay for longer, `accepted` of them so far")
     replace: bool
     force: bool
     bytes: int = Field(description="Of the file, once it is committed")

@@ -28,9 +28,9 @@ from shared.web.problems import ProblemError, answer, problem_of
 PERMISSIONS = "x-permissions"
 """Where the OpenAPI document says which permissions a route needs."""
 LARGEST_JSON = 1024 * 1024
-LARGEST_CSV = 4 * 1024 * 1024
+LARGEST_FILE = 4 * 1024 * 1024
 JSON_TYPES = ("application/json",)
-CSV_TYPES = ("text/csv",)
+FILE_TYPES = ("text/csv", "application/x-ndjson")
 FORM_TYPES = ("application/x-www-form-urlencoded",)
 _READING = ("GET", "HEAD")
 _NOT_SHOWN = re.compile(r"[^\w/:@!$&'()*+,;=.~-]")
@@ -146,7 +146,7 @@ async def _check_body(request: Request, accepts: list[str]) -> None:
     """Raises ProblemError: 411 for one that did not get here, 413 for one that is too large, 415 for another type or
     encoding, 400 for what is not JSON.
     """
-    limit = LARGEST_CSV if accepts == list(CSV_TYPES) else LARGEST_JSON
+    limit = LARGEST_FILE if accepts == list(FILE_TYPES) else LARGEST_JSON
     body = await request.body()
     if len(body) > limit:
         raise ProblemError(413, f"expected at most {limit:,} bytes, got {len(body):,}")

@@ -34,6 +34,32 @@ async def test_a_small_file_is_posted(api: Api) -> None:
     assert len(api.world.changes.bodies) == 1
 
 
+async def test_json_lines_are_posted_or_written_to_an_address(api: Api) -> None:
+    lines = b'{"profileId": "p"}\n{"profileId": "q", "validUntil": "2026-05-01T00:00:00Z"}\n'
+    posted = await api.expect(
+        202, "POST", f"{AUDIENCE}/members", content=lines, headers={"Content-Type": "application/x-ndjson"}
+    )
+    created = await api.expect(201, "POST", f"{UPLOADS}?format=ndjson")
+    await api.world.uploads.put(created["url"], lines)
+    await api.expect(202, "POST", f"{UPLOADS}/{created['upload']['id']}/commit")
+    for _ in range(2):
+        await api.world.run_backfills()
+    for upload_id in (posted["id"], created["upload"]["id"]):
+        done = await api.expect(200, "GET", f"{UPLOADS}/{upload_id}")
+        assert (done["state"], done["format"], done["accepted"], done["bad"]) == ("done", "ndjson", 2, 0)
+    await api.expect(422, "POST", f"{UPLOADS}?format=xml")
+
+
+async def test_members_are_refreshed(api: Api) -> None:
+    refresh = await api.expect(202, "POST", f"{AUDIENCE}/members/refresh?validUntil=2026-05-01T00:00:00Z")
+    assert (refresh["refresh"], refresh["state"]) == (True, "running")
+    assert [each["id"] for each in (await api.expect(200, "GET", UPLOADS))["uploads"]] == [refresh["id"]]
+    for query, problem in (("2025-01-01T00:00:00Z", "a time to come"), ("soon", "a date and time with a zone")):
+        answer = await api.expect(422, "POST", f"{AUDIENCE}/members/refresh?validUntil={query}")
+        assert problem in answer["detail"]
+    await api.expect(422, "POST", "/api/audiences/nobody/members/refresh")
+
+
 async def test_a_large_file_is_written_to_the_address_that_is_given(api: Api) -> None:
     created = await api.expect(201, "POST", f"{UPLOADS}?replace=true&force=true")
     upload = created["upload"]

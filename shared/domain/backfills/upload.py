@@ -3,17 +3,19 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from shared.domain.backfills.csv_records import RECORD_LIMIT, CsvReader, CsvRecord, Place
+from shared.domain.backfills.ndjson_records import NdjsonReader
 from shared.domain.instants import format_instant, parse_instant
 from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH
-from shared.domain.profile.memberships import AudienceKey
+from shared.domain.profile.memberships import AudienceKey, Membership
 from shared.errors import UploadRefusedError
 
 PROFILE_ID, VALID_UNTIL = "profileId", "validUntil"
 COLUMNS = (PROFILE_ID, VALID_UNTIL)
 BAD_LINES_KEPT = 100
+UploadFormat: TypeAlias = Literal["csv", "ndjson"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class UploadOrder:
 
     `time` is that of all its changes: whoever is listed is realized then, whoever must go exited a microsecond before.
     `writable_until`: until then somebody may have an address that lets them write the file. `cleared`: it was deleted
-    after that for good.
+    after that for good. `format`: of the file. `refresh`: there is no file; members stay for longer, until
+    `valid_until` if that is not empty, else for the usual time.
     """
 
     replace: bool
@@ -32,6 +35,14 @@ class UploadOrder:
     size: int = 0
     etag: str = ""
     cleared: bool = False
+    format: UploadFormat = "csv"
+    refresh: bool = False
+    valid_until: str = ""
+
+    def reader(self, header: "UploadHeader", place: Place | None) -> "CsvReader | NdjsonReader":
+        """From `place` on, or from behind the header."""
+        place = place or header.end
+        return CsvReader(place) if self.format == "csv" else NdjsonReader(place, header.columns)
 
     def exits_called_for(self, tally: "UploadTally") -> bool:
         """Whether those leave who are not listed, once all lines are read."""
@@ -87,8 +98,15 @@ class UploadHeader:
     end: Place
 
     @classmethod
-    def read(cls, beginning: bytes, *, complete: bool) -> "UploadHeader":
-        """From the beginning of a file: more than RECORD_LIMIT bytes, or `complete`. Raises UploadRefusedError."""
+    def read(cls, beginning: bytes, *, complete: bool, file_format: UploadFormat = "csv") -> "UploadHeader":
+        """From the beginning of a file: more than RECORD_LIMIT bytes, or `complete`. Raises UploadRefusedError.
+
+        NDJSON has none, and an empty file is none: so nobody empties an audience with it by accident.
+        """
+        if file_format == "ndjson":
+            if complete and not beginning.removeprefix(b"\xef\xbb\xbf").strip():
+                raise UploadRefusedError("the file is empty: expected a line for each member")
+            return cls(COLUMNS, Place())
         reader = CsvReader(Place())
         first = next(reader.read(beginning, complete=complete), None)
         if first is None:
@@ -154,6 +172,26 @@ def exit_of(profile_id: str, audience: AudienceKey, time: int) -> str:
     It is a microsecond older than the upload's lines, so that these win in any order.
     """
     return _change(profile_id, audience, time - 1, "exited", {})
+
+
+def refresh_of(profile_id: str, audience: AudienceKey, membership: Membership, order: UploadOrder) -> str:
+    """The change, as JSON, by which a membership lasts for longer.
+
+    It is a microsecond younger than the write that it refreshes, so that any later one wins, whenever it arrives.
+    """
+    qualified = format_instant(order.time)
+    return _change(
+        profile_id,
+        audience,
+        membership.time + 1,
+        "realized",
+        {"lastQualificationTime": qualified, **({"validUntil": order.valid_until} if order.valid_until else {})},
+    )
+
+
+def refreshed(membership: Membership, order: UploadOrder) -> bool:
+    """Whether the refresh has reached it already."""
+    return membership.last_qualification_time == format_instant(order.time)
 
 
 def _change(profile_id: str, audience: AudienceKey, time: int, status: str, more: dict[str, Any]) -> str:

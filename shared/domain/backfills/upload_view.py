@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from shared.domain.backfills.backfill import Backfill, BackfillState, Slice
-from shared.domain.backfills.upload import BadLine, UploadOrder, UploadTally
+from shared.domain.backfills.upload import BadLine, UploadFormat, UploadOrder, UploadTally
 from shared.domain.profile.memberships import AudienceKey
 
 
@@ -18,6 +18,8 @@ class Upload:
     id: str
     audience: AudienceKey
     state: BackfillState
+    format: UploadFormat
+    refresh: bool
     replace: bool
     force: bool
     bytes: int
@@ -47,6 +49,8 @@ class Upload:
             id=backfill.id,
             audience=backfill.audiences[0][0],
             state=backfill.state,
+            format=order.format,
+            refresh=order.refresh,
             replace=order.replace,
             force=order.force,
             bytes=order.size,

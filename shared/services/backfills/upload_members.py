@@ -10,8 +10,16 @@ from dataclasses import dataclass, replace
 
 from shared.concurrency import all_of
 from shared.domain.backfills.backfill import Backfill, Slice
-from shared.domain.backfills.csv_records import RECORD_LIMIT, CsvReader, CsvRecord
-from shared.domain.backfills.upload import UploadHeader, UploadLine, UploadOrder, UploadTally, exit_of
+from shared.domain.backfills.csv_records import RECORD_LIMIT, CsvRecord
+from shared.domain.backfills.upload import (
+    UploadHeader,
+    UploadLine,
+    UploadOrder,
+    UploadTally,
+    exit_of,
+    refresh_of,
+    refreshed,
+)
 from shared.domain.instants import MINUTE, SECOND
 from shared.domain.messages.batches import Message, MessageBatches
 from shared.domain.profile.memberships import AudienceKey
@@ -58,7 +66,7 @@ class _Upload:
         self._id = backfill.id
         self._audience: AudienceKey = backfill.audiences[0][0]
         self._order = order
-        self._at = parse_cursor(part.cursor)
+        self._at = parse_cursor(part.cursor) or (Exits(0) if order.refresh else None)
         self._tally = UploadTally.from_text(part.tally)
         self._file = _FileWindow(parts.files, backfill.id, order)
 
@@ -81,7 +89,7 @@ class _Upload:
     async def _lines(self, at: Lines | None) -> Step:
         """As many lines as fill one message: all but the last of a window are full."""
         header = await self._file.header()
-        reader = CsvReader(at.place if at else header.end)
+        reader = self._order.reader(header, at.place if at else None)
         data, complete = await self._file.behind(reader.place.offset)
         batches, full = MessageBatches(), None
         tally, read = self._tally, 0
@@ -149,34 +157,46 @@ class _Upload:
         return max(membership.time if membership else 0, deletion.at if deletion else 0)
 
     async def _exits(self, at: Exits) -> Step:
-        """The next members as the index lists them: whoever was last written before the upload leaves."""
+        """The next members as the index lists them: whoever was last written before the upload leaves, or is refreshed
+        where that was asked for.
+        """
         if await self._ended():
             return Step(hold="it has ended")
         rows = await self._parts.members.page(self._audience, at.bucket, at.key, MEMBERS_A_STEP)
         found = await all_of(self._parts.profiles.find(row.key) for row in rows)
-        leaving = [profile.state.profile_id for profile in found if profile and self._leaves(profile)]
+        changes = [change for profile in found if profile and (change := self._change_of(profile))]
         batches = MessageBatches()
-        for number, profile_id in enumerate(leaving):
-            if full := batches.add(number, exit_of(profile_id, self._audience, self._order.time)):
+        for number, change in enumerate(changes):
+            if full := batches.add(number, change):
                 await self._parts.changes.put(full.text.encode())
         if rest := batches.flush():
             await self._parts.changes.put(rest.text.encode())
-        self._tally = replace(self._tally, exits=self._tally.exits + len(leaving))
+        self._tally = (
+            replace(self._tally, accepted=self._tally.accepted + len(changes))
+            if self._order.refresh
+            else replace(self._tally, exits=self._tally.exits + len(changes))
+        )
         if len(rows) == MEMBERS_A_STEP:
             self._at = Exits(at.bucket, rows[-1].key)
         else:
             self._at = Exits(at.bucket + 1) if at.bucket + 1 < INDEX_BUCKETS else None
-        return Step(share=self._share_of_exits(), members=len(rows), exported=len(leaving))
+        return Step(share=self._share_of_exits(), members=len(rows), exported=len(changes))
 
-    def _leaves(self, profile: StoredProfile) -> bool:
-        membership = profile.state.memberships.get(self._audience)
-        return membership is not None and membership.realized and membership.time < self._order.time
+    def _change_of(self, profile: StoredProfile) -> str | None:
+        membership, order = profile.state.memberships.get(self._audience), self._order
+        if membership is None or not membership.realized or membership.time >= order.time:
+            return None
+        if not order.refresh:
+            return exit_of(profile.state.profile_id, self._audience, order.time)
+        done = refreshed(membership, order)
+        return None if done else refresh_of(profile.state.profile_id, self._audience, membership, order)
 
     def _share_of_exits(self) -> float:
         if not isinstance(self._at, Exits):
             return 1.0
         within = position_of_key(self._at.key) if self._at.key else 0.0
-        return 0.5 + (self._at.bucket + within) / INDEX_BUCKETS / 2
+        share = (self._at.bucket + within) / INDEX_BUCKETS
+        return share if self._order.refresh else 0.5 + share / 2
 
     async def _ended(self) -> bool:
         """Whether somebody cancelled the upload: from then on nobody must leave, not even until the next checkpoint."""
@@ -199,7 +219,7 @@ class _FileWindow:
         """Raises UploadFileChangedError, UploadRefusedError, StorageError."""
         if self._header is None:
             data, complete = await self.behind(0)
-            self._header = UploadHeader.read(data, complete=complete)
+            self._header = UploadHeader.read(data, complete=complete, file_format=self._order.format)
         return self._header
 
     async def behind(self, offset: int) -> tuple[bytes, bool]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from shared.concurrency import all_of
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState
 from shared.domain.backfills.csv_records import RECORD_LIMIT
-from shared.domain.backfills.upload import UploadHeader, UploadOrder
+from shared.domain.backfills.upload import UploadFormat, UploadHeader, UploadOrder
 from shared.domain.backfills.upload_view import Upload
-from shared.domain.instants import DAY, SECOND, format_instant
+from shared.domain.instants import DAY, SECOND, format_instant, parse_instant
 from shared.domain.profile.memberships import AudienceKey
 from shared.errors import (
     ConflictError,
@@ -22,6 +22,7 @@ from shared.errors import (
     UploadClosedError,
     UploadError,
     UploadFileMissingError,
+    UploadRefusedError,
     UploadTooLargeError,
 )
 from shared.ports.backfills import BackfillStore, StoredBackfill
@@ -68,30 +69,61 @@ class AudienceUploads:
         self._new_id = new_id
         self._url_lifetime = int(url_seconds * SECOND)
 
-    async def create(self, audience: AudienceKey, *, replace: bool = False, force: bool = False) -> CreatedUpload:
+    async def create(
+        self, audience: AudienceKey, *, replace: bool = False, force: bool = False, file_format: UploadFormat = "csv"
+    ) -> CreatedUpload:
         """A new upload, whose file is still to be written, at the address that it gives.
 
         `replace`: whoever the file does not list leaves the audience; `force`: even if it has bad lines.
         Raises NotForUploadError, and SettingError where no address can be signed.
         """
         await self._require_uploadable(audience)
-        stored = self._new(audience, replace, force, self._clock() + self._url_lifetime)
+        stored = self._new(
+            audience, UploadOrder(replace, force, self._clock() + self._url_lifetime, format=file_format)
+        )
         access = await self._files.grant(stored.backfill.id, self._clock() + self._url_lifetime)
         await self._backfills.save(stored)
         return CreatedUpload(Upload.of(stored.backfill), access)
 
-    async def take(self, audience: AudienceKey, body: bytes, *, replace: bool = False, force: bool = False) -> Upload:
+    async def take(
+        self,
+        audience: AudienceKey,
+        body: bytes,
+        *,
+        replace: bool = False,
+        force: bool = False,
+        file_format: UploadFormat = "csv",
+    ) -> Upload:
         """A new upload of the file `body`, written and committed at once; nothing is left of one that is refused.
 
         Raises NotForUploadError, UploadTooLargeError, UploadRefusedError.
         """
         await self._require_uploadable(audience)
         _require_small(body)
-        UploadHeader.read(body, complete=True)
-        stored = self._new(audience, replace, force, 0)
+        UploadHeader.read(body, complete=True, file_format=file_format)
+        stored = self._new(audience, UploadOrder(replace, force, 0, format=file_format))
         await self._backfills.save(stored)
         await self._files.write(stored.backfill.id, body)
         return await self.commit(stored.backfill.id)
+
+    async def refresh(self, audience: AudienceKey, valid_until: str | None = None) -> Upload:
+        """Let those who are members now stay for longer: until `valid_until`, else as if they were uploaded now.
+
+        Nobody is exported by it. Raises NotForUploadError, UploadRefusedError for a time that is over.
+        """
+        await self._require_uploadable(audience)
+        now = self._clock()
+        if valid_until is not None and parse_instant(valid_until) <= now:
+            raise UploadRefusedError("validUntil: expected a time to come")
+        order = UploadOrder(
+            replace=False, force=False, writable_until=0, time=now, refresh=True, valid_until=valid_until or ""
+        )
+        stored = self._new(audience, order)
+        stored.backfill = replace(stored.backfill, state=BackfillState.WAITING, due_at=now)
+        await self._backfills.save(stored)
+        with suppress(ConflictError, StorageError):  # the timer starts it
+            await self._plan.start(stored)
+        return await self._seen(stored.backfill)
 
     async def store(self, upload_id: str, body: bytes) -> None:
         """Write the file of an upload that was created. Raises UploadTooLargeError, UploadClosedError."""
@@ -114,7 +146,7 @@ class AudienceUploads:
         file = await self._files.find(upload_id)
         if file is None:
             raise UploadFileMissingError(upload_id)
-        await self._require_header(upload_id, file)
+        await self._require_header(upload_id, file, _order(stored.backfill).format)
         now = self._clock()
         order = replace(_order(stored.backfill), time=now, size=file.size, etag=file.etag)
         stored.backfill = replace(stored.backfill, state=BackfillState.WAITING, due_at=now, upload=order)
@@ -152,7 +184,7 @@ class AudienceUploads:
         if not any(each.key == audience and each.origin == "custom-upload" for each in catalog):
             raise NotForUploadError(*audience)
 
-    def _new(self, audience: AudienceKey, replace: bool, force: bool, writable_until: int) -> StoredBackfill:
+    def _new(self, audience: AudienceKey, order: UploadOrder) -> StoredBackfill:
         now = self._clock()
         created = format_instant(now // SECOND * SECOND).replace(":", "")
         backfill = Backfill(
@@ -160,9 +192,9 @@ class AudienceUploads:
             kind=BackfillKind.UPLOAD,
             state=BackfillState.CREATED,
             requested_at=now,
-            due_at=max(now + COMMITTED_WITHIN, writable_until),
+            due_at=max(now + COMMITTED_WITHIN, order.writable_until),
             audiences=((audience, None),),
-            upload=UploadOrder(replace, force, writable_until),
+            upload=order,
         )
         return StoredBackfill(backfill, None)
 
@@ -176,10 +208,10 @@ class AudienceUploads:
         part = await self._backfills.load_slice(backfill.id, 0)
         return Upload.of(backfill, part.slice if part else None)
 
-    async def _require_header(self, upload_id: str, file: StoredFile) -> None:
+    async def _require_header(self, upload_id: str, file: StoredFile, file_format: UploadFormat) -> None:
         length = min(_BEGINNING, file.size)
         beginning = await self._files.read(upload_id, file.etag, 0, length) if length else b""
-        UploadHeader.read(beginning, complete=length == file.size)
+        UploadHeader.read(beginning, complete=length == file.size, file_format=file_format)
 
     @staticmethod
     def _require_open(backfill: Backfill) -> None:

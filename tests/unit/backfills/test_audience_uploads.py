@@ -1,6 +1,7 @@
 """Uploads over fakes: from a file to members, and what happens when something goes wrong on the way."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -114,6 +115,8 @@ async def test_a_small_file_is_taken_at_once_and_its_lines_become_members(world:
         "id": "upload-2026-01-11T220000Z-00000001",
         "audience": {"namespace": "ups", "id": "list"},
         "state": "done",
+        "format": "csv",
+        "refresh": False,
         "replace": False,
         "force": False,
         "bytes": 50,
@@ -513,3 +516,111 @@ async def test_a_forgotten_profile_stays_forgotten(world: UploadWorld) -> None:
     assert await world.realized() == ["q"]
     assert (await world.profiles.load("p")).state.empty
     assert [key for _, key in world.members.rows] == [profile_key("q")]
+
+
+async def test_a_file_of_json_lines_is_taken_as_one_of_csv_is(world: UploadWorld) -> None:
+    await world.enter("leaves", "p")
+    await world.clock.sleep(60)
+    lines = [
+        {"profileId": "p"},
+        {"profileId": "q", "validUntil": "2026-05-01T00:00:00Z"},
+        {"profileId": ""},
+        {"id": "x"},
+    ]
+    body = "\n".join(map(json.dumps, lines)).encode()
+    upload = await world.uploading.take(AUDIENCE, body, replace=True, force=True, file_format="ndjson")
+    done = await world.finish(upload)
+    assert (done.state, done.format, done.accepted, done.exits) == (BackfillState.DONE, "ndjson", 2, 1)
+    assert [line.line for line in done.bad_lines] == [3, 4]
+    assert await world.realized() == ["p", "q"]
+    entry = (await world.profiles.load("q")).state.memberships[AUDIENCE]
+    assert entry.valid_until == "2026-05-01T00:00:00Z"
+
+
+async def test_json_lines_go_on_from_their_checkpoints(world: UploadWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = [f"profile-{number:05}" for number in range(3_000)]
+    body = "\n".join(json.dumps({"profileId": each}) for each in listed).encode()
+    upload = await world.uploading.take(AUDIENCE, body, file_format="ndjson")
+    put, calls = world.changes.put, 0
+
+    async def breaks_now_and_then(message: bytes) -> None:
+        nonlocal calls
+        calls += 1
+        if calls % 4 == 2:
+            raise StorageError("down")
+        await put(message)
+
+    monkeypatch.setattr(world.changes, "put", breaks_now_and_then)
+    (pointer,) = world.slices.waiting
+    for _ in range(100):
+        try:
+            if await world.new_worker().work_slices.work(pointer) == SliceOutcome.DONE:
+                break
+        except StorageError:
+            continue
+    assert calls > 4
+    assert {change["profileId"] for change in world.changes_put} == set(listed)
+    world.slices.waiting.clear()
+    await world.clock.sleep(60)
+    await world.worker.plan_backfills.run()
+    assert (await world.uploading.get(upload.id)).accepted == len(listed)
+
+
+@pytest.mark.parametrize("body", [b"", b"\n \n", b"\xef\xbb\xbf"])
+async def test_an_empty_file_of_json_lines_is_refused(world: UploadWorld, body: bytes) -> None:
+    with pytest.raises(UploadRefusedError, match="the file is empty"):
+        await world.uploading.take(AUDIENCE, body, replace=True, file_format="ndjson")
+    assert world.backfills.rows == {}
+
+
+@pytest.mark.parametrize("valid_until", [None, "2026-09-01T00:00:00Z"])
+async def test_a_refresh_lets_members_stay_and_exports_nobody(world: UploadWorld, valid_until: str | None) -> None:
+    await world.enter("p", "q", "left")
+    left = item("left", 2, segmentMembership=membership(2, "exited", "list"))
+    await world.handle(left, message_id="left")
+    await world.clock.sleep(29 * DAY / SECOND)
+    world.sender.sent.clear()
+    begun_at = world.clock()
+
+    refresh = await world.uploading.refresh(AUDIENCE, valid_until)
+    done = await world.finish(refresh)
+
+    assert (done.state, done.refresh, done.accepted, done.exits) == (BackfillState.DONE, True, 2, 0)
+    entry = (await world.profiles.load("p")).state.memberships[AUDIENCE]
+    assert (entry.last_qualification_time, entry.valid_until) == (format_instant(begun_at), valid_until)
+    assert world.sender.sent == []
+    await world.clock.sleep(5 * DAY / SECOND)
+    await world.worker.plan_backfills.sweep()
+    await world.finish(refresh)
+    assert await world.realized() == ["p", "q"]
+
+
+async def test_an_exit_from_before_a_refresh_wins_whenever_it_arrives(world: UploadWorld) -> None:
+    await world.enter("p", "q")
+    await world.finish(await world.uploading.refresh(AUDIENCE))
+    late = item("p", 2, segmentMembership=membership(2, "exited", "list"))
+    await world.handle(late, message_id="late")
+    assert await world.realized() == ["q"]
+
+
+async def test_a_refresh_done_twice_writes_once(world: UploadWorld) -> None:
+    await world.enter("p")
+    upload = await world.uploading.refresh(AUDIENCE)
+    await world.finish(upload)
+    before = (await world.profiles.load("p")).state.memberships[AUDIENCE]
+    for part in world.backfills.parts.values():
+        part.slice = replace(part.slice, done=False, cursor="")
+    row = world.backfills.rows[upload.id]
+    row.backfill = replace(row.backfill, state=BackfillState.RUNNING)
+    await world.clock.sleep(STALLED_AFTER / SECOND + 1)
+    await world.worker.plan_backfills.run()
+    await world.finish(upload)
+    assert (await world.profiles.load("p")).state.memberships[AUDIENCE] == before
+
+
+async def test_a_refresh_that_is_none(world: UploadWorld) -> None:
+    with pytest.raises(UploadRefusedError, match="expected a time to come"):
+        await world.uploading.refresh(AUDIENCE, "2026-01-11T21:59:59Z")
+    with pytest.raises(NotForUploadError):
+        await world.uploading.refresh(("ups", "a"))
+    assert world.backfills.rows == {}

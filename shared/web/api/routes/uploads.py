@@ -1,16 +1,18 @@
-"""Uploads of an audience's members from CSV files."""
+"""Uploads of an audience's members from CSV or NDJSON files."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 
+from shared.domain.backfills.upload import UploadFormat
 from shared.domain.backfills.upload_view import Upload
+from shared.domain.profile.change import InstantText
 from shared.domain.profile.memberships import AudienceKey
 from shared.errors import NoSuchUploadError
 from shared.services.wiring import Services
 from shared.views.uploads import CreatedUploadView, UploadList, UploadView
 from shared.web.context import AppServices
-from shared.web.guarded import CSV_TYPES, GuardedRoute, needs, note
+from shared.web.guarded import FILE_TYPES, GuardedRoute, needs, note
 from shared.web.parameters import AudienceId, Namespace
 from shared.web.permissions import Permission
 
@@ -22,20 +24,22 @@ Force = Annotated[bool, Query(description="With `replace`: even if the file has 
 
 _READING = needs(Permission.VIEW_SEGMENTS)
 _WRITING = (Permission.ACTIVATE_DESTINATIONS, Permission.VIEW_SEGMENTS)
-_CSV_BODY: dict[str, Any] = {
+Format = Annotated[UploadFormat, Query(alias="format", description="Of the file that will be written")]
+_FILE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "UTF-8, RFC 4180, with a header: `profileId` and, if wanted, `validUntil`",
-        "content": {CSV_TYPES[0]: {"schema": {"type": "string"}}},
+        "description": "UTF-8. CSV (RFC 4180) with a header: `profileId` and, if wanted, `validUntil`; or NDJSON, an "
+        "object with these members a line",
+        "content": {media_type: {"schema": {"type": "string"}} for media_type in FILE_TYPES},
     }
 }
 
 
 @router.post(
     "/members",
-    summary="Upload members from a CSV file of at most 4 MiB",
+    summary="Upload members from a CSV or NDJSON file of at most 4 MiB",
     status_code=202,
-    openapi_extra=needs(*_WRITING, accepts=CSV_TYPES) | _CSV_BODY,
+    openapi_extra=needs(*_WRITING, accepts=FILE_TYPES) | _FILE_BODY,
 )
 async def upload_members(
     services: AppServices,
@@ -47,8 +51,36 @@ async def upload_members(
 ) -> UploadView:
     """Creates an upload, writes its file and commits it at once. Bad lines are told of by the upload."""
     body = await request.body()
-    upload = await services.audience_uploads.take((namespace, audience_id), body, replace=replace, force=force)
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    upload = await services.audience_uploads.take(
+        (namespace, audience_id),
+        body,
+        replace=replace,
+        force=force,
+        file_format="ndjson" if media_type == FILE_TYPES[1] else "csv",
+    )
     note(request, f"upload {upload.id} committed, {upload.bytes} bytes")
+    return UploadView.model_validate(upload)
+
+
+@router.post(
+    "/members/refresh",
+    summary="Let an audience's members stay for longer",
+    status_code=202,
+    openapi_extra=needs(*_WRITING),
+)
+async def refresh_members(
+    services: AppServices,
+    request: Request,
+    audience_id: AudienceId,
+    namespace: Namespace = "ups",
+    valid_until: Annotated[
+        InstantText | None, Query(alias="validUntil", description="Until then; else as if they were uploaded now")
+    ] = None,
+) -> UploadView:
+    """Members of now lapse later. Nobody enters or leaves by it, and nobody is exported. It is listed with uploads."""
+    upload = await services.audience_uploads.refresh((namespace, audience_id), valid_until)
+    note(request, f"refresh {upload.id} begun")
     return UploadView.model_validate(upload)
 
 
@@ -62,11 +94,14 @@ async def create_upload(
     namespace: Namespace = "ups",
     replace: Replace = False,
     force: Force = False,
+    file_format: Format = "csv",
 ) -> CreatedUploadView:
     """PUT the file to `url` with the `headers`, then commit the upload. The address is a secret: it lets anybody write
     this file until it expires, and nothing else.
     """
-    created = await services.audience_uploads.create((namespace, audience_id), replace=replace, force=force)
+    created = await services.audience_uploads.create(
+        (namespace, audience_id), replace=replace, force=force, file_format=file_format
+    )
     note(request, f"upload {created.upload.id} created")
     return CreatedUploadView.of(created)
 
