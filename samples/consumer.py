@@ -37,8 +37,9 @@ from azure.eventhub.exceptions import EventHubError
 FROM_THE_BEGINNING = "-1"
 WORD_EVERY = 2.0
 SILENT_AFTER = 30.0
-"""In seconds. A partition that is read gives word also where it has no events."""
+"""In seconds. A partition that was let in gives word also where it has no events; but so does one that is out again."""
 PROPERTIES = ("destinationId", "profileId", "profileVersion", "configRevision", "reason")
+TRANSITIONS = ("entered", "left", "transitionIds")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Table:
         self.rows: dict[tuple[str, str], Row] = {}
         self.counts: Counter[str] = Counter()
         self.heard_of: set[str] = set()
+        self.read_up_to: dict[str, int] = {}
+        self._acted_on: set[str] = set()
         self._audiences = audiences
 
     def take(self, message_id: str, properties: dict[str, Any], body: dict[str, Any]) -> str | None:
@@ -85,6 +88,21 @@ class Table:
             return "new"
         return "changed" if known.live else "back"
 
+    def transitions(self, properties: dict[str, Any]) -> list[str]:
+        """Who entered and who left, as the export tells: each once, however often it is told.
+
+        Also by exports that `take` drops: an older one may tell of what no other does.
+        """
+        told = []
+        entered, left = (filter(None, str(properties.get(name) or "").split(",")) for name in ("entered", "left"))
+        for transition in filter(None, str(properties.get("transitionIds") or "").split(",")):
+            way, audiences = ("entered", entered) if transition.startswith("entered-") else ("left", left)
+            audience = next(audiences)
+            if transition not in self._acted_on:
+                self._acted_on.add(transition)
+                told.append(f"{way} {audience}")
+        return told
+
     def _is_live(self, body: dict[str, Any]) -> bool:
         """Whether the profile is in an audience. An export of a profile that left its last one is no member's."""
         return any(
@@ -105,28 +123,38 @@ class Table:
         self.heard_of.add(context.partition_id)
         if event is None:
             return
+        self.read_up_to[context.partition_id] = event.sequence_number or 0
         self.counts["events"] += 1
         try:
             properties = _properties_of(event)
-            change = self.take(str(event.message_id), properties, json.loads(event.body_as_str()))
+            body = json.loads(event.body_as_str())
+            transitions = self.transitions(properties)
+            change = self.take(str(event.message_id), properties, body)
         except NOT_AN_EXPORT:
             # Whoever raises here reads the same event again, for ever.
             self.counts["unknown"] += 1
             return
+        name = f"{properties['destinationId']} {properties['profileId']!r}"
+        for transition in transitions:
+            print(_printable(f"        {name} {transition}"), flush=True)
         if change is not None:
-            name = f"{properties['destinationId']} {properties['profileId']!r}"
             version = f"version {properties['profileVersion']}, revision {properties['configRevision']}"
             print(_printable(f"{change:<8}{name} ({version}): {properties['reason']}"), flush=True)
 
 
-NOT_AN_EXPORT = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+NOT_AN_EXPORT = (
+    *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError),
+    StopIteration,
+)
 """What comes of taking something else for one. Others may send to the hub, too, and send what they like."""
 
 
 def _properties_of(event: EventData) -> dict[str, Any]:
     """Those of an export. There may be others, of any type."""
     given = {_text(name): value for name, value in (event.properties or {}).items()}
-    return {name: _text(given[name]) for name in PROPERTIES}
+    return {name: _text(given[name]) for name in PROPERTIES} | {
+        name: _text(given[name]) for name in TRANSITIONS if name in given
+    }
 
 
 def _text(value: object) -> Any:
@@ -161,16 +189,54 @@ async def connected(args: argparse.Namespace) -> AsyncIterator[EventHubConsumerC
             yield client
 
 
-async def tell_of_silence(table: Table, partitions: Collection[str], consumer_group: str) -> None:
-    """Of a partition that lets no reader in, the SDK says nothing: it tries again for ever."""
-    await asyncio.sleep(SILENT_AFTER)
-    if silent := sorted(set(partitions) - table.heard_of):
-        print(
-            f"no word of partitions {', '.join(silent)}: is there a consumer group {consumer_group!r}, and has it "
-            "fewer than five other readers?",
-            file=sys.stderr,
-            flush=True,
-        )
+async def tell_of_silence(
+    client: EventHubConsumerClient, table: Table, partitions: Collection[str], consumer_group: str
+) -> None:
+    """Of a partition that lets no reader in (any more), the SDK says nothing: it tries again for ever.
+
+    A program that something watches over would end here instead, or fail its health check.
+    """
+    told, before = "", Look({}, {})
+    while True:
+        await asyncio.sleep(SILENT_AFTER)
+        try:
+            look = await Look.at(client, table, partitions)
+        except (EventHubError, AzureError) as error:
+            word = f"the hub cannot be asked any more, so hardly be read: {error}".replace("\n", " ")
+        else:
+            silent = [each for each in partitions if each not in table.heard_of or look.stands_still(before, each)]
+            before = look
+            word = (
+                f"no word of partitions {', '.join(silent)}: may this reader still sign in, is there a consumer group "
+                f"{consumer_group!r}, and has it fewer than five other readers?"
+                if silent
+                else ""
+            )
+        if word != told:
+            print(word or "word of every partition again", file=sys.stderr, flush=True)
+        told = word
+
+
+@dataclass(frozen=True)
+class Look:
+    """By partition, the number of its last event, and of the last one that was read."""
+
+    ends: dict[str, int]
+    read: dict[str, int]
+
+    @classmethod
+    async def at(cls, client: EventHubConsumerClient, table: Table, partitions: Collection[str]) -> "Look":
+        """Asks the service, which a reader that is out cannot. Raises EventHubError."""
+        known = [await client.get_partition_properties(each) for each in partitions]
+        ends = {
+            each: known_of["last_enqueued_sequence_number"] for each, known_of in zip(partitions, known, strict=True)
+        }
+        return cls(ends, dict(table.read_up_to))
+
+    def stands_still(self, before: "Look", partition: str) -> bool:
+        """Whether nothing was read since, though there was something to read by then."""
+        read = self.read.get(partition, -1)
+        return read == before.read.get(partition, -1) and read < before.ends.get(partition, -1)
 
 
 async def consume(args: argparse.Namespace, table: Table) -> None:
@@ -178,7 +244,7 @@ async def consume(args: argparse.Namespace, table: Table) -> None:
         # Asked first, a hub that is not there or a wrong key ends the program; reading would try again for ever.
         partitions = await client.get_partition_ids()
         print(f"reading {args.hub}, {len(partitions)} partitions", file=sys.stderr, flush=True)
-        listening = asyncio.create_task(tell_of_silence(table, partitions, args.consumer_group))
+        listening = asyncio.create_task(tell_of_silence(client, table, partitions, args.consumer_group))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(args.timeout):
                 await client.receive(

@@ -1,5 +1,5 @@
 // Reads a JSON list of Kusto queries from standard input, and prints what is wrong with them as a JSON list of lists.
-// The tables are those of Application Insights, as far as the queries use them.
+// The tables are those of Application Insights, as far as the queries use them, and those of docs/consumers.md.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { runInThisContext } from "node:vm";
@@ -16,6 +16,8 @@ const TABLES = {
   exceptions: "(timestamp: datetime, type: string, outerMessage: string, innermostMessage: string, itemCount: int, operation_Name: string)",
   customMetrics:
     "(timestamp: datetime, name: string, valueCount: int, valueSum: real, valueMin: real, valueMax: real, customDimensions: dynamic)",
+  ProfileExports: "(body: dynamic)",
+  CurrentProfiles: "(destinationId: string, profileId: string, rank: long, body: dynamic)",
 };
 const { Symbols, GlobalState, KustoCode } = globalThis.Kusto.Language;
 const tables = Object.entries(TABLES).map(([name, columns]) => new Symbols.TableSymbol.$ctor7(name, columns));

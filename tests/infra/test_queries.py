@@ -1,6 +1,7 @@
 """The Kusto queries of the alert rules and the workbook, as Microsoft's language service reads them."""
 
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,3 +38,10 @@ def test_what_is_wrong_would_be_found() -> None:
         "traces | summarise count()",
     ]
     assert all(problems(wrong))
+
+
+def test_the_consumers_guides_queries() -> None:
+    guide = (INFRA.parent / "docs/consumers.md").read_text(encoding="utf-8")
+    queries = re.findall(r"```kusto\n(.*?)```", guide, re.DOTALL)
+    assert len(queries) == 5
+    assert dict(zip(queries, problems(queries), strict=True)) == {query: [] for query in queries}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from azure.eventhub import EventData, EventHubProducerClient
 
+from local.broker.control import Fault
 from local.stack.local_stack import LocalStack
 from tests.conftest import UniqueNames
 
@@ -204,14 +205,20 @@ def test_the_end_of_the_time(stack: LocalStack, hub: str) -> None:
 AT_ONCE = """
 import sys
 from samples import consumer
-consumer.SILENT_AFTER = 0
+consumer.SILENT_AFTER = 0.2
+sys.exit(consumer.main())
+"""
+SOON = """
+import sys
+from samples import consumer
+consumer.SILENT_AFTER = 1.0
 sys.exit(consumer.main())
 """
 ONCE_HEARD = """
 import asyncio, sys
 from samples import consumer
 
-async def until_heard(table, partitions, consumer_group):
+async def until_heard(client, table, partitions, consumer_group):
     while table.heard_of != set(partitions):
         await asyncio.sleep(0.01)
     print("all were heard", file=sys.stderr, flush=True)
@@ -225,7 +232,11 @@ sys.exit(consumer.main())
 @pytest.mark.parametrize(
     ("program", "group", "word"),
     [
-        (AT_ONCE, "nobody", "no word of partitions 0, 1: is there a consumer group 'nobody', and has it fewer than"),
+        (
+            AT_ONCE,
+            "nobody",
+            "no word of partitions 0, 1: may this reader still sign in, is there a consumer group",
+        ),
         (ONCE_HEARD, "$Default", "all were heard"),
     ],
     ids=["a group that is not there", "a hub without events"],
@@ -239,6 +250,54 @@ def test_partitions_that_let_it_not_in_are_told_of(
         assert process.stderr.readline().startswith(word)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=PATIENCE)
+
+
+def wait_for(process: "subprocess.Popen[str]", beginning: str) -> None:
+    """Read what it says to the operator until a line begins so."""
+    assert process.stderr
+    while not (line := process.stderr.readline()).startswith(beginning):
+        assert line, f"ended without {beginning!r}"
+
+
+def test_a_reader_that_may_not_sign_in_any_more_is_told_of(stack: LocalStack, hub: str) -> None:
+    """Of that the SDK tells nobody; and it reads on once it may again."""
+    with consumer(stack, hub, program=["-c", SOON]) as process:
+        assert process.stdout
+        put(stack, hub, "0", export("p", 1))
+        assert process.stdout.readline().startswith("new")
+        stack.broker.set_faults(Fault(kind="auth-failure", hub=hub))
+        for status in ("Disabled", "Active"):  # which closes its links
+            stack.broker.set_hub_status(hub, status)
+        wait_for(process, "the hub cannot be asked any more")
+        stack.broker.clear_faults()
+        wait_for(process, "word of every partition again")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+
+
+def test_each_transition_is_told_once_also_by_exports_that_are_dropped(stack: LocalStack, hub: str) -> None:
+    def telling(version: int, **told: str) -> EventData:
+        event = export("p", version)
+        given: dict[Any, Any] = {**(event.properties or {}), **told}
+        event.properties = given
+        return event
+
+    put(
+        stack,
+        hub,
+        "0",
+        telling(2, left="ups/a", transitionIds="left-2"),
+        telling(1, entered="ups/a", transitionIds="entered-1"),
+        telling(3, entered="ups/a,ups/b", left="ups/a", transitionIds="entered-1,left-2,entered-3"),
+        telling(4, transitionIds="left-4"),
+    )
+    lines, summary = read(stack, hub)
+    assert [line for line in lines if "version" not in line] == [
+        "crm 'p' left ups/a",
+        "crm 'p' entered ups/a",
+        "crm 'p' entered ups/b",
+    ]
+    assert summary.endswith("0 duplicates, 1 older, 1 unknown")
 
 
 def test_a_hub_that_is_not_there_ends_it(stack: LocalStack) -> None:
