@@ -4,9 +4,11 @@ import itertools
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.domain.exports.decision import NOT_OF_A_CHANGE
 from shared.domain.exports.export import Export, current_export
 from shared.domain.exports.undelivered import TRANSITIONS_KEPT, Failure, after_failed_send
 from shared.domain.instants import SECOND
@@ -144,7 +146,8 @@ def test_a_row_keeps_the_latest_and_says_how_many_are_gone() -> None:
     assert row.transitions[-1].at == NOW
 
 
-def test_a_backfill_says_who_is_present_and_never_who_entered() -> None:
+@pytest.mark.parametrize("reason", sorted(NOT_OF_A_CHANGE))
+def test_a_backfill_says_who_is_present_and_never_who_entered(reason: str) -> None:
     targets = targets_of(MAPS_BOTH)
     state = ProfileState("p")
     play(
@@ -154,7 +157,7 @@ def test_a_backfill_says_who_is_present_and_never_who_entered() -> None:
         change(2, segmentMembership=membership(2, audience="b")),
         change(3, segmentMembership=membership(3, "exited", "b")),
     )
-    export = current_export(state, targets.by_id["d"], {}, ["backfill"], NOW)
+    export = current_export(state, targets.by_id["d"], {}, [reason], NOW)
     assert export is not None
     assert properties_of(export) == {"present": "ups/a"}
 
