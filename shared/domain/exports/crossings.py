@@ -38,7 +38,7 @@ def _of_one(effects: Effects, state: ProfileState, target: Target, occurred_at: 
             for audience, membership in state.memberships.items()
             if membership.realized and audience in target.mapped and audience not in changed
         ]
-    return merged(told)
+    return merged(told) if len(told) > 1 else tuple(told)
 
 
 def _shows(given: bool | None, after: str) -> bool:

@@ -76,9 +76,7 @@ class Export:
             "configRevision": self.config_revision,
             "reason": ",".join(self.reasons),
             "occurredAt": format_instant(self.occurred_at, decimals=True),
-            "entered": [_name(each.audience) for each in self.transitions if each.entered],
-            "left": [_name(each.audience) for each in self.transitions if not each.entered],
-            "transitionIds": [each.id_for(self.destination.id, self.profile_id) for each in self.transitions],
+            **self._told(),
         }
         if self.omitted:
             metadata["transitionsOmitted"] = self.omitted
@@ -87,27 +85,27 @@ class Export:
         return metadata
 
     def _membership_properties(self) -> dict[str, str | int]:
-        properties: dict[str, str | int] = {}
+        properties: dict[str, str | int] = {name: ",".join(those) for name, those in self._told().items() if those}
         if self.present is not None:
-            properties["present"] = _names(self.present)
-        if self.transitions:
-            properties["entered"] = _names(each.audience for each in self.transitions if each.entered)
-            properties["left"] = _names(each.audience for each in self.transitions if not each.entered)
-            properties["transitionIds"] = ",".join(
-                each.id_for(self.destination.id, self.profile_id) for each in self.transitions
-            )
+            properties["present"] = ",".join(map(_name, self.present))
         if self.omitted:
             properties["transitionsOmitted"] = self.omitted
-        return {name: value for name, value in properties.items() if value != "" or name == "present"}
+        return properties
 
-
-def _names(audiences: Iterable[AudienceKey]) -> str:
-    """`namespace/id`, separated by commas; what separates is percent-encoded within a name."""
-    return ",".join(map(_name, audiences))
+    def _told(self) -> dict[str, list[str]]:
+        entered: list[str] = []
+        left: list[str] = []
+        ids: list[str] = []
+        for each in self.transitions:
+            (entered if each.entered else left).append(_name(each.audience))
+            ids.append(each.id_for(self.destination.id, self.profile_id))
+        return {"entered": entered, "left": left, "transitionIds": ids}
 
 
 def _name(audience: AudienceKey) -> str:
-    return "/".join(map(_escaped, audience))
+    """`namespace/id`; what separates it from others is percent-encoded within a name."""
+    namespace, audience_id = audience
+    return f"{_escaped(namespace)}/{_escaped(audience_id)}"
 
 
 def _escaped(name: str) -> str:
