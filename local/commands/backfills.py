@@ -3,8 +3,8 @@
 import argparse
 import asyncio
 
-from local.commands.backfill_output import as_json, print_table, watch
-from local.commands.backfill_rows import line_of
+from local.commands.output.backfill_output import as_json, print_table, watch
+from local.commands.output.backfill_rows import line_of
 from local.errors import LocalError
 from local.relay import opened_relay
 from local.stack.state import StackSettings, StateDirectory

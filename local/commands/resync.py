@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from local.commands.backfill_output import as_json, watch
-from local.commands.backfill_rows import line_of
+from local.commands.output.backfill_output import as_json, watch
+from local.commands.output.backfill_rows import line_of
 from local.errors import LocalError
 from local.relay import opened_relay
 from local.stack.state import StackSettings, StateDirectory

@@ -11,7 +11,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError, Se
 from azure.storage.queue.aio import QueueClient
 
 from local import cli_types
-from local.commands.send_progress import SendProgress, progress_for
+from local.commands.output.send_progress import SendProgress, progress_for
 from local.errors import LocalError
 from local.lines import numbered_lines, opened
 from local.stack.local_stack import CHANGES_QUEUE

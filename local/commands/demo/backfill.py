@@ -6,8 +6,8 @@ from dataclasses import replace
 from rich.console import Console
 
 from local.commands.apply import apply, print_plan
-from local.commands.backfill_rows import state_of
 from local.commands.demo.scene import Scene
+from local.commands.output.backfill_rows import state_of
 from local.errors import LocalError
 from local.stack.local_stack import LocalStack
 from shared.domain.configuration.model import ConfigurationFile, MappedAudience

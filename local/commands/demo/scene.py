@@ -9,9 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.status import Status
 
-from local.commands.backfill_rows import state_of
 from local.commands.demo.changes import Changes
 from local.commands.demo.exports import Arrived
+from local.commands.output.backfill_rows import state_of
 from local.errors import LocalError
 from local.exports import Export
 from local.stack.local_stack import LocalStack

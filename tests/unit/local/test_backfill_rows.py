@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from local.commands.backfill_output import as_json, backfill_table
-from local.commands.backfill_rows import HEADINGS, cells_of, facts_of, line_of, state_of
+from local.commands.output.backfill_output import as_json, backfill_table
+from local.commands.output.backfill_rows import HEADINGS, cells_of, facts_of, line_of, state_of
 from local.terminal import duration
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Progress, Slice
 from shared.domain.backfills.standstill import standstill_of

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.live import Live
 from rich.table import Table
 
-from local.commands.backfill_rows import HEADINGS, NUMBERS, cells_of, facts_of, line_of
+from local.commands.output.backfill_rows import HEADINGS, NUMBERS, cells_of, facts_of, line_of
 from local.terminal import console
 from shared.bootstrap import Relay
 from shared.services.backfills.status import BackfillStatus
