@@ -99,7 +99,7 @@ def operations_of(run: Run, body_bytes: int) -> Operations:
         raise RuntimeError(f"the limit does not know the requests {', '.join(unknown)}: teach it to bench.relay.limit")
     saves = sum(requests.get(kind, 0) for kind in _SAVES)
     if run["events"] and not saves:
-        raise RuntimeError("no save was counted: bench.relay.traffic sees only what goes through aiohttp")
+        raise RuntimeError("no save was counted: bench.relay.traffic sees only what aiohttp or the wire sends")
     return Operations(
         reads=requests.get(_READ, 0),
         saves=saves,

@@ -201,7 +201,9 @@ async def test_what_says_no_plainly_is_not_asked_again(
     assert transport.requests == []
 
 
-@pytest.mark.parametrize("answer", [None, *(Answer(status, "", None, b"") for status in (301, 400, 403, 500, 503))])
+@pytest.mark.parametrize(
+    "answer", [None, *(Answer(status, "", None, b"") for status in (100, 301, 400, 403, 500, 503))]
+)
 async def test_all_else_goes_the_other_way(answer: Answer | None, wire: OnTheWire) -> None:
     transport = Transport()
     wire.answers = [answer]

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from local.eventually import eventually
-from shared.adapters.tables.service.wire import NoAnswerError, Wire
+from shared.adapters.tables.service.wire import Connection, NoAnswerError, Wire
 
 REQUEST = b"GET /a/T() HTTP/1.1\r\nHost: h\r\n\r\n"
 OK = b'HTTP/1.1 200 OK\r\nETag: W/"1"\r\nContent-Length: 5\r\n\r\nhello'
@@ -232,3 +232,17 @@ async def test_two_answers_to_one_request_are_one_too_many() -> None:
 async def test_nobody_listening_is_no_answer() -> None:
     with pytest.raises(NoAnswerError, match="no connection"):
         await Wire("http://127.0.0.1:1").ask(REQUEST, soon())
+
+
+async def test_a_connection_that_is_closed_at_once_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with wire_to(saying(OK)) as (wire, _):
+        connected = wire._connected
+
+        async def closed(deadline: float) -> Connection:
+            connection = await connected(deadline)
+            connection.give_up("as if the service had closed it")
+            return connection
+
+        monkeypatch.setattr(wire, "_connected", closed)
+        with pytest.raises(NoAnswerError, match="at once"):
+            await wire.ask(REQUEST, soon())

@@ -114,7 +114,7 @@ class EntityRequests:
         async with self._turns:
             began = asyncio.get_running_loop().time()
             answer = await self._first_attempt(method, path, content, etag, began + self._timeout * FIRST_ATTEMPT_SHARE)
-            if answer is not None and answer.status < 300:
+            if answer is not None and 200 <= answer.status < 300:
                 return answer
             if answer is not None and answer.status in _ERRORS:
                 _refuse(answer)

@@ -118,6 +118,8 @@ class Wire:
     async def ask(self, request: bytes, deadline: float) -> Answer:
         """`deadline` on the loop's clock, to the second. Raises NoAnswerError."""
         connection = self._unused() or await self._connected(deadline)
+        if not connection.usable:
+            raise NoAnswerError("the other side closed the connection at once")
         self._busy.add(connection)
         answer = connection.ask(request, deadline)
         try:
