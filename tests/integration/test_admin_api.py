@@ -26,6 +26,7 @@ from tests.web.test_odd_ids import NAMED
 
 KEY = "a function key of this test alone"
 pytestmark = pytest.mark.runs_the_app
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")
 SCHEMA = schemathesis.openapi.from_dict(openapi_document())
 
 
