@@ -66,7 +66,7 @@ def _properties(row: Backfill | Slice) -> dict[str, Any]:
     values = asdict(row)
     if isinstance(row, Backfill):
         del values["audiences"]
-        values["upload"] = json.dumps(values["upload"]) if row.upload else ""
+        values["upload"] = json.dumps(row.upload.stored()) if row.upload else ""
         keys = values["resync"].pop("keys") if row.resync else ()
         values["resync"] = json.dumps(values["resync"]) if row.resync else ""
     properties = {to_camel(name): _property(value) for name, value in values.items()}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias
 
 from shared.domain.backfills.csv_records import RECORD_LIMIT, CsvReader, CsvRecord, Place
@@ -38,6 +38,10 @@ class UploadOrder:
     format: UploadFormat = "csv"
     refresh: bool = False
     valid_until: str = ""
+
+    def stored(self) -> dict[str, Any]:
+        """As it is kept: what is as usual is left out, so that releases that do not know of it read the rest."""
+        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) != each.default}
 
     def reader(self, header: "UploadHeader", place: Place | None) -> "CsvReader | NdjsonReader":
         """From `place` on, or from behind the header."""

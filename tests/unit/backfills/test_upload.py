@@ -178,3 +178,15 @@ def test_a_member_that_is_listed_again_is_no_news_to_destinations() -> None:
 def test_an_upload_does_not_bring_back_who_was_forgotten_after_it() -> None:
     state = written(item("p", 2_000, deleted=True), LISTED)
     assert state.memberships == {}
+
+
+def test_an_upload_as_before_is_kept_so_that_the_release_before_reads_it() -> None:
+    """Which fails at a member that it does not know."""
+    known = {"replace", "force", "writable_until", "time", "size", "etag", "cleared"}
+    order = UploadOrder(replace=False, force=True, writable_until=9, time=8, size=7, etag="e", cleared=True)
+    assert order.stored().keys() == known
+    assert UploadOrder(**order.stored()) == order
+    least = UploadOrder(replace=False, force=False, writable_until=0)
+    assert least.stored() == {"replace": False, "force": False, "writable_until": 0}
+    lines = UploadOrder(replace=False, force=False, writable_until=0, format="ndjson")
+    assert UploadOrder(**lines.stored()) == lines
