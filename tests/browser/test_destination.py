@@ -35,7 +35,7 @@ async def test_edit_rotate_remove(page: Page, relay_stack: LocalStack) -> None:
     await expect(page.get_by_role("radio", name="App setting")).to_be_checked()
     await page.get_by_role("radio", name="Standard authentication").check()
     await page.get_by_role("textbox", name="SAS key name").fill(DEFAULT_KEY_NAME)
-    await page.get_by_role("textbox", name="Namespace").fill(namespace)
+    await page.get_by_role("textbox", name="Namespace", exact=True).fill(namespace)
     await page.get_by_label("SAS key", exact=True).fill("wrong")
     await page.get_by_role("button", name="Connect", exact=True).click()
     await expect(page.locator("#key-problem")).to_contain_text("does not know this key")

@@ -20,7 +20,7 @@ async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, 
     # Connect: a wrong key is told of beside its field, the right one lists the hubs.
     await page.get_by_role("textbox", name="SAS key name").fill(DEFAULT_KEY_NAME)
     await page.get_by_label("SAS key", exact=True).fill("wrong")
-    await page.get_by_role("textbox", name="Namespace").fill(namespace)
+    await page.get_by_role("textbox", name="Namespace", exact=True).fill(namespace)
     await page.get_by_role("textbox", name="Event hub name").fill("crm")
     await page.get_by_role("textbox", name="Name", exact=True).fill("Sales")
     await page.get_by_role("textbox", name="Id", exact=True).fill("sales")
