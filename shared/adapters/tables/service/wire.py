@@ -166,7 +166,7 @@ class Wire:
         try:
             async with asyncio.timeout_at(deadline):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(self), self._hostname, self._port, ssl=tls, happy_eyeballs_delay=0.25
+                    lambda: Connection(self), self._hostname, self._port, ssl=tls
                 )
         except (OSError, TimeoutError) as error:
             raise NoAnswerError(f"no connection: {error or 'not in time'}") from error
