@@ -58,5 +58,4 @@ async def _tell_what_is_left(services: Services, destination_id: str) -> None:
         await asyncio.sleep(_TELL_AFTER_SECONDS)
         count = (await services.undelivered_exports.counts()).get(destination_id)
         if count is not None:
-            more = "" if count.complete else " or more"
-            print(f"{sum(count.by_state.values()):,}{more} left", file=sys.stderr, flush=True)
+            print(f"{count} left", file=sys.stderr, flush=True)

@@ -133,13 +133,8 @@ async def _destinations(services: Services) -> Found:
                 found.wrong.append(f"{each.id} is down for {since}")
         dataflow = flowing.get(each.id)
         flow = "no dataflow" if dataflow is None else "active" if dataflow.enabled else "paused"
-        found.lines.append(f"destination  {each.id:<20} {flow:<16} {_undelivered(waiting):<24} {state}")
+        found.lines.append(f"destination  {each.id:<20} {flow:<16} {f'{waiting} undelivered':<24} {state}")
     return found
-
-
-def _undelivered(count: UndeliveredCount) -> str:
-    more = "" if count.complete else " or more"
-    return f"{sum(count.by_state.values()):,}{more} undelivered"
 
 
 async def _queues(services: Services) -> Found:

@@ -1,7 +1,5 @@
 """The app's own identity, for connections that name an endpoint instead of a connection string."""
 
-from functools import cache
-
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 
@@ -10,7 +8,9 @@ from shared.adapters.kept_tokens import KeptTokens
 _BEARER = "Bearer "
 
 
-@cache
+_shared: dict[str | None, KeptTokens] = {}
+
+
 def credential(client_id: str | None) -> KeptTokens:
     """The credential of the user-assigned identity `client_id`, or of whatever the environment offers.
 
@@ -23,12 +23,7 @@ def credential(client_id: str | None) -> KeptTokens:
         made: AsyncTokenCredential = DefaultAzureCredential(managed_identity_client_id=client_id)
         return made
 
-    kept = KeptTokens(make)
-    _credentials.append(kept)
-    return kept
-
-
-_credentials: list[KeptTokens] = []
+    return _shared.setdefault(client_id, KeptTokens(make))
 
 
 def renew_if_refused(error: AzureError) -> None:
@@ -37,5 +32,5 @@ def renew_if_refused(error: AzureError) -> None:
         return
     sent = str(getattr(error.response.request, "headers", {}).get("Authorization", ""))
     if sent.startswith(_BEARER):
-        for kept in _credentials:
+        for kept in _shared.values():
             kept.refused(sent.removeprefix(_BEARER))

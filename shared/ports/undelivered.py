@@ -31,6 +31,13 @@ class UndeliveredCount:
     by_state: dict[str, int]
     complete: bool
 
+    @property
+    def total(self) -> int:
+        return sum(self.by_state.values())
+
+    def __str__(self) -> str:
+        return f"{self.total:,}{'' if self.complete else ' or more'}"
+
 
 class UndeliveredStore(Protocol):
     async def load(self, destination_id: str, profile_key: str) -> StoredUndelivered | None:

@@ -67,7 +67,7 @@ class UndeliveredCountView(View):
 
     @classmethod
     def of(cls, count: UndeliveredCount) -> "UndeliveredCountView":
-        return cls(states=count.by_state, total=sum(count.by_state.values()), complete=count.complete)
+        return cls(states=count.by_state, total=count.total, complete=count.complete)
 
 
 class UndeliveredSummary(View):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 RECORD_LIMIT = 65_536
 """Bytes that a record may have."""
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EMPTY_LINES = re.compile(rb"(?:\r?\n)+")
 _END_OF_FILE = b"\x1a"  # as some old programs write behind the last line
 _CARRIAGE_RETURN_ALONE = re.compile(rb"\r(?!\n)")
@@ -68,8 +68,8 @@ class CsvReader:
         ends_with_mark = complete and data.endswith(_END_OF_FILE)
         if ends_with_mark:
             data = data[:-1]
-        if start == 0 and data.startswith(_BYTE_ORDER_MARK):
-            at = len(_BYTE_ORDER_MARK)
+        if start == 0 and data.startswith(BYTE_ORDER_MARK):
+            at = len(BYTE_ORDER_MARK)
             self.place = replace(self.place, offset=at)
         if self.place.within:
             at = data.find(b"\n") + 1

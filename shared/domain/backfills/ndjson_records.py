@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from shared.domain.backfills.csv_records import RECORD_LIMIT, CsvRecord, Place
+from shared.domain.backfills.csv_records import BYTE_ORDER_MARK, RECORD_LIMIT, CsvRecord, Place
 from shared.domain.jsonvalue import InvalidJsonError, decode_utf8, parse_json
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TOO_LONG = f"longer than {RECORD_LIMIT:,} bytes"
 
 
@@ -25,8 +24,8 @@ class NdjsonReader:
         Data of more than RECORD_LIMIT bytes always brings the place further. Empty lines are no records.
         """
         start, at = self.place.offset, 0
-        if start == 0 and data.startswith(_BYTE_ORDER_MARK):
-            at = len(_BYTE_ORDER_MARK)
+        if start == 0 and data.startswith(BYTE_ORDER_MARK):
+            at = len(BYTE_ORDER_MARK)
             self.place = replace(self.place, offset=at)
         while at < len(data):
             end, place = data.find(b"\n", at) + 1, self.place

@@ -188,7 +188,7 @@ def answer(status: int, authorization: str) -> Any:
 
 async def test_an_answer_of_401_has_its_token_renewed(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = endpoint.kept()
-    monkeypatch.setattr(identity, "_credentials", [kept])
+    monkeypatch.setattr(identity, "_shared", {None: kept})
     token = (await kept.get_token_info(STORAGE)).token
     for status, authorization in (
         (403, f"Bearer {token}"),

@@ -51,7 +51,7 @@ async def show_destinations(services: AppServices, request: Request) -> HTMLResp
         "destinations.html",
         cards=cards,
         down=sum(not trouble.recovering for key, trouble in troubles.items() if key in counts),
-        waiting=sum(sum(card.waiting.by_state.values()) for card in cards),
+        waiting=sum(card.waiting.total for card in cards),
         alerts=await open_alerts(services),
         audiences=len(configuration.audiences),
         queues=queues,
