@@ -37,11 +37,15 @@ def scan(checkov_python: Path, folder: Path, framework: str) -> dict[str, Any]:
 
 
 def test_checkov_finds_what_is_explained_and_nothing_else(checkov_python: Path, tmp_path: Path) -> None:
+    seen = set()
     for mode in NAMES:
         resources = [
             {name: value for name, value in each.body.items() if name != "id"} for each in deployment(mode).resources
         ]
-        (tmp_path / f"{mode}.json").write_text(json.dumps(TEMPLATE | {"resources": resources}))
+        new = {json.dumps(each, sort_keys=True): each for each in resources}
+        unseen = [new[each] for each in new.keys() - seen]  # the modes have most in common, and a scan takes its time
+        seen |= new.keys()
+        (tmp_path / f"{mode}.json").write_text(json.dumps(TEMPLATE | {"resources": unseen}))
     found = scan(checkov_python, tmp_path, "arm")
     assert found["summary"]["parsing_errors"] == 0
     assert found["summary"]["passed"] > 100

@@ -41,9 +41,14 @@ class TableUndelivered:
         await self._table.delete(_partition_key(undelivered.row.destination_id, key), key, undelivered.etag)
 
     async def of(self, destination_id: str) -> AsyncIterator[StoredUndelivered]:
-        for bucket in range(BUCKETS):
-            async for row in self._table.partition(f"{destination_id}-{bucket:02}"):
+        query, parameters = _query(destination_id)
+        token = None
+        while True:
+            rows, token = await self._table.page(query, parameters, most=_PAGE, token=token)
+            for row in rows:
                 yield _from_row(row)
+            if token is None:
+                return
 
     async def page(
         self,
