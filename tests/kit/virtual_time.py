@@ -32,6 +32,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.elapsed
 
+    def keep_busy(self, seconds: float) -> None:
+        """Let time pass during which the loop comes to nothing else."""
+        self._jumping.elapsed += seconds
+
 
 def run_virtually(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """What `main` returns; the loop's time begins at 0. What still runs then is cancelled."""

@@ -9,7 +9,7 @@ from azure.eventhub import EventDataBatch
 from shared.adapters.event_hubs.connections import HubAccess
 from shared.adapters.event_hubs.links import Links
 from shared.adapters.event_hubs.problems import Refusal, problem_of, refusal_of
-from shared.concurrency import all_of
+from shared.concurrency import all_of, ends_within
 from shared.errors import ExportTooLargeError, FailureCode, SendError
 
 T = TypeVar("T")
@@ -113,12 +113,12 @@ class HubConnection:
         """One request, over within the timeout whatever the SDK does."""
         task = asyncio.ensure_future(self._tried(partition, request))
         try:
-            done, _ = await asyncio.wait({task}, timeout=self._timeout)
+            ended = await ends_within(self._timeout, task)
         except asyncio.CancelledError:
             task.cancel()
             self._drop(self._links)
             raise
-        if done:
+        if ended:
             return task.result()
         # Not awaited: the SDK may be slow to give up, and nobody is to wait for it.
         task.cancel()

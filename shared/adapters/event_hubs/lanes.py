@@ -15,6 +15,7 @@ from contextvars import Context
 from shared.adapters.event_hubs.batches import Waiting, fill
 from shared.adapters.event_hubs.hub_connection import BusyError, HubConnection, NoAnswerError, NoSuchPartitionError
 from shared.adapters.event_hubs.partition_queue import NEVER, PartitionQueue, Patience
+from shared.concurrency import ListeningTimer
 from shared.errors import FailureCode, SendError
 
 
@@ -154,7 +155,9 @@ class Lane:
     async def _send_batch(self, queue: PartitionQueue, most: int) -> bool:
         """Whether there was anything to send."""
         connection = self._connection
-        batch = connection.open_batch(queue.id) or await connection.new_batch(queue.id)
+        batch = connection.open_batch(queue.id)
+        if batch is None:  # an empty one is false
+            batch = await connection.new_batch(queue.id)
         fill(batch, queue.waiting, queue.sent, most, queue.id)
         if not queue.sent:
             return False
@@ -176,7 +179,7 @@ class Lane:
                 else:
                     limit.reschedule(loop.time())
 
-        timer = loop.call_later(self._patience.slow_after, look)
+        timer = ListeningTimer(self._patience.slow_after, look)
         try:
             async with asyncio.timeout(None) as limit:
                 yield

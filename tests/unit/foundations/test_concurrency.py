@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.concurrency import all_of, both
+from shared.concurrency import ListeningTimer, all_of, both, ends_within
+from tests.kit.virtual_time import VirtualTimeLoop, run_virtually
 
 SHARED = Path(__file__).parents[3] / "shared"
 
@@ -37,6 +38,45 @@ async def test_the_first_failure_is_raised_once_all_have_ended() -> None:
     with pytest.raises(ValueError, match="second"):
         await both(after(3, 2, ended), after(1, second, ended))
     assert ended[-1] == 2
+
+
+async def busily(turns: int, seconds: float) -> None:
+    """Keep the event loop busy for so long in each of so many turns."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    for _ in range(turns):
+        loop.keep_busy(seconds)
+        await asyncio.sleep(0)
+
+
+def test_who_answers_within_a_few_turns_is_heard_however_long_they_take() -> None:
+    async def main() -> bool:
+        return await ends_within(2.5, asyncio.ensure_future(busily(20, seconds=10)))
+
+    assert run_virtually(main)
+
+
+def test_who_does_not_answer_is_waited_for_as_long_as_the_loop_listens() -> None:
+    async def main() -> tuple[bool, float]:
+        silent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        return await ends_within(2.5, silent), asyncio.get_running_loop().time()
+
+    ended, at = run_virtually(main)
+    assert (ended, round(at, 6)) == (False, 2.5)
+
+
+def test_a_timer_that_is_cancelled_calls_nobody() -> None:
+    async def main() -> list[str]:
+        called: list[str] = []
+        timer = ListeningTimer(1, lambda: called.append("cancelled"))
+        ListeningTimer(2, lambda: called.append("left alone"))
+        await asyncio.sleep(0.5)
+        timer.cancel()
+        await asyncio.sleep(5)
+        timer.cancel()
+        return called
+
+    assert run_virtually(main) == ["left alone"]
 
 
 async def test_who_is_cancelled_leaves_nothing_behind() -> None:
