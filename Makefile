@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: help setup demo test test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-core capacity lock clean
+.PHONY: help setup demo test test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-core capacity lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -62,6 +62,9 @@ faults-short: setup ## the load in short: calm, killed, one destination dead; in
 
 isolation: setup ## what one dead or stalled destination costs nine others (about half an hour)
 	@$(BIN)/python -m tests.faults.isolation
+
+wide: setup ## a hundred destinations and unseen profiles at full speed, beside ten that map the same (up to half an hour)
+	@$(BIN)/python -m tests.faults.wide
 
 bench: setup ## what the way of a change takes, against the SDKs' tutorials and against the limit (about 8 minutes)
 	@$(BIN)/python -m bench

@@ -6,7 +6,7 @@ what is tried next, and what they raise is lost.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -60,9 +60,10 @@ class ListeningTimer:
 async def ends_within(seconds: float, task: "asyncio.Future[T]") -> bool:
     """Whether `task` ends, in whatever way, before the event loop has listened for `seconds`; it goes on if not."""
     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    both_ends: set[asyncio.Future[Any]] = {task, over}
     timer = ListeningTimer(seconds, lambda: over.set_result(None))
     try:
-        await asyncio.wait({task, over}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(both_ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
         timer.cancel()
     return task.done()

@@ -101,7 +101,7 @@ async def run(directory: Path, kind: Kind | None, rate: float, seconds: float) -
             sent_at=dict(measured),
             deliveries=await _deliveries(bench.stack, first),
             undelivered_rows=dict(rows),
-            undelivered_exports=_undelivered_exports(bench.stack.functions_host.log),
+            undelivered_exports=undelivered_exports(bench.stack.functions_host.log),
             load_average=load_average,
         )
 
@@ -117,7 +117,7 @@ async def _deliveries(stack: LocalStack, first: int) -> list[Delivery]:
     return [Delivery(*each) for each in read if each[1] >= first]
 
 
-def _undelivered_exports(log: Path) -> dict[str, int]:
+def undelivered_exports(log: Path) -> dict[str, int]:
     """How many exports the app says that it stored instead of sending, by destination and the state of their rows."""
     counts: Counter[str] = Counter()
     for line in log.read_text(encoding="utf-8").splitlines():
