@@ -34,6 +34,7 @@ COMMANDS = (
     "send",
     "tail",
     "why",
+    "contract",
     "backfills",
     "resync",
     "rebuild-index",

@@ -110,7 +110,9 @@ def create_hubs(settings: StackSettings, wanted: ConfigurationFile) -> None:
 
 
 def print_plan(planned: Plan, backfill_delay: float) -> None:
-    """A line for each entry, then the backfills, which are due after so many seconds, then the warnings."""
+    """A line for each entry, then the backfills, which are due after so many seconds, then what consumers lose and the
+    warnings.
+    """
     out = console()
     for change in planned.changes:
         mark, style = _MARKS[change.action]
@@ -118,7 +120,7 @@ def print_plan(planned: Plan, backfill_delay: float) -> None:
     for backfill in planned.backfills:
         what = f"{_backfilled(backfill, planned)}, due in about {duration(backfill_delay)}"
         out.print(f"[green]+ {'backfill':<12}{escape(backfill.destination):<50}{what}[/green]")
-    for warning in planned.warnings:
+    for warning in [*planned.removals, *planned.warnings]:
         out.print(f"[yellow]! {escape(warning)}[/yellow]")
 
 

@@ -97,18 +97,27 @@ class PlannedChangeView(View):
 
 
 class PlanView(View):
-    """What a change of the configuration comes to; `dryRun`: and it was not carried out."""
+    """What a change of the configuration comes to; `dryRun`: and it was not carried out. `removals`: what consumers of
+    destinations can read no more.
+    """
 
     dry_run: bool
     changes: list[PlannedChangeView]
     backfills: list[dict[str, Any]]
+    removals: list[str]
     warnings: list[str]
 
     @classmethod
     def of(cls, planned: Plan, *, dry_run: bool) -> "PlanView":
         changes = [PlannedChangeView.model_validate(each) for each in planned.changes]
         backfills = [_requested(each) for each in planned.backfills]
-        return cls(dry_run=dry_run, changes=changes, backfills=backfills, warnings=planned.warnings)
+        return cls(
+            dry_run=dry_run,
+            changes=changes,
+            backfills=backfills,
+            removals=planned.removals,
+            warnings=planned.warnings,
+        )
 
 
 def _requested(backfill: RequestedBackfill) -> dict[str, Any]:

@@ -40,7 +40,7 @@ from shared.web.api.routes import (
 )
 from shared.web.console import pages
 from shared.web.console.routes import alerts as alert_pages
-from shared.web.console.routes import connect, dataflow, details, reconnect, removal, resync, why
+from shared.web.console.routes import connect, contract, dataflow, details, reconnect, removal, resync, why
 from shared.web.console.routes import destinations as destination_pages
 from shared.web.console.routes import quarantine as quarantine_pages
 from shared.web.console.routes import undelivered as undelivered_pages
@@ -70,6 +70,7 @@ PAGES = (
     destination_pages.router,
     connect.router,
     dataflow.router,
+    contract.router,
     details.router,
     reconnect.router,
     removal.router,

@@ -6,6 +6,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from shared.domain.configuration.paths import format_path
+from shared.domain.exports.contract.contract import contract_of
+from tests.kit.builders import configuration, destination
+from tests.kit.made_exports import KEYS
+
 from .deployments import INFRA, deployment
 
 CHECKER = Path(__file__).with_name("queries.mjs")
@@ -40,8 +45,28 @@ def test_what_is_wrong_would_be_found() -> None:
     assert all(problems(wrong))
 
 
+def test_what_a_contract_has_for_data_explorer_whatever_is_mapped() -> None:
+    """One destination with all odd keys and names at once: the language service takes a second to start."""
+    made = configuration(
+        {
+            "destinations": [destination("crm", includeExportMetadata=True)],
+            "dataflows": [
+                {
+                    "id": "crm",
+                    "audiences": ["it's", 'say "no"', {"namespace": "back\\slash", "id": "line\nend"}],
+                    "attributes": [
+                        format_path((first, second)) for first in KEYS for second in ("title", "kind", "it's")
+                    ],
+                }
+            ],
+        }
+    )
+    (kusto,) = (text for text in contract_of(made, "crm").texts if text.language == "kusto")
+    assert dict(zip(kusto.blocks, problems(kusto.blocks), strict=True)) == {block: [] for block in kusto.blocks}
+
+
 def test_the_consumers_guides_queries() -> None:
     guide = (INFRA.parent / "docs/consumers.md").read_text(encoding="utf-8")
     queries = re.findall(r"```kusto\n(.*?)```", guide, re.DOTALL)
-    assert len(queries) == 5
+    assert len(queries) == 6
     assert dict(zip(queries, problems(queries), strict=True)) == {query: [] for query in queries}

@@ -15,7 +15,7 @@ from local.stack.state import StateDirectory, write_settings
 from shared.bootstrap import clock
 from shared.services.changes.export import InboundMessage
 from tests.conftest import UniqueNames
-from tests.kit.builders import item, membership
+from tests.kit.builders import destination, item, membership
 
 
 @pytest.mark.parametrize("arguments", [[], ["no-such-command"]])
@@ -89,6 +89,38 @@ def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit, match="0"):
         cli.main(["--version"])
     assert f'version = "{capsys.readouterr().out.split()[-1]}"' in (PROJECT / "pyproject.toml").read_text()
+
+
+def test_a_contract_is_written_as_files(
+    stack: LocalStack,
+    names: UniqueNames,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in stack.settings:
+        monkeypatch.delenv(name, raising=False)
+    write_settings(tmp_path / "local.settings.json", stack.settings)
+    wanted = {
+        "destinations": [destination(names.hub)],
+        "dataflows": [{"id": names.hub, "audiences": ["a"], "attributes": ["/loyalty/tier"]}],
+    }
+    (tmp_path / "wanted.json").write_text(json.dumps(wanted))
+    at_stack = ["--state-dir", str(tmp_path)]
+    assert cli.main(["apply", str(tmp_path / "wanted.json"), *at_stack]) == 0
+    capsys.readouterr()
+    folder = tmp_path / "not yet there" / "contract"
+    assert cli.main(["contract", names.hub, "--out", str(folder), *at_stack]) == 0
+    written = sorted(path.name for path in folder.iterdir())
+    assert [line.rpartition("/")[2] for line in sorted(capsys.readouterr().out.splitlines())] == written
+    assert "body -> '/loyalty/tier'" in (folder / "duckdb.sql").read_text()
+    assert cli.main(["contract", names.hub, "--json", *at_stack]) == 0
+    schema = json.loads(capsys.readouterr().out)["bodySchema"]
+    assert {"$schema", *schema} == {*json.loads((folder / "body.schema.json").read_text())}
+    assert cli.main(["contract", "another", *at_stack]) == 1
+    assert "there is no destination 'another' with a dataflow" in capsys.readouterr().err
+    assert cli.main(["contract", names.hub, "--out", str(folder / "duckdb.sql"), *at_stack]) == 1
+    assert "cannot be written to: " in capsys.readouterr().err
 
 
 def test_a_profile_is_explained(

@@ -13,15 +13,17 @@ from typing import Any
 
 import pytest
 from json_merge_patch import merge
+from jsonschema import Draft7Validator
 
 from local.broker.control import Fault
 from local.eventually import eventually
 from local.exports import Export
 from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
+from shared.domain.exports.contract.contract import contract_of
 from tests.integration.running_relay import RunningRelay
 from tests.kit import running_host
-from tests.kit.builders import at, destination, ids, item, membership
+from tests.kit.builders import at, configuration, destination, ids, item, membership
 
 CONFIGURATION = {
     "audiences": [{"id": "a", "mergePolicyId": "m"}, {"id": "b", "mergePolicyId": "m"}],
@@ -73,6 +75,10 @@ async def test_the_life_of_a_profile(relay: RunningRelay) -> None:
         "segmentMembership": {"ups": {"a": {"status": "exited", "lastQualificationTime": at(6)}}},
         "identityMap": {"ecid": [{"id": "1"}, {"id": "2"}]},
     }
+    contract = contract_of(configuration(CONFIGURATION), "first")
+    for export in exports:
+        Draft7Validator(contract.body_schema).validate(export.body)
+        Draft7Validator(contract.properties_schema).validate(export.properties)
     versions = [export.properties["profileVersion"] for export in exports]
     assert versions == sorted(set(versions))
 

@@ -82,7 +82,7 @@ def test_a_form_needs_what_the_api_needs(form: str, route: str) -> None:
 
 async def test_details_are_edited(console: Console) -> None:
     links = re.findall(rf'href="{PAGE}/([a-z/]+)"', (await console.get(PAGE)).text)
-    assert links == ["edit", "connection", "dataflow/remove", "remove"]
+    assert links == ["edit", "connection", "contract", "dataflow/remove", "remove"]
     fields = await form(console, EDIT)
     assert (fields["name"], fields["event_hub_name"]) == ("D", "d")
     fields |= {"name": "<b>Sales", "description": "What <i>it</i> is", "event_hub_name": "crm"}

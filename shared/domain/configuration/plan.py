@@ -19,6 +19,7 @@ from shared.domain.configuration.model import (
     RequestedBackfill,
 )
 from shared.domain.configuration.paths import EXPORT_METADATA, parse_path
+from shared.domain.configuration.removals import removals
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.url_paths import why_no_segment
 from shared.errors import ConfigurationError
@@ -40,13 +41,15 @@ class PlannedChange:
 class Plan:
     """`configuration` is what there will be; it equals what there was where nothing changes.
 
-    `backfills` are those that the changes call for; they are requested in `configuration`, too.
+    `backfills` are those that the changes call for; they are requested in `configuration`, too. `removals`: what
+    consumers of destinations can read no more.
     """
 
     configuration: Configuration
     changes: list[PlannedChange] = field(default_factory=list)
     backfills: list[RequestedBackfill] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    removals: list[str] = field(default_factory=list)
 
     @property
     def changes_something(self) -> bool:
@@ -92,6 +95,7 @@ def plan_changes(current: Configuration, wanted: ConfigurationFile, now_ms: int,
         )
         planned.configuration.revisions = _revisions(current, planned.configuration)
         planned.backfills = plan_backfills(current, planned.configuration, now_ms)
+        planned.removals = removals(current, planned.configuration)
     planned.warnings = warnings_about(planned.configuration)
     return planned
 

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from azure.eventhub._pyamqp._encode import encode_value
 
+from shared.domain.exports.contract.contract import contract_of
+from tests.kit.builders import configuration, destination
+
 GUIDE = (Path(__file__).parents[3] / "docs/consumers.md").read_text(encoding="utf-8")
 
 
@@ -16,8 +19,19 @@ def block(language: str, beginning: str) -> str:
     return str(found)
 
 
+def test_it_shows_what_a_contract_has() -> None:
+    made = configuration(
+        {
+            "destinations": [destination("crm", includeExportMetadata=True)],
+            "dataflows": [{"id": "crm", "audiences": ["loyal"], "attributes": ["person.name"]}],
+        }
+    )
+    fences = [f"```{text.language}\n{block}```" for text in contract_of(made, "crm").texts for block in text.blocks]
+    assert [fence for fence in fences if fence not in GUIDE] == []
+
+
 def test_the_upsert_keeps_the_greatest_in_any_order() -> None:
-    upsert = block("sql", "ON CONFLICT")
+    upsert = block("sql", "VALUES (:destination_id")
     database = sqlite3.connect(":memory:")
     database.execute(
         "CREATE TABLE profiles (destination_id text, profile_id text, version bigint, revision bigint, body text, "

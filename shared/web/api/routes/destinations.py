@@ -3,7 +3,9 @@
 from fastapi import APIRouter, Request, Response
 
 from shared.domain.configuration.plan import warnings_about
+from shared.domain.exports.contract.contract import contract_of
 from shared.views.configuration import DestinationList, DestinationResource
+from shared.views.contract import ContractView
 from shared.web.context import AppServices
 from shared.web.etags import if_matching, tagged
 from shared.web.guarded import GuardedRoute, needs, note
@@ -32,6 +34,20 @@ async def get_destination(
     destination = configuration.destination(destination_id)
     tagged(response, destination)
     return DestinationResource.of(destination, configuration, await services.health.load())
+
+
+@router.get(
+    "/{destination_id}/contract",
+    summary="Get the contract with a destination's consumers",
+    openapi_extra=needs(Permission.VIEW_SEGMENTS),
+)
+async def get_contract(services: AppServices, response: Response, destination_id: DestinationId) -> ContractView:
+    """Schemas of body and properties, an AsyncAPI document, and what each kind of reader pastes: made from the mapping
+    and from what exports hold, and the same until one of them changes.
+    """
+    contract = ContractView.of(contract_of(await services.edit_configuration.load(), destination_id))
+    tagged(response, contract)
+    return contract
 
 
 @router.put(

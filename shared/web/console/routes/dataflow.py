@@ -6,6 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from shared.domain.configuration.model import Configuration
+from shared.domain.configuration.removals import removals
+from shared.domain.exports.sample import sample_verdict
 from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH
 from shared.services.wiring import Services
 from shared.views.backfills import BackfillView
@@ -18,7 +20,6 @@ from shared.web.console.mapping import MappingForm
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
 from shared.web.console.routes.alerts import open_alerts
-from shared.web.console.sample import sample_verdict
 from shared.web.context import AppServices
 from shared.web.etags import as_shown
 from shared.web.guarded import note
@@ -149,9 +150,10 @@ async def _form_values(
     previewed: bool,
 ) -> dict[str, Any]:
     """What the form shows, and beside it an export by what it says."""
-    verdict = None
+    verdict, removed = None, []
     if not problems:
         with_form = mapping.with_dataflow(configuration, form.dataflow)
+        removed = removals(configuration, with_form)
         if previewed and form.profile_id:
             verdict = await services.explain_profile.preview(form.profile_id, destination_id, with_form)
         elif form.dataflow.audiences:
@@ -163,5 +165,6 @@ async def _form_values(
         "choices": mapping.choices(configuration, form.dataflow),
         "problems": problems,
         "verdict": verdict,
+        "removals": removed,
         "previewed": previewed,
     }

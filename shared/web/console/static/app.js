@@ -92,6 +92,21 @@ addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("form[data-once] button")) button.disabled = false;
 });
 
+// Copies what is in the block beside the button.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", async () => {
+    const name = button.textContent;
+    try {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Not copied: select it instead";
+    }
+    setTimeout(() => { button.textContent = name; }, 2000);
+  });
+}
+
 const selectAll = document.querySelector("[data-select-all]");
 if (selectAll) {
   selectAll.hidden = false;

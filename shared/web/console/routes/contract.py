@@ -1,0 +1,31 @@
+"""What a destination's consumers need: its contract, to copy."""
+
+import json
+
+from fastapi import APIRouter, Request, Response
+
+from shared.domain.exports.contract.contract import contract_of
+from shared.web.console.pages import PREFIX, PageRoute, page, render
+from shared.web.context import AppServices
+from shared.web.parameters import DestinationId
+from shared.web.permissions import Permission
+
+router = APIRouter(prefix=PREFIX, route_class=PageRoute)
+
+
+@router.get("/destinations/{destination_id}/contract", **page(Permission.VIEW_SEGMENTS))
+async def show_contract(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
+    configuration = await services.edit_configuration.load()
+    contract = contract_of(configuration, destination_id)
+    documents = {
+        "JSON Schema of the body": contract.body_schema,
+        "JSON Schema of the application properties": contract.properties_schema,
+        "AsyncAPI document": contract.asyncapi,
+    }
+    return render(
+        request,
+        "contract.html",
+        destination=configuration.destination(destination_id),
+        contract=contract,
+        documents={title: json.dumps(each, indent=2, ensure_ascii=False) for title, each in documents.items()},
+    )
