@@ -111,7 +111,7 @@ def changes(draw: st.DrawFn, second: int) -> dict[str, Any]:
 
 def exports_of(made: Configuration, items: list[dict[str, Any]]) -> list[Export]:
     """What `crm` is told when these happen, and what a backfill tells it then."""
-    targets, state = Targets.of(made), ProfileState("p")
+    targets, state = Targets.of(made), ProfileState(items[0]["profileId"])
     played = play(state, targets, *(parse_change(json.loads(json.dumps(each)), NOW) for each in items))
     backfilled = current_export(state, targets.by_id["crm"], targets.catalog, ["backfill"], NOW)
     return [*played.exports, *([backfilled] if backfilled else [])]

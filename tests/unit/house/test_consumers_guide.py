@@ -37,7 +37,7 @@ def test_the_upsert_keeps_the_greatest_in_any_order() -> None:
         "CREATE TABLE profiles (destination_id text, profile_id text, version bigint, revision bigint, body text, "
         "PRIMARY KEY (destination_id, profile_id))"
     )
-    for destination, version, revision in [
+    for destination_id, version, revision in [
         ("d", 2, 1),
         ("d", 1, 9),
         ("d", 2, 3),
@@ -45,7 +45,7 @@ def test_the_upsert_keeps_the_greatest_in_any_order() -> None:
         ("e", 1, 1),
         ("d", 2, 3),
     ]:
-        facts = {"destination_id": destination, "profile_id": "p", "version": version, "revision": revision}
+        facts = {"destination_id": destination_id, "profile_id": "p", "version": version, "revision": revision}
         database.execute(upsert, facts | {"body": f"{version}.{revision}"})
     assert database.execute("SELECT destination_id, body FROM profiles ORDER BY 1").fetchall() == [
         ("d", "2.3"),
