@@ -35,6 +35,7 @@ COMMANDS = (
     "tail",
     "why",
     "contract",
+    "lag",
     "backfills",
     "resync",
     "rebuild-index",

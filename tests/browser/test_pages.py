@@ -19,6 +19,7 @@ PATHS = (
     "/destinations/new",
     "/destinations/sales",
     "/destinations/idle",
+    "/destinations/sales/contract",
     "/destinations/sales/edit",
     "/destinations/sales/connection",
     "/destinations/sales/remove",

@@ -1,5 +1,6 @@
 """The SDKs' own processors with checkpoints in blobs, two of them on one hub, as whoever reads exports runs them."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from azure.eventhub import EventData, EventHubProducerClient
 from azure.storage.blob import BlobServiceClient
 
+from local.consumer_lag import consumer_lags
 from local.stack.local_stack import LocalStack
 from tests.conftest import UniqueNames
 
@@ -152,3 +154,13 @@ def test_two_share_the_partitions_and_after_a_kill_nothing_comes_twice_but_what_
             if times > 1:
                 twice[partition].add(number)
         assert twice == {partition: set(range(20, A_PARTITION)) for partition in its}
+        both.wait_until(lambda: left.checkpoints == dict.fromkeys(PARTITIONS, 49))
+    put(stack, hub)
+    connections = stack.event_hubs_connection_string, hub, stack.storage_connection_string
+    (lag,) = asyncio.run(consumer_lags(*connections, container))
+    assert (lag.group, lag.events, lag.problems()) == ("loader", len(PARTITIONS) * A_PARTITION, [])
+    # The same name, and nothing in it.
+    stack.broker.delete_hub(hub)
+    stack.broker.create_hub(hub, len(PARTITIONS))
+    (lag,) = asyncio.run(consumer_lags(*connections, container))
+    assert (lag.events, lag.earlier) == (0, list(PARTITIONS))

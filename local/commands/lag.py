@@ -1,0 +1,50 @@
+"""`python -m local lag`: how far the readers of a hub are behind."""
+
+import argparse
+import asyncio
+import dataclasses
+import json
+
+from local.consumer_lag import consumer_lags
+from local.stack.state import EVENTHUBS, StateDirectory
+from local.terminal import duration, printable
+from shared.bootstrap import clock
+from shared.domain.exports.lag import GroupLag
+from shared.domain.instants import SECOND, format_instant
+
+SUMMARY = "say how far the consumers of a hub are behind, by their checkpoints"
+DESCRIPTION = """\
+Look at the checkpoints that processors of the SDKs keep in CONTAINER of the storage account (RELAY_STORAGE, or
+--storage), and say for each consumer group of HUB how many events it has not read yet, how many expired unread, and
+when it last wrote a checkpoint. Nothing is read from the hub but where its partitions end. The exit code is 1 where a
+group has lost events or stands at a checkpoint of an earlier hub.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("hub", metavar="HUB", help="the event hub")
+    parser.add_argument("container", metavar="CONTAINER", help="the container of its consumers' checkpoints")
+    parser.add_argument("--storage", metavar="CONNECTION_STRING", help="of the account that has the container")
+    parser.add_argument("--json", action="store_true", help="one JSON object a consumer group and line")
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = StateDirectory(args.state_dir).settings()
+    storage = args.storage or settings.storage
+    lags = asyncio.run(consumer_lags(settings.require(EVENTHUBS), args.hub, storage, args.container))
+    now = clock()
+    for lag in lags:
+        print(json.dumps(_document(lag)) if args.json else _line(lag, now))
+    return int(any(lag.problems() for lag in lags))
+
+
+def _document(lag: GroupLag) -> dict[str, object]:
+    found = dataclasses.asdict(lag) | {"problems": lag.problems()}
+    return {"consumerGroup": found.pop("group"), "writtenAt": format_instant(found.pop("written_at")), **found}
+
+
+def _line(lag: GroupLag, now: int) -> str:
+    age = duration(max(0, now - lag.written_at) / SECOND)
+    unread = f", nothing read of partition {', '.join(lag.unread)}" if lag.unread else ""
+    first = f"{printable(lag.group):<24}{lag.events:>12,} events behind, last checkpoint {age} ago{unread}"
+    return "\n".join([first, *(f"  ! {printable(problem)}" for problem in lag.problems())])
