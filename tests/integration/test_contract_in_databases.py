@@ -9,6 +9,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -165,8 +166,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         pytest.skip("no PostgreSQL (initdb, pg_ctl, psql) is on the PATH")
     # It refuses to run as root, and the path of a socket has a hundred characters at most.
     user = "nobody" if os.geteuid() == 0 else None
-    folder = Path(f"/tmp/pg-{os.getpid()}")  # noqa: S108 - made by this process alone, or refused
-    folder.mkdir(mode=0o700)
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
     if user:
         shutil.chown(folder, user)
 
