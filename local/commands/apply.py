@@ -130,7 +130,7 @@ def _backfilled(backfill: RequestedBackfill, planned: Plan) -> str:
         return _members(len(backfill.audiences))
     if backfill.since is None:
         (dataflow,) = (each for each in planned.configuration.dataflows if each.id == backfill.destination)
-        return _members(len(dataflow.audiences))
+        return _members(len(dataflow.active_audiences))
     changed = f"what changed since {format_instant(backfill.since * MILLISECOND // SECOND * SECOND)}"
     return f"{changed}, {_members(len(backfill.new))} mapped since" if backfill.new else changed
 

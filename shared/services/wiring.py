@@ -25,6 +25,7 @@ from shared.services.changes.quarantine import ReplayQuarantined
 from shared.services.configuration.cache import ConfigurationCache
 from shared.services.configuration.catalog import WriteCatalog
 from shared.services.configuration.edit import EditConfiguration
+from shared.services.configuration.turn_schedules import TurnSchedules
 from shared.services.delivery.circuit_breakers import CircuitBreakers
 from shared.services.delivery.deliver import Delivery
 from shared.services.delivery.forget_profiles import ForgetProfiles
@@ -75,6 +76,7 @@ class Services:
         self.edit_configuration = EditConfiguration(
             store=ports.configuration, health=ports.health, configuration=self.configuration, clock=clock
         )
+        self.turn_schedules = TurnSchedules(edit=self.edit_configuration, clock=clock)
         self.breakers = CircuitBreakers(ports.health, self.configuration, clock)
         self.delivery = Delivery(
             sender=ports.sender,

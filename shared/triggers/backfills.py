@@ -17,8 +17,15 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call]
 @blueprint.timer_trigger(arg_name="timer", schedule="%BACKFILL_SCHEDULE%", use_monitor=False)
 @ends
 async def run_backfill(timer: func.TimerRequest) -> None:
-    """Start the backfills that are due, and look after those that run."""
+    """Turn the schedules of mapped audiences, start the backfills that are due, and look after those that run."""
+    from shared.errors import RelayError
+
     services = await services_of("run_backfill")
+    try:
+        if turned := await services.turn_schedules.run():
+            logger.info("schedules turned: %s", "; ".join(turned))
+    except RelayError as error:  # the next run turns them; backfills need not wait for that
+        logger.warning("schedules of mapped audiences could not be turned: %s", error)
     if outcome := await services.plan_backfills.run():
         logger.info("backfills %s", json.dumps(outcome))
 

@@ -15,6 +15,7 @@ from shared.domain.configuration.model import (
     Text,
 )
 from shared.domain.configuration.plan import Plan, warnings_of
+from shared.domain.configuration.schedules import stale_schedules_of
 from shared.ports.health import DestinationTrouble
 from shared.views.view import InstantOrNone, View, read_only
 
@@ -78,11 +79,11 @@ class DataflowResource(Dataflow):
     warnings: list[str] = read_only("What is probably not meant, or more than the app is sized for", list)
 
     @classmethod
-    def of(cls, dataflow: Dataflow, configuration: Configuration) -> "DataflowResource":
+    def of(cls, dataflow: Dataflow, configuration: Configuration, now_ms: int) -> "DataflowResource":
         return cls(
             **dataflow.model_dump(),
             config_revision=configuration.revisions.get(dataflow.id, 0),
-            warnings=warnings_of(configuration, dataflow),
+            warnings=warnings_of(configuration, dataflow) + stale_schedules_of(dataflow, now_ms),
         )
 
 

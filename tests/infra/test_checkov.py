@@ -37,7 +37,7 @@ def scan(checkov_python: Path, folder: Path, framework: str) -> dict[str, Any]:
 
 
 def test_checkov_finds_what_is_explained_and_nothing_else(checkov_python: Path, tmp_path: Path) -> None:
-    seen = set()
+    seen: set[str] = set()
     for mode in NAMES:
         resources = [
             {name: value for name, value in each.body.items() if name != "id"} for each in deployment(mode).resources

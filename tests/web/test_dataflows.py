@@ -38,6 +38,29 @@ async def test_a_dataflow_may_ask_for_consent(api: Api) -> None:
     assert (await api.expect(200, "PUT", PATH, json={"audiences": ["a"]}))["consent"] is None
 
 
+async def test_an_audience_may_be_scheduled_and_an_old_schedule_is_pointed_out(api: Api) -> None:
+    now_ms = api.world.clock() // 1000
+    scheduled = {"id": "b", "activeFrom": now_ms + 60_000, "activeUntil": now_ms + 120_000}
+    written = {"audiences": ["a", scheduled]}
+    audience = (await api.expect(200, "PUT", PATH, json=written))["audiences"][1]
+    assert (audience["activeFrom"], audience["mappingCreatedAt"]) == (now_ms + 60_000, None)
+    assert (await api.expect(200, "GET", "/api/backfills"))["backfills"] == []
+    await api.world.clock.sleep(60)
+    assert await api.world.worker.turn_schedules.run()
+    audience = (await api.expect(200, "GET", PATH))["audiences"][1]
+    assert audience["mappingCreatedAt"] == now_ms + 60_000
+    (backfill,) = (await api.expect(200, "GET", "/api/backfills"))["backfills"]
+    assert [each["id"] for each in backfill["audiences"]] == ["b"]
+    await api.world.clock.sleep(60)
+    shown = await api.expect(200, "GET", PATH)
+    assert "count as unmapped: ups/b since" in shown["warnings"][-1]
+    assert "ups/b since" in (await api.expect(200, "GET", "/api/dataflows"))["dataflows"][0]["warnings"][-1]
+    refused = {"audiences": [scheduled | {"activeUntil": now_ms}]}
+    problem = await api.expect(422, "PUT", PATH, json=refused)
+    assert "expected activeUntil to be later than activeFrom" in problem["errors"][0]
+    await api.expect(422, "PUT", PATH, json={"audiences": [{"id": "b", "activeUntil": 10**18}]})
+
+
 async def test_whoever_is_second_is_told(api: Api) -> None:
     etag = (await api.get(PATH)).headers["etag"]
     await api.expect(200, "PUT", PATH, json={"audiences": ["a", "b"]}, headers={"If-Match": etag})

@@ -24,7 +24,7 @@ def plan_backfills(before: Configuration, after: Configuration, now_ms: int) -> 
     asked = (
         _backfill(dataflow, earlier.get(dataflow.id), before.pauses.get(dataflow.id), after.revision, now_ms)
         for dataflow in after.dataflows
-        if dataflow.enabled and dataflow.audiences
+        if dataflow.enabled and dataflow.active_audiences
     )
     backfills = [backfill for backfill in asked if backfill is not None]
     activated = {dataflow.id for dataflow in after.dataflows}
@@ -62,9 +62,9 @@ def _backfill(
 
 
 def _newly_mapped(dataflow: Dataflow, there: Dataflow) -> Iterable[AudienceReference]:
-    known = {audience.key for audience in there.audiences}
+    known = {audience.key for audience in there.active_audiences}
     return (
         AudienceReference(id=audience.id, namespace=audience.namespace)
-        for audience in dataflow.audiences
+        for audience in dataflow.active_audiences
         if audience.key not in known
     )

@@ -56,6 +56,8 @@ def _each_once(names: list[str]) -> list[str]:
 
 
 EpochMilliseconds = Annotated[int, BeforeValidator(_epoch_milliseconds, json_schema_input_type=int | str)]
+# Up to the end of the year 9999, the last that ISO 8601 can write.
+ScheduledTime = Annotated[EpochMilliseconds, Field(ge=0, le=253_402_300_799_999)]
 AttributePath = Annotated[str, AfterValidator(_attribute_path)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 SettingName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,126}$")]
@@ -149,14 +151,42 @@ class Destination(_Model):
 
 
 class MappedAudience(_Model):
+    """With `active_from` or `active_until` it counts as mapped from the one until the other, exclusive: outside of that
+    it has no mapping times.
+    """
+
     id: Text
     namespace: Text = "ups"
     mapping_created_at: EpochMilliseconds | None = None
     mapping_updated_at: EpochMilliseconds | None = None
+    active_from: ScheduledTime | None = None
+    active_until: ScheduledTime | None = None
+
+    @model_validator(mode="after")
+    def _refuse_an_end_before_the_start(self) -> "MappedAudience":
+        if self.active_from is not None and self.active_until is not None and self.active_until <= self.active_from:
+            raise ValueError("expected activeUntil to be later than activeFrom")
+        return self
 
     @property
     def key(self) -> AudienceKey:
         return self.namespace, self.id
+
+    @property
+    def scheduled(self) -> bool:
+        return self.active_from is not None or self.active_until is not None
+
+    @property
+    def active(self) -> bool:
+        """Whether it counts as mapped, by the last plan: no clock decides on exports."""
+        return not self.scheduled or self.mapping_created_at is not None
+
+    def active_at(self, now_ms: int) -> bool:
+        """Whether its schedule, if it has one, has it count as mapped then."""
+        return (self.active_from is None or self.active_from <= now_ms) and not self.over_at(now_ms)
+
+    def over_at(self, now_ms: int) -> bool:
+        return self.active_until is not None and self.active_until <= now_ms
 
 
 # docs/rules.md, "What triggers an export"; the docstring is part of the schemas.
@@ -183,6 +213,11 @@ class Dataflow(_Model):
     triggers: Triggers = Field(default_factory=Triggers)
     skip_same_value_writes: bool = False
     enabled: bool = True
+
+    @property
+    def active_audiences(self) -> list[MappedAudience]:
+        """Those that count as mapped: all but those whose schedule has not begun or is over."""
+        return [audience for audience in self.audiences if audience.active]
 
 
 Entry = TypeVar("Entry", Audience, Destination, Dataflow)

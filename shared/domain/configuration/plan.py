@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from shared.domain.configuration import schedules
 from shared.domain.configuration.backfill_requests import plan_backfills
 from shared.domain.configuration.model import (
     ATTRIBUTES_PER_DATAFLOW,
@@ -96,7 +97,7 @@ def plan_changes(current: Configuration, wanted: ConfigurationFile, now_ms: int,
         planned.configuration.revisions = _revisions(current, planned.configuration)
         planned.backfills = plan_backfills(current, planned.configuration, now_ms)
         planned.removals = removals(current, planned.configuration)
-    planned.warnings = warnings_about(planned.configuration)
+    planned.warnings = warnings_about(planned.configuration) + schedules.stale_schedules(planned.configuration, now_ms)
     return planned
 
 
@@ -139,11 +140,16 @@ def _first(*times: int | None) -> int | None:
 
 
 def _mapped(wanted: Dataflow, current: Configuration, now_ms: int) -> Dataflow:
-    """`wanted` with the times of its mapped audiences: as given, else as they were, else now."""
+    """`wanted` with the times of its mapped audiences: as given, else as they were, else now.
+
+    One whose schedule does not have it count as mapped has none: when its time comes, it is mapped then.
+    """
     before = next((dataflow for dataflow in current.dataflows if dataflow.id == wanted.id), None)
     mapped = {audience.key: audience for audience in before.audiences} if before else {}
 
     def dated(audience: MappedAudience) -> MappedAudience:
+        if not audience.active_at(now_ms):
+            return audience.model_copy(update={"mapping_created_at": None, "mapping_updated_at": None})
         earlier = mapped.get(audience.key, audience)
         created_at = _first(audience.mapping_created_at, earlier.mapping_created_at, now_ms)
         updated_at = _first(audience.mapping_updated_at, earlier.mapping_updated_at, created_at)
@@ -172,7 +178,7 @@ def _looks(configuration: Configuration) -> dict[str, Any]:
     looks = {}
     for destination in configuration.destinations:
         dataflow = dataflows.get(destination.id)
-        mapped = [audience.key for audience in dataflow.audiences] if dataflow else []
+        mapped = [audience.key for audience in dataflow.active_audiences] if dataflow else []
         shown = [] if destination.only_mapped_audiences else mapped
         policies = {catalog[key].merge_policy_id for key in shown if key in catalog} - {None}
         visible = {audience.key: audience for policy in policies for audience in by_policy[policy]}

@@ -63,7 +63,7 @@ class Targets:
         return targets
 
     def _add(self, destination: Destination, dataflow: Dataflow, revision: int) -> None:
-        mapped = {audience.key: audience for audience in dataflow.audiences}
+        mapped = {audience.key: audience for audience in dataflow.active_audiences}
         policies = (self.catalog[key].merge_policy_id for key in mapped if key in self.catalog)
         merge_policies = frozenset(policy for policy in policies if policy)
         namespaces = destination.identity_namespaces

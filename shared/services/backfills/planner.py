@@ -73,7 +73,8 @@ class PlanBackfills:
     def _requested(self, configuration: Configuration) -> list[Backfill]:
         """The backfills that the configuration asks for and that may not have been noted yet."""
         mapped = {
-            dataflow.id: [audience.key for audience in dataflow.audiences] for dataflow in configuration.dataflows
+            dataflow.id: [audience.key for audience in dataflow.active_audiences]
+            for dataflow in configuration.dataflows
         }
         return [
             Backfill.of(request, mapped[request.destination], self._delay)

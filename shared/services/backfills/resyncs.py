@@ -122,11 +122,11 @@ class RequestResync:
         ]
 
     def _wanted(self, destination_id: str, asked: ResyncRequest, configuration: Configuration) -> Backfill:
-        mapped = [audience.key for audience in configuration.dataflow(destination_id).audiences]
+        mapped = [audience.key for audience in configuration.dataflow(destination_id).active_audiences]
         scope, now, key = asked.scope, self.clock(), asked.idempotency_key
         if isinstance(scope, OneAudience):
             if (scope.namespace, scope.id) not in mapped:
-                raise ConfigurationError("/scope/id: expected an audience that the dataflow maps")
+                raise ConfigurationError("/scope/id: expected an audience that the dataflow maps now")
             mapped = [(scope.namespace, scope.id)]
         if not mapped:
             raise ConfigurationError("/scope: expected a dataflow that maps an audience")

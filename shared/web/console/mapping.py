@@ -10,6 +10,7 @@ from shared.domain.problems import describe_problems
 from shared.domain.profile.memberships import AudienceKey
 from shared.web.console.forms import Form, line_of, text_of
 from shared.web.console.problems_by_field import Problems, by_field
+from shared.web.console.schedules import schedule_lines, with_schedules
 from shared.web.etags import etag_of
 
 _FIELDS = {"audiences": "others", "attributes": "attributes", "consent": "consent"}
@@ -28,6 +29,7 @@ class MappingForm:
     consent: str
     etag: str
     profile_id: str = ""
+    schedules: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ def form_of(dataflow: Dataflow | None, destination_id: str) -> MappingForm:
         "",
         line_of(shown.consent or ""),
         "" if dataflow is None else etag_of(dataflow),
+        schedules=schedule_lines(shown.audiences),
     )
 
 
@@ -66,6 +69,10 @@ def parse(form: Form, before: Dataflow | None, destination_id: str) -> tuple[Map
             audiences.append(mapped.get(key) or MappedAudience(namespace=key[0], id=key[1]))
         except ValidationError:
             problems["others"] = ["expected ids, or namespace/id, of at most 512 characters, one a line"]
+    if form.checked("schedules"):
+        audiences, wrong = with_schedules(audiences, form.lines("schedules"))
+        if wrong:
+            problems["schedules"] = wrong
     document = {
         "id": destination_id,
         "audiences": [],
@@ -89,6 +96,7 @@ def parse(form: Form, before: Dataflow | None, destination_id: str) -> tuple[Map
         form.text("consent"),
         form.text("etag"),
         form.raw("profile_id"),
+        form.raw("schedules"),
     )
     return parsed, problems
 

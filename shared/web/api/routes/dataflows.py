@@ -4,7 +4,9 @@ from fastapi import APIRouter, Request, Response
 
 from shared.domain.configuration.model import Configuration, Dataflow
 from shared.domain.configuration.plan import Plan
+from shared.domain.instants import MILLISECOND
 from shared.domain.messages.resync_item import ResyncRequest
+from shared.services.wiring import Services
 from shared.views.backfills import BackfillView
 from shared.views.configuration import DataflowList, DataflowResource
 from shared.web.context import AppServices
@@ -23,12 +25,15 @@ _ACTIVATE = needs(*Permission, preconditions=True)
 @router.get("", summary="List the dataflows", openapi_extra=needs(Permission.VIEW_SEGMENTS))
 async def list_dataflows(services: AppServices) -> DataflowList:
     configuration = await services.edit_configuration.load()
-    return DataflowList(dataflows=[DataflowResource.of(each, configuration) for each in configuration.dataflows])
+    now_ms = services.clock() // MILLISECOND
+    return DataflowList(
+        dataflows=[DataflowResource.of(each, configuration, now_ms) for each in configuration.dataflows]
+    )
 
 
 @router.get("/{destination_id}", summary="Get a dataflow", openapi_extra=needs(Permission.VIEW_SEGMENTS))
 async def get_dataflow(services: AppServices, response: Response, destination_id: DestinationId) -> DataflowResource:
-    return _shown(await services.edit_configuration.load(), response, destination_id)
+    return _shown(services, await services.edit_configuration.load(), response, destination_id)
 
 
 @router.put(
@@ -45,14 +50,15 @@ async def put_dataflow(
     written: DataflowResource,
 ) -> DataflowResource:
     """Create or replace the dataflow of the destination with this id. Members of newly mapped audiences are
-    backfilled. Mapping times that are left out stay as they were, or are now.
+    backfilled. Mapping times that are left out stay as they were, or are now. An audience with `activeFrom` or
+    `activeUntil` counts as mapped from the one until the other, to the minute.
     """
     if written.id not in {"", destination_id}:
         raise ProblemError(422, "/id: expected the id in the path, or none")
     wanted = Dataflow(**written.model_dump(include=set(Dataflow.model_fields)) | {"id": destination_id})
     plan = await services.destinations.map(wanted, if_matching(request))
     response.status_code = 201 if plan.creates_something else 200
-    return _changed(plan, request, response, destination_id)
+    return _changed(services, plan, request, response, destination_id)
 
 
 @router.delete("/{destination_id}", summary="Remove a dataflow", status_code=204, openapi_extra=_ACTIVATE)
@@ -68,7 +74,7 @@ async def pause_dataflow(
 ) -> DataflowResource:
     """Nothing is exported until it is resumed, nor lost."""
     plan = await services.destinations.pause(destination_id, if_matching(request))
-    return _changed(plan, request, response, destination_id)
+    return _changed(services, plan, request, response, destination_id)
 
 
 @router.post("/{destination_id}/resume", summary="Resume a dataflow", openapi_extra=_ACTIVATE)
@@ -77,7 +83,7 @@ async def resume_dataflow(
 ) -> DataflowResource:
     """Each profile that changed meanwhile is exported once, by a backfill."""
     plan = await services.destinations.resume(destination_id, if_matching(request))
-    return _changed(plan, request, response, destination_id)
+    return _changed(services, plan, request, response, destination_id)
 
 
 @router.post(
@@ -100,12 +106,16 @@ async def resync_dataflow(
     return BackfillView.of(await services.backfill_statuses.of(requested.backfill))
 
 
-def _changed(plan: Plan, request: Request, response: Response, destination_id: str) -> DataflowResource:
+def _changed(
+    services: Services, plan: Plan, request: Request, response: Response, destination_id: str
+) -> DataflowResource:
     note(request, *plan.summary)
-    return _shown(plan.configuration, response, destination_id)
+    return _shown(services, plan.configuration, response, destination_id)
 
 
-def _shown(configuration: Configuration, response: Response, destination_id: str) -> DataflowResource:
+def _shown(
+    services: Services, configuration: Configuration, response: Response, destination_id: str
+) -> DataflowResource:
     dataflow = configuration.dataflow(destination_id)
     tagged(response, dataflow)
-    return DataflowResource.of(dataflow, configuration)
+    return DataflowResource.of(dataflow, configuration, services.clock() // MILLISECOND)

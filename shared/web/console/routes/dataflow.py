@@ -7,7 +7,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from shared.domain.configuration.model import Configuration
 from shared.domain.configuration.removals import removals
+from shared.domain.configuration.schedules import stale_schedules_of
 from shared.domain.exports.sample import sample_verdict
+from shared.domain.instants import MILLISECOND
 from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH
 from shared.services.wiring import Services
 from shared.views.backfills import BackfillView
@@ -162,6 +164,7 @@ async def _form_values(
         "destination_id": destination_id,
         "dataflow": mapping.dataflow_of(configuration, destination_id),
         "form": form,
+        "stale_schedules": stale_schedules_of(form.dataflow, services.clock() // MILLISECOND),
         "choices": mapping.choices(configuration, form.dataflow),
         "problems": problems,
         "verdict": verdict,
