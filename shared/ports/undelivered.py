@@ -26,10 +26,14 @@ class UndeliveredPage:
 
 @dataclass(frozen=True, slots=True)
 class UndeliveredCount:
-    """How many rows are in each state; at least so many where the count is not `complete`."""
+    """How many rows are in each state; at least so many where the count is not `complete`.
+
+    `oldest`: when the first of those counted failed first, in microseconds; None where there is none.
+    """
 
     by_state: dict[str, int]
     complete: bool
+    oldest: int | None = None
 
     @property
     def total(self) -> int:
@@ -67,6 +71,9 @@ class UndeliveredStore(Protocol):
 
     async def count(self, destination_id: str, most: int) -> UndeliveredCount:
         """How many rows a destination has, counted up to about `most`. Raises StorageError."""
+
+    async def counts(self, most: int) -> dict[str, UndeliveredCount]:
+        """The same of every destination that has any, in one reading of them all. Raises StorageError."""
 
 
 class RetryQueue(Protocol):

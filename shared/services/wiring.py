@@ -37,6 +37,7 @@ from shared.services.destinations.manage import ManageDestinations
 from shared.services.in_hand.hold import HoldMessages
 from shared.services.poison.drain import DrainPoisonQueues
 from shared.services.runs.history import RunHistory
+from shared.services.runs.last_day import LastDay
 from shared.services.runs.last_exports import LastExports
 from shared.services.runs.record import RecordRuns
 from shared.services.runs.shown_exports import ShownExports
@@ -71,6 +72,7 @@ class Services:
         self.last_exports = LastExports(ports.last_exports, clock)
         self.runs = RecordRuns(ports.runs, ports.metrics, self.last_exports, clock, ports.new_id)
         self.run_history = RunHistory(ports.runs, clock)
+        self.last_day = LastDay(ports.runs, clock)
         self.shown_exports = ShownExports(last=self.last_exports, profiles=ports.profiles)
         self.configuration = ConfigurationCache(ports.configuration, ports.health, clock, settings.config_cache_seconds)
         self.edit_configuration = EditConfiguration(

@@ -1,6 +1,5 @@
 """Every page as people meet it: on a phone, with a screen reader, without script, and while storage is down."""
 
-import re
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
@@ -43,7 +42,7 @@ async def console(relay_stack: LocalStack, page: Page) -> str:
         await call(relay_stack, "PUT", "/api/audiences/gold", {"name": "Gold tier"})
         await connect(relay_stack, "idle", "crm")
         await connect(relay_stack, "sales", "crm", "gold")
-        await shows(page, url, "sales Healthy Dataflow Active")
+        await shows(page, url, "sales (Healthy|No exports in 24 h)")
         await send(relay_stack, change("delivered"))
         await shows(page, f"{url}/destinations/sales", "Last exports .* delivered acknowledged")
         # Nobody listens there, so that what is open could not be delivered.
@@ -51,7 +50,7 @@ async def console(relay_stack: LocalStack, page: Page) -> str:
         relay_stack.broker.set_faults(Fault(kind="reject", hub="crm"))
         profiles = (SCRIPT, "p" * 200, "c", "d")
         await send(relay_stack, *(change(profile) for profile in profiles), f"no change {SCRIPT}")
-        await shows(page, url, "4 exports undelivered")
+        await shows(page, url, "4 exports wait, the oldest")
         await shows(page, f"{url}/quarantine", "Whole message")
         await shows(page, f"{url}/alerts", "Open Open .*Could not be delivered .*Who is told")
     return url
@@ -119,8 +118,6 @@ async def test_the_keyboard_is_enough(console: str, page: Page) -> None:
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     await page.keyboard.press("Enter")
-    await page.keyboard.press("Tab")
-    await expect(page.get_by_role("link", name=re.compile("alerts? open"))).to_be_focused()
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Connect a destination")).to_be_focused()
     await page.keyboard.press("Enter")

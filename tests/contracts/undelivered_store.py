@@ -127,4 +127,18 @@ class UndeliveredStoreContract:
         assert await store.count("d", 100) == UndeliveredCount({}, complete=True)
         await self.fill(store)
         counted = await store.count("d", 100)
-        assert counted == UndeliveredCount({"retrying": 3, "parked": 3, "dead": 3}, complete=True)
+        assert counted == UndeliveredCount({"retrying": 3, "parked": 3, "dead": 3}, complete=True, oldest=NOW)
+
+    async def test_every_destination_is_counted_at_once(self, store: UndeliveredStore) -> None:
+        assert await store.counts(100) == {}
+        await self.fill(store)
+        for destination_id, age in (("d", 7), ("d-1", 5), ("z", 3)):
+            older = replace(ROW, destination_id=destination_id, profile_id="older", first_failed_at=NOW - age)
+            await store.save(StoredUndelivered(older, None))
+        counts = await store.counts(100)
+        assert counts == {key: await store.count(key, 100) for key in counts}
+        assert {key: count.oldest for key, count in counts.items()}.items() >= {
+            "d": NOW - 7,
+            "d-1": NOW - 5,
+            "z": NOW - 3,
+        }.items()

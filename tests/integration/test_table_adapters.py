@@ -109,6 +109,19 @@ class TestTableUndelivered(UndeliveredStoreContract):
         count = await store.count("d", 4)
         assert (sum(count.by_state.values()), count.complete) == (counted, False)
 
+    async def test_who_has_more_than_is_counted_holds_up_nobody(
+        self, store: TableUndelivered, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(undelivered, "_PAGE", 1)
+        await self.fill(store)
+        counts = await store.counts(5)
+        assert {key: (5 <= count.total <= 9, count.complete) for key, count in counts.items()} == {
+            "d": (True, False),
+            "d-1": (True, False),
+            "e": (True, False),
+        }
+        assert await store.counts(10) == {key: await store.count(key, 10) for key in counts}
+
 
 class TestTableRuns(RunStoreContract):
     @pytest.fixture

@@ -293,8 +293,13 @@ class MemoryUndelivered:
         return UndeliveredPage([row for _, row in found[:most]], following)
 
     async def count(self, destination_id: str, most: int) -> UndeliveredCount:
-        states = [str(stored.row.state) async for stored in self.of(destination_id)]
-        return UndeliveredCount(dict(Counter(states[:most])), complete=len(states) <= most)
+        rows = [stored.row async for stored in self.of(destination_id)]
+        states = Counter(str(row.state) for row in rows[:most])
+        oldest = min((row.first_failed_at for row in rows[:most]), default=None)
+        return UndeliveredCount(dict(states), len(rows) <= most, oldest)
+
+    async def counts(self, most: int) -> dict[str, UndeliveredCount]:
+        return {each: await self.count(each, most) for each in {owner for owner, _ in self.rows}}
 
     @staticmethod
     def _key(undelivered: StoredUndelivered) -> tuple[str, str]:

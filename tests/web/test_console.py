@@ -157,9 +157,9 @@ async def test_destinations_at_a_glance(console: Console) -> None:
         await console.world.handle(item(f"p{number}", 1, segmentMembership=membership(1)))
     console.world.clock.now += 3 * 60_000_000
     text = await console.page("/console")
-    assert "2 destinations · 1 down · 4 exports undelivered" in text
-    assert re.search(r"D Down .*Down for 3 min \. Down\. .*Undelivered 1 parked, 3 retrying", text)
-    assert re.search(r"E Healthy Dataflow Active .*Undelivered 0", text)
+    assert "Act now 1 of 2 destinations down, for 3 min · 4 exports wait, the oldest for 3 min ·" in text
+    assert re.search(r"All 2 Needs somebody 1 Paused 0 No dataflow 0 .*D Down for 3 min .*4 , 3 min .*E ", text)
+    assert re.search(r"E No exports in 24 h 0 none in 24 h 0 $", text)
     confirm = await console.page("/console/undelivered/d/redrive")
     assert re.search(r"4 exports .*The destination is down since 3 min ago : they are sent when it answers", confirm)
 
@@ -509,7 +509,10 @@ async def test_alerts_say_who_since_when_and_how_much(console: Console) -> None:
     text = await console.page(ALERTS)
     assert "Open The destination does not answer D 2.5 min more than 0 s · open for 1 min · destination-down" in text
     assert "Over Resolved The destination does not answer E Over just now , opened 1 min ago · last value" in text
-    assert re.search(r"1 down · 0 exports undelivered · 1 alert open", await console.page("/console"))
+    assert re.search(
+        r"Act now 1 of 2 destinations down, for 2 min .*no export waits .*1 alert open .*D Down for 2 min 1 alert",
+        await console.page("/console"),
+    )
     assert "1 alert open : The destination does not answer: 2.5 min, more than 0 s" in await console.page(DATAFLOW)
     assert "alert open" not in await console.page("/console/destinations/e")
 

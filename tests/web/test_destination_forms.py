@@ -289,7 +289,7 @@ async def test_a_destination_is_removed_with_all_that_the_page_says(console: Con
     assert console.world.secrets.secrets == {}
     text = await console.page("/console?done=removed")
     assert "Removed." in text
-    assert "1 destination ·" in text
+    assert "All 1 " in text
     # A form that is sent twice.
     assert await go(console, REMOVE, fields) == "/console?done=removed"
     details = [entry.details for entry in console.world.audit.entries.values() if entry.what == f"POST {REMOVE}"]

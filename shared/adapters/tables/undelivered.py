@@ -2,8 +2,9 @@
 
 import json
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty
@@ -18,6 +19,7 @@ from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, Undeli
 BUCKETS = 16
 _PAGE = 1_000
 _REQUESTS_TO_COUNT = 32
+_COUNTED = ["PartitionKey", "destinationId", "state", "firstFailedAt"]
 _ERROR_LENGTH = 1_000
 
 
@@ -64,14 +66,52 @@ class TableUndelivered:
 
     async def count(self, destination_id: str, most: int) -> UndeliveredCount:
         query, parameters = _query(destination_id)
-        counts: Counter[str] = Counter()
-        token = None
+        tally, token = _Tally(), None
         for _ in range(_REQUESTS_TO_COUNT):
-            rows, token = await self._table.page(query, parameters, most=_PAGE, token=token, select=["state"])
-            counts.update(row.properties["state"] for row in rows)
-            if token is None or counts.total() >= most:
+            rows, token = await self._table.page(query, parameters, most=_PAGE, token=token, select=_COUNTED)
+            for row in rows:
+                tally.add(row)
+            if token is None or tally.total >= most:
                 break
-        return UndeliveredCount(dict(counts), complete=token is None)
+        return tally.count(complete=token is None)
+
+    async def counts(self, most: int) -> dict[str, UndeliveredCount]:
+        """A request for a thousand rows, and where nothing is undelivered one in all. Where a destination has `most`,
+        the rest of each of its partitions is passed over, so that it holds nobody up.
+        """
+        tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
+        cut: set[str] = set()
+        after, token = "", None
+        while True:
+            rows, token = await self._table.page(
+                "PartitionKey gt @after", {"after": after}, most=_PAGE, token=token, select=_COUNTED
+            )
+            for row in rows:
+                tallies[row.properties["destinationId"]].add(row)
+            if token is None:
+                break
+            if rows and tallies[last := rows[-1].properties["destinationId"]].total >= most:
+                cut.add(last)
+                after, token = rows[-1].properties["PartitionKey"], None
+        return {key: tally.count(complete=key not in cut) for key, tally in tallies.items()}
+
+
+@dataclass(slots=True)
+class _Tally:
+    by_state: Counter[str] = field(default_factory=Counter)
+    oldest: int | None = None
+
+    def add(self, row: Row) -> None:
+        self.by_state[row.properties["state"]] += 1
+        first = row.properties["firstFailedAt"].value
+        self.oldest = first if self.oldest is None else min(self.oldest, first)
+
+    @property
+    def total(self) -> int:
+        return self.by_state.total()
+
+    def count(self, *, complete: bool) -> UndeliveredCount:
+        return UndeliveredCount(dict(self.by_state), complete, self.oldest)
 
 
 def _query(

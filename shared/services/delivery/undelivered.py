@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from shared.concurrency import all_of
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.ports.health import HealthStore, RedriveRequest
 from shared.ports.undelivered import UndeliveredCount, UndeliveredPage, UndeliveredStore
@@ -40,11 +39,11 @@ class UndeliveredExports:
         return None if stored is None else stored.row
 
     async def counts(self) -> dict[str, UndeliveredCount]:
-        """How many rows each destination has, by its id; a request or a few for each. Raises StorageError."""
+        """How many rows each destination has, by its id. Raises StorageError."""
         targets = (await self.configuration.current()).targets
         destinations = sorted([*targets.by_id, *targets.inactive])
-        counts = await all_of(self.count(each) for each in destinations)
-        return dict(zip(destinations, counts, strict=True))
+        counts = await self.undelivered.counts(COUNTED)
+        return {each: counts.get(each, UndeliveredCount({}, complete=True)) for each in destinations}
 
     async def count(self, destination_id: str) -> UndeliveredCount:
         """How many rows one destination has, in a request or a few. Raises StorageError."""

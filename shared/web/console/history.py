@@ -91,9 +91,9 @@ def _latency(labels: list[str], slots: Sequence[RunSlot], ends: tuple[str, str])
         name: [_seconds(slot.counts.latency.quantile(share)) for slot in slots]
         for name, share in (("p50", 0.5), ("p95", 0.95))
     }
-    worst = max((value for value in series["p95"] if value is not None), default=0.0)
-    top = top_of(worst)
-    summary = f"p95 at most {_words(worst)}"
+    worst = max((value for value in series["p95"] if value is not None), default=None)
+    top = top_of(worst or 0.0)
+    summary = "Nothing was measured" if worst is None else f"p95 at most {_words(worst)}"
     title = "Latency, queue to acknowledgement"
     description = f"{summary} from {ends[0]} to {ends[1]} UTC"
     svg = lines("latency", title, description, labels, series, top)
@@ -102,6 +102,12 @@ def _latency(labels: list[str], slots: Sequence[RunSlot], ends: tuple[str, str])
 
 def _seconds(microseconds: int | None) -> float | None:
     return None if microseconds is None else microseconds / SECOND
+
+
+def words_of(microseconds: int | None) -> str | None:
+    """A latency to be read; None where nothing was measured."""
+    seconds = _seconds(microseconds)
+    return None if seconds is None else _words(seconds)
 
 
 def _words(seconds: float) -> str:

@@ -115,6 +115,25 @@ if (selectAll) {
   });
 }
 
+// Parts of a page that speak of now follow what is, but for the one that somebody is in.
+const parts = document.querySelectorAll("[data-part]");
+if (parts.length) {
+  setInterval(async () => {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch(location.href, { redirect: "manual" });
+      if (!answer.ok) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const part of document.querySelectorAll("[data-part]")) {
+        const now = page.getElementById(part.id);
+        if (now && !part.contains(document.activeElement) && !now.isEqualNode(part)) part.replaceWith(now);
+      }
+    } catch {
+      // The next time may do.
+    }
+  }, 15000);
+}
+
 // What goes on is looked at again, unless somebody has begun to write, or to read what was folded.
 if (document.querySelector("[data-refresh]") && !document.querySelector("main[data-posted]")) {
   let touched = false;

@@ -1,0 +1,162 @@
+"""Whether everything is fine, in a sentence: what is wrong first, then what waits, then how fast changes are taken."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from markupsafe import Markup
+
+from shared.domain.alerts.alert import AlertView
+from shared.domain.alerts.rules import THE_APP
+from shared.domain.configuration.model import Dataflow
+from shared.domain.instants import MINUTE
+from shared.domain.messages.queue_kind import QueueKind
+from shared.ports.queues import QueueCount
+from shared.ports.undelivered import UndeliveredCount
+from shared.services.runs.last_day import Day
+from shared.views.configuration import DestinationResource
+from shared.web.console.backlog import Need, backlogs
+from shared.web.console.words import counted, lasting
+
+Kind = Literal["good", "warn", "bad", "idle"]
+_SLOW = MINUTE
+"""From then on it is worth a word that changes wait, long before the queue counts as piling up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One destination: how it is, in a word or two and a colour, and what it came to. `day` and `waiting` are None
+    where they are not known.
+    """
+
+    destination: DestinationResource
+    dataflow: Dataflow | None
+    alerts: list[AlertView]
+    waiting: UndeliveredCount | None
+    day: Day | None
+
+    @property
+    def state(self) -> tuple[Kind, str]:
+        """One with an open alert is never plainly healthy."""
+        health = self.destination.health
+        if health is not None and health.state != "healthy":
+            return ("bad", "Down") if health.state == "down" else ("warn", "Recovering")
+        if self.alerts:
+            return "warn", "Alert"
+        if self.dataflow is None:
+            return "idle", "No dataflow"
+        if not self.dataflow.enabled:
+            return "idle", "Paused"
+        if self.day is not None and self.day.last_slot is None:
+            return "idle", "No exports in 24 h"
+        return "good", "Healthy"
+
+    @property
+    def needs_somebody(self) -> bool:
+        return self.state[0] in {"bad", "warn"} or bool(self.waiting and self.waiting.by_state.get("dead"))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`clauses` belong to one sentence; each may hold times that are marked up."""
+
+    kind: Kind
+    clauses: list[Markup]
+
+
+def verdict(
+    standings: Sequence[Standing],
+    alerts: Sequence[AlertView],
+    queues: Sequence[QueueCount] | None,
+    now: int,
+) -> Verdict:
+    """`queues`: None where what waits there is not known."""
+    said = [
+        *_health(standings, now),
+        *_undelivered(standings, now),
+        *_input(queues, now),
+        *_queues(queues, now),
+        *_alerts(alerts),
+    ]
+    kinds = [kind for kind, _ in said]
+    worst: Kind = "bad" if "bad" in kinds else "warn" if "warn" in kinds else "good"
+    fine = [Markup("All is well")] if worst == "good" else []
+    return Verdict(worst, [*fine, *(Markup.escape(clause) for _, clause in said)])
+
+
+_Said = tuple[Kind, str]
+
+
+def _health(standings: Sequence[Standing], now: int) -> list[_Said]:
+    said: list[_Said] = []
+    down = [each.destination.health for each in standings if each.state[1] == "Down"]
+    since = [health.since for health in down if health and health.since]
+    if since:
+        for_ = lasting(min(since), now)
+        of = f"{len(down):,} of {counted(len(standings), 'destination')} down"
+        said.append(("bad", Markup("{}, {} {}").format(of, "for" if len(down) == 1 else "the first for", for_)))
+    recovering = sum(each.state[1] == "Recovering" for each in standings)
+    if recovering:
+        said.append(("warn", f"{recovering:,} of {counted(len(standings), 'destination')} recovering"))
+    return said
+
+
+def _undelivered(standings: Sequence[Standing], now: int) -> list[_Said]:
+    counts = [each.waiting for each in standings if each.waiting is not None]
+    if len(counts) < len(standings):
+        return [("warn", "how many exports wait is not known")]
+    total = sum(count.total for count in counts)
+    oldest = min((count.oldest for count in counts if count.oldest is not None), default=None)
+    if not total or oldest is None:
+        return [("good", "no export waits")]
+    more = "" if all(count.complete for count in counts) else " or more"
+    waits = "waits" if total == 1 else "wait"
+    said: list[_Said] = [
+        (
+            "warn",
+            Markup("{}{} {}, the oldest for {}").format(counted(total, "export"), more, waits, lasting(oldest, now)),
+        )
+    ]
+    dead = sum(count.by_state.get("dead", 0) for count in counts)
+    if dead:
+        said.append(("warn", f"{dead:,} of them dead, so somebody has to redrive or drop them"))
+    return said
+
+
+def _input(queues: Sequence[QueueCount] | None, now: int) -> list[_Said]:
+    if queues is None:
+        return [("warn", "what waits on the queues is not known")]
+    fronts = [each.front_inserted_at for each in queues if each.kind is QueueKind.CHANGES and not each.poison]
+    waiting = [front for front in fronts if front is not None]
+    if not waiting:
+        return [("good", "no change waits to be taken")]
+    kind: Kind = "warn" if now - min(waiting) >= _SLOW else "good"
+    return [(kind, Markup("the first change has waited for {}").format(lasting(min(waiting), now)))]
+
+
+def _queues(queues: Sequence[QueueCount] | None, now: int) -> list[_Said]:
+    """What needs somebody besides the changes that wait, which are spoken of anyway."""
+    needs = Counter(
+        backlog.need
+        for backlog in backlogs(queues or (), now)
+        if not (backlog.need is Need.LATE and backlog.count.kind is QueueKind.CHANGES)
+    )
+    words: dict[Need, tuple[Kind, str]] = {
+        Need.POISONED: ("bad", "with messages that failed at every delivery"),
+        Need.MISSING: ("bad", "missing"),
+        Need.LATE: ("warn", "piling up"),
+    }
+    return [(kind, f"{counted(needs[need], 'queue')} {text}") for need, (kind, text) in words.items() if needs[need]]
+
+
+def _alerts(alerts: Sequence[AlertView]) -> list[_Said]:
+    if not alerts:
+        return []
+    of_the_app = sum(alert.destination_id == THE_APP for alert in alerts)
+    return [
+        (
+            "warn",
+            f"{counted(len(alerts), 'alert')} open" + (f", {of_the_app:,} of the app itself" if of_the_app else ""),
+        )
+    ]
