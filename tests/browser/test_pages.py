@@ -1,6 +1,5 @@
 """Every page as people meet it: on a phone, with a screen reader, without script, and while storage is down."""
 
-
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 

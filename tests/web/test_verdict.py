@@ -111,11 +111,12 @@ async def test_the_page_stands_where_counts_fail() -> None:
     world = World()
 
     async def fail(*_: object) -> None:
-        raise StorageError("table Undelivered: no answer")
+        raise StorageError("table T: no answer")
 
     world.undelivered.counts = fail  # type: ignore[method-assign, assignment]
     world.runs.read = fail  # type: ignore[method-assign, assignment]
     async with Console(world) as console:
         page = await console.page("/console")
-    assert "Not known for now: Table Undelivered: no answer. Not known for now: Table Runs: no answer." in page
+    assert "Not known for now: Table T: no answer. Not known for now: Table T: no answer." in page
+    assert "No export in the last 24 hours" not in page
     assert re.search(r"D Healthy unknown unknown unknown E ", page)

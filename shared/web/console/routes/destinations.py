@@ -103,6 +103,7 @@ async def show_destinations(
         total=len(standings),
         verdict=verdict(standings, alerts, None if isinstance(queues, str) else queues, now),
         day=_all_day([each.day for each in standings if each.day]),
+        days_known=not isinstance(days, str),
         sparkline=sparkline,
         unknown=[each for each in (counts, days) if isinstance(each, str)],
         audiences=len(configuration.audiences),
