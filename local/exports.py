@@ -17,6 +17,7 @@ from azure.eventhub.exceptions import EventHubError
 
 from local.errors import ExportsUnreadableError
 from local.reader_refusals import tell_of_refusals, why_refused
+from shared.adapters.event_hubs.connections import trusted_certificates
 
 Start = Literal["earliest", "latest"]
 DEFAULT_CONSUMER_GROUP = "$Default"
@@ -144,6 +145,7 @@ class ExportReader:
             eventhub_name=hub,
             # There are no other readers to share partitions with, and each round opens one more connection.
             load_balancing_interval=_NEVER,
+            ssl_context=trusted_certificates(),
         )
         self._clients.append(client)
         try:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.broker.control import DEFAULT_KEY, DEFAULT_KEY_NAME
 from local.stack.local_stack import LocalStack
-from shared.adapters.event_hubs.connections import HubAccess, access_to
+from shared.adapters.event_hubs.connections import HubAccess, access_to, trusted_certificates
 from shared.adapters.event_hubs.hub_connection import HubConnection, KeptAccess, NoAnswerError
 from shared.adapters.event_hubs.links import Links
 from shared.adapters.kept_tokens import KeptTokens
@@ -79,6 +79,17 @@ async def test_all_links_and_questions_share_one_connection(stack: LocalStack, h
         found = stats.hubs[hub]
         assert (found.events, found.links_open, found.transfers) == (24, 4, 8)
     assert stack.broker.stats().hubs[hub].links_open == 0
+
+
+async def test_no_connection_reads_the_certificates_anew(
+    stack: LocalStack, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes 30 ms, and the event loop with all that is under way waits for it."""
+    trusted_certificates()
+    monkeypatch.setattr(ssl, "SSLContext", None)
+    credentials = SasCredentials(f"127.0.0.1:{stack.event_hubs.ports.amqp}", DEFAULT_KEY_NAME, DEFAULT_KEY)
+    async with closing(access_to(credentials, hub).client()) as links:
+        await links.open("0")
 
 
 async def test_a_batch_takes_what_the_link_takes(stack: LocalStack, hub: str) -> None:

@@ -40,9 +40,14 @@ class HubAccess:
     def client(self) -> EventHubProducerClient:
         """A client of its own, which connects with its first request and tries nothing twice by itself."""
         namespace = self.credentials.namespace
-        local = is_local_namespace(namespace)
-        tls = {"use_tls": False} if local else {"ssl_context": _trust()}
-        return EventHubProducerClient(namespace, self.event_hub_name, self.credential, retry_total=0, **tls)
+        return EventHubProducerClient(
+            namespace,
+            self.event_hub_name,
+            self.credential,
+            retry_total=0,
+            use_tls=not is_local_namespace(namespace),
+            ssl_context=trusted_certificates(),  # also where nothing is encrypted: it would be made all the same
+        )
 
     def token_was_refused(self) -> None:
         """Let the next connection sign in with a token that the service has not seen yet; a key has none."""
@@ -59,8 +64,8 @@ def access_to(credentials: Credentials, event_hub_name: str, identity: Identity 
 
 
 @cache
-def _trust() -> ssl.SSLContext:
-    """The certificates that the SDK trusts, which it would read anew for each connection."""
+def trusted_certificates() -> ssl.SSLContext:
+    """Those that the SDK trusts, for all clients: each connection of one that is given none reads them anew."""
     return ssl.create_default_context(cafile=certifi.where())
 
 
