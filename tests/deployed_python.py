@@ -1,7 +1,7 @@
 """`python -m tests.deployed_python`: the tests that need no stack, on the Python that is deployed. Part of make test.
 
 The project runs on older versions, too, and all its tests with the Python that set it up. Here it is seen besides which
-branches of `shared` they run: the floor that pyproject.toml says only rises.
+lines of `shared` they run: the floor that pyproject.toml says only rises.
 """
 
 import os

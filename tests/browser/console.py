@@ -11,6 +11,7 @@ from playwright.async_api import Page
 
 from local.eventually import eventually
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
+from tests.browser.checks import visit
 from tests.kit.webhook import Webhook
 
 SCRIPT = "<script>document.title = 'run'</script>"
@@ -67,7 +68,7 @@ async def shows(page: Page, url: str, pattern: str, timeout: float = 60) -> str:
     """Load the page until its text matches; the text, on one line."""
 
     async def matching() -> str | None:
-        await page.goto(url)
+        await visit(page, url)
         text = re.sub(r"\s+", " ", await page.inner_text("main"))
         assert re.search(pattern, text), text
         return text

@@ -6,7 +6,7 @@ from playwright.async_api import Browser, Page, Route, expect
 from local.broker.control import Fault
 from local.stack.local_stack import LocalStack
 from local.storage_faults.rules import StorageFault
-from tests.browser.checks import OF_NARROW_AND_DARK, checked, fits, is_accessible
+from tests.browser.checks import OF_NARROW_AND_DARK, checked, fits, is_accessible, visit
 from tests.browser.console import SCRIPT, call, change, connect, send, shows
 from tests.kit.api import BASE_URL, Api
 from tests.kit.world import World
@@ -85,7 +85,7 @@ async def test_the_closed_console(browser: Browser) -> None:
 
 async def _first_link(page: Page, console: str, path: str) -> str:
     """Where the first link of a row leads that is about this page's own."""
-    await page.goto(f"{console}{path}")
+    await visit(page, f"{console}{path}")
     address = await page.locator(f"ul.rows a[href^='/console{path}/']").first.get_attribute("href")
     assert address is not None
     return address.removeprefix("/console")
