@@ -42,6 +42,7 @@ class Export:
     enqueued_time: datetime
     content_type: str | None
     message_id: str | None
+    partition_key: str | None
     properties: dict[str, Any]
     body: Any
 
@@ -56,6 +57,7 @@ class Export:
             .replace("+00:00", "Z"),
             "contentType": self.content_type,
             "messageId": self.message_id,
+            "partitionKey": self.partition_key,
             "properties": self.properties,
             "body": self.body,
         }
@@ -75,6 +77,7 @@ class Export:
             enqueued_time=event.enqueued_time or datetime.fromtimestamp(0, UTC),
             content_type=event.content_type,
             message_id=event.message_id,
+            partition_key=None if event.partition_key is None else _text(event.partition_key),
             properties={_text(name): _decoded(value) for name, value in (event.properties or {}).items()},
             body=body,
         )

@@ -94,6 +94,22 @@ async def test_an_export_arrives_as_it_was_made(stack: LocalStack, hub: str, mak
     assert read.properties == export.application_properties
 
 
+async def test_a_key_is_handed_out_and_moves_no_profile_to_another_partition(
+    stack: LocalStack, hub: str, make_sender: MakeSender
+) -> None:
+    sender = make_sender()
+    plain = [export_to(hub, f"profile {number}") for number in range(20)]
+    keyed = [replace(each, destination=each.destination.model_copy(update={"keyed": True})) for each in plain]
+    await acknowledged(*(sender.enqueue(export) for export in plain + keyed))
+
+    read = [e async for e in read_exports(stack.event_hubs_connection_string, [hub], count=40, timeout=30)]
+
+    assert {(e.properties["profileId"], int(e.partition), e.partition_key) for e in read} == {
+        (each.profile_id, partition_of(each.profile_id, PARTITIONS), each.partition_key) for each in plain + keyed
+    }
+    assert len({e.partition_key for e in read}) == 1 + len(plain)
+
+
 async def test_exports_of_a_profile_keep_their_order_on_one_partition(
     stack: LocalStack, hub: str, make_sender: MakeSender
 ) -> None:

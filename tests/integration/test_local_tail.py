@@ -62,6 +62,7 @@ def put(connection_string: str, hub: str, *bodies: object, profile_id: object = 
             event = EventData(body if isinstance(body, str | bytes) else json.dumps(body))
             event.content_type = "application/json"
             event.message_id = "m-1"
+            event.raw_amqp_message.annotations = {b"x-opt-partition-key": "k-1"}
             event.properties = {**PROPERTIES, "profileId": profile_id}
             batch.add(event)
         producer.send_batch(batch)
@@ -87,6 +88,7 @@ def test_json_lines_until_the_pipe_is_closed(state: Path, broker: EventHubsBroke
         "offset": "0",
         "contentType": "application/json",
         "messageId": "m-1",
+        "partitionKey": "k-1",
         "properties": PROPERTIES,
         "body": BODY,
     }
@@ -287,6 +289,7 @@ def arrived(properties: dict[str, Any], body: Any) -> Export:
         enqueued_time=datetime(2026, 1, 11, 21, 24, 39, tzinfo=UTC),
         content_type=None,
         message_id=None,
+        partition_key=None,
         properties=properties,
         body=body,
     )

@@ -83,7 +83,7 @@ def configurations(draw: st.DrawFn, /, **destination_fields: Any) -> Configurati
     )
 
 
-_SWITCHES = ("includeSegmentNames", "includeSegmentTimestamps", "onlyMappedAudiences", "includeExportMetadata")
+_SWITCHES = ("includeSegmentNames", "includeSegmentTimestamps", "onlyMappedAudiences", "includeExportMetadata", "keyed")
 
 
 @st.composite

@@ -362,11 +362,16 @@ async def test_metadata_and_static_properties_are_chosen_in_the_form(console: Co
     fields = await form(console, EDIT)
     wrong = await console.submit(EDIT, fields | {"static_properties": "Table=Profiles\nreason=mine"})
     assert "each export has reason already" in text_of(wrong, 422)
-    chosen = fields | {"include_export_metadata": "on", "static_properties": "Table=Profiles\nPath = a=b"}
+    chosen = fields | {
+        "include_export_metadata": "on",
+        "keyed": "on",
+        "static_properties": "Table=Profiles\nPath = a=b",
+    }
     await go(console, EDIT, chosen)
     changed = await destination(console)
     assert changed is not None
     assert changed.include_export_metadata
+    assert changed.keyed
     assert changed.static_properties == {"Table": "Profiles", "Path": "a=b"}
-    assert re.search("metadata in the body, the properties Table ?, Path", await console.page(PAGE))
+    assert re.search("metadata in the body, a key, the properties Table ?, Path", await console.page(PAGE))
     assert "Table=Profiles" in (await console.get(EDIT)).text

@@ -15,8 +15,11 @@ from azure.eventhub import EventData, EventDataBatch
 from shared.domain.configuration.model import Destination
 from shared.domain.exports.export import Export
 
+_ANNOTATIONS = b"\x00\x53\x72"
 _PROPERTIES, _APPLICATION_PROPERTIES, _DATA = b"\x00\x53\x73", b"\x00\x53\x74", b"\x00\x53\x75"
 _NULL = b"\x40"
+_PARTITION_KEY = b"x-opt-partition-key"
+_PARTITION_KEY_SYMBOL = b"\xa3%c%b" % (len(_PARTITION_KEY), _PARTITION_KEY)
 _CONTENT_TYPE = b"\xa3\x10application/json"
 _NUMBER_OF_PROPERTIES = 13
 _COSTS = (5, 8)
@@ -53,6 +56,8 @@ def event_of(export: Export) -> EventData:
         name.encode(): _amqp_long(value) if isinstance(value, int) else value
         for name, value in export.application_properties.items()
     }
+    if (key := export.partition_key) is not None:
+        event.raw_amqp_message.annotations = {_PARTITION_KEY: key}
     return event
 
 
@@ -70,6 +75,7 @@ def encoded(export: Export) -> bytes | None:
     properties = b"".join((_string(export.message_id), _NULL * 5, _CONTENT_TYPE, _NULL * 6))
     return b"".join(
         (
+            _annotations(export.partition_key),
             _PROPERTIES,
             _compound(b"\xc0", b"\xd0", properties, _NUMBER_OF_PROPERTIES),
             _APPLICATION_PROPERTIES,
@@ -80,13 +86,19 @@ def encoded(export: Export) -> bytes | None:
     )
 
 
+def _annotations(partition_key: str | None) -> bytes:
+    if partition_key is None:
+        return b""
+    return _ANNOTATIONS + _compound(b"\xc1", b"\xd1", _PARTITION_KEY_SYMBOL + _string(partition_key), 2)
+
+
 @cache
 def known_batch() -> bool:
     """Whether the SDK that is installed keeps in a batch what is put there here."""
-    destination = Destination(id="d", name="d", event_hub_name="d")
     one, other = EventDataBatch(max_size_in_bytes=_BATCH), EventDataBatch(max_size_in_bytes=_BATCH)
     try:
-        for size in (2, 300):
+        for size, keyed in ((2, False), (300, True)):
+            destination = Destination(id="d", name="d", event_hub_name="d", keyed=keyed)
             export = Export(destination, "p" * size, 2**50, 1, ("audience",), 2**50, b"{" + b" " * size + b"}")
             one.add(event_of(export))
             _add_encoded(other, encoded(export) or b"")

@@ -79,6 +79,7 @@ class NewDestination(_Given):
     identity_namespaces: IdentityNamespaces | None = None
     include_export_metadata: bool = False
     static_properties: StaticProperties = Field(default_factory=dict)
+    keyed: bool = False
     resync_by_message: bool = False
     connection: GivenConnection
 

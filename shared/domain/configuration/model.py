@@ -131,8 +131,9 @@ class Destination(_Model):
     variant names the namespace to be reached with the app's identity; `authentication` goes before it where it is
     given. Secrets are never part of the configuration. `identity_namespaces` are those of the identity map that are
     exported; None is all of them, an empty list none. `include_export_metadata`: bodies have the member `_export`, with
-    what travels beside them; `static_properties` travel beside them, too. `resync_by_message`: whether a message of
-    the queue of profile changes may ask for a resync.
+    what travels beside them; `static_properties` travel beside them, too. `keyed`: events carry a partition key, which
+    changes nothing about where they go. `resync_by_message`: whether a message of the queue of profile changes may ask
+    for a resync.
     """
 
     id: Identifier
@@ -147,6 +148,7 @@ class Destination(_Model):
     identity_namespaces: IdentityNamespaces | None = None
     include_export_metadata: bool = False
     static_properties: StaticProperties = Field(default_factory=dict)
+    keyed: bool = False
     resync_by_message: bool = False
 
 

@@ -191,6 +191,7 @@ def _looks(configuration: Configuration) -> dict[str, Any]:
             None if namespaces is None else frozenset(namespaces),
             destination.include_export_metadata,
             destination.static_properties,
+            destination.keyed,
         )
         looks[destination.id] = (details, dataflow, visible)
     return looks

@@ -47,6 +47,8 @@ def _removed(before: _Look, after: _Look) -> Iterator[str]:
     for name, value in old.static_properties.items():
         if new.static_properties.get(name) != value:
             yield f"the property {name} = {value}"
+    if old.keyed and not new.keyed:
+        yield "keys of events"
 
 
 def _read(destination: Destination, dataflow: Dataflow) -> list[Path]:

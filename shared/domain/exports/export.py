@@ -17,6 +17,7 @@ from shared.domain.jsonvalue import json_bytes
 from shared.domain.profile.audience_transitions import Transitions
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile.state import ProfileState
+from shared.domain.profile_key import profile_key
 
 _METADATA = EXPORT_METADATA.encode()
 
@@ -47,6 +48,11 @@ class Export:
         """The same for the same export, however often it is sent."""
         identity = [self.destination.id, self.profile_id, self.version, self.config_revision]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
+
+    @property
+    def partition_key(self) -> str | None:
+        """By which a compacted hub tells profiles apart; None where the destination wants none."""
+        return profile_key(self.profile_id) if self.destination.keyed else None
 
     @property
     def application_properties(self) -> dict[str, str | int]:

@@ -13,6 +13,7 @@ _FLAGS = (
     "include_segment_timestamps",
     "only_mapped_audiences",
     "include_export_metadata",
+    "keyed",
     "resync_by_message",
 )
 

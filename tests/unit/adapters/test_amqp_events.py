@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from itertools import product
 from typing import Any
 
@@ -29,6 +30,7 @@ SHAPES = [
     )
 ]
 SHAPES += [replace(SHAPES[0], destination=DESTINATION.model_copy(update={"static_properties": STATIC}))]
+SHAPES += [replace(each, destination=DESTINATION.model_copy(update={"keyed": True})) for each in SHAPES[::20]]
 
 
 def batch(limit: int = 1 << 20) -> EventDataBatch:
@@ -61,11 +63,24 @@ def test_the_sdk_reads_all_of_it() -> None:
             for name, value in export.application_properties.items()
         }
         assert [bytes(part) for part in event.data] == [export.body]
+        key = export.partition_key
+        assert event.message_annotations == (None if key is None else {b"x-opt-partition-key": key.encode()})
+
+
+def test_a_key_is_the_hash_of_the_profile_id_and_only_where_the_destination_wants_it() -> None:
+    keyed = replace(EXPORT, destination=DESTINATION.model_copy(update={"keyed": True}))
+    assert keyed.partition_key == sha256(b"member-1").hexdigest()
+    assert event_of(keyed).raw_amqp_message.annotations == {b"x-opt-partition-key": keyed.partition_key}
+    assert event_of(EXPORT).partition_key is None
+    assert keyed.message_id == EXPORT.message_id
+    plain, with_key = encoded(EXPORT) or b"", encoded(keyed) or b""
+    assert with_key.endswith(plain)
+    assert len(with_key) > len(plain)
 
 
 def test_a_batch_counts_its_bytes_as_the_sdk_counts_them_and_goes_over_the_wire_alike() -> None:
     one, other = batch(), batch()
-    for export in SHAPES[:40]:
+    for export in SHAPES[:20] + SHAPES[-20:]:
         one.add(event_of(export))
         adder()(other, export)
         assert (one.size_in_bytes, len(one)) == (other.size_in_bytes, len(other))

@@ -74,6 +74,7 @@ def refusal(document: Any) -> list[str]:
         (with_destination(includeSegmentTimestamps=1), "/destinations/0/includeSegmentTimestamps: expected true or"),
         (with_destination(onlyMappedAudiences="no"), "/destinations/0/onlyMappedAudiences: expected true or false"),
         (with_destination(includeExportMetadata=1), "/destinations/0/includeExportMetadata: expected true or false"),
+        (with_destination(keyed="yes"), "/destinations/0/keyed: expected true or false"),
         (with_destination(staticProperties=["Table"]), "/destinations/0/staticProperties: expected an object"),
         (with_destination(staticProperties={"Table": ""}), f"/destinations/0/staticProperties/Table: {NOT_EMPTY}"),
         (with_destination(staticProperties={"Table": 1}), "/destinations/0/staticProperties/Table: expected a string"),

@@ -95,6 +95,7 @@ def test_applying_the_same_file_again_changes_nothing(document: Document, prune:
         (edited("destinations", 1, identityNamespaces=[]), {"e"}),
         (edited("destinations", 0, includeExportMetadata=True), {"d"}),
         (edited("destinations", 1, staticProperties={"Table": "Profiles"}), {"e"}),
+        (edited("destinations", 0, keyed=True), {"d"}),
         # the catalog
         (edited("audiences", 0, name="Renamed"), {"d"}),
         (edited("audiences", 0, updatedAt=7), {"d"}),

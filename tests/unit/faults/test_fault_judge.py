@@ -41,6 +41,7 @@ def export(
         enqueued_time=datetime.fromtimestamp(START / 1_000_000 + version + 10, UTC),
         content_type="application/json",
         message_id=fields.get("message_id", f"{destination_id} {profile_id} {version}"),
+        partition_key=None,
         properties={
             "profileId": profile_id,
             "destinationId": destination_id,

@@ -48,7 +48,12 @@ def asyncapi_document(target: Target, body: Schema, properties: Schema, example:
         "channels": {
             "exports": {
                 "address": destination.event_hub_name,
-                "description": "An event hub; all exports of a profile are in one partition",
+                "description": "An event hub; all exports of a profile are in one partition"
+                + (
+                    "; the partition key of each is the SHA-256 of profileId, in hexadecimal"
+                    if destination.keyed
+                    else ""
+                ),
                 "servers": [{"$ref": "#/servers/eventHubs"}],
                 "messages": {"export": {"$ref": "#/components/messages/export"}},
             }

@@ -27,3 +27,13 @@ def test_it_is_one_whatever_is_mapped(published: Draft7Validator, made: Configur
     wrong = deepcopy(document)
     wrong["operations"]["sendExport"]["action"] = "publish"
     assert not published.is_valid(wrong)
+
+
+@given(made=configurations(keyed=True), other=configurations(keyed=False))
+@settings(max_examples=5)
+def test_it_tells_of_a_key_where_there_is_one(made: Configuration, other: Configuration) -> None:
+    described = [
+        contract_of(each, "crm").asyncapi["channels"]["exports"]["description"].count("SHA-256 of profileId")
+        for each in (made, other)
+    ]
+    assert described == [1, 0]
