@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.domain.alerts.alert import AlertView
+from shared.domain.alerts.rules import Severity
 from shared.domain.alerts.subscription import AlertSubscription, SubscriptionDetails
 from shared.ports.alerts import WebhookAnswer
 from shared.services.alerts.subscriptions import CreatedSubscription
@@ -13,6 +14,7 @@ from shared.views.view import InstantOrNone, TextOrNone, View
 
 class RuleView(View):
     id: str
+    severity: Severity
     description: str
     unit: str
     threshold: float = Field(description="The greatest value that is no alert, unless a subscription says another")

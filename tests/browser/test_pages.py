@@ -51,7 +51,7 @@ async def console(relay_stack: LocalStack, page: Page) -> str:
         await send(relay_stack, *(change(profile) for profile in profiles), f"no change {SCRIPT}")
         await shows(page, url, "4 exports wait, the oldest")
         await shows(page, f"{url}/quarantine", "Whole message")
-        await shows(page, f"{url}/alerts", "Open Open .*Could not be delivered .*Who is told")
+        await shows(page, f"{url}/alerts", "Open (Critical|Warning) .*Could not be delivered .*Who is told")
     return url
 
 

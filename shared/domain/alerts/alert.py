@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from shared.domain.alerts.rules import RULES, RuleState
+from shared.domain.alerts.rules import RULES, RuleState, Severity
 from shared.domain.instants import DAY, format_instant, within
 
 KEPT = 30 * DAY
@@ -62,6 +62,9 @@ class AlertView(BaseModel):
     state: Literal["open", "resolved"]
     destination_id: str = Field(description="`*` where the alert is about the app as a whole")
     rule: str
+    severity: Severity = Field(
+        description="`critical`: nothing goes on until somebody acts; `warning`: it can wait until the morning"
+    )
     description: str
     value: float = Field(description="The last that was found, in `unit`")
     threshold: float
@@ -77,6 +80,7 @@ class AlertView(BaseModel):
             state="resolved" if alert.resolved_at else "open",
             destination_id=alert.destination_id,
             rule=alert.rule,
+            severity=rule.severity if rule else Severity.WARNING,
             description=rule.description if rule else "",
             value=round(alert.value, 6),
             threshold=alert.threshold,

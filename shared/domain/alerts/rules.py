@@ -15,6 +15,8 @@ WINDOW = 10 * MINUTE
 SLOWEST = 0.95
 THE_APP = "*"
 """Stands in a destination's place in alerts of the app itself."""
+_CAN_WAIT = frozenset({"sweep_profiles"})
+"""Timers that a missed run of costs nothing that the next does not make good."""
 
 
 class RuleState(StrEnum):
@@ -23,6 +25,15 @@ class RuleState(StrEnum):
     FIRING = "firing"
     CLEAR = "clear"
     UNKNOWN = "unknown"
+
+
+class Severity(StrEnum):
+    """`critical`: exports do not reach a hub, or a part of the app stands still, until somebody acts. `warning`: it
+    mends itself, or can wait until the morning.
+    """
+
+    WARNING = "warning"
+    CRITICAL = "critical"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,7 @@ class Rule:
     """The greatest threshold that makes sense."""
     of_the_app: bool = False
     """Whether it is about the app itself, and not about each destination."""
+    severity: Severity = Severity.WARNING
 
     def evaluate(self, facts: Facts, threshold: float | None = None) -> RuleState:
         """Whether the rule fires, by its own threshold or by another."""
@@ -97,10 +109,20 @@ def _latency(facts: Facts) -> float | None:
 
 
 def _overdue(timer: str) -> Rule:
+    severity = Severity.WARNING if timer in _CAN_WAIT else Severity.CRITICAL
+
     def measure(facts: Facts) -> float | None:
         return None if facts.overdue is None else facts.overdue.get(timer, 0.0)
 
-    return Rule(overdue_rule(timer), f"The timer {timer} does not run", "seconds", 0, measure, of_the_app=True)
+    return Rule(
+        overdue_rule(timer),
+        f"The timer {timer} does not run",
+        "seconds",
+        0,
+        measure,
+        of_the_app=True,
+        severity=severity,
+    )
 
 
 def overdue_rule(timer: str) -> str:
@@ -109,7 +131,14 @@ def overdue_rule(timer: str) -> str:
 
 
 _RULES = (
-    Rule("destination-down", "The destination does not answer", "seconds", 0, lambda facts: facts.down_seconds),
+    Rule(
+        "destination-down",
+        "The destination does not answer",
+        "seconds",
+        0,
+        lambda facts: facts.down_seconds,
+        severity=Severity.CRITICAL,
+    ),
     Rule(
         "dead-rows",
         "Exports are dead: every attempt has failed",
@@ -117,6 +146,7 @@ _RULES = (
         0,
         lambda facts: facts.dead_rows,
         greatest=10_000,
+        severity=Severity.CRITICAL,
     ),
     Rule("activation-skipped", "Exports that were due did not reach the hub", "share", 0.01, _skipped, greatest=1),
     Rule("failure-rate", "Exports are not acknowledged when they are sent", "share", 0.05, _failed, greatest=1),
@@ -140,6 +170,7 @@ _RULES = (
         lambda facts: facts.wrong_settings,
         greatest=100,
         of_the_app=True,
+        severity=Severity.CRITICAL,
     ),
     *map(_overdue, TIMERS),
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.alerts.alert import KEPT, Alert, AlertEvent, alert_outdated, next_state
+from shared.domain.alerts.alert import KEPT, Alert, AlertEvent, AlertView, alert_outdated, next_state
 from shared.domain.alerts.rules import RULES, Facts, RuleState
 from shared.domain.instants import SECOND
 from shared.domain.runs import RunCounts
@@ -85,6 +85,19 @@ def test_an_open_alert(verdict: RuleState, value: float | None, changed: dict[st
     assert after == (None if changed is None else OPEN.model_copy(update=changed))
 
 
+@pytest.mark.parametrize(
+    ("rule", "severity"),
+    [
+        ("dead-rows", "critical"),
+        ("long-backfill", "warning"),
+        ("run-backfill-overdue", "critical"),
+        ("gone", "warning"),
+    ],
+)
+def test_an_alert_tells_the_severity_of_its_rule(rule: str, severity: str) -> None:
+    assert AlertView.of(OPEN.model_copy(update={"rule": rule})).severity == severity
+
+
 def test_what_is_told_and_in_which_order() -> None:
     over = OPEN.model_copy(update={"resolved_at": NOW + 1})
     told = over.model_copy(update={"announced": AlertEvent.OPENED})
@@ -96,5 +109,7 @@ def test_what_is_told_and_in_which_order() -> None:
 
 
 def test_the_table_in_the_docs_is_the_codes() -> None:
-    rows = re.findall(r"^\| `([a-z-]+)` \| .*? \| ([a-z]+) \(([0-9.]+)\) \| \S", DOCUMENT, re.MULTILINE)
-    assert rows == [(rule.id, rule.unit, f"{rule.threshold:g}") for rule in RULES.values()]
+    rows = re.findall(
+        r"^\| `([a-z-]+)` \| (critical|warning) \| .*? \| ([a-z]+) \(([0-9.]+)\) \| \S", DOCUMENT, re.MULTILINE
+    )
+    assert rows == [(rule.id, str(rule.severity), rule.unit, f"{rule.threshold:g}") for rule in RULES.values()]

@@ -99,6 +99,7 @@ async def test_a_destination_goes_down_and_answers_again(world: World) -> None:
     assert (opened["type"], resolved["type"]) == ("profile-relay.alert.opened", "profile-relay.alert.resolved")
     assert (opened["data"]["state"], resolved["data"]["state"]) == ("open", "resolved")
     assert (opened["data"]["unit"], opened["data"]["value"], opened["data"]["threshold"]) == ("seconds", 20, 0)
+    assert [each["data"]["severity"] for each in (opened, resolved)] == ["critical"] * 2
     assert opened["data"]["id"] == resolved["data"]["id"]
     (alert,) = await world.worker.evaluate_alerts.alerts()
     assert alert.resolved_at > alert.opened_at
