@@ -68,6 +68,10 @@ def test_a_history_becomes_charts() -> None:
     assert re.findall(r"<title>([^<]*)</title>", exports.svg)[0] == "1970-01-01 00:00: 3 audience"
 
 
+def test_many_exports_are_written_out() -> None:
+    assert draw([RunSlot(0, RunCounts(activated=Counter({"audience": 1_234_567})))])[0].top == "2,000,000"
+
+
 def test_many_reasons_are_drawn_together_and_nothing_not_at_all() -> None:
     counts = RunCounts(activated=Counter({f"reason-{number}": 10 - number for number in range(8)}))
     assert draw([RunSlot(0, counts)])[0].legend == [*(f"reason-{number}" for number in range(5)), "other"]

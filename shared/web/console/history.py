@@ -83,7 +83,7 @@ def _bars(
     parts = ", ".join(f"{sum(values):,} {name}" for name, values in series.items())
     description = f"{total} from {ends[0]} to {ends[1]} UTC: {parts}; at most {max(heights, default=0):,} in one step"
     svg = stacked_bars(key, title, description, labels, series, top)
-    return Chart(title, total, svg, list(series), f"{top:,g}", ends)
+    return Chart(title, total, svg, list(series), f"{top:,.0f}", ends)
 
 
 def _latency(labels: list[str], slots: Sequence[RunSlot], ends: tuple[str, str]) -> Chart:
