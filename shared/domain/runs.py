@@ -12,6 +12,8 @@ SLOT = 10 * MINUTE
 """The shortest stretch that is told apart, in microseconds."""
 NO_DESTINATION = "*"
 """Stands in a destination's place for what concerns no single one."""
+QUARANTINED = "in quarantine"
+"""Why a change that is not understood called for no export."""
 BOUNDS = tuple(round(10 * MILLISECOND * 2 ** (step / 2)) for step in range(54))
 """The upper bounds of a histogram's buckets, in microseconds: 10 ms to almost 11 days, each √2 of the one before."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.domain.instants import MINUTE, SECOND
-from shared.domain.runs import RunCounts
+from shared.domain.runs import QUARANTINED, RunCounts
 from shared.domain.timers import TIMERS
 
 WINDOW = 10 * MINUTE
@@ -40,9 +40,11 @@ class Severity(StrEnum):
 class Facts:
     """What is known of one destination, or of the app, at one moment; None where something could not be found out.
 
-    `down_seconds` and `backfill_seconds` are 0 where it is not down, or no backfill runs. `exports`: of the window.
+    `down_seconds` and `backfill_seconds` are 0 where it is not down, or no backfill runs. `exports`: of the window, and
+    so is `intake`, which is the app's. `waiting_seconds`: for how long the first change waits that could be taken.
     `poison_messages` are the app's: those that failed at every delivery in the last hour, or before it and wait still.
-    Of the app itself: `wrong_settings` that stop functions, and for how many seconds each timer is overdue, by name.
+    Of the app itself: `missing_changes` that usually come at this hour and did not, `wrong_settings` that stop
+    functions, and for how many seconds each timer is overdue, by name.
     """
 
     down_seconds: float | None = None
@@ -50,6 +52,9 @@ class Facts:
     exports: RunCounts | None = None
     backfill_seconds: float | None = None
     poison_messages: int | None = None
+    waiting_seconds: float | None = None
+    intake: RunCounts | None = None
+    missing_changes: int | None = None
     wrong_settings: int | None = None
     overdue: Mapping[str, float] | None = None
 
@@ -97,6 +102,10 @@ def _failed(facts: Facts) -> float | None:
 def _throttled(facts: Facts) -> float | None:
     exports = facts.exports
     return None if exports is None else _share(exports.throttled, exports.activated.total() + exports.parked)
+
+
+def _quarantined(facts: Facts) -> float | None:
+    return None if facts.intake is None else _share(facts.intake.excluded[QUARANTINED], facts.intake.received)
 
 
 def _share(part: int, whole: int) -> float:
@@ -161,6 +170,32 @@ _RULES = (
         lambda facts: facts.poison_messages,
         greatest=1_000,
         of_the_app=True,
+    ),
+    Rule(
+        "changes-waiting",
+        "Changes wait long to be taken",
+        "seconds",
+        600,
+        lambda facts: facts.waiting_seconds,
+        of_the_app=True,
+    ),
+    Rule(
+        "quarantine-grows",
+        "Changes are put in quarantine",
+        "share",
+        0.01,
+        _quarantined,
+        greatest=1,
+        of_the_app=True,
+    ),
+    Rule(
+        "no-changes",
+        "Hardly any changes are received, at an hour that usually has some",
+        "changes",
+        20,
+        lambda facts: facts.missing_changes,
+        of_the_app=True,
+        severity=Severity.CRITICAL,
     ),
     Rule(
         "wrong-settings",

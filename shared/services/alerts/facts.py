@@ -1,20 +1,23 @@
 """What is known of destinations and of the app, as the rules of alerts need it."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from shared.concurrency import all_of, both
 from shared.domain.alerts.rules import WINDOW, Facts
+from shared.domain.alerts.silence import BEFORE, SILENT_FOR, may_be_silent, missing_changes
 from shared.domain.backfills.backfill import BackfillState
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.instants import MINUTE, SECOND
+from shared.domain.messages.queue_kind import QueueKind
+from shared.domain.runs import NO_DESTINATION, SLOT, RunSlot, slot_of, total_of
 from shared.errors import StorageError
 from shared.ports.backfills import BackfillStore
 from shared.ports.health import DestinationTrouble, HealthStore
 from shared.ports.poison import PoisonRoundsStore
-from shared.ports.queues import QueueCounter
+from shared.ports.queues import QueueCount, QueueCounter
 from shared.ports.time import Clock
 from shared.ports.undelivered import UndeliveredStore
 from shared.services.runs.history import RunHistory
@@ -24,6 +27,7 @@ COUNTED = 10_000
 POISON_TOLD_FOR = 60 * MINUTE
 """So long after a message failed at every delivery its alert stays open; by then it may have been handled."""
 _AT_ONCE = 8
+_WINDOW_SLOTS = WINDOW // SLOT + 1
 Found = TypeVar("Found")
 
 
@@ -61,14 +65,34 @@ class AlertFacts:
 
     async def of_the_app(self) -> Facts:
         """The facts that are about no destination."""
-        poison, states = await both(_known(self._poison_messages()), _known(self.timers.states()))
+        now = self.clock()
+        counts, slots = await both(_known(self.queues.counts()), _known(self._intake(now)))
+        ended, states = await both(
+            _known(self.poison_rounds.ended_since(now - POISON_TOLD_FOR)), _known(self.timers.states())
+        )
         overdue = None if states is None else {state.run.name: state.overdue_seconds for state in states}
-        return Facts(poison_messages=poison, wrong_settings=self.setting_errors, overdue=overdue)
+        return Facts(
+            poison_messages=None if counts is None or ended is None else ended + _poisoned(counts),
+            waiting_seconds=None if counts is None else _waiting(counts, now),
+            intake=None if slots is None else total_of(slots[-_WINDOW_SLOTS:]),
+            missing_changes=None if slots is None else await _known(self._missing_changes(slots)),
+            wrong_settings=self.setting_errors,
+            overdue=overdue,
+        )
 
-    async def _poison_messages(self) -> int:
-        since = self.clock() - POISON_TOLD_FOR
-        counts, lately = await both(self.queues.counts(), self.poison_rounds.ended_since(since))
-        return lately + sum(each.messages or 0 for each in counts if each.poison)
+    async def _intake(self, now: int) -> list[RunSlot]:
+        return await self.history.read(NO_DESTINATION, slot_of(now) - SILENT_FOR, now, SLOT)
+
+    async def _missing_changes(self, slots: Sequence[RunSlot]) -> int:
+        """Earlier weeks are read only where little came lately, so that mostly it is no request."""
+        lately = [slot.counts.received for slot in slots]
+        if not may_be_silent(lately):
+            return 0
+        since = slots[0].start
+        before = await all_of(
+            self.history.read(NO_DESTINATION, since - ago, since + SILENT_FOR - ago, SLOT) for ago in BEFORE
+        )
+        return missing_changes(lately, [[slot.counts.received for slot in week] for week in before])
 
     async def _oldest_backfills(self) -> Mapping[str, int]:
         """When the oldest backfill that runs was started, by destination."""
@@ -92,6 +116,15 @@ async def _known(finding: Awaitable[Found]) -> Found | None:
         return await finding
     except StorageError:
         return None
+
+
+def _poisoned(counts: Iterable[QueueCount]) -> int:
+    return sum(each.messages or 0 for each in counts if each.poison)
+
+
+def _waiting(counts: Iterable[QueueCount], now: int) -> float:
+    fronts = [each.front_inserted_at for each in counts if each.kind == QueueKind.CHANGES and not each.poison]
+    return max((_since(each, now) for each in fronts), default=0.0)
 
 
 def _down(trouble: DestinationTrouble | None, now: int) -> float:

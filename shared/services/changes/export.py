@@ -14,6 +14,7 @@ from shared.domain.messages.message import DecodedMessage, RejectedItem, decode_
 from shared.domain.messages.resync_item import MessageResync
 from shared.domain.profile.change import ProfileChange
 from shared.domain.profile.deletion import DeletionPhase
+from shared.domain.runs import QUARANTINED
 from shared.errors import (
     ConfigurationError,
     FailureCode,
@@ -33,7 +34,6 @@ from shared.services.runs.record import RecordRuns
 
 IndexedChange: TypeAlias = tuple[int, ProfileChange]
 Counts: TypeAlias = Counter[tuple[str | None, str]]
-QUARANTINED = "in quarantine"
 RequestResync: TypeAlias = Callable[[MessageResync, str], Awaitable[bool]]
 """Asks for a resync under an idempotency key; whether there was none of this key yet."""
 

@@ -1,6 +1,7 @@
 """When alerts fire: the rules over facts, and what becomes of an alert."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,13 @@ def exported(activated: int = 0, failed: int = 0, dead: int = 0, parked: int = 0
         ("poison-messages", Facts(), U),
         ("poison-messages", Facts(poison_messages=0), C),
         ("poison-messages", Facts(poison_messages=1), F),
+        ("changes-waiting", Facts(), U),
+        ("changes-waiting", Facts(waiting_seconds=600), C),
+        ("changes-waiting", Facts(waiting_seconds=601), F),
+        ("quarantine-grows", Facts(), U),
+        ("quarantine-grows", Facts(intake=RunCounts()), C),
+        ("quarantine-grows", Facts(intake=RunCounts(received=100, excluded=Counter({"in quarantine": 1}))), C),
+        ("quarantine-grows", Facts(intake=RunCounts(received=100, excluded=Counter({"in quarantine": 2}))), F),
     ],
 )
 def test_the_rules(rule: str, facts: Facts, verdict: RuleState) -> None:
