@@ -25,13 +25,14 @@ async def test_a_subscription_is_made_changed_and_removed(api: Api) -> None:
         "events": ["dead-rows"],
         "destinations": None,
         "thresholds": {},
+        "format": "cloudevent",
     }
     own = f"{PATH}/{subscription['id']}"
     answer = await api.get(own)
     assert (answer.json(), secret in answer.text) == (subscription, False)
     assert await api.expect(200, "GET", PATH) == {"subscriptions": [subscription]}
 
-    wanted = subscription | {"destinations": ["d"], "thresholds": {"dead-rows": 5}}
+    wanted = subscription | {"destinations": ["d"], "thresholds": {"dead-rows": 5}, "format": "slack"}
     tag = answer.headers["etag"]
     changed = await api.expect(200, "PUT", own, json=wanted, headers={"If-Match": tag})
     assert changed == wanted
@@ -70,6 +71,7 @@ async def test_what_is_left_out_is_all(api: Api) -> None:
         ({"url": URL, "thresholds": {"failure-rate": 1.5}}, "/thresholds"),
         ({"url": URL, "thresholds": {"dead-rows": -1}}, "/thresholds"),
         ({"url": URL, "thresholds": {"dead-rows": "1"}}, "/thresholds"),
+        ({"url": URL, "format": "fax"}, "/format"),
         ({"url": URL, "id": "mine"}, "/id"),
         ({"url": URL, "secret": "mine"}, "/secret"),
     ],

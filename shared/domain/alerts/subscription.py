@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from shared.domain.alerts.alert import Alert
+from shared.domain.alerts.formats import WebhookFormat
 from shared.domain.alerts.rules import RULES
 from shared.domain.configuration.model import Identifier
 
@@ -47,6 +48,12 @@ class SubscriptionDetails(BaseModel):
         dict[str, float],
         AfterValidator(_sensible),
         Field(default_factory=dict, description="By rule, where they differ from the usual ones"),
+    ]
+    format: Annotated[
+        WebhookFormat,
+        Field(
+            default=WebhookFormat.CLOUDEVENT, strict=False, description="What is posted: for programs, or for a chat"
+        ),
     ]
 
 

@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 from shared.domain.instants import SECOND, format_instant
 from shared.domain.jsonvalue import canonical_json
 
-CONTENT_TYPE = "application/cloudevents+json"
 SOURCE = "/profile-relay"
 _TYPE = "profile-relay.alert"
 _SECRET_PREFIX = "whsec_"  # noqa: S105 # the scheme's, and no secret
@@ -105,7 +104,7 @@ def format_secret(key: bytes) -> str:
     return _SECRET_PREFIX + base64.b64encode(key).decode()
 
 
-def signed_headers(secret: str, event_id: str, body: bytes, now: int) -> dict[str, str]:
+def signed_headers(secret: str, event_id: str, body: bytes, content_type: str, now: int) -> dict[str, str]:
     """The headers to send `body` with, signed as of `now` (microseconds). Raises ValueError for what is no secret."""
     try:
         key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
@@ -114,7 +113,7 @@ def signed_headers(secret: str, event_id: str, body: bytes, now: int) -> dict[st
     timestamp = str(now // SECOND)
     signature = hmac.new(key, f"{event_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
     return {
-        "content-type": CONTENT_TYPE,
+        "content-type": content_type,
         "webhook-id": event_id,
         "webhook-timestamp": timestamp,
         "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",

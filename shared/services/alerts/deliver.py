@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from shared.domain.alerts.delivery import AlertDelivery, after_attempt, claimed, delivery_key, given_up
 from shared.domain.alerts.delivery import DeliveryState as State
+from shared.domain.alerts.formats import content_of
 from shared.domain.alerts.subscription import AlertSubscription, webhook_secret_name
 from shared.domain.alerts.webhooks import check_webhook_url, signed_headers
 from shared.domain.messages.pointers import DeliveryPointer
@@ -59,15 +60,16 @@ class DeliverAlerts:
             await self.queue.put(following, delay)
         return outcome
 
-    async def send(self, subscription: AlertSubscription, event_id: str, body: str) -> WebhookAnswer:
-        """Post the event once, signed as of now."""
+    async def send(self, subscription: AlertSubscription, event_id: str, event: str) -> WebhookAnswer:
+        """Post the event once, in the subscription's format, signed as of now."""
+        body, content_type = content_of(event, subscription.format)
         try:
             url = check_webhook_url(subscription.url, local_allowed=self.local)
             secret = await self.secrets.read(webhook_secret_name(subscription.id))
-            headers = signed_headers(secret, event_id, body.encode(), self.clock())
+            headers = signed_headers(secret, event_id, body, content_type, self.clock())
         except (SecretError, ValueError) as error:
             return WebhookAnswer(None, str(error))
-        return await self.webhooks.post(url, headers, body.encode())
+        return await self.webhooks.post(url, headers, body)
 
     async def give_up(self, pointer: DeliveryPointer) -> None:
         """Note that a pointer failed at every delivery of the queue. Raises StorageError."""

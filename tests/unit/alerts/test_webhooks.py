@@ -168,19 +168,22 @@ def test_the_signature_is_the_schemes_own_example() -> None:
     """From the test vectors of Standard Webhooks."""
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     body = b'{"test": 2432232314}'
-    headers = signed_headers(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", body, 1_614_265_330 * 1_000_000)
+    headers = signed_headers(
+        secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", body, "application/json", 1_614_265_330 * 1_000_000
+    )
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     assert headers["webhook-timestamp"] == "1614265330"
 
 
 def test_a_secret_is_as_the_scheme_has_it() -> None:
     key = bytes(range(32))
-    headers = signed_headers(format_secret(key), "e", b"{}", NOW)
+    headers = signed_headers(format_secret(key), "e", b"{}", "text/plain", NOW)
+    assert headers["content-type"] == "text/plain"
     signed = f"e.{headers['webhook-timestamp']}.{{}}".encode()
     expected = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
     with pytest.raises(ValueError, match="delete the subscription and create it anew"):
-        signed_headers("whsec_!", "e", b"{}", NOW)
+        signed_headers("whsec_!", "e", b"{}", "text/plain", NOW)
 
 
 def test_an_event_is_a_cloud_event() -> None:

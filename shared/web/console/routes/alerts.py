@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from shared.domain.alerts.alert import AlertView
+from shared.domain.alerts.formats import WebhookFormat
 from shared.domain.alerts.rules import RULES
 from shared.domain.alerts.subscription import SubscriptionDetails
 from shared.domain.problems import describe_problems
@@ -25,7 +26,7 @@ router = APIRouter(prefix=PATH, route_class=PageRoute)
 _MANAGE = page(Permission.MANAGE_DESTINATIONS)
 _SUBSCRIPTIONS = "/subscriptions"
 _SHOWN = 50
-_FIELDS = {"url": "url", "events": "event", "destinations": "destination"}
+_FIELDS = {"url": "url", "events": "event", "destinations": "destination", "format": "format"}
 
 
 @router.get("", **_MANAGE)
@@ -39,11 +40,14 @@ async def subscribe(services: AppServices, request: Request, form: Submitted) ->
     thresholds, problems = parse_thresholds(form, form.all("event"))
     created = None
     try:
-        details = SubscriptionDetails(
-            url=form.text("url"),
-            events=form.all("event"),
-            destinations=form.all("destination") or None,
-            thresholds=thresholds,
+        details = SubscriptionDetails.model_validate(
+            {
+                "url": form.text("url"),
+                "events": form.all("event"),
+                "destinations": form.all("destination") or None,
+                "thresholds": thresholds,
+                "format": form.text("format") or WebhookFormat.CLOUDEVENT,
+            }
         )
         if not problems:
             created = await services.alert_subscriptions.create(details)
@@ -114,6 +118,7 @@ async def _show(
         rules=RULES,
         values={
             "url": form.text("url"),
+            "format": form.text("format") or WebhookFormat.CLOUDEVENT,
             "event": form.all("event"),
             "destination": form.all("destination"),
             "thresholds": [(rule, field_name(rule.id), form.text(field_name(rule.id))) for rule in RULES.values()],
