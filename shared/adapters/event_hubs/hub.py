@@ -17,6 +17,7 @@ from shared.concurrency import all_of
 from shared.domain.exports.export import Export
 from shared.domain.profile_key import partition_of
 from shared.errors import SendError, ThrottledError
+from shared.places import Places
 from shared.ports.exports import Acknowledgement
 
 _ASKED_AGAIN = 0.1
@@ -26,7 +27,7 @@ _ASKED_AGAIN = 0.1
 class Hub:
     """`connections`: how many it may have at most. `partitions_known_for` in seconds, and so is `send_timeout`.
 
-    `used_at` is when something was last enqueued, on the event loop's clock.
+    `openings`: see HubConnection. `used_at` is when something was last enqueued, on the event loop's clock.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Hub:
         connections: int,
         partitions_known_for: float,
         patience: Patience,
+        openings: Places,
     ) -> None:
         self._destination_id = destination_id
         self._access = access
@@ -45,6 +47,7 @@ class Hub:
         self._connections = connections
         self._partitions_known_for = partitions_known_for
         self._patience = patience
+        self._openings = openings
         self._outdated_at = 0.0
         self._busy_since: float | None = None
         self._lanes: list[Lane] = []
@@ -191,4 +194,4 @@ class Hub:
         return sum(lane.throttled_bytes for lane in self._lanes) + size <= self._patience.most_throttled
 
     def _new_connection(self) -> HubConnection:
-        return HubConnection(self._destination_id, self._access, self._send_timeout)
+        return HubConnection(self._destination_id, self._access, self._send_timeout, self._openings)

@@ -11,6 +11,7 @@ from shared.adapters.event_hubs.links import Links
 from shared.adapters.event_hubs.problems import Refusal, problem_of, refusal_of
 from shared.concurrency import all_of, ends_within
 from shared.errors import ExportTooLargeError, FailureCode, SendError
+from shared.places import Places
 
 T = TypeVar("T")
 _CLOSE_TIMEOUT = 5.0
@@ -52,12 +53,17 @@ class KeptAccess:
 
 
 class HubConnection:
-    """Whoever sends must wait for the one before. `timeout` in seconds, of each request and of reading the key."""
+    """Whoever sends must wait for the one before. `timeout` in seconds, of each request and of reading the key.
 
-    def __init__(self, destination_id: str, access: KeptAccess, timeout: float) -> None:
+    `openings`: if given, only so many of a worker's connections and links are opened at once. To wait for one's turn is
+    no fault of the hub's, so the time for its answer begins after that.
+    """
+
+    def __init__(self, destination_id: str, access: KeptAccess, timeout: float, openings: Places | None = None) -> None:
         self._destination_id = destination_id
         self._access = access
         self._timeout = timeout
+        self._openings = openings
         self._links: Links | None = None
         self._closing: set[asyncio.Future[None]] = set()
 
@@ -111,6 +117,17 @@ class HubConnection:
 
     async def _request(self, partition: str | None, request: Callable[[Links], Awaitable[T]]) -> T:
         """One request, over within the timeout whatever the SDK does."""
+        known = self._links is not None and (partition is None or self._links.is_open(partition))
+        if known or self._openings is None:
+            return await self._answered(partition, request)
+        place = await self._openings.enter()
+        try:
+            place.leave_soon()
+            return await self._answered(partition, request)
+        finally:
+            place.leave()
+
+    async def _answered(self, partition: str | None, request: Callable[[Links], Awaitable[T]]) -> T:
         task = asyncio.ensure_future(self._tried(partition, request))
         try:
             ended = await ends_within(self._timeout, task)

@@ -10,10 +10,15 @@ from shared.adapters.event_hubs.partition_queue import Patience
 from shared.concurrency import all_of
 from shared.domain.configuration.model import Authentication, Destination
 from shared.domain.exports.export import Export
+from shared.places import Places
 from shared.ports.exports import Acknowledgement
 
 _Key: TypeAlias = tuple[str, Authentication | str, str]
 CONNECTIONS = 4
+OPENED_AT_ONCE = 8
+"""To open a connection takes many milliseconds of CPU; a hundred at once would take longer than any is waited for."""
+OPENING_WAITED_FOR = 1.0
+"""Seconds for which a hub that does not answer keeps others from being opened."""
 PATIENCE = Patience()
 
 
@@ -44,6 +49,7 @@ class EventHubsSender:
         self._outdated_after = outdated_after
         self._unused_after = unused_after
         self._patience = patience
+        self._openings = Places(OPENED_AT_ONCE, OPENING_WAITED_FOR)
         self._hubs: dict[_Key, Hub] = {}
         self._tidying: asyncio.Future[None] | None = None
 
@@ -65,6 +71,7 @@ class EventHubsSender:
                 connections=self._connections_per_hub,
                 partitions_known_for=self._partitions_known_for,
                 patience=self._patience,
+                openings=self._openings,
             )
             if self._tidying is None or self._tidying.done():
                 self._tidying = asyncio.ensure_future(self._tidy_up())

@@ -15,16 +15,24 @@ from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile.state import ProfileState
 from shared.domain.profile_key import profile_key
 from shared.errors import ConflictError, ProfileTooLargeError, RelayError, StorageError
+from shared.places import Places
 from shared.ports.members import MemberIndex
 from shared.ports.profiles import ProfileStore, StoredProfile
 from shared.ports.time import Clock, Sleep
 from shared.ports.tracing import Origin
-from shared.services.changes.intake import Intake
 from shared.services.changes.recent_profiles import RecentProfiles
 from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery.deliver import Delivered, Delivery
 from shared.services.runs.record import RecordRuns
 
+PROFILES_AT_ONCE = 64
+"""Enough to hide the latency of storage; so few that all of them may decide within one turn of the event loop.
+
+A few large messages hold thousands. All of them at once would keep the event loop busy for longer than a hub is waited
+for, and what a hub acknowledged meanwhile would be stored as undelivered.
+"""
+HUBS_WAITED_FOR = 0.5
+"""Seconds for which a profile whose exports are not acknowledged keeps others waiting: a hub may be stalled."""
 SAVE_ATTEMPTS = 10
 STORAGE_ATTEMPTS = 3
 DUE_KEPT_UNSETTLED = 32
@@ -100,7 +108,7 @@ class ProfileWriter:
         self._clock = clock
         self._sleep = sleep
         self._recent = RecentProfiles(profiles, clock)
-        self._intake = Intake()
+        self._intake = Places(PROFILES_AT_ONCE, HUBS_WAITED_FOR)
         self._told: OrderedDict[str, None] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 

@@ -8,10 +8,10 @@ import pytest
 
 from shared.domain.runs import RunSlot, total_of
 from shared.errors import ConflictError
+from shared.places import Places
 from shared.ports.configuration import StoredConfiguration
 from shared.ports.profiles import StoredProfile
-from shared.services.changes.intake import PROFILES_AT_ONCE, Intake
-from shared.services.changes.profile_writer import SAVE_ATTEMPTS
+from shared.services.changes.profile_writer import PROFILES_AT_ONCE, SAVE_ATTEMPTS
 from tests.kit.builders import configuration, item, membership, told
 from tests.kit.fakes import ManualClock, MemoryConfiguration, MemoryProfiles
 from tests.kit.world import CACHE_SECONDS, DOCUMENT, World
@@ -129,7 +129,7 @@ async def test_only_so_many_profiles_are_in_work_at_once() -> None:
 
 
 async def test_a_profile_keeps_its_place_until_its_exports_are_acknowledged() -> None:
-    intake = Intake(most=1, patience=3_600)
+    intake = Places(most=1, patience=3_600)
     first = await intake.enter()
     second = asyncio.ensure_future(intake.enter())
     first.leave_soon()
@@ -140,7 +140,7 @@ async def test_a_profile_keeps_its_place_until_its_exports_are_acknowledged() ->
 
 
 async def test_a_stalled_hub_keeps_nobody_out_for_long() -> None:
-    intake = Intake(most=1, patience=0)
+    intake = Places(most=1, patience=0)
     first = await intake.enter()
     first.leave_soon()
     second = await intake.enter()
