@@ -507,7 +507,8 @@ async def test_alerts_say_who_since_when_and_how_much(console: Console) -> None:
     assert "No alert is open Nobody would be told of one: subscribe a webhook below." in await console.page(ALERTS)
     await opened(console)
     text = await console.page(ALERTS)
-    assert "Critical The destination does not answer D 2.5 min more than 0 s · open for 1 min · destination-down" in text
+    told = "Critical The destination does not answer D 2.5 min more than 0 s · open for 1 min · destination-down"
+    assert told in text
     assert "Over Resolved The destination does not answer E Over just now , opened 1 min ago · last value" in text
     assert re.search(
         r"Act now 1 of 2 destinations down, for 2 min .*no export waits .*1 alert open .*D Down for 2 min 1 alert",
