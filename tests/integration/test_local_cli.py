@@ -11,7 +11,7 @@ from local import cli
 from local.relay import opened_relay
 from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
-from local.stack.state import StateDirectory, write_settings
+from local.stack.state import StateDirectory
 from shared.bootstrap import clock
 from shared.services.changes.export import InboundMessage
 from tests.conftest import UniqueNames
@@ -94,22 +94,18 @@ def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) 
 def test_a_contract_is_written_as_files(
     stack: LocalStack,
     names: UniqueNames,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    state: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in stack.settings:
-        monkeypatch.delenv(name, raising=False)
-    write_settings(tmp_path / "local.settings.json", stack.settings)
     wanted = {
         "destinations": [destination(names.hub)],
         "dataflows": [{"id": names.hub, "audiences": ["a"], "attributes": ["/loyalty/tier"]}],
     }
-    (tmp_path / "wanted.json").write_text(json.dumps(wanted))
-    at_stack = ["--state-dir", str(tmp_path)]
-    assert cli.main(["apply", str(tmp_path / "wanted.json"), *at_stack]) == 0
+    (state / "wanted.json").write_text(json.dumps(wanted))
+    at_stack = ["--state-dir", str(state)]
+    assert cli.main(["apply", str(state / "wanted.json"), *at_stack]) == 0
     capsys.readouterr()
-    folder = tmp_path / "not yet there" / "contract"
+    folder = state / "not yet there" / "contract"
     assert cli.main(["contract", names.hub, "--out", str(folder), *at_stack]) == 0
     written = sorted(path.name for path in folder.iterdir())
     assert [line.rpartition("/")[2] for line in sorted(capsys.readouterr().out.splitlines())] == written
@@ -126,26 +122,22 @@ def test_a_contract_is_written_as_files(
 def test_a_profile_is_explained(
     stack: LocalStack,
     names: UniqueNames,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    state: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in stack.settings:
-        monkeypatch.delenv(name, raising=False)
-    write_settings(tmp_path / "local.settings.json", stack.settings)
     profile = f"{names.queue}\u001b[31m"
 
     async def change() -> None:
-        async with opened_relay(StateDirectory(tmp_path).settings()) as relay:
+        async with opened_relay(StateDirectory(state).settings()) as relay:
             body = json.dumps([item(profile, 1, segmentMembership=membership(1, audience=names.hub))])
             await relay.services.export_changes.handle(InboundMessage("m", body.encode(), clock()))
 
     asyncio.run(change())
-    assert cli.main(["why", profile, "--state-dir", str(tmp_path)]) == 0
+    assert cli.main(["why", profile, "--state-dir", str(state)]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"{names.queue}\N{REPLACEMENT CHARACTER}[31m  version ")
     assert f"  + ups/{names.hub} realized since " in shown
-    assert cli.main(["why", profile, "--json", "--state-dir", str(tmp_path)]) == 0
+    assert cli.main(["why", profile, "--json", "--state-dir", str(state)]) == 0
     assert json.loads(capsys.readouterr().out)["profile"]["profileId"] == profile
-    assert cli.main(["why", "nobody at all", "--state-dir", str(tmp_path)]) == 1
+    assert cli.main(["why", "nobody at all", "--state-dir", str(state)]) == 1
     assert "nothing is known of a profile 'nobody at all': its case counts" in capsys.readouterr().err

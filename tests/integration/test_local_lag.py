@@ -12,20 +12,15 @@ from azure.storage.blob import BlobServiceClient
 
 from local import cli
 from local.stack.local_stack import LocalStack
-from local.stack.state import write_settings
 from tests.conftest import UniqueNames
 
 
 def test_how_far_consumers_are_behind_and_what_is_wrong(
     stack: LocalStack,
     names: UniqueNames,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    state: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in stack.settings:
-        monkeypatch.delenv(name, raising=False)
-    write_settings(tmp_path / "local.settings.json", stack.settings)
     stack.broker.create_hub(names.hub, 2)
     with EventHubProducerClient.from_connection_string(
         stack.event_hubs_connection_string, eventhub_name=names.hub
@@ -34,7 +29,7 @@ def test_how_far_consumers_are_behind_and_what_is_wrong(
     namespace = parse_connection_string(stack.event_hubs_connection_string).fully_qualified_namespace
 
     def lag(hub: str, *options: str) -> tuple[int, str, str]:
-        code = cli.main(["lag", hub, names.queue, *options, "--state-dir", str(tmp_path)])
+        code = cli.main(["lag", hub, names.queue, *options, "--state-dir", str(state)])
         return code, *capsys.readouterr()
 
     def write(group: str, sequence: int) -> None:

@@ -66,9 +66,9 @@ class AlertFacts:
     async def of_the_app(self) -> Facts:
         """The facts that are about no destination."""
         now = self.clock()
-        counts, slots = await both(_known(self.queues.counts()), _known(self._intake(now)))
-        ended, states = await both(
-            _known(self.poison_rounds.ended_since(now - POISON_TOLD_FOR)), _known(self.timers.states())
+        (counts, slots), (ended, states) = await both(
+            both(_known(self.queues.counts()), _known(self._intake(now))),
+            both(_known(self.poison_rounds.ended_since(now - POISON_TOLD_FOR)), _known(self.timers.states())),
         )
         overdue = None if states is None else {state.run.name: state.overdue_seconds for state in states}
         return Facts(
