@@ -81,6 +81,23 @@ async def test_what_was_wrong_when_it_was_saved_goes_when_it_is_mended(page: Pag
     await expect(page.get_by_role("alert")).to_have_count(0)
 
 
+async def test_what_is_typed_before_the_script_is_there_is_followed_too(browser: Browser, console: Console) -> None:
+    asked, let_go = asyncio.Event(), asyncio.Event()
+
+    async def hold(request: Request) -> None:
+        if "app.js" in request.url:
+            asked.set()
+            await let_go.wait()
+
+    page = await browser.new_page()
+    await serve(page.context, console, hold)
+    await page.goto(DESTINATION, wait_until="commit")
+    await asyncio.wait_for(asked.wait(), 30)
+    await page.get_by_role("textbox", name="Attribute paths").fill("/early")
+    let_go.set()
+    await expect(page.get_by_label("Body of the export")).to_contain_text("sample early")
+
+
 async def test_an_answer_that_comes_too_late_is_ignored(browser: Browser, console: Console) -> None:
     asked, let_go, given = asyncio.Event(), asyncio.Event(), asyncio.Event()
 

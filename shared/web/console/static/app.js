@@ -73,13 +73,20 @@ if (previewButton) {
     }
   };
 
-  form.addEventListener("input", () => {
+  const follow = () => {
     // What was asked before is not wanted any more, so its answer can't come late and overwrite a newer one.
     underWay?.abort();
     underWay = new AbortController();
     clearTimeout(pause);
     pause = setTimeout(refresh, 400, underWay.signal);
-  });
+  };
+  form.addEventListener("input", follow);
+
+  // Somebody may type before this script is there, and a browser that goes back fills in what was typed.
+  const altered = (field) => field.type === "checkbox" || field.type === "radio"
+    ? field.checked !== field.defaultChecked
+    : "defaultValue" in field && field.value !== field.defaultValue;
+  if ([...form.elements].some(altered)) follow();
 }
 
 // A form is sent once, however often its button is pressed.
