@@ -3,10 +3,14 @@
 import base64
 import json
 from collections.abc import Iterable
+from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 from shared.services.wiring import Services
 from shared.web.app import ROUTERS, create_app
@@ -14,6 +18,7 @@ from shared.web.permissions import Permission
 from tests.kit.world import World
 
 BASE_URL = "https://relay.example"
+_SERVED: ContextVar[World] = ContextVar("served")
 
 
 def signed_in(*permissions: Permission, name: str = "ann@example.com") -> dict[str, str]:
@@ -22,6 +27,16 @@ def signed_in(*permissions: Permission, name: str = "ann@example.com") -> dict[s
     claims = [{"typ": "preferred_username", "val": name}, *roles]
     document = {"auth_typ": "aad", "name_typ": "name", "role_typ": "roles", "claims": claims}
     return {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps(document).encode()).decode()}
+
+
+@cache
+def _app(app_service_authentication: bool, public_origins: frozenset[str]) -> FastAPI:
+    """One app for all worlds: making its routes takes as long as dozens of requests."""
+
+    async def services() -> Services:
+        return _SERVED.get().worker
+
+    return create_app(services, app_service_authentication=app_service_authentication, public_origins=public_origins)
 
 
 class Api(httpx.AsyncClient):
@@ -38,15 +53,16 @@ class Api(httpx.AsyncClient):
         app_service_authentication: bool = True,
         public_origins: Iterable[str] = (),
     ) -> None:
-        async def services() -> Services:
-            return world.worker
-
         self.world = world
-        self.app = create_app(
-            services, app_service_authentication=app_service_authentication, public_origins=list(public_origins)
-        )
+        app = _app(app_service_authentication, frozenset(public_origins))
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            _SERVED.set(world)
+            await app(scope, receive, send)
+
+        self.app = serve
         super().__init__(
-            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False),
+            transport=httpx.ASGITransport(serve, raise_app_exceptions=False),
             base_url=BASE_URL,
             headers=None if permissions is None else signed_in(*permissions),
         )

@@ -4,7 +4,7 @@ import re
 
 import azure.functions as func
 import httpx
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from local.functions_host.http.paths import decoded_path, encoded_path
 from shared.triggers.asgi import ROUTE_PARAMETER, answer
@@ -15,7 +15,7 @@ _PREFIX = re.compile(r"/(api|console)(?:/(.*))?", re.DOTALL | re.IGNORECASE)
 class HostedTransport(httpx.AsyncBaseTransport):
     """Hands each request to the app as the host hands it to `admin_api` and `console`."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
