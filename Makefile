@@ -2,7 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-.PHONY: help setup demo test test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-core capacity lock clean
+# Three at a time, for most tests wait more than they work.
+PYTEST := $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -rs
+TESTS := unit web integration browser
+LONG_TESTS := journeys faults real_host broker bench conformance infra
+.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-core capacity lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -26,8 +30,11 @@ demo: setup $(if $(filter real,$(HOST)),host-python) ## the main job on a local 
 	@$(if $(HOST_PYTHON),FUNCTIONS_HOST_PYTHON=.venv-host-$(subst .,,$(HOST_PYTHON))/bin/python) \
 	  $(BIN)/python -m local demo $(if $(HOST),--host $(HOST)) $(if $(KEEP),--keep)
 
-test: setup check ## everything that CI runs; three at a time, for most tests wait more than they work
-	@$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -rs
+test: setup check ## what the app does, in less than ten minutes: see test-long for the rest
+	@$(PYTEST) $(addprefix tests/,$(TESTS))
+
+test-long: setup ## the rest of what CI runs: whole journeys, faults, benches in short, other clients, scanners, the deployed Python
+	@$(PYTEST) $(addprefix tests/,$(LONG_TESTS))
 	@$(BIN)/python -m tests.deployed_python
 
 test-host: setup ## what the tests say of the app in the real Functions host, on each Python that its workers know (see CONTRIBUTING.md)

@@ -1,4 +1,4 @@
-"""`python -m tests.deployed_python`: the tests that need no stack, on the Python that is deployed. Part of make test.
+"""`python -m tests.deployed_python`: the tests that need no stack, on the deployed Python. Part of make test-long.
 
 The project runs on older versions, too, and all its tests with the Python that set it up. Here it is seen besides which
 lines of `shared` they run: the floor that pyproject.toml says only rises.

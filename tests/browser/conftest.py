@@ -12,8 +12,8 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
 from tests.browser.console import AlertHook
-from tests.integration.running_relay import IMPATIENT
 from tests.kit import running_host
+from tests.kit.running_relay import IMPATIENT
 from tests.kit.webhook import listening
 
 _UNPACK = 'import chromium from "@sparticuz/chromium"; console.log(await chromium.executablePath())'

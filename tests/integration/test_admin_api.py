@@ -20,8 +20,8 @@ from schemathesis.specs.openapi.checks import (
 from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
 from shared.web.app import openapi_document
-from tests.integration.running_relay import IMPATIENT
 from tests.kit import running_host
+from tests.kit.running_relay import IMPATIENT
 from tests.web.test_odd_ids import NAMED
 
 KEY = "a function key of this test alone"

@@ -16,8 +16,8 @@ from local.exports import Export
 from local.stack.local_stack import LocalStack
 from shared.domain.instants import DAY, format_instant
 from shared.domain.profile_key import profile_key
-from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import NOW, destination, ids, item, membership
+from tests.kit.running_relay import RunningRelay
 
 HUBS = ("mapping", "pausing", "forgetting", "uploading")
 CONFIGURATION: dict[str, Any] = {

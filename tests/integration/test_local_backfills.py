@@ -30,8 +30,8 @@ from shared.domain.configuration.model import parse_configuration_file
 from shared.domain.instants import MINUTE
 from shared.services.configuration.apply import apply_configuration
 from shared.settings import Connection
-from tests.integration.local_command import PATIENCE, LocalCommand
 from tests.kit.builders import destination
+from tests.kit.local_command import PATIENCE, LocalCommand
 
 CONFIGURATION = {
     "audiences": [{"id": "a", "name": "Buyers"}],

@@ -23,7 +23,7 @@ from shared.adapters.queues.changes import StorageChangesQueue
 from shared.domain.messages.batches import MESSAGE_LIMIT
 from shared.errors import StorageError
 from tests.conftest import UniqueNames
-from tests.integration.local_command import LocalCommand
+from tests.kit.local_command import LocalCommand
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
 from local.stack.state import write_settings
 from tests.conftest import UniqueNames
-from tests.integration.local_command import PATIENCE, LocalCommand
+from tests.kit.local_command import PATIENCE, LocalCommand
 
 BODY = {
     "attributes": {"person": {"name": {"firstName": "Jörg"}}},

@@ -21,9 +21,9 @@ from local.exports import Export
 from local.stack.local_stack import LocalStack
 from local.stack.part import PROJECT
 from shared.domain.exports.contract.contract import contract_of
-from tests.integration.running_relay import RunningRelay
 from tests.kit import running_host
 from tests.kit.builders import at, configuration, destination, ids, item, membership
+from tests.kit.running_relay import RunningRelay
 
 CONFIGURATION = {
     "audiences": [{"id": "a", "mergePolicyId": "m"}, {"id": "b", "mergePolicyId": "m"}],

@@ -17,7 +17,7 @@ from local.eventually import eventually
 from local.stack.functions_host import FunctionsHost
 from local.stack.real_host import CoreToolsHost, RealHost
 from local.stack.real_host_tools import RUN_HOST, WORKER_PYTHON
-from tests.integration.local_command import still_running
+from tests.kit.local_command import still_running
 
 Make = Callable[..., FunctionsHost]
 

@@ -1,4 +1,4 @@
-"""A little of `make test-host`, for every test run: the app in the real host, on one Python."""
+"""A little of `make test-host`, for every long test run: the app in the real host, on one Python."""
 
 import asyncio
 import re
@@ -13,10 +13,10 @@ from azure.storage.queue import QueueClient
 from local.errors import PartFailedError
 from local.stack.functions_host import FunctionsHost, HostKind, Invocations
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
-from tests.integration.local_command import still_running
-from tests.integration.running_relay import IMPATIENT, RunningRelay
 from tests.kit.builders import destination, item, membership
 from tests.kit.environments import CHECKOUT
+from tests.kit.local_command import still_running
+from tests.kit.running_relay import IMPATIENT, RunningRelay
 from tests.web.test_odd_ids import ALIKE, NAMED, UNNAMED
 
 CONFIGURATION = {

@@ -10,7 +10,7 @@ import pytest
 from local.stack.functions_host import FunctionsHost, HostKind
 from local.stack.local_stack import LocalStack
 from local.stack.real_host import RealHost
-from tests.integration.running_relay import IMPATIENT
+from tests.kit.running_relay import IMPATIENT
 
 REFERENCE = "@Microsoft.KeyVault(SecretUri=https://contoso.vault.azure.net/secrets/x)"
 PATIENCE = 120.0

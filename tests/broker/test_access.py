@@ -15,7 +15,7 @@ from azure.eventhub import EventData, EventHubSharedKeyCredential
 from azure.eventhub.exceptions import AuthenticationError, ConnectError, ConnectionLostError, EventHubError
 
 from local.broker.control import BrokerControlError
-from tests.integration.broker.clients import (
+from tests.broker.clients import (
     SOCKETS_ARE_LEFT,
     Broker,
     last_sequence_numbers,

@@ -9,8 +9,8 @@ import pytest
 from local.eventually import eventually
 from local.stack.local_stack import LocalStack
 from local.storage_faults.rules import StorageFault
-from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import destination, item, membership
+from tests.kit.running_relay import RunningRelay
 
 pytestmark = pytest.mark.runs_the_app
 CONFIGURATION = {

@@ -13,11 +13,11 @@ import pytest
 from local.broker.control import Fault
 from local.eventually import eventually
 from local.stack.local_stack import LocalStack
-from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import destination, item, membership
 from tests.kit.console import page_routes
 from tests.kit.environments import CHECKOUT
 from tests.kit.ingestion import Ingestion, ingestion
+from tests.kit.running_relay import RunningRelay
 
 KEY, TOKEN, SAS, PROFILE = "a-function-key-0123456789", "eyJ0.token-of-somebody", "sas-key-of-a-hub", "jane.doe@private"
 TOLD_NOWHERE = (KEY, TOKEN, SAS, PROFILE, PROFILE.replace("@", "%40"))

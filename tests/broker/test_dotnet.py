@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.broker.clients import PATIENCE, Broker, producing, send
+from tests.broker.clients import PATIENCE, Broker, producing, send
 
 CLIENT = Path(__file__).parent / "dotnet.js"
-HUBCLIENT = Path(__file__).parents[4] / "shared" / "tools" / "hubclient"
+HUBCLIENT = Path(__file__).parents[3] / "shared" / "tools" / "hubclient"
 
 
 @pytest.fixture

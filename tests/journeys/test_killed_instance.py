@@ -10,8 +10,8 @@ from local.broker.control import Fault
 from local.eventually import eventually
 from local.stack.local_stack import LocalStack
 from shared.adapters.queues.in_hand import QUEUE
-from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import destination, item, membership
+from tests.kit.running_relay import RunningRelay
 
 pytestmark = pytest.mark.runs_the_app
 CONFIGURATION = {

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from local.stack.local_stack import LocalStack
-from tests.integration.running_relay import RunningRelay
 from tests.kit import running_host
 from tests.kit.builders import item, membership
+from tests.kit.running_relay import RunningRelay
 
 OLD_KEY, NEW_KEY, MISTYPED = "the-old-key-of-the-hub", "the-new-key-of-the-hub", "a-key-that-was-mistyped"
 

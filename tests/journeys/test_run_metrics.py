@@ -13,9 +13,9 @@ from shared.adapters.tables.service import table as tables
 from shared.domain.jsonvalue import canonical_json
 from shared.settings import Connection
 from tests.contracts.last_exports_store import sent
-from tests.integration.running_relay import RunningRelay
 from tests.kit import running_host
 from tests.kit.builders import destination, item, membership
+from tests.kit.running_relay import RunningRelay
 from tests.unit.changes.test_tracing import TRACEPARENT
 
 CONFIGURATION = {

@@ -4,7 +4,7 @@ import pytest
 from azure.eventhub.exceptions import AuthenticationError
 
 from local.broker.control import BrokerControl, BrokerControlError, Fault, HubStats
-from tests.integration.broker.clients import SOCKETS_ARE_LEFT, Broker, producing, send, until
+from tests.broker.clients import SOCKETS_ARE_LEFT, Broker, producing, send, until
 
 pytestmark = SOCKETS_ARE_LEFT
 

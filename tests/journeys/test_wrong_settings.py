@@ -8,8 +8,8 @@ import pytest
 
 from local.eventually import eventually
 from local.stack.local_stack import LocalStack
-from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import destination, item, membership
+from tests.kit.running_relay import RunningRelay
 
 CONFIGURATION: dict[str, Any] = {
     "audiences": [{"id": "a", "name": "A"}],

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from local.broker.control import BrokerControlError
-from tests.integration.broker.clients import Broker, collect_sockets, running_broker
+from tests.broker.clients import Broker, collect_sockets, running_broker
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,9 @@ from local.eventually import eventually
 from local.stack.local_stack import LocalStack
 from shared.bootstrap import clock
 from shared.domain.instants import format_instant
-from tests.integration.running_relay import RunningRelay
 from tests.kit import running_host
 from tests.kit.builders import destination, membership
+from tests.kit.running_relay import RunningRelay
 from tests.kit.webhook import Webhook, listening
 
 CONFIGURATION: dict[str, Any] = {

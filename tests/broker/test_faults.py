@@ -16,7 +16,7 @@ from azure.eventhub.exceptions import (
 )
 
 from local.broker.control import Fault, FaultKind, HubStats
-from tests.integration.broker.clients import (
+from tests.broker.clients import (
     PATIENCE,
     SOCKETS_ARE_LEFT,
     Broker,

@@ -9,7 +9,7 @@ import pytest
 from azure.eventhub import EventData, EventHubProducerClient
 
 from local.broker.control import BrokerControl, BrokerControlError, connection_string
-from tests.integration.broker.clients import IMPATIENT, PATIENCE, SERVER, SOCKETS_ARE_LEFT, Broker
+from tests.broker.clients import IMPATIENT, PATIENCE, SERVER, SOCKETS_ARE_LEFT, Broker
 
 pytestmark = SOCKETS_ARE_LEFT
 

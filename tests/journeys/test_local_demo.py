@@ -17,9 +17,9 @@ from local.stack.local_stack import LocalStack
 from shared.bootstrap import build
 from shared.domain.profile_key import profile_key
 from shared.services.changes.export import InboundMessage
-from tests.integration.local_command import LocalCommand, still_running
 from tests.kit import running_host
 from tests.kit.builders import ids, item, membership
+from tests.kit.local_command import LocalCommand, still_running
 
 DEMO_SECONDS = 180
 

@@ -17,8 +17,8 @@ from local.errors import PartFailedError, PortsTakenError
 from local.ports import Ports, require_free
 from local.stack.local_stack import QUEUES, LocalStack
 from tests.conftest import UniqueNames
-from tests.integration.local_command import LocalCommand, still_running
 from tests.kit import running_host
+from tests.kit.local_command import LocalCommand, still_running
 
 UP = ("up", *running_host.OPTIONS, "--ports", "auto")
 

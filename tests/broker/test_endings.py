@@ -17,7 +17,7 @@ from shared.adapters.secrets.stores import NoSecrets
 from shared.domain.configuration.model import Destination
 from shared.domain.exports.export import Export
 from shared.settings import Connection
-from tests.integration.broker.clients import PATIENCE, SOCKETS_ARE_LEFT, Broker, running_broker, until
+from tests.broker.clients import PATIENCE, SOCKETS_ARE_LEFT, Broker, running_broker, until
 
 pytestmark = [*SOCKETS_ARE_LEFT, pytest.mark.usefixtures("clock")]
 CLIENT = Path(__file__).parent / "endings.js"

@@ -21,8 +21,8 @@ from shared.errors import MessageTooLargeError, StorageError
 from shared.ports.quarantine import QuarantinedItem
 from shared.settings import Connection
 from tests.conftest import UniqueNames
-from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import NOW, destination, item, membership
+from tests.kit.running_relay import RunningRelay
 
 CONFIGURATION = {
     "audiences": [{"id": "a", "mergePolicyId": "m"}],

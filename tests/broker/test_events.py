@@ -11,7 +11,7 @@ import pytest
 from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerClient
 from azure.eventhub.exceptions import ConnectError, EventDataSendError
 
-from tests.integration.broker.clients import (
+from tests.broker.clients import (
     IMPATIENT,
     PATIENCE,
     SOCKETS_ARE_LEFT,

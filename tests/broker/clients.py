@@ -17,7 +17,7 @@ from azure.eventhub.exceptions import EventHubError
 from local.broker.control import BrokerControl, connection_string
 from local.stack.process import ServiceProcess
 
-SERVER = Path(__file__).parents[3] / "local" / "broker" / "server.js"
+SERVER = Path(__file__).parents[2] / "local" / "broker" / "server.js"
 READY = r'^\{"event":"listening","amqpPort":(\d+),"controlPort":(\d+)\}$'
 PATIENCE = 40.0
 IMPATIENT: dict[str, Any] = {"retry_total": 0, "retry_backoff_factor": 0.01}

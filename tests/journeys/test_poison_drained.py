@@ -11,8 +11,8 @@ from local.stack.local_stack import LocalStack
 from local.storage_faults.rules import StorageFault
 from shared.bootstrap import clock
 from shared.domain.instants import format_instant
-from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import destination, membership
+from tests.kit.running_relay import RunningRelay
 
 CONFIGURATION: dict[str, Any] = {
     "audiences": [{"id": "a", "name": "A"}],

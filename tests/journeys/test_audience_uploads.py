@@ -27,7 +27,7 @@ from shared.services.backfills.slices import SliceOutcome
 from shared.services.backfills.uploads import CreatedUpload
 from shared.services.changes.export import InboundMessage
 from shared.settings import PROFILE_BUCKETS, Connection
-from tests.integration import running_relay as whole_app
+from tests.kit import running_relay as whole_app
 from tests.kit.builders import destination, item, membership
 
 AUDIENCE = ("ups", "list")

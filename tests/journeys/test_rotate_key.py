@@ -19,8 +19,8 @@ from shared.domain.configuration.model import Authentication, parse_configuratio
 from shared.errors import ConnectionFailedError
 from shared.services.destinations.connect import ConnectDestinations
 from shared.settings import Settings
-from tests.integration.running_relay import RunningRelay
 from tests.kit.builders import destination, item, membership
+from tests.kit.running_relay import RunningRelay
 
 QUALIFIES = {"segmentMembership": membership(1)}
 SOMETHING_PARKED = '"undelivered": {"crm"'

@@ -12,7 +12,7 @@ from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 from azure.eventhub.exceptions import EventHubError
 
 from local.broker.control import BrokerControlError
-from tests.integration.broker.clients import (
+from tests.broker.clients import (
     IMPATIENT,
     PATIENCE,
     SOCKETS_ARE_LEFT,
