@@ -40,8 +40,11 @@ from shared.web.api.routes import (
 )
 from shared.web.console import pages
 from shared.web.console.routes import alerts as alert_pages
+from shared.web.console.routes import audit as audit_page
+from shared.web.console.routes import backfills as backfill_pages
 from shared.web.console.routes import connect, contract, dataflow, details, reconnect, removal, resync, why
 from shared.web.console.routes import destinations as destination_pages
+from shared.web.console.routes import input as input_page
 from shared.web.console.routes import quarantine as quarantine_pages
 from shared.web.console.routes import undelivered as undelivered_pages
 from shared.web.context import WebContext
@@ -75,6 +78,9 @@ PAGES = (
     reconnect.router,
     removal.router,
     resync.router,
+    backfill_pages.router,
+    input_page.router,
+    audit_page.router,
     alert_pages.router,
     undelivered_pages.router,
     quarantine_pages.router,

@@ -23,4 +23,5 @@ BackfillId = Annotated[str, Path(description="The backfill's id", pattern=r"^[A-
 SubscriptionId = Annotated[str, Path(description="The subscription's id", pattern=r"^[A-Za-z0-9-]{1,64}$")]
 ProfileKey = Annotated[str, Path(description="`profileKey` of the row", pattern=r"^[0-9a-f]{64}$")]
 RowId = Annotated[str, Path(description="`rowId` of the item", pattern=r"^[A-Za-z0-9_-]{1,250}$")]
+AuditEntryId = Annotated[str, Query(pattern=r"^(\d{18}-[0-9a-f]{8})?$", description="`next` of the page before")]
 Token = Annotated[str | None, Query(description="`next` of the page before", max_length=4_000)]

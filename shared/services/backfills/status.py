@@ -40,6 +40,13 @@ class BackfillStatuses:
         """As `PlanBackfills.all` lists them; those to one destination, or every one."""
         return await self._of([each for each in await self.plan.all() if destination_id in {None, each.destination_id}])
 
+    async def newest(self, over: int) -> tuple[list[BackfillStatus], int]:
+        """All that are under way and the last `over` that are not, the newest first, and how many more there are."""
+        every = list(reversed(await self.plan.all()))
+        ended = [each for each in every if each.finished]
+        left_out = {each.id for each in ended[over:]}
+        return await self._of([each for each in every if each.id not in left_out]), len(left_out)
+
     async def get(self, backfill_id: str) -> BackfillStatus:
         """Raises NoSuchBackfillError."""
         for each in await self.plan.all():

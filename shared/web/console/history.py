@@ -41,7 +41,7 @@ def draw(slots: Sequence[RunSlot]) -> list[Chart]:
     """Exports by reason, failures, latency; no chart where there is nothing to show."""
     if not any(sum(slot.counts.activated.values()) or slot.counts.failed for slot in slots):
         return []
-    labels = [format_instant(slot.start)[:16].replace("T", " ") for slot in slots]
+    labels = _labels(slots)
     ends = (labels[0], labels[-1])
     return [
         _bars("exports", "Exports by reason", "export", labels, _by_reason(slots), ends),
@@ -58,6 +58,19 @@ def draw(slots: Sequence[RunSlot]) -> list[Chart]:
         ),
         _latency(labels, slots, ends),
     ]
+
+
+def received_of(slots: Sequence[RunSlot]) -> Chart | None:
+    """The changes that came in; None where there was none."""
+    received = [slot.counts.received for slot in slots]
+    if not any(received):
+        return None
+    labels = _labels(slots)
+    return _bars("received", "Changes", "change", labels, {"received": received}, (labels[0], labels[-1]))
+
+
+def _labels(slots: Sequence[RunSlot]) -> list[str]:
+    return [format_instant(slot.start)[:16].replace("T", " ") for slot in slots]
 
 
 def _by_reason(slots: Sequence[RunSlot]) -> dict[str, list[int]]:

@@ -1,18 +1,19 @@
 """How a page is made: from a template, with its navigation, under headers that let nothing else in."""
 
 import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import MutableHeaders
 
+from shared.errors import StorageError
 from shared.web import problems
 from shared.web.console.forms import COOKIE, FIELD, require_own_page, token_of
 from shared.web.console.words import FILTERS
@@ -21,6 +22,7 @@ from shared.web.guarded import FORM_TYPES, GuardedRoute, needs
 from shared.web.health import banner
 from shared.web.permissions import Permission, Principal, principal_of
 
+T = TypeVar("T")
 PREFIX = "/console"
 _HERE = Path(__file__).parent
 _HEADERS = {
@@ -66,12 +68,15 @@ class _Entry:
 
 _NAVIGATION = (
     _Entry("Destinations", PREFIX, frozenset({Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS})),
+    _Entry("Input", f"{PREFIX}/input", frozenset({Permission.MANAGE_DESTINATIONS})),
+    _Entry("Backfills", f"{PREFIX}/backfills", frozenset({Permission.VIEW_SEGMENTS})),
     _Entry("Alerts", f"{PREFIX}/alerts", frozenset({Permission.MANAGE_DESTINATIONS})),
     _Entry(
         "Undelivered", f"{PREFIX}/undelivered", frozenset({Permission.MANAGE_DESTINATIONS, Permission.VIEW_PROFILES})
     ),
     _Entry("Quarantine", f"{PREFIX}/quarantine", frozenset({Permission.VIEW_PROFILES})),
     _Entry("Why exported?", f"{PREFIX}/why", frozenset({Permission.VIEW_PROFILES, Permission.VIEW_SEGMENTS})),
+    _Entry("Audit", f"{PREFIX}/audit", frozenset({Permission.MANAGE_DESTINATIONS})),
 )
 
 ASSETS = {path.name: path.read_bytes() for path in sorted((_HERE / "static").iterdir())}
@@ -128,6 +133,14 @@ def page(*permissions: Permission, noted: bool = True) -> dict[str, Any]:
         "response_class": HTMLResponse,
         "response_model": None,
     }
+
+
+async def known(asked: Awaitable[T]) -> T | str:
+    """What was asked for, or why that is not known: the page has more to say than that."""
+    try:
+        return await asked
+    except StorageError as error:
+        return str(error)
 
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:

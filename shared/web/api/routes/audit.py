@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from shared.views.audit import AuditEntryView, AuditPage
 from shared.web.context import AppServices
 from shared.web.guarded import GuardedRoute, needs
+from shared.web.parameters import AuditEntryId
 from shared.web.permissions import Permission
 
 router = APIRouter(prefix="/api/audit", tags=["audit"], route_class=GuardedRoute)
@@ -16,7 +17,7 @@ router = APIRouter(prefix="/api/audit", tags=["audit"], route_class=GuardedRoute
 async def read_audit_log(
     services: AppServices,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    before: Annotated[str, Query(pattern=r"^(\d{18}-[0-9a-f]{8})?$", description="`next` of the page before")] = "",
+    before: AuditEntryId = "",
 ) -> AuditPage:
     """The newest first."""
     entries = await services.audit.newest_first(limit, before)

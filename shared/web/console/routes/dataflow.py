@@ -25,7 +25,7 @@ from shared.web.console.routes.alerts import open_alerts
 from shared.web.context import AppServices
 from shared.web.etags import as_shown
 from shared.web.guarded import note
-from shared.web.parameters import BackfillId, DestinationId
+from shared.web.parameters import DestinationId
 from shared.web.permissions import Permission
 
 PATH = f"{PREFIX}/destinations"
@@ -95,13 +95,6 @@ async def pause(services: AppServices, request: Request, destination_id: Destina
 async def resume(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
     note(request, *(await services.destinations.resume(destination_id)).summary)
     return redirect(f"{PATH}/{destination_id}", "resumed")
-
-
-@router.post("/backfills/{backfill_id}/cancel", **_ACTIVATE)
-async def cancel_backfill(services: AppServices, request: Request, backfill_id: BackfillId) -> Response:
-    cancelled = await services.plan_backfills.cancel(backfill_id)
-    note(request, f"backfill {backfill_id} {cancelled.state}")
-    return redirect(f"{PATH}/{cancelled.destination_id}" if cancelled.destination_id else PREFIX, "cancelled")
 
 
 async def _show(

@@ -1,8 +1,7 @@
 """The first page: whether all is fine, in a sentence, and every destination in a row."""
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
@@ -10,20 +9,18 @@ from fastapi.responses import HTMLResponse
 
 from shared.concurrency import both
 from shared.domain.runs import Histogram
-from shared.errors import StorageError
 from shared.ports.undelivered import UndeliveredCount
 from shared.services.runs.last_day import HOURS, Day
 from shared.views.configuration import DestinationResource
 from shared.web.console.backlog import backlogs
 from shared.web.console.charts import sparkline
 from shared.web.console.history import words_of
-from shared.web.console.pages import PREFIX, PageRoute, page, render
+from shared.web.console.pages import PREFIX, PageRoute, known, page, render
 from shared.web.console.routes.alerts import open_alerts
 from shared.web.console.verdict import Standing, verdict
 from shared.web.context import AppServices
 from shared.web.permissions import Permission
 
-T = TypeVar("T")
 router = APIRouter(prefix=PREFIX, route_class=PageRoute)
 
 _SEE = page(Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS)
@@ -78,8 +75,8 @@ async def show_destinations(
     troubles = await services.health.load()
     ids = [each.id for each in configuration.destinations]
     (counts, queues), (days, alerts) = await both(
-        both(_known(services.undelivered_exports.counts()), _known(services.queues.counts())),
-        both(_known(services.last_day.of(ids)), open_alerts(services)),
+        both(known(services.undelivered_exports.counts()), known(services.queues.counts())),
+        both(known(services.last_day.of(ids)), open_alerts(services)),
     )
     dataflows = {dataflow.id: dataflow for dataflow in configuration.dataflows}
     standings = [
@@ -110,14 +107,6 @@ async def show_destinations(
         queues=queues if isinstance(queues, str) else backlogs(queues, now),
         now=now,
     )
-
-
-async def _known(asked: Awaitable[T]) -> T | str:
-    """What was asked for, or why that is not known: the page has more to say than that."""
-    try:
-        return await asked
-    except StorageError as error:
-        return str(error)
 
 
 def _matches(standing: Standing, q: str) -> bool:
