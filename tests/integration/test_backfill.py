@@ -26,7 +26,7 @@ CONFIGURATION: dict[str, Any] = {
     "dataflows": [{"id": hub, "audiences": [f"{hub}-a"], "attributes": ["/x"]} for hub in HUBS],
 }
 pytestmark = pytest.mark.runs_the_app
-EVERY_SECOND = {"BACKFILL_SCHEDULE": "* * * * * *", "SWEEP_SCHEDULE": "*/2 * * * * *"}
+EVERY_SECOND = {"BACKFILL_SCHEDULE": "* * * * * *", "SWEEP_SCHEDULE": "*/10 * * * * *"}
 FAST = EVERY_SECOND | {"CONFIG_CACHE_SECONDS": "0.5", "SEND_TIMEOUT": "3"}
 
 
