@@ -78,9 +78,9 @@ async def test_every_page_says_how_much_and_for_how_long(page: Page) -> None:
     await says(
         page,
         "/destinations/e",
-        r"Waiting 1 audience, asked for 25 min ago 0 % · 0 members.* due 2\d min ago .*"
-        r"Running 1 audience, asked for 27 min ago 50 % · "
-        r"\d+ members, \d+ exported, 0 undelivered · about \d+ min left",
+        r"Waiting Backfill of 1 audience, asked for 25 min ago 0 % · 0 members.* due 2\d min ago .*"
+        r"Running Backfill of 1 audience, asked for 27 min ago 50 % · "
+        r"\d+ members, \d+ exported, 0 undelivered · about \d+ min left at [\d.]+ members/s",
     )
 
 

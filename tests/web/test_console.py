@@ -475,6 +475,42 @@ async def test_quarantine_is_shown_replayed_and_dropped(console: Console) -> Non
     assert "Nothing is in quarantine" in await console.page("/console/quarantine")
 
 
+async def test_what_is_in_quarantine_for_one_reason_is_one_group(console: Console) -> None:
+    batch = [{"profileId": "p", "occurredAt": "soon"} for _ in range(12)] + [{"profileId": "q"}]
+    await console.world.handle(*batch)
+    page = await console.get("/console/quarantine")
+    text = text_of(page)
+    assert len(re.findall("[0-9]+ items? invalid-change ", text)) == 2
+    assert "12 items invalid-change" in text
+    first = page.text.split("</form>")[1 if "filter" in page.text.split("</form>")[0] else 0]
+    assert re.findall(r">Item (\d+)</a>", first) == [str(number) for number in range(12)]
+    group = {"all": re.findall(r'name="all" value="([^"]+)"', first), "action": "replay group"}
+    assert "Replay 12 items?" in text_of(await console.submit("/console/quarantine/selected", group))
+    await console.submit("/console/quarantine/selected", {"row": group["all"], "action": "replay", "confirmed": "yes"})
+    assert len(console.world.changes.bodies) == 12
+
+
+async def test_an_item_is_edited_and_replayed(console: Console) -> None:
+    await console.world.handle({"profileId": "p", "occurredAt": "soon"})
+    (row,) = set(re.findall(r'name="row" value="([^"]+)"', (await console.get("/console/quarantine")).text))
+    address = f"/console/quarantine/{row}"
+    edited = fields_of((await console.get(address)).text.split("Edit and replay")[1])["body"]
+    assert json.loads(edited) == {"profileId": "p", "occurredAt": "soon"}
+
+    again = await console.submit(f"{address}/edit", {"body": edited.replace("soon", "tomorrow")})
+    assert "/occurredAt" in text_of(again, 422)
+    assert "tomorrow" in again.text
+    assert console.world.changes.bodies == []
+    assert "soon" in await console.page(address)
+
+    mended = edited.replace("soon", "2026-01-11T21:00:00Z")
+    assert (await console.submit(f"{address}/edit", {"body": mended})).headers["location"].endswith("?done=replayed")
+    assert console.world.changes.bodies == [mended.encode()]
+    assert "Nothing is in quarantine" in await console.page("/console/quarantine")
+    assert [f"quarantine {row} replayed, edited"] in [each.details for each in console.world.audit.entries.values()]
+    text_of(await console.submit(f"{address}/edit", {"body": mended}), 404)
+
+
 async def test_why_is_answered_destination_by_destination(console: Console) -> None:
     await console.world.handle(item("p", 1, attributes={"x": 1}, segmentMembership=membership(1)))
     text = text_of(await console.submit("/console/why", {"profile_id": "p", "change": '{"attributes": {"q": 1}}'}), 422)

@@ -1,8 +1,10 @@
 """What is in quarantine: shown, and put back on the queue once the cause is mended."""
 
 from collections.abc import AsyncIterator, Awaitable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from shared.domain.messages.message import decode_message
+from shared.domain.profile.change import InvalidChangeError
 from shared.errors import MessageTooLargeError, NotInQuarantineError
 from shared.ports.quarantine import Quarantine, QuarantinePage, StoredQuarantinedItem
 from shared.ports.queues import ChangesQueue
@@ -53,6 +55,17 @@ class ReplayQuarantined:
     async def replay_one(self, row_id: str) -> None:
         """Raises NotInQuarantineError, MessageTooLargeError, and StorageError as `replay` does."""
         await self._put(await self.get(row_id))
+
+    async def replay_edited(self, row_id: str, body: bytes, now: int) -> None:
+        """Put `body` on the queue in the item's place, `now` being the clock in microseconds.
+
+        Raises InvalidChangeError where it cannot be understood either, NotInQuarantineError, MessageTooLargeError:
+        the item is then as before. Raises StorageError as `replay` does.
+        """
+        stored = await self.get(row_id)
+        if rejected := decode_message(body, now).rejected:
+            raise InvalidChangeError([each.reason for each in rejected])
+        await self._put(replace(stored, raw=body))
 
     async def replay(self, row_ids: Iterable[str]) -> AsyncIterator[Replayed]:
         """Replay these rows, one after the other.

@@ -1,12 +1,17 @@
 """What could not be taken: shown, put back on the queue, dropped."""
 
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from shared.domain.profile.change import InvalidChangeError
 from shared.errors import QUARANTINE_CODES, NotInQuarantineError
+from shared.services.wiring import Services
 from shared.views.quarantine import QuarantinedView
+from shared.web.console.alike import groups_of
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.context import AppServices
@@ -36,7 +41,7 @@ async def show_quarantine(
     return render(
         request,
         "quarantine.html",
-        rows=listed.entries,
+        groups=groups_of(listed.entries),
         next=listed.next,
         reason=reason,
         code=code,
@@ -48,9 +53,9 @@ async def show_quarantine(
 @router.post("/selected", **_CHANGE)
 async def handle_selected(services: AppServices, request: Request, form: Submitted) -> Response:
     """Replay or drop the rows that were checked: asked first, and done when that is confirmed."""
-    row_ids = [row_id for row_id in form.all("row") if row_id][:_ROWS]
-    action = "drop" if form.text("action") == "drop" else "replay"
-    if not row_ids:
+    action, _, whole_group = form.text("action").partition(" ")
+    row_ids = [row_id for row_id in form.all("all" if whole_group else "row") if row_id][:_ROWS]
+    if not row_ids or action not in {"replay", "drop"}:
         return redirect(PATH, "unchanged")
     if not form.checked("confirmed"):
         return render(request, "confirm_quarantine.html", row_ids=row_ids, action=action)
@@ -72,16 +77,7 @@ async def handle_selected(services: AppServices, request: Request, form: Submitt
 
 @router.get("/{row_id}", **_SEE)
 async def show_quarantined(services: AppServices, request: Request, row_id: RowId) -> Response:
-    item = QuarantinedView.of(await services.replay_quarantined.get(row_id))
-    body = item.body if item.body is not None else item.body_base64 or ""
-    return render(
-        request,
-        "quarantined.html",
-        item=item,
-        body=body[:_SHOWN],
-        cut=len(body) > _SHOWN,
-        now=services.clock(),
-    )
+    return await _show(services, request, row_id)
 
 
 @router.post("/{row_id}/replay", **_CHANGE)
@@ -89,6 +85,43 @@ async def replay(services: AppServices, request: Request, row_id: RowId) -> Resp
     await services.replay_quarantined.replay_one(row_id)
     note(request, f"quarantine {row_id} replayed")
     return redirect(PATH, "replayed")
+
+
+@router.post("/{row_id}/edit", **_CHANGE)
+async def replay_edited(services: AppServices, request: Request, row_id: RowId, form: Submitted) -> Response:
+    """What still cannot be understood stays in the form, with the reason, and the item where it is."""
+    body = form.raw("body").replace("\r\n", "\n")
+    try:
+        await services.replay_quarantined.replay_edited(row_id, body.encode(), services.clock())
+    except InvalidChangeError as error:
+        return await _show(services, request, row_id, edited=body, problems={"body": error.problems})
+    note(request, f"quarantine {row_id} replayed, edited")
+    return redirect(PATH, "replayed")
+
+
+async def _show(
+    services: Services,
+    request: Request,
+    row_id: str,
+    *,
+    edited: str | None = None,
+    problems: Mapping[str, list[str]] = MappingProxyType({}),
+) -> Response:
+    item = QuarantinedView.of(await services.replay_quarantined.get(row_id))
+    body = item.body if item.body is not None else item.body_base64 or ""
+    cut = len(body) > _SHOWN
+    return render(
+        request,
+        "quarantined.html",
+        status=422 if problems else 200,
+        item=item,
+        body=body[:_SHOWN],
+        cut=cut,
+        editable=item.body is not None and not cut,
+        edited=body if edited is None else edited,
+        problems=problems,
+        now=services.clock(),
+    )
 
 
 @router.post("/{row_id}/drop", **_CHANGE)

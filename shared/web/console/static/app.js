@@ -114,14 +114,6 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-const selectAll = document.querySelector("[data-select-all]");
-if (selectAll) {
-  selectAll.hidden = false;
-  selectAll.addEventListener("click", () => {
-    for (const box of document.querySelectorAll("input[name=row]")) box.checked = true;
-  });
-}
-
 // Parts of a page that speak of now follow what is, but for the one that somebody is in.
 const parts = document.querySelectorAll("[data-part]");
 if (parts.length) {
