@@ -1,6 +1,7 @@
 """What the services need to keep exports that could not be sent, and to try them again."""
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,8 +26,22 @@ class UndeliveredPage:
 
 
 @dataclass(frozen=True, slots=True)
+class UndeliveredGroup:
+    """Rows of one state and one FailureCode, None where release 0.1 stored them; `oldest` is when the first of them
+    failed first, `newest` when the latest of them failed last, in microseconds.
+    """
+
+    code: str | None
+    state: str
+    rows: int
+    oldest: int
+    newest: int
+
+
+@dataclass(frozen=True, slots=True)
 class UndeliveredCount:
-    """How many rows are in each state; at least so many where the count is not `complete`.
+    """How many rows are in each state; at least so many where the count is not `complete`. `groups` are the same rows
+    by their codes, too, the largest first.
 
     `oldest`: when the first of those counted failed first, in microseconds; None where there is none.
     """
@@ -34,6 +49,21 @@ class UndeliveredCount:
     by_state: dict[str, int]
     complete: bool
     oldest: int | None = None
+    groups: tuple[UndeliveredGroup, ...] = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[str | None, str, int, int]], *, complete: bool) -> "UndeliveredCount":
+        """`rows`: of each its code, its state, when it failed first and when last."""
+        found: dict[tuple[str | None, str], UndeliveredGroup] = {}
+        by_state: Counter[str] = Counter()
+        for code, state, first, last in rows:
+            by_state[state] += 1
+            known = found.get((code, state)) or UndeliveredGroup(code, state, 0, first, last)
+            found[code, state] = UndeliveredGroup(
+                code, state, known.rows + 1, min(known.oldest, first), max(known.newest, last)
+            )
+        groups = sorted(found.values(), key=lambda group: (-group.rows, group.code or "", group.state))
+        return cls(dict(by_state), complete, min((each.oldest for each in groups), default=None), tuple(groups))
 
     @property
     def total(self) -> int:

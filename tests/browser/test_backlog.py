@@ -74,7 +74,7 @@ async def test_every_page_says_how_much_and_for_how_long(page: Page) -> None:
         r"Waiting 412 messages wait in export-retries, being handled or not due yet .*"
         r"D Down for 25 min .*320, 25 min",
     )
-    await says(page, "/undelivered", r"31\d parked · \d retrying Down for 25 min\.")
+    await says(page, "/undelivered", r"D Down for 25 min: .*parked destination-down 31\d 25 min ago")
     await says(
         page,
         "/destinations/e",

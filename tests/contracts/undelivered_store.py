@@ -8,7 +8,7 @@ from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.profile.audience_transitions import AudienceTransition
 from shared.domain.profile_key import profile_key
 from shared.errors import BadContinuationError, ConflictError
-from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredStore
+from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredGroup, UndeliveredStore
 from tests.kit.builders import NOW
 
 ROW = Undelivered(
@@ -127,7 +127,20 @@ class UndeliveredStoreContract:
         assert await store.count("d", 100) == UndeliveredCount({}, complete=True)
         await self.fill(store)
         counted = await store.count("d", 100)
-        assert counted == UndeliveredCount({"retrying": 3, "parked": 3, "dead": 3}, complete=True, oldest=NOW)
+        assert (counted.by_state, counted.complete) == ({"retrying": 3, "parked": 3, "dead": 3}, True)
+        assert counted.oldest == NOW
+
+    async def test_rows_are_counted_by_code_and_age(self, store: UndeliveredStore) -> None:
+        for number, code in enumerate(["throttled", "timeout", "throttled", None]):
+            first, last = NOW - 10 * number, NOW + number
+            row = replace(ROW, profile_id=f"p{number}", code=code, first_failed_at=first, last_failed_at=last)
+            await store.save(StoredUndelivered(row, None))
+        state = str(ROW.state)
+        assert (await store.count("d", 100)).groups == (
+            UndeliveredGroup("throttled", state, 2, NOW - 20, NOW + 2),
+            UndeliveredGroup(None, state, 1, NOW - 30, NOW + 3),
+            UndeliveredGroup("timeout", state, 1, NOW - 10, NOW + 1),
+        )
 
     async def test_every_destination_is_counted_at_once(self, store: UndeliveredStore) -> None:
         assert await store.counts(100) == {}

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import count
@@ -294,9 +293,8 @@ class MemoryUndelivered:
 
     async def count(self, destination_id: str, most: int) -> UndeliveredCount:
         rows = [stored.row async for stored in self.of(destination_id)]
-        states = Counter(str(row.state) for row in rows[:most])
-        oldest = min((row.first_failed_at for row in rows[:most]), default=None)
-        return UndeliveredCount(dict(states), len(rows) <= most, oldest)
+        counted = [(row.code, str(row.state), row.first_failed_at, row.last_failed_at) for row in rows[:most]]
+        return UndeliveredCount.of(counted, complete=len(rows) <= most)
 
     async def counts(self, most: int) -> dict[str, UndeliveredCount]:
         return {each: await self.count(each, most) for each in {owner for owner, _ in self.rows}}

@@ -450,6 +450,30 @@ async def test_undelivered_is_shown_and_redriven(console: Console) -> None:
     text_of(await console.get("/console/undelivered/d/redrive"), 404)
 
 
+async def test_what_is_undelivered_is_counted_by_its_reason_and_found_by_profile(console: Console) -> None:
+    console.world.break_down("d")
+    for number in range(3):
+        await console.world.handle(item(f"p{number}", 1, segmentMembership=membership(1)), message_id=f"m{number}")
+    page = await console.get("/console/undelivered")
+    text = text_of(page)
+    assert re.search(r"retrying other 3 just now just now", text)
+    assert "3 in all, 3 on this page" in text
+    (group,) = re.findall(r'<td><a href="([^"]+)">retrying', page.text)
+    there = await console.get(unescape(group))
+    assert "3 are like that, 3 on this page" in text_of(there)
+    assert "Nothing matches" in await console.page("/console/undelivered?code=throttled")
+
+    # A row is redriven from the page that it is on, and one comes back there.
+    form = unescape(re.findall(r'action="(/console/undelivered/d/[0-9a-f]{64}/redrive[^"]*)"', there.text)[0])
+    assert (await console.submit(form)).headers["location"] == f"{unescape(group)}&done=failed"
+
+    found = text_of(await console.submit("/console/undelivered", {"profile_id": "p1"}))
+    assert "1 destination has not heard all of this profile" in found
+    assert ("p1" in found, "p2" in found) == (True, False)
+    assert "Nothing matches" in text_of(await console.submit("/console/undelivered", {"profile_id": "nobody"}))
+    assert "p1" not in str(console.world.audit.entries)
+
+
 async def test_quarantine_is_shown_replayed_and_dropped(console: Console) -> None:
     for number in range(3):
         await console.world.handle({"profileId": f"<b>{number}"}, message_id=f"m{number}")

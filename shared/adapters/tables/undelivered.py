@@ -2,9 +2,8 @@
 
 import json
 import zlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty
@@ -19,7 +18,7 @@ from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, Undeli
 BUCKETS = 16
 _PAGE = 1_000
 _REQUESTS_TO_COUNT = 32
-_COUNTED = ["PartitionKey", "destinationId", "state", "firstFailedAt"]
+_COUNTED = ["PartitionKey", "destinationId", "state", "code", "firstFailedAt", "lastFailedAt"]
 _ERROR_LENGTH = 1_000
 
 
@@ -66,20 +65,20 @@ class TableUndelivered:
 
     async def count(self, destination_id: str, most: int) -> UndeliveredCount:
         query, parameters = _query(destination_id)
-        tally, token = _Tally(), None
+        counted: list[tuple[str | None, str, int, int]] = []
+        token = None
         for _ in range(_REQUESTS_TO_COUNT):
             rows, token = await self._table.page(query, parameters, most=_PAGE, token=token, select=_COUNTED)
-            for row in rows:
-                tally.add(row)
-            if token is None or tally.total >= most:
+            counted += map(_counted, rows)
+            if token is None or len(counted) >= most:
                 break
-        return tally.count(complete=token is None)
+        return UndeliveredCount.of(counted, complete=token is None)
 
     async def counts(self, most: int) -> dict[str, UndeliveredCount]:
         """A request for a thousand rows, and where nothing is undelivered one in all. Where a destination has `most`,
         the rest of each of its partitions is passed over, so that it holds nobody up.
         """
-        tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
+        counted: defaultdict[str, list[tuple[str | None, str, int, int]]] = defaultdict(list)
         cut: set[str] = set()
         after, token = "", None
         while True:
@@ -87,31 +86,23 @@ class TableUndelivered:
                 "PartitionKey gt @after", {"after": after}, most=_PAGE, token=token, select=_COUNTED
             )
             for row in rows:
-                tallies[row.properties["destinationId"]].add(row)
+                counted[row.properties["destinationId"]].append(_counted(row))
             if token is None:
                 break
-            if rows and tallies[last := rows[-1].properties["destinationId"]].total >= most:
+            if rows and len(counted[last := rows[-1].properties["destinationId"]]) >= most:
                 cut.add(last)
                 after, token = rows[-1].properties["PartitionKey"], None
-        return {key: tally.count(complete=key not in cut) for key, tally in tallies.items()}
+        return {key: UndeliveredCount.of(rows, complete=key not in cut) for key, rows in counted.items()}
 
 
-@dataclass(slots=True)
-class _Tally:
-    by_state: Counter[str] = field(default_factory=Counter)
-    oldest: int | None = None
-
-    def add(self, row: Row) -> None:
-        self.by_state[row.properties["state"]] += 1
-        first = row.properties["firstFailedAt"].value
-        self.oldest = first if self.oldest is None else min(self.oldest, first)
-
-    @property
-    def total(self) -> int:
-        return self.by_state.total()
-
-    def count(self, *, complete: bool) -> UndeliveredCount:
-        return UndeliveredCount(dict(self.by_state), complete, self.oldest)
+def _counted(row: Row) -> tuple[str | None, str, int, int]:
+    properties = row.properties
+    return (
+        properties.get("code") or None,
+        properties["state"],
+        properties["firstFailedAt"].value,
+        properties["lastFailedAt"].value,
+    )
 
 
 def _query(

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from shared.concurrency import all_of
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
+from shared.domain.profile_key import profile_key
 from shared.ports.health import HealthStore, RedriveRequest
 from shared.ports.undelivered import UndeliveredCount, UndeliveredPage, UndeliveredStore
 from shared.services.configuration.cache import ConfigurationCache
@@ -37,6 +39,13 @@ class UndeliveredExports:
         """Raises StorageError."""
         stored = await self.undelivered.load(destination_id, profile_key)
         return None if stored is None else stored.row
+
+    async def of_profile(self, profile_id: str) -> list[Undelivered]:
+        """What of a profile each destination has not heard, in a request for each. Raises StorageError."""
+        key = profile_key(profile_id)
+        targets = (await self.configuration.current()).targets
+        found = await all_of(self.get(each, key) for each in sorted([*targets.by_id, *targets.inactive]))
+        return [row for row in found if row is not None]
 
     async def counts(self) -> dict[str, UndeliveredCount]:
         """How many rows each destination has, by its id. Raises StorageError."""

@@ -1,11 +1,16 @@
 """What destinations have not heard of, and trying it again."""
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Annotated
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.errors import DELIVERY_CODES
+from shared.ports.undelivered import UndeliveredCount, UndeliveredPage
+from shared.services.wiring import Services
 from shared.views.undelivered import UndeliveredView
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
@@ -22,31 +27,67 @@ _SEE = page(Permission.MANAGE_DESTINATIONS, Permission.VIEW_PROFILES)
 _ROWS = 50
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What of it is shown, as the page's address has it; what is empty leaves it open."""
+
+    destination: Annotated[str, Query(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")] = ""
+    state: Annotated[str, Query(pattern="^(retrying|parked|dead)?$")] = ""
+    code: Annotated[str, Query(pattern="^[a-z-]*$", max_length=40)] = ""
+    token: Token = None
+
+    def address(self, **changed: str | None) -> str:
+        fields = {**asdict(self), **changed}
+        given = {name: value for name, value in fields.items() if value}
+        return f"{PATH}?{urlencode(given)}" if given else PATH
+
+    def total(self, counts: Mapping[str, UndeliveredCount]) -> int:
+        """How many of those counted are like that, on whichever page."""
+        return sum(
+            group.rows
+            for destination_id, count in counts.items()
+            for group in count.groups
+            if self.destination in {"", destination_id}
+            and self.state in {"", group.state}
+            and self.code in {"", group.code}
+        )
+
+
 @router.get("", **_SEE)
-async def show_undelivered(
-    services: AppServices,
-    request: Request,
-    destination: Annotated[str, Query(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")] = "",
-    state: Annotated[str, Query(pattern="^(retrying|parked|dead)?$")] = "",
-    code: Annotated[str, Query(pattern="^[a-z-]*$", max_length=40)] = "",
-    token: Token = None,
+async def show_undelivered(services: AppServices, request: Request, shown: Annotated[Filter, Depends()]) -> Response:
+    state = UndeliveredState(shown.state) if shown.state else None
+    listed = await services.undelivered_exports.page(
+        shown.destination or None, state, shown.token, _ROWS, shown.code or None
+    )
+    return await _show(services, request, listed, shown)
+
+
+@router.post("", **page(Permission.MANAGE_DESTINATIONS, Permission.VIEW_PROFILES, noted=False))
+async def search_profile(services: AppServices, request: Request, form: Submitted) -> Response:
+    """By a form, for ids of profiles are not to stand in addresses."""
+    profile_id = form.raw("profile_id")
+    rows = await services.undelivered_exports.of_profile(profile_id)
+    return await _show(services, request, UndeliveredPage(rows, None), Filter(), profile_id=profile_id)
+
+
+async def _show(
+    services: Services, request: Request, listed: UndeliveredPage, shown: Filter, profile_id: str = ""
 ) -> Response:
-    wanted = UndeliveredState(state) if state else None
-    listed = await services.undelivered_exports.page(destination or None, wanted, token, _ROWS, code or None)
     configuration = await services.edit_configuration.load()
-    counts = await services.undelivered_exports.counts()
+    counts = {each: count for each, count in (await services.undelivered_exports.counts()).items() if count.by_state}
     return render(
         request,
         "undelivered.html",
         rows=[UndeliveredView.of(row) for row in listed.rows],
         next=listed.next,
         names={each.id: each.name for each in configuration.destinations},
-        counts={each: count for each, count in counts.items() if count.by_state},
+        counts=counts,
+        total=shown.total(counts),
+        complete=all(count.complete for count in counts.values()),
         redrives=await services.undelivered_exports.redrives(),
         troubles=await services.health.load(),
-        destination=destination,
-        state=state,
-        code=code,
+        shown=shown,
+        profile_id=profile_id,
         codes=DELIVERY_CODES,
         now=services.clock(),
     )
@@ -54,11 +95,16 @@ async def show_undelivered(
 
 @router.post("/{destination_id}/{profile_key}/redrive", **_SEE)
 async def redrive_one(
-    services: AppServices, request: Request, destination_id: DestinationId, profile_key: ProfileKey
+    services: AppServices,
+    request: Request,
+    destination_id: DestinationId,
+    profile_key: ProfileKey,
+    shown: Annotated[Filter, Depends()],
 ) -> Response:
+    """Back to the page it was asked on, which the form's address names."""
     outcome = await services.watch_destinations.redrive_one(destination_id, profile_key)
     note(request, f"redrive {outcome}")
-    return redirect(PATH, outcome)
+    return redirect(shown.address(), outcome)
 
 
 @router.get("/{destination_id}/redrive", **page(Permission.MANAGE_DESTINATIONS))
