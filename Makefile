@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -rs
 TESTS := unit web integration browser
 LONG_TESTS := journeys faults real_host broker bench conformance infra
-.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-core capacity lock clean
+.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-core bench-counting capacity lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -93,6 +93,9 @@ bench-backfill: setup ## what backfills take, and what they cost live changes (a
 
 bench-core: setup ## what the pure core takes for a change, against bare JSON (a minute)
 	@$(BIN)/python -m bench.core
+
+bench-counting: setup ## what counting takes of a change, with audiences and without (two minutes)
+	@$(BIN)/python -m tests.counting_cost
 
 capacity: setup ## what rates of changes need and cost, from bench/results.json; puts it into docs/scale.md (two minutes)
 	@$(BIN)/python -m bench.capacity --publish

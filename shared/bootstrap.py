@@ -21,6 +21,7 @@ from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES, S
 from shared.adapters.queues.poison import StoragePoisonQueues
 from shared.adapters.secrets.stores import ClosableSecretStore, secret_store
 from shared.adapters.tables.alerts import TableAlerts
+from shared.adapters.tables.audience_counts import TableAudienceCounts
 from shared.adapters.tables.audit import TableAudit
 from shared.adapters.tables.backfills import TableBackfills
 from shared.adapters.tables.configuration import TableConfiguration
@@ -138,6 +139,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         backfills=backfills,
         audit=TableAudit(home["Audit"]),
         runs=TableRuns(home["Runs"]),
+        audience_counts=TableAudienceCounts(home["Runs"]),
         last_exports=TableLastExports(home["LastExports"]),
         timers=TableTimers(home["Configuration"]),
         metrics=metrics,

@@ -1,13 +1,14 @@
 """What a worker says: a log without the SDKs' chatter and without personal data; metrics and traces where wanted."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from shared.said_outside import keep_what_is_said_outside
 
 if TYPE_CHECKING:
     from shared.domain.alerts.alert import Alert
+    from shared.domain.profile.memberships import AudienceKey
     from shared.domain.runs import RunCounts
     from shared.ports.runs import MetricSink
     from shared.ports.tracing import Tracing
@@ -29,6 +30,12 @@ class NoMetrics:
     """Nobody wants them."""
 
     def publish(self, destination_id: str, counts: "RunCounts") -> None:
+        return
+
+    def publish_crossings(self, crossings: "Mapping[tuple[AudienceKey, bool], int]") -> None:
+        return
+
+    def publish_members(self, members: "Mapping[AudienceKey, int]") -> None:
         return
 
     def publish_alerts(self, alerts: "Iterable[Alert]") -> None:

@@ -5,6 +5,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,23 @@ from local.errors import LocalError
 from local.relay import app_environment
 from local.stack.state import CONFIG_CACHE_SECONDS, StackSettings, StateDirectory
 from local.terminal import console, duration
+from shared.adapters.tables.audience_counts import TableAudienceCounts
 from shared.adapters.tables.configuration import TableConfiguration
 from shared.adapters.tables.health import TableHealth
+from shared.adapters.tables.runs import TableRuns
 from shared.adapters.tables.service import table as tables
 from shared.bootstrap import clock
+from shared.domain.audiences.estimate import BackfillEstimate
 from shared.domain.configuration.model import ConfigurationFile, RequestedBackfill, parse_configuration_file
 from shared.domain.configuration.plan import Plan
 from shared.domain.instants import MILLISECOND, SECOND, format_instant
 from shared.domain.jsonvalue import InvalidJsonError, decode_utf8
 from shared.errors import RelayError
 from shared.hosting import RELAY_STORAGE
+from shared.services.audiences.counts import AudienceCounts
+from shared.services.audiences.estimate import EstimateBackfills
 from shared.services.configuration.apply import apply_configuration
+from shared.services.runs.history import RunHistory
 from shared.settings import Connection, Settings
 from shared.views.configuration import PlanView
 
@@ -58,15 +65,19 @@ def run(args: argparse.Namespace) -> int:
         wanted = read_configuration_file(args.file)
         settings = StateDirectory(args.state_dir).settings()
         app_settings = Settings.from_environment(app_environment(settings))
-        planned = asyncio.run(apply(settings.storage, wanted, prune=args.prune, dry_run=args.dry_run))
+        planned, estimates = asyncio.run(
+            apply_and_estimate(
+                settings.storage, wanted, app_settings.backfill_per_second, prune=args.prune, dry_run=args.dry_run
+            )
+        )
         if not args.dry_run:
             create_hubs(settings, wanted)
     except RelayError as error:
         raise LocalError(f"{args.file}: {error}") from error
     if args.json:
-        print(json.dumps(PlanView.of(planned, dry_run=args.dry_run).document()))
+        print(json.dumps(PlanView.of(planned, estimates, dry_run=args.dry_run).document()))
     else:
-        print_plan(planned, app_settings.backfill_delay)
+        print_plan(planned, app_settings.backfill_delay, estimates)
     if planned.changes_something and not args.dry_run and settings.local_control_port is not None:
         # What was sent earlier could still be decided by the configuration before this one.
         time.sleep(float(settings.find(CONFIG_CACHE_SECONDS) or 0))
@@ -100,6 +111,24 @@ async def apply(
         return await apply_configuration(*stores, wanted, clock, prune=prune, dry_run=dry_run)
 
 
+async def apply_and_estimate(
+    storage_connection_string: str, wanted: ConfigurationFile, per_second: float, *, prune: bool, dry_run: bool
+) -> tuple[Plan, list[BackfillEstimate]]:
+    """The same, and what the backfills of the plan will come to at `per_second` exports."""
+    planned = await apply(storage_connection_string, wanted, prune=prune, dry_run=dry_run)
+    async with tables.Account(Connection(RELAY_STORAGE, connection_string=storage_connection_string)) as account:
+        table = tables.Table(account, "Runs")
+        await table.create_if_missing()
+        runs = TableRuns(table)
+        estimating = EstimateBackfills(
+            counts=AudienceCounts(TableAudienceCounts(table), runs, clock),
+            history=RunHistory(runs, clock),
+            clock=clock,
+            per_second=per_second,
+        )
+        return planned, await estimating.of_plan(planned)
+
+
 def create_hubs(settings: StackSettings, wanted: ConfigurationFile) -> None:
     """Create the hubs of `wanted` that the local stack lacks; in Azure they are their owner's to create."""
     if settings.local_control_port is None:
@@ -109,17 +138,20 @@ def create_hubs(settings: StackSettings, wanted: ConfigurationFile) -> None:
         broker.create_hub(hub, HUB_PARTITIONS)
 
 
-def print_plan(planned: Plan, backfill_delay: float) -> None:
-    """A line for each entry, then the backfills, which are due after so many seconds, then what consumers lose and the
-    warnings.
+def print_plan(planned: Plan, backfill_delay: float, estimates: Sequence[BackfillEstimate] = ()) -> None:
+    """A line for each entry, then the backfills, which are due after so many seconds, with what they will come to, then
+    what consumers lose and the warnings.
     """
     out = console()
     for change in planned.changes:
         mark, style = _MARKS[change.action]
         out.print(f"[{style}]{mark} {change.kind:<12}{escape(change.id):<50}{change.action}[/{style}]")
+    texts = {each.destination_id: each.text for each in estimates}
     for backfill in planned.backfills:
         what = f"{_backfilled(backfill, planned)}, due in about {duration(backfill_delay)}"
         out.print(f"[green]+ {'backfill':<12}{escape(backfill.destination):<50}{what}[/green]")
+        if backfill.destination in texts:
+            out.print(f"  {'':<12}{escape(texts[backfill.destination])}")
     for warning in [*planned.removals, *planned.warnings]:
         out.print(f"[yellow]! {escape(warning)}[/yellow]")
 

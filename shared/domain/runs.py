@@ -2,9 +2,9 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from shared.domain.instants import MILLISECOND, MINUTE
 
@@ -14,8 +14,12 @@ NO_DESTINATION = "*"
 """Stands in a destination's place for what concerns no single one."""
 QUARANTINED = "in quarantine"
 """Why a change that is not understood called for no export."""
+MOST_AUDIENCES = 20_000
+"""Of so many it is counted who enters and leaves, and who is in them."""
 BOUNDS = tuple(round(10 * MILLISECOND * 2 ** (step / 2)) for step in range(54))
 """The upper bounds of a histogram's buckets, in microseconds: 10 ms to almost 11 days, each √2 of the one before."""
+
+T = TypeVar("T")
 
 
 def _no_durations() -> list[int]:
@@ -69,6 +73,34 @@ class Histogram:
         return histogram
 
 
+Crossings: TypeAlias = dict[tuple[str, str], list[int]]
+"""By the namespace and id of an audience: how many profiles entered it, and how many left."""
+
+
+def add_crossings(to: Crossings, more: Mapping[tuple[str, str], list[int]]) -> None:
+    for audience, (entered, left) in more.items():
+        pair = to.setdefault(audience, [0, 0])
+        pair[0] += entered
+        pair[1] += left
+
+
+def nested(by_audience: Mapping[tuple[str, str], T]) -> dict[str, dict[str, T]]:
+    """By namespace, then by id, as JSON can have it."""
+    document: dict[str, dict[str, T]] = {}
+    for (namespace, audience_id), value in by_audience.items():
+        document.setdefault(namespace, {})[audience_id] = value
+    return document
+
+
+def flat(document: Mapping[str, Mapping[str, T]]) -> dict[tuple[str, str], T]:
+    """What `nested` was given."""
+    return {
+        (namespace, audience_id): value
+        for namespace, audiences in document.items()
+        for audience_id, value in audiences.items()
+    }
+
+
 @dataclass(slots=True)
 class RunCounts:
     """`received`: changes that brought the destination into question. `activated`: exports that were acknowledged, by
@@ -78,7 +110,7 @@ class RunCounts:
     became so; `throttled`: exports that the hub took only after a while, or not yet, for it was busy. `bytes_sent`: of
     the bodies that were acknowledged. `latency`: from the insertion into the queue to the acknowledgement; `freshness`:
     from the change's `occurredAt` to it. `decided_again`: decisions on a profile that were not saved, so that another
-    was made, by the reason why not.
+    was made, by the reason why not. `audiences`: by namespace and id, how many profiles entered it, and how many left.
     """
 
     received: int = 0
@@ -93,6 +125,16 @@ class RunCounts:
     bytes_sent: int = 0
     latency: Histogram = field(default_factory=Histogram)
     freshness: Histogram = field(default_factory=Histogram)
+    audiences: Crossings = field(default_factory=dict)
+
+    def crossed(self, audience: tuple[str, str], *, entered: bool) -> None:
+        """Count one who entered or left; of more than MOST_AUDIENCES, some are not counted."""
+        pair = self.audiences.get(audience)
+        if pair is None:
+            if len(self.audiences) >= MOST_AUDIENCES:
+                return
+            pair = self.audiences[audience] = [0, 0]
+        pair[not entered] += 1
 
     def merge(self, other: "RunCounts") -> None:
         """Add what `other` counts."""
@@ -102,6 +144,7 @@ class RunCounts:
             getattr(self, name).update(getattr(other, name))
         self.latency.merge(other.latency)
         self.freshness.merge(other.freshness)
+        add_crossings(self.audiences, other.audiences)
 
     def to_document(self) -> dict[str, Any]:
         """As plain JSON, without what is zero."""
@@ -110,6 +153,8 @@ class RunCounts:
         for name, histogram in (("latency", self.latency), ("freshness", self.freshness)):
             if histogram.count:
                 document[name] = histogram.to_document()
+        if self.audiences:
+            document["audiences"] = nested(self.audiences)
         return document
 
     @classmethod
@@ -122,6 +167,7 @@ class RunCounts:
         for name in ("latency", "freshness"):
             if name in document:
                 setattr(counts, name, Histogram.from_document(document[name]))
+        counts.audiences = flat(document.get("audiences", {}))
         return counts
 
 

@@ -1,9 +1,10 @@
 """What counting needs of the outside."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from shared.domain.alerts.alert import Alert
+from shared.domain.profile.memberships import AudienceKey
 from shared.domain.runs import RunCounts, RunSlot
 
 
@@ -29,6 +30,12 @@ class RunStore(Protocol):
 class MetricSink(Protocol):
     def publish(self, destination_id: str, counts: RunCounts) -> None:
         """Pass on what was counted since the last time, without waiting."""
+
+    def publish_crossings(self, crossings: Mapping[tuple[AudienceKey, bool], int]) -> None:
+        """Pass on how many profiles entered (True) or left audiences since the last time, without waiting."""
+
+    def publish_members(self, members: Mapping[AudienceKey, int]) -> None:
+        """Pass on how many profiles are in audiences, as just counted, without waiting."""
 
     def publish_alerts(self, alerts: Iterable[Alert]) -> None:
         """Pass on which of them are open and which are over, as just judged, without waiting."""

@@ -7,6 +7,9 @@ from shared.services.alerts.deliver import DeliverAlerts
 from shared.services.alerts.evaluate import EvaluateAlerts
 from shared.services.alerts.facts import AlertFacts
 from shared.services.alerts.subscriptions import AlertSubscriptions
+from shared.services.audiences.counts import AudienceCounts
+from shared.services.audiences.estimate import EstimateBackfills
+from shared.services.audiences.keep import KeepAudienceCounts
 from shared.services.backfills.members import BackfillMembers
 from shared.services.backfills.planner import PlanBackfills
 from shared.services.backfills.rebuild_index import RebuildIndex
@@ -73,6 +76,13 @@ class Services:
         self.runs = RecordRuns(ports.runs, ports.metrics, self.last_exports, clock, ports.new_id)
         self.run_history = RunHistory(ports.runs, clock)
         self.last_day = LastDay(ports.runs, clock)
+        self.audience_counts = AudienceCounts(ports.audience_counts, ports.runs, clock)
+        self.estimate_backfills = EstimateBackfills(
+            counts=self.audience_counts,
+            history=self.run_history,
+            clock=clock,
+            per_second=settings.backfill_per_second,
+        )
         self.shown_exports = ShownExports(last=self.last_exports, profiles=ports.profiles)
         self.configuration = ConfigurationCache(ports.configuration, ports.health, clock, settings.config_cache_seconds)
         self.edit_configuration = EditConfiguration(
@@ -207,6 +217,12 @@ class Services:
             backfills=ports.backfills,
             queue=ports.slices,
             files=ports.uploads,
+            audience_counts=KeepAudienceCounts(
+                store=ports.audience_counts,
+                runs=ports.runs,
+                configuration=self.configuration,
+                metrics=ports.metrics,
+            ),
             clock=ports.clock,
             delay=settings.backfill_delay,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shared.domain.messages.queue_kind import QueueKind
 from shared.host_json import FailedMessages
 from shared.ports.alerts import AlertStore, DeliveryQueue, WebhookSender
+from shared.ports.audience_counts import AudienceCountStore
 from shared.ports.audit import AuditLog
 from shared.ports.backfills import BackfillStore, SliceQueue
 from shared.ports.configuration import ConfigurationStore
@@ -38,6 +39,7 @@ class Ports:
     backfills: BackfillStore
     audit: AuditLog
     runs: RunStore
+    audience_counts: AudienceCountStore
     last_exports: LastExportsStore
     timers: TimerStore
     metrics: MetricSink

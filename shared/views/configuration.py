@@ -1,10 +1,12 @@
 """The configuration's own models with what is known of each entry, and what a change of it comes to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
+from shared.domain.audiences.counts import AudienceCount
+from shared.domain.audiences.estimate import BackfillEstimate
 from shared.domain.configuration.model import (
     Audience,
     Configuration,
@@ -16,7 +18,9 @@ from shared.domain.configuration.model import (
 )
 from shared.domain.configuration.plan import Plan, warnings_of
 from shared.domain.configuration.schedules import stale_schedules_of
+from shared.domain.instants import format_instant
 from shared.ports.health import DestinationTrouble
+from shared.views.audiences import EstimateView
 from shared.views.view import InstantOrNone, View, read_only
 
 
@@ -24,10 +28,24 @@ class AudienceResource(Audience):
     """An entry of the catalog."""
 
     id: Text = Field(default="", description="As in the path")
+    members: int | None = read_only("How many profiles are in it by now; null before the first sweep")
+    counted_at: InstantOrNone = read_only("As of when the last sweep counted")
+    entered_since: int | None = read_only("How many profiles entered it since then")
+    left_since: int | None = read_only("How many profiles left it since then")
+
+    @classmethod
+    def of(cls, audience: Audience, count: AudienceCount) -> "AudienceResource":
+        return cls(
+            **audience.model_dump(),
+            members=count.members,
+            counted_at=None if count.counted_at is None else format_instant(count.counted_at),
+            entered_since=count.since_counted.entered,
+            left_since=count.since_counted.left,
+        )
 
 
 class AudienceList(View):
-    audiences: list[Audience]
+    audiences: list[AudienceResource]
     warnings: list[str] = Field(description="Those that no path of this API can name")
 
 
@@ -99,23 +117,25 @@ class PlannedChangeView(View):
 
 class PlanView(View):
     """What a change of the configuration comes to; `dryRun`: and it was not carried out. `removals`: what consumers of
-    destinations can read no more.
+    destinations can read no more. `estimates`: what each of `backfills` will come to.
     """
 
     dry_run: bool
     changes: list[PlannedChangeView]
     backfills: list[dict[str, Any]]
+    estimates: list[EstimateView]
     removals: list[str]
     warnings: list[str]
 
     @classmethod
-    def of(cls, planned: Plan, *, dry_run: bool) -> "PlanView":
+    def of(cls, planned: Plan, estimates: Sequence[BackfillEstimate], *, dry_run: bool) -> "PlanView":
         changes = [PlannedChangeView.model_validate(each) for each in planned.changes]
         backfills = [_requested(each) for each in planned.backfills]
         return cls(
             dry_run=dry_run,
             changes=changes,
             backfills=backfills,
+            estimates=[EstimateView.of(each) for each in estimates],
             removals=planned.removals,
             warnings=planned.warnings,
         )

@@ -22,6 +22,7 @@ from shared.settings import public_origins
 from shared.web.api.openapi import describe, openapi_of
 from shared.web.api.routes import (
     alerts,
+    audience_counts,
     audiences,
     audit,
     backfills,
@@ -40,6 +41,7 @@ from shared.web.api.routes import (
 )
 from shared.web.console import pages
 from shared.web.console.routes import alerts as alert_pages
+from shared.web.console.routes import audiences as audience_pages
 from shared.web.console.routes import audit as audit_page
 from shared.web.console.routes import backfills as backfill_pages
 from shared.web.console.routes import connect, contract, dataflow, details, reconnect, removal, resync, why
@@ -54,6 +56,7 @@ from shared.web.request_line import RequestLine
 ROUTERS = (
     configuration.router,
     audiences.router,
+    audience_counts.router,
     destinations.router,
     connections.router,
     last_exports.router,
@@ -71,6 +74,7 @@ ROUTERS = (
 )
 PAGES = (
     destination_pages.router,
+    audience_pages.router,
     connect.router,
     dataflow.router,
     contract.router,

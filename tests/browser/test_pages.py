@@ -25,6 +25,7 @@ PATHS = (
     "/input",
     "/backfills",
     "/audit",
+    "/audiences",
     "/alerts",
     "/undelivered",
     "/undelivered/sales/redrive",

@@ -1,9 +1,11 @@
 """The contract of RunStore."""
 
+from uuid import NAMESPACE_URL, uuid5
+
 import pytest
 
 from shared.domain.instants import DAY, SECOND, parse_instant
-from shared.domain.runs import NO_DESTINATION, SLOT, RunCounts, RunSlot
+from shared.domain.runs import MOST_AUDIENCES, NO_DESTINATION, SLOT, RunCounts, RunSlot
 from shared.ports.runs import RunStore
 
 MIDNIGHT = parse_instant("2026-01-12T00:00:00Z")
@@ -14,6 +16,7 @@ def counted(start: int, number: int) -> RunSlot:
     counts.activated["audience,attribute"] = number
     counts.excluded["nothing mapped changed"] = 1
     counts.latency.add(number * SECOND)
+    counts.audiences = {("ups", "a"): [number, 1], ("ü/", "a:b"): [0, number]}
     return RunSlot(start, counts)
 
 
@@ -35,6 +38,14 @@ class RunStoreContract:
             assert await store.read(destination_id, MIDNIGHT, MIDNIGHT + SLOT) == []
             await store.put(destination_id, counted(MIDNIGHT, 7), "i")
             assert await store.read(destination_id, MIDNIGHT, MIDNIGHT + SLOT) == [counted(MIDNIGHT, 7)]
+
+    async def test_there_is_room_for_as_many_audiences_as_are_counted(self, store: RunStore) -> None:
+        slot = RunSlot(MIDNIGHT, RunCounts())
+        slot.counts.audiences = {
+            ("ups", str(uuid5(NAMESPACE_URL, str(number)))): [number, number * 3] for number in range(MOST_AUDIENCES)
+        }
+        await store.put(NO_DESTINATION, slot, "i")
+        assert await store.read(NO_DESTINATION, MIDNIGHT, MIDNIGHT + SLOT) == [slot]
 
     async def test_each_instance_has_its_own_and_replaces_that_alone(self, store: RunStore) -> None:
         await store.put("d", counted(MIDNIGHT, 1), "one")

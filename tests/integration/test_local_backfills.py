@@ -126,10 +126,13 @@ def test_one_is_shown_from_the_apply_on_and_can_be_cancelled(state: Path, capsys
     file = state / "configuration.json"
     file.write_text(json.dumps(CONFIGURATION))
     assert cli.main(["apply", str(file), "--dry-run", "--state-dir", str(state)]) == 0
-    assert "members of 1 audience, due in about 7 s" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "members of 1 audience, due in about 7 s" in said
+    assert "the members of 1 audience, not counted yet" in said
     assert cli.main(["apply", str(file), "--dry-run", "--json", "--state-dir", str(state)]) == 0
     planned = json.loads(capsys.readouterr().out)
     assert (planned["dryRun"], [each["destination"] for each in planned["backfills"]]) == (True, ["crm"])
+    assert [(each["events"], len(each["uncounted"])) for each in planned["estimates"]] == [(0, 1)]
     assert backfills(state) == 0
     assert capsys.readouterr().out == f"{NONE}\n"
     assert cli.main(["apply", str(file), "--state-dir", str(state)]) == 0

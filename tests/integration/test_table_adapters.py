@@ -24,6 +24,7 @@ from shared.adapters.tables import (
     quarantine as table_quarantine,
 )
 from shared.adapters.tables.alerts import TableAlerts
+from shared.adapters.tables.audience_counts import TableAudienceCounts
 from shared.adapters.tables.backfills import TableBackfills
 from shared.adapters.tables.configuration import TableConfiguration
 from shared.adapters.tables.health import TableHealth
@@ -42,6 +43,8 @@ from shared.ports.poison import PoisonRounds
 from shared.ports.quarantine import QuarantinedItem
 from shared.settings import PROFILE_BUCKETS, Connection
 from tests.contracts.alert_store import AlertStoreContract
+from tests.contracts.audience_count_store import AT, AudienceCountStoreContract
+from tests.contracts.audience_count_store import counted as counted_audiences
 from tests.contracts.backfill_store import BackfillStoreContract
 from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
@@ -121,6 +124,19 @@ class TestTableUndelivered(UndeliveredStoreContract):
             "e": (True, False),
         }
         assert await store.counts(10) == {key: await store.count(key, 10) for key in counts}
+
+
+class TestTableAudienceCounts(AudienceCountStoreContract):
+    @pytest.fixture
+    def store(self, table: tables.Table) -> TableAudienceCounts:
+        return TableAudienceCounts(table)
+
+    async def test_days_of_the_same_table_are_forgotten_without_it(self, table: tables.Table) -> None:
+        counts, days = TableAudienceCounts(table), TableRuns(table)
+        await counts.put(counted_audiences(AT, 1))
+        await days.put("d", counted(MIDNIGHT - DAY, 1), "i")
+        assert await days.forget(MIDNIGHT + 365 * DAY) == 1
+        assert await counts.since(AT) == [counted_audiences(AT, 1)]
 
 
 class TestTableRuns(RunStoreContract):

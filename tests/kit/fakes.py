@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from itertools import count
 from typing import Generic
@@ -11,6 +13,7 @@ from shared.adapters.tables.service.continuation import decode_token, encode_tok
 from shared.domain.alerts.alert import Alert
 from shared.domain.alerts.delivery import AlertDelivery
 from shared.domain.alerts.subscription import AlertSubscription
+from shared.domain.audiences.counts import CountedAudiences
 from shared.domain.configuration.credentials import Credentials
 from shared.domain.configuration.model import Configuration, Destination
 from shared.domain.exports.export import Export
@@ -725,6 +728,23 @@ class MemoryRuns:
         return len(outdated)
 
 
+class MemoryAudienceCounts:
+    def __init__(self) -> None:
+        self.rows: dict[int, CountedAudiences] = {}
+
+    async def put(self, counted: CountedAudiences) -> None:
+        await asyncio.sleep(0)
+        self.rows[counted.at] = deepcopy(counted)
+
+    async def since(self, at: int) -> list[CountedAudiences]:
+        await asyncio.sleep(0)
+        return [deepcopy(self.rows[each]) for each in sorted(self.rows) if each >= at]
+
+    async def forget(self, before: int) -> None:
+        await asyncio.sleep(0)
+        self.rows = {at: counted for at, counted in self.rows.items() if at >= before}
+
+
 class MemoryLastExports:
     """Fails as `failure` says, if there is one."""
 
@@ -781,6 +801,14 @@ class MemoryMetrics:
     def __init__(self) -> None:
         self.published: list[tuple[str, RunCounts]] = []
         self.alerts: list[tuple[str, str, bool]] = []
+        self.crossings: Counter[tuple[AudienceKey, bool]] = Counter()
+        self.members: dict[AudienceKey, int] = {}
+
+    def publish_crossings(self, crossings: Mapping[tuple[AudienceKey, bool], int]) -> None:
+        self.crossings.update(crossings)
+
+    def publish_members(self, members: Mapping[AudienceKey, int]) -> None:
+        self.members = dict(members)
 
     def publish(self, destination_id: str, counts: RunCounts) -> None:
         self.published.append((destination_id, counts))

@@ -21,6 +21,7 @@ from tests.kit.fakes import (
     QUEUE_NAMES,
     ManualClock,
     MemoryAlerts,
+    MemoryAudienceCounts,
     MemoryAudit,
     MemoryBackfills,
     MemoryChangesQueue,
@@ -78,6 +79,7 @@ class World:
         self.audit = MemoryAudit()
         self.health = MemoryHealth()
         self.runs = MemoryRuns()
+        self.audience_counts = MemoryAudienceCounts()
         self.last_exports = MemoryLastExports()
         self.timers = MemoryTimers()
         self.metrics = MemoryMetrics()
@@ -108,6 +110,7 @@ class World:
             backfills=self.backfills,
             audit=self.audit,
             runs=self.runs,
+            audience_counts=self.audience_counts,
             last_exports=self.last_exports,
             timers=self.timers,
             metrics=self.metrics,

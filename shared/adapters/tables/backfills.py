@@ -9,7 +9,7 @@ from typing import Any
 from azure.data.tables import EdmType, EntityProperty
 from pydantic.alias_generators import to_camel
 
-from shared.adapters.tables.service.chunks import from_chunks, to_chunks
+from shared.adapters.tables.service.chunks import from_chunks, packed, to_chunks, unpacked
 from shared.adapters.tables.service.table import Row, Table
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Slice
 from shared.domain.backfills.resync import ResyncOrder
@@ -18,6 +18,8 @@ from shared.ports.backfills import StoredBackfill, StoredSlice
 
 _BACKFILLS = "backfills"
 _KEY_DIGITS = 64
+_SHORT = 8_000
+"""Characters; a longer tally is packed."""
 
 
 class TableBackfills:
@@ -69,7 +71,9 @@ def _properties(row: Backfill | Slice) -> dict[str, Any]:
         values["upload"] = json.dumps(row.upload.stored()) if row.upload else ""
         keys = values["resync"].pop("keys") if row.resync else ()
         values["resync"] = json.dumps(values["resync"]) if row.resync else ""
+    tally = values.pop("tally") if isinstance(row, Slice) and len(row.tally) > _SHORT else ""
     properties = {to_camel(name): _property(value) for name, value in values.items()}
+    properties |= to_chunks("tally", packed(tally)) if tally else {}
     if isinstance(row, Backfill):
         properties |= to_chunks("audiences", zlib.compress(json.dumps(row.audiences).encode()))
         properties |= to_chunks("keys", bytes.fromhex("".join(keys))) if keys else {}
@@ -109,4 +113,7 @@ def _keys(row: Row) -> tuple[str, ...]:
 
 
 def _slice(row: Row) -> StoredSlice:
-    return StoredSlice(Slice(**_values(row, Slice)), row.etag)
+    values = _values(row, Slice)
+    if tally := from_chunks("tally", row.properties):
+        values["tally"] = unpacked(tally)
+    return StoredSlice(Slice(**values), row.etag)

@@ -1,11 +1,13 @@
 """The Runs table: what each instance counted for a destination in a slot of ten minutes.
 
-A partition is a day of a destination, the day first, so that what is outdated lies together.
+A partition is a day of a destination, the day first, so that what is outdated lies together. Who entered and left which
+audiences is a column of its own, for there may be more of them than one column takes as text.
 """
 
 import json
 from itertools import groupby
 
+from shared.adapters.tables.service.chunks import from_chunks, packed, to_chunks, unpacked
 from shared.adapters.tables.service.table import Row, Table
 from shared.concurrency import all_of
 from shared.domain.instants import DAY, format_instant, parse_instant
@@ -23,11 +25,14 @@ class TableRuns:
 
     async def put(self, destination_id: str, slot: RunSlot, instance: str) -> None:
         text = format_instant(slot.start)
+        document = slot.counts.to_document()
+        audiences = document.pop("audiences", None)
         await self._table.put(
             {
                 "PartitionKey": f"{text[_DAY]}-{destination_id}",
                 "RowKey": f"{text[_TIME]}-{instance}",
-                "counts": json.dumps(slot.counts.to_document(), separators=(",", ":")),
+                "counts": json.dumps(document, separators=(",", ":")),
+                **(to_chunks("audiences", packed(audiences)) if audiences else {}),
             }
         )
 
@@ -59,4 +64,7 @@ class TableRuns:
 def _slot(row: Row) -> RunSlot:
     properties = row.properties
     start = parse_instant(f"{properties['PartitionKey'][_DAY]}T{properties['RowKey'][:5]}:00Z")
-    return RunSlot(start, RunCounts.from_document(json.loads(properties["counts"])))
+    document = json.loads(properties["counts"])
+    if audiences := from_chunks("audiences", properties):
+        document["audiences"] = unpacked(audiences)
+    return RunSlot(start, RunCounts.from_document(document))

@@ -3,7 +3,7 @@
 Histograms are not passed on as such: Azure Monitor keeps their sum, count, least and greatest alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from threading import Lock
 
@@ -11,6 +11,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from shared.domain.alerts.alert import Alert
 from shared.domain.instants import SECOND
+from shared.domain.profile.memberships import AudienceKey
 from shared.domain.runs import Histogram, RunCounts
 
 PREFIX = "profile_relay."
@@ -50,6 +51,20 @@ class OpenTelemetryMetrics:
             meter.create_observable_gauge(
                 f"{PREFIX}{name}", [partial(self._quantiles_of, name)], unit="s", description=description
             )
+        self._crossings = {
+            entered: meter.create_counter(f"{PREFIX}{name}", unit="{profile}", description=description)
+            for entered, name, description in (
+                (True, "audience.entered", "Profiles that entered an audience which is mapped"),
+                (False, "audience.left", "Profiles that left an audience which is mapped"),
+            )
+        }
+        self._members: list[Observation] = []
+        meter.create_observable_gauge(
+            f"{PREFIX}audience.members",
+            [self._counted],
+            unit="{profile}",
+            description="Profiles in an audience which is mapped, as the sweep counted them",
+        )
         self._alerts: list[Observation] = []
         meter.create_observable_gauge(
             f"{PREFIX}alerts.open", [self._judged], unit="{alert}", description="1 while the alert is open, 0 after"
@@ -67,6 +82,15 @@ class OpenTelemetryMetrics:
             for name, by_destination in self._durations.items():
                 by_destination.setdefault(destination_id, Histogram()).merge(getattr(counts, name))
 
+    def publish_crossings(self, crossings: Mapping[tuple[AudienceKey, bool], int]) -> None:
+        for (audience, entered), count in crossings.items():
+            self._crossings[entered].add(count, _named(audience))
+
+    def publish_members(self, members: Mapping[AudienceKey, int]) -> None:
+        counted = [Observation(count, _named(audience)) for audience, count in members.items()]
+        with self._lock:
+            self._members = counted
+
     def publish_alerts(self, alerts: Iterable[Alert]) -> None:
         judged = [
             Observation(
@@ -77,6 +101,12 @@ class OpenTelemetryMetrics:
         ]
         with self._lock:
             self._alerts = judged
+
+    def _counted(self, _options: CallbackOptions) -> list[Observation]:
+        """Once, by the instance that saw the sweep end: another one may see the next."""
+        with self._lock:
+            counted, self._members = self._members, []
+        return counted
 
     def _judged(self, _options: CallbackOptions) -> list[Observation]:
         """Nothing if no alert was judged here since the last time it was asked: another instance does that by now."""
@@ -93,3 +123,7 @@ class OpenTelemetryMetrics:
                 if (duration := histogram.quantile(share)) is not None:
                     attributes = {"destination": destination_id, "quantile": f"p{share * 100:.0f}"}
                     yield Observation(duration / SECOND, attributes)
+
+
+def _named(audience: AudienceKey) -> dict[str, str]:
+    return {"namespace": audience[0], "audience": audience[1]}

@@ -20,7 +20,7 @@ class Transition:
     """`exports` are in the order of their versions. `altered`: the state must be saved before any is sent.
 
     `entered`: audiences that the member index must list the profile in before the state is saved. `items`: those of
-    `state.due` that `exports` bring.
+    `state.due` that `exports` bring. `crossed`: audiences that the profile entered (True) or left, by which version.
     """
 
     exports: list[Export] = field(default_factory=list)
@@ -28,6 +28,7 @@ class Transition:
     entered: list[AudienceKey] = field(default_factory=list)
     altered: bool = False
     items: list[str] = field(default_factory=list)
+    crossed: list[tuple[AudienceKey, bool, int]] = field(default_factory=list)
 
     def follow(
         self, state: ProfileState, effects: Effects, item: str, occurred_at: int, targets: Targets, now: int
@@ -43,6 +44,11 @@ class Transition:
         self.altered = True
         self.entered += effects.entered
         version, state.decided_by = state.next_version(now), targets.revision
+        for status in effects.status_changes:
+            if status.crosses:
+                entered = status.after == "realized"
+                state.crosses(status.audience, entered=entered)
+                self.crossed.append((status.audience, entered, version))
         if not decision.exports:
             return
         told = crossings(effects, state, decision.exports, targets, occurred_at)

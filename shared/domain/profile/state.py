@@ -4,12 +4,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.domain.instants import DAY, SECOND
+from shared.domain.profile import crossing_marks
 from shared.domain.profile.attributes import AttributeNode, AttributeWrite
 from shared.domain.profile.audience_transitions import AudienceTransition, Transitions
 from shared.domain.profile.change import ProfileChange
 from shared.domain.profile.deletion import Deletion, DeletionPhase
 from shared.domain.profile.identities import IdentityRegister
 from shared.domain.profile.memberships import STRENGTHS, AudienceKey, Membership, Strength
+from shared.domain.runs import flat, nested
 
 SPENT_REGISTER_RETENTION = 30 * DAY
 DELETION_RETENTION = 30 * DAY
@@ -88,6 +90,7 @@ class ProfileState:
     """`due` is the outbox: (queue message id and item) -> the exports that its redelivery must send once more.
 
     `decided_by` is the revision of the configuration by which the last change was decided on; 0 where none is known.
+    `crossed`: when the profile lately entered and left audiences, for whoever counts their members.
     """
 
     profile_id: str
@@ -98,6 +101,7 @@ class ProfileState:
     due: dict[str, DueExports] = field(default_factory=dict)
     deletion: Deletion | None = None
     decided_by: int = 0
+    crossed: crossing_marks.Marks = field(default_factory=dict, compare=False, repr=False)
 
     def apply(self, change: ProfileChange, now: int) -> Effects:
         """Write `change` into the registers; what is stale or a duplicate does nothing. `version` stays."""
@@ -175,6 +179,7 @@ class ProfileState:
         audiences = tuple(dict.fromkeys((*self.deletion.audiences, *self.leftovers)))
         for audience in self.leftovers:
             del self.memberships[audience]
+            self.crossed.pop(audience, None)
         self._begin_anew()
         self.deletion = replace(self.deletion, phase=DeletionPhase.CLEANING, owed=(), audiences=audiences)
         if self.empty:
@@ -215,6 +220,15 @@ class ProfileState:
         self.version = max(self.version + 1, now)
         return self.version
 
+    def crosses(self, audience: AudienceKey, *, entered: bool) -> None:
+        """Note that by its present version the profile entered the audience, or left it."""
+        crossing_marks.mark(self.crossed, audience, self.version, was_in=not entered)
+
+    def audiences_at(self, at: int) -> set[AudienceKey]:
+        """Those that the profile was in at `at`, the beginning of a slot of the last day."""
+        realized = (audience for audience, membership in self.memberships.items() if membership.realized)
+        return crossing_marks.were_in(self.crossed, realized, at)
+
     def called_for(self, destination_id: str, revision: int) -> bool:
         """Whether a change has called for an export of this very version to the destination, as it looks by `revision`.
 
@@ -229,6 +243,8 @@ class ProfileState:
         self.attributes.drop_spent((now - SPENT_REGISTER_RETENTION) // SECOND)
         oldest = (now - DUE_RETENTION) // SECOND
         self.due = {item: due for item, due in self.due.items() if due.saved_at >= oldest}
+        if self.crossed:
+            self.crossed = crossing_marks.recent(self.crossed, now)
         if self.deletion_outdated(now):
             self.deletion = None
 
@@ -243,16 +259,18 @@ class ProfileState:
 
         A tombstone, all that is left of a profile that was deleted, does not even have the profile's id.
         """
-        deletion = {"deletion": self.deletion.to_document()} if self.deletion else {}
-        if deletion and self.empty:
-            return {"version": self.version, **deletion}
+        rare: dict[str, Any] = {"deletion": self.deletion.to_document()} if self.deletion else {}
+        if rare and self.empty:
+            return {"version": self.version, **rare}
         memberships: dict[str, dict[str, list[Any]]] = {}
         for (namespace, audience_id), m in self.memberships.items():
             entry = [m.time, m.strength, m.last_qualification_time, m.valid_until, m.left_at or None]
             while entry[-1] is None:
                 entry.pop()
             memberships.setdefault(namespace, {})[audience_id] = entry
-        return deletion | {
+        if self.crossed:
+            rare["crossed"] = nested(self.crossed)
+        return rare | {
             "profileId": self.profile_id,
             "version": self.version,
             "attributes": self.attributes.to_document(),
@@ -281,4 +299,5 @@ class ProfileState:
             due={item: DueExports.from_list(*due) for item, due in document["due"].items()},
             deletion=deletion,
             decided_by=document.get("decidedBy", 0),
+            crossed=flat(document.get("crossed", {})),
         )

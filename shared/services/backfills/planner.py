@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from shared.concurrency import all_of
+from shared.domain.audiences.tally import counted_at, members_of
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Slice
 from shared.domain.backfills.standstill import STALLED_AFTER
 from shared.domain.configuration.model import Configuration
@@ -17,6 +18,7 @@ from shared.ports.backfills import BackfillStore, SliceQueue, StoredBackfill, St
 from shared.ports.configuration import ConfigurationStore
 from shared.ports.time import Clock
 from shared.ports.uploads import UploadFiles
+from shared.services.audiences.keep import KeepAudienceCounts
 from shared.services.configuration.cache import ConfigurationCache
 
 HISTORY = 30 * DAY
@@ -37,6 +39,7 @@ class PlanBackfills:
         backfills: BackfillStore,
         queue: SliceQueue,
         files: UploadFiles,
+        audience_counts: KeepAudienceCounts,
         clock: Clock,
         delay: float,
     ) -> None:
@@ -45,6 +48,7 @@ class PlanBackfills:
         self._backfills = backfills
         self._queue = queue
         self._files = files
+        self._audience_counts = audience_counts
         self._clock = clock
         self._delay = int(delay * SECOND)
 
@@ -139,6 +143,8 @@ class PlanBackfills:
         waiting = [each for each in slices if not each.slice.done]
         if not waiting:
             failure = next((each.slice.note for each in slices if each.slice.note), "")
+            if stored.backfill.kind == BackfillKind.SWEEP and not failure:
+                await self._keep_counts(stored.backfill, [each.slice for each in slices])
             return await self._finish(stored, BackfillState.FAILED if failure else BackfillState.DONE, failure)
         stalled = [each for each in waiting if self._clock() - each.slice.updated_at > STALLED_AFTER]
         for each in stalled:
@@ -149,6 +155,11 @@ class PlanBackfills:
                 continue  # it is not stalled after all
             await self._queue.put(SlicePointer(part.backfill_id, part.bucket, part.sequence))
         return f"{len(stalled)} slices started again" if stalled else ""
+
+    async def _keep_counts(self, sweep: Backfill, slices: list[Slice]) -> None:
+        members = members_of(slices, sweep.requested_at)
+        if members is not None:
+            await self._audience_counts.keep(counted_at(sweep.requested_at), members)
 
     async def _finish(self, stored: StoredBackfill, state: BackfillState, note: str) -> str:
         order = stored.backfill.resync

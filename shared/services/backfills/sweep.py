@@ -1,6 +1,7 @@
 """The work of a sweep's slice: do to each profile what time has come for.
 
-Uploaded memberships lapse, memberships that ended long ago are forgotten, deletions that wait go on, tombstones go.
+Uploaded memberships lapse, memberships that ended long ago are forgotten, deletions that wait go on, tombstones go. On
+the way it is counted who is in which audience.
 """
 
 from collections.abc import AsyncIterator
@@ -8,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.concurrency import all_of
+from shared.domain.audiences.tally import Tally
 from shared.domain.backfills.backfill import Backfill, Slice
 from shared.domain.configuration.targets import Targets
 from shared.domain.exports.expiry import expire, expires, lapsed_memberships
@@ -65,6 +67,7 @@ class _SliceOfProfiles:
         bucket, _, key = part.cursor.partition(":")
         self._place = _Place(int(bucket), key) if bucket else _Place(part.bucket)
         self._walk = self._profiles(self._place)
+        self._tally = Tally.of(part, backfill.requested_at)
 
     async def _profiles(self, start: _Place) -> AsyncIterator[tuple[_Place, StoredProfile | None]]:
         """Each profile behind `start` and where it is; None at the end of each bucket."""
@@ -84,6 +87,7 @@ class _SliceOfProfiles:
             self._place, profile = found
             if profile is not None:
                 profiles.append(profile)
+                self._tally.add(profile.state)
         snapshot = await self._parts.configuration.current()
         done = await all_of(self._look_after(profile, snapshot) for profile in profiles)
         ended = self._place.bucket not in self._buckets
@@ -93,6 +97,7 @@ class _SliceOfProfiles:
             members=len(profiles),
             exported=sum(len(each.sent) for each in done),
             undelivered=sum(len(each.undelivered) for each in done),
+            tally=self._tally.to_text(),
         )
 
     def _share(self) -> float:

@@ -124,6 +124,7 @@ class ProfileWriter:
             place = await self._intake.enter()
             try:
                 saved = await self._save(profile_id, act)
+                self._count(saved)
                 begun = self._delivery.begin(saved.result.exports, saved.configuration, origin)
             except BaseException:
                 place.leave()
@@ -158,6 +159,11 @@ class ProfileWriter:
                 raise outcome.error
             profile, remembered = None, False
         raise ConflictError(_why_not_saved(again))
+
+    def _count(self, saved: "_Saved") -> None:
+        mapped = saved.configuration.targets.by_audience
+        for audience, entered, version in saved.result.crossed:
+            self._runs.crossed(audience, version, entered=entered, mapped=audience in mapped)
 
     async def _attempt(self, profile: StoredProfile, act: Act, remembered: bool) -> "_Saved | _Unsaved":
         """Raises what `write` does.

@@ -4,10 +4,12 @@ What was counted since the last save is lost when the process is killed; nothing
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from shared.domain.exports.export import Export
 from shared.domain.instants import DAY
+from shared.domain.profile.memberships import AudienceKey
 from shared.domain.runs import NO_DESTINATION, SLOT, RunCounts, RunSlot, slot_of
 from shared.errors import StorageError
 from shared.ports.runs import MetricSink, RunStore
@@ -35,6 +37,7 @@ class RecordRuns:
         self._new_id = new_id
         self._instance = ""
         self._fresh: dict[_Key, RunCounts] = {}
+        self._crossings: Counter[tuple[AudienceKey, bool]] = Counter()
         self._slots: dict[_Key, RunCounts] = {}
         self._unsaved: set[_Key] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -87,6 +90,12 @@ class RecordRuns:
         """A decision on a profile was not saved, so another one is made."""
         self._counts(NO_DESTINATION).decided_again[why] += 1
 
+    def crossed(self, audience: AudienceKey, at: int, *, entered: bool, mapped: bool) -> None:
+        """A profile entered the audience, or left it, by its version `at`; `mapped`: some dataflow has it."""
+        self._counts(NO_DESTINATION, at).crossed(audience, entered=entered)
+        if mapped:
+            self._crossings[audience, entered] += 1
+
     def _counts(self, destination_id: str, now: int | None = None) -> RunCounts:
         key = destination_id, slot_of(self._clock() if now is None else now)
         counts = self._fresh.get(key)
@@ -136,6 +145,9 @@ class RecordRuns:
             self._timer.cancel()
             self._timer = None
         fresh, self._fresh = self._fresh, {}
+        if self._crossings:
+            self._metrics.publish_crossings(self._crossings)
+            self._crossings = Counter()
         for key, counts in fresh.items():
             self._metrics.publish(key[0], counts)
             self._slots.setdefault(key, RunCounts()).merge(counts)

@@ -70,6 +70,7 @@ _NAVIGATION = (
     _Entry("Destinations", PREFIX, frozenset({Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS})),
     _Entry("Input", f"{PREFIX}/input", frozenset({Permission.MANAGE_DESTINATIONS})),
     _Entry("Backfills", f"{PREFIX}/backfills", frozenset({Permission.VIEW_SEGMENTS})),
+    _Entry("Audiences", f"{PREFIX}/audiences", frozenset({Permission.VIEW_SEGMENTS})),
     _Entry("Alerts", f"{PREFIX}/alerts", frozenset({Permission.MANAGE_DESTINATIONS})),
     _Entry(
         "Undelivered", f"{PREFIX}/undelivered", frozenset({Permission.MANAGE_DESTINATIONS, Permission.VIEW_PROFILES})

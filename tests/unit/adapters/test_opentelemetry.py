@@ -82,6 +82,21 @@ def test_each_count_is_a_metric(reader: InMemoryMetricReader) -> None:
     }
 
 
+A = ("ups", "a")
+NAMED_A = frozenset({("namespace", "ups"), ("audience", "a")})
+
+
+def test_who_enters_and_leaves_audiences_adds_up_and_members_are_told_once(reader: InMemoryMetricReader) -> None:
+    sink = OpenTelemetryMetrics(MeterProvider([reader], shutdown_on_exit=False).get_meter("test"))
+    sink.publish_crossings({(A, True): 3, (A, False): 1})
+    sink.publish_crossings({(A, True): 2, (("x", "b"), True): 1})
+    sink.publish_members({A: 7})
+    of_b = frozenset({("namespace", "x"), ("audience", "b")})
+    crossed = {("audience.entered", NAMED_A): 5, ("audience.left", NAMED_A): 1, ("audience.entered", of_b): 1}
+    assert collected(reader) == crossed | {("audience.members", NAMED_A): 7}
+    assert collected(reader) == crossed
+
+
 def test_quantiles_are_of_all_since_the_last_export_and_of_nothing_before(reader: InMemoryMetricReader) -> None:
     sink = OpenTelemetryMetrics(MeterProvider([reader], shutdown_on_exit=False).get_meter("test"))
     both = Histogram()
@@ -120,6 +135,8 @@ def test_the_document_lists_every_metric_with_its_unit(reader: InMemoryMetricRea
     sink = OpenTelemetryMetrics(MeterProvider([reader], shutdown_on_exit=False).get_meter("test"))
     sink.publish("d", some_counts())
     sink.publish_alerts([an_alert("dead-rows", 0)])
+    sink.publish_crossings({(A, True): 1, (A, False): 1})
+    sink.publish_members({A: 1})
     told = re.findall(r"^\| (?:`\w+` )?\| `profile_relay\.([\w.]+)` \| (\w+) \|", DOCUMENT.read_text(), re.MULTILINE)
     units = {"By": "bytes", "s": "seconds"}
     data = reader.get_metrics_data()

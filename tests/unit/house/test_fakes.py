@@ -6,6 +6,7 @@ from shared.domain.messages.pointers import AnyPointer
 from shared.domain.messages.queue_kind import QueueKind
 from shared.ports.queues import ChangesQueue
 from tests.contracts.alert_store import AlertStoreContract
+from tests.contracts.audience_count_store import AudienceCountStoreContract
 from tests.contracts.backfill_store import BackfillStoreContract
 from tests.contracts.changes_queue import ChangesQueueContract
 from tests.contracts.configuration_store import ConfigurationStoreContract
@@ -27,6 +28,7 @@ from tests.kit.builders import NOW
 from tests.kit.fakes import (
     ManualClock,
     MemoryAlerts,
+    MemoryAudienceCounts,
     MemoryBackfills,
     MemoryChangesQueue,
     MemoryConfiguration,
@@ -95,6 +97,12 @@ class TestMemoryTimers(TimerStoreContract):
     @pytest.fixture
     def store(self) -> MemoryTimers:
         return MemoryTimers()
+
+
+class TestMemoryAudienceCounts(AudienceCountStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryAudienceCounts:
+        return MemoryAudienceCounts()
 
 
 class TestMemoryRuns(RunStoreContract):

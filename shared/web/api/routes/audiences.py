@@ -17,17 +17,21 @@ router = APIRouter(prefix="/api/audiences", tags=["audiences"], route_class=Guar
 
 @router.get("", summary="List the catalog", openapi_extra=needs(Permission.VIEW_SEGMENTS))
 async def list_audiences(services: AppServices) -> AudienceList:
+    """With how many profiles are in each, as the last sweep counted, and who entered and left since."""
     audiences = (await services.edit_configuration.load()).audiences
-    return AudienceList(audiences=audiences, warnings=warnings_about_names(audiences))
+    counts = await services.audience_counts.members_of(audience.key for audience in audiences)
+    shown = [AudienceResource.of(audience, counts[audience.key]) for audience in audiences]
+    return AudienceList(audiences=shown, warnings=warnings_about_names(audiences))
 
 
 @router.get("/{audience_id}", summary="Get an audience", openapi_extra=needs(Permission.VIEW_SEGMENTS))
 async def get_audience(
     services: AppServices, response: Response, audience_id: AudienceId, namespace: Namespace = "ups"
-) -> Audience:
+) -> AudienceResource:
+    """The ETag is of the entry alone, not of who is in it."""
     audience = (await services.edit_configuration.load()).audience((namespace, audience_id))
     tagged(response, audience)
-    return audience
+    return AudienceResource.of(audience, (await services.audience_counts.members_of([audience.key]))[audience.key])
 
 
 @router.put(
@@ -49,7 +53,8 @@ async def put_audience(
         raise ProblemError(422, "/id: expected the id in the path, or none")
     if "namespace" in written.model_fields_set and written.namespace != namespace:
         raise ProblemError(422, "/namespace: expected the namespace in the query, or none")
-    wanted = Audience(**written.model_dump() | {"id": audience_id, "namespace": namespace})
+    given = written.model_dump(include=set(Audience.model_fields))
+    wanted = Audience(**given | {"id": audience_id, "namespace": namespace})
     plan = await services.edit_configuration.put(Audience, wanted.key, lambda _: wanted, if_matching(request))
     note(request, *plan.summary)
     audience = plan.configuration.audience(wanted.key)

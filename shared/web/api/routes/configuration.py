@@ -49,4 +49,4 @@ async def put_configuration(
     if not dry_run:
         note(request, *planned.summary)
         tagged(response, as_file(planned.configuration))
-    return PlanView.of(planned, dry_run=dry_run)
+    return PlanView.of(planned, await services.estimate_backfills.of_plan(planned), dry_run=dry_run)

@@ -2,11 +2,13 @@
 
 from fastapi import APIRouter, Request, Response
 
+from shared.concurrency import both
 from shared.domain.configuration.model import Configuration, Dataflow
 from shared.domain.configuration.plan import Plan
 from shared.domain.instants import MILLISECOND
 from shared.domain.messages.resync_item import ResyncRequest
 from shared.services.wiring import Services
+from shared.views.audiences import AudienceCountView, EstimateView, MappingEstimateView
 from shared.views.backfills import BackfillView
 from shared.views.configuration import DataflowList, DataflowResource
 from shared.web.context import AppServices
@@ -53,12 +55,33 @@ async def put_dataflow(
     backfilled. Mapping times that are left out stay as they were, or are now. An audience with `activeFrom` or
     `activeUntil` counts as mapped from the one until the other, to the minute.
     """
-    if written.id not in {"", destination_id}:
-        raise ProblemError(422, "/id: expected the id in the path, or none")
-    wanted = Dataflow(**written.model_dump(include=set(Dataflow.model_fields)) | {"id": destination_id})
-    plan = await services.destinations.map(wanted, if_matching(request))
+    plan = await services.destinations.map(_wanted(written, destination_id), if_matching(request))
     response.status_code = 201 if plan.creates_something else 200
     return _changed(services, plan, request, response, destination_id)
+
+
+@router.post(
+    "/{destination_id}/estimate",
+    summary="Say what a mapping will come to",
+    openapi_extra=needs(Permission.VIEW_SEGMENTS, noted=False),
+)
+async def estimate_mapping(
+    services: AppServices, destination_id: DestinationId, written: DataflowResource
+) -> MappingEstimateView:
+    """What `PUT` of the same body would backfill, and who is in its audiences. From counts: it takes no longer for a
+    million members. Nothing is saved.
+    """
+    configuration = await services.edit_configuration.load()
+    configuration.destination(destination_id)
+    wanted = _wanted(written, destination_id)
+    keys = [audience.key for audience in wanted.audiences]
+    counts, estimate = await both(
+        services.audience_counts.members_of(keys), services.estimate_backfills.of_mapping(configuration, wanted)
+    )
+    return MappingEstimateView(
+        backfill=EstimateView.of(estimate) if estimate else None,
+        audiences=AudienceCountView.all_of(counts, configuration),
+    )
 
 
 @router.delete("/{destination_id}", summary="Remove a dataflow", status_code=204, openapi_extra=_ACTIVATE)
@@ -104,6 +127,12 @@ async def resync_dataflow(
     response.headers["Location"] = f"/api/backfills/{requested.backfill.id}"
     note(request, f"resync {requested.backfill.id} {'requested' if requested.created else 'known'}")
     return BackfillView.of(await services.backfill_statuses.of(requested.backfill))
+
+
+def _wanted(written: DataflowResource, destination_id: str) -> Dataflow:
+    if written.id not in {"", destination_id}:
+        raise ProblemError(422, "/id: expected the id in the path, or none")
+    return Dataflow(**written.model_dump(include=set(Dataflow.model_fields)) | {"id": destination_id})
 
 
 def _changed(
