@@ -13,7 +13,7 @@ from tests.kit.builders import item, membership
 from tests.kit.console import Console
 from tests.kit.world import World
 
-DESTINATION = f"{URL}/destinations/d"
+MAPPING = f"{URL}/destinations/d/mapping"
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ async def console() -> AsyncIterator[Console]:
 async def page(page: Page, console: Console) -> Page:
     """The page of a destination that maps /x."""
     await serve(page.context, console)
-    await page.goto(DESTINATION)
+    await page.goto(MAPPING)
     return page
 
 
@@ -91,7 +91,7 @@ async def test_what_is_typed_before_the_script_is_there_is_followed_too(browser:
 
     page = await browser.new_page()
     await serve(page.context, console, hold)
-    await page.goto(DESTINATION, wait_until="commit")
+    await page.goto(MAPPING, wait_until="commit")
     await asyncio.wait_for(asked.wait(), 30)
     await page.get_by_role("textbox", name="Attribute paths").fill("/early")
     let_go.set()
@@ -109,7 +109,7 @@ async def test_an_answer_that_comes_too_late_is_ignored(browser: Browser, consol
 
     page = await browser.new_page()
     await serve(page.context, console, hold)
-    await page.goto(DESTINATION)
+    await page.goto(MAPPING)
     paths, body = page.get_by_role("textbox", name="Attribute paths"), page.get_by_label("Body of the export")
     await paths.fill("/first")
     await asyncio.wait_for(asked.wait(), 30)
