@@ -122,8 +122,8 @@ ASKED = {
         "timers.load": 1,
         "undelivered.count": 1,
     },
-    "Mapping": {"configuration.load": 1, "timers.load": 1},
-    "Exports": {"configuration.load": 1, "last_exports.of": 1, "timers.load": 1},
+    "Mapping": {"configuration.load": 1, "last_exports.of": 1, "profiles.find": 1, "timers.load": 1},
+    "Exports": {"configuration.load": 1, "last_exports.of": 1, "profiles.find": 1, "timers.load": 1},
     "Backfills": {"backfills.all": 1, "configuration.load": 3, "health.load": 1, "timers.load": 1},
     "For consumers": {"configuration.load": 1, "timers.load": 1},
     "Settings": {"configuration.load": 1, "timers.load": 1},
@@ -139,6 +139,8 @@ async def test_a_page_asks_for_what_it_shows_however_many_destinations_there_are
     dataflows = [{"id": each, "audiences": ["a"], "attributes": ["/x"]} for each in ids]
     document = {"destinations": [destination(each) for each in ids], "dataflows": dataflows}
     world.configuration.put(configuration(document).model_copy(update={"requested_backfills": []}))
+    await world.handle(item("p", 1, segmentMembership=membership(1)))
+    await world.worker.runs.flush()
     asked: Counter[str] = Counter()
     ports = world.ports
     world.worker = world.new_worker(
