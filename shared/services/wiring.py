@@ -42,6 +42,7 @@ from shared.services.poison.drain import DrainPoisonQueues
 from shared.services.runs.history import RunHistory
 from shared.services.runs.last_day import LastDay
 from shared.services.runs.last_exports import LastExports
+from shared.services.runs.recently_exported import RecentlyExported
 from shared.services.runs.record import RecordRuns
 from shared.services.runs.shown_exports import ShownExports
 from shared.services.runs.timers import TimerRuns
@@ -84,6 +85,7 @@ class Services:
             per_second=settings.backfill_per_second,
         )
         self.shown_exports = ShownExports(last=self.last_exports, profiles=ports.profiles)
+        self.recently_exported = RecentlyExported(last=self.last_exports, profiles=ports.profiles)
         self.configuration = ConfigurationCache(ports.configuration, ports.health, clock, settings.config_cache_seconds)
         self.edit_configuration = EditConfiguration(
             store=ports.configuration, health=ports.health, configuration=self.configuration, clock=clock

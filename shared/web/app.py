@@ -44,7 +44,19 @@ from shared.web.console.routes import alerts as alert_pages
 from shared.web.console.routes import audiences as audience_pages
 from shared.web.console.routes import audit as audit_page
 from shared.web.console.routes import backfills as backfill_pages
-from shared.web.console.routes import connect, contract, dataflow, details, reconnect, removal, resync, why
+from shared.web.console.routes import (
+    connect,
+    contract,
+    destination_backfills,
+    details,
+    exports,
+    mapping,
+    overview,
+    reconnect,
+    removal,
+    settings,
+    why,
+)
 from shared.web.console.routes import destinations as destination_pages
 from shared.web.console.routes import input as input_page
 from shared.web.console.routes import quarantine as quarantine_pages
@@ -76,12 +88,15 @@ PAGES = (
     destination_pages.router,
     audience_pages.router,
     connect.router,
-    dataflow.router,
+    overview.router,
+    mapping.router,
+    exports.router,
+    destination_backfills.router,
     contract.router,
+    settings.router,
     details.router,
     reconnect.router,
     removal.router,
-    resync.router,
     backfill_pages.router,
     input_page.router,
     audit_page.router,

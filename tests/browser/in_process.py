@@ -28,6 +28,11 @@ async def serve(context: BrowserContext, console: Console, before: Before = _at_
         await before(request)
         # A page may have given up on what it asked for.
         with suppress(Error):
+            if given.status_code == 303:
+                # A redirect would be followed over the network; this begins a navigation that is answered here.
+                leads = {"refresh": f"0;url={given.headers['location']}"}
+                await route.fulfill(status=200, headers=leads, body="")
+                return
             await route.fulfill(status=given.status_code, headers=dict(given.headers), body=given.content)
 
     await context.route(f"{BASE_URL}/**", answer)

@@ -16,7 +16,15 @@ from tests.kit.world import World
 
 UNDELIVERED = 320
 QUARANTINED = 230
-PATHS = ("", "/destinations/d", "/destinations/e", "/undelivered", "/undelivered/d/redrive", "/quarantine", "/alerts")
+PATHS = (
+    "",
+    "/destinations/d",
+    "/destinations/e/backfills",
+    "/undelivered",
+    "/undelivered/d/redrive",
+    "/quarantine",
+    "/alerts",
+)
 
 
 @pytest.fixture
@@ -77,7 +85,7 @@ async def test_every_page_says_how_much_and_for_how_long(page: Page) -> None:
     await says(page, "/undelivered", r"D Down for 25 min: .*parked destination-down 31\d 25 min ago")
     await says(
         page,
-        "/destinations/e",
+        "/destinations/e/backfills",
         r"Waiting Backfill of 1 audience, asked for 25 min ago 0 % · 0 members.* due 2\d min ago .*"
         r"Running Backfill of 1 audience, asked for 27 min ago 50 % · "
         r"\d+ members, \d+ exported, 0 undelivered · about \d+ min left at [\d.]+ members/s",

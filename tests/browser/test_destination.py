@@ -16,6 +16,7 @@ async def test_edit_rotate_remove(page: Page, relay_stack: LocalStack) -> None:
     await connect(relay_stack, "sales", "crm", "gold")
     await page.goto(console)
     await page.get_by_role("link", name="sales").click()
+    await page.get_by_role("link", name="Settings").click()
 
     # Edit: what is wrong is said beside its field, what was typed stays.
     await page.get_by_role("link", name="Edit details").click()

@@ -56,7 +56,7 @@ async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, 
                 return
         raise AssertionError(f"not exported: {wanted}")
 
-    await shows(page, f"{console}/destinations/sales", "Active")
+    await shows(page, f"{console}/destinations/sales/mapping", "Sales Overview")
     await send(relay_stack, change("jane.doe"))
     await exported("jane.doe")
     await page.get_by_role("textbox", name="Profile id").fill("jane.doe")
@@ -79,7 +79,7 @@ async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, 
     assert secret not in await page.content()
 
     # The last exports: there is one.
-    await shows(page, f"{console}/destinations/sales", "Last exports .* jane.doe")
+    await shows(page, f"{console}/destinations/sales/exports", "Last exports .* jane.doe")
 
     # Break: the destination is down, and what it misses is listed.
     relay_stack.broker.set_faults(Fault(kind="reject", hub="crm", condition="com.microsoft:entity-disabled"))
@@ -91,7 +91,7 @@ async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, 
     await send(relay_stack, *(change(f"missed-{number}", 1) for number in range(5, 10)))
     await shows(page, console, r"1 of 1 destination down, for .*Sales Down for .*[1-9]\d*, \d")
     down = "The destination does not answer Sales"
-    await shows(page, f"{console}/alerts", rf"Open Critical .*{down} [\d.]+ (s|min) more than 0 s")
+    await shows(page, f"{console}/alerts", rf"Open .*Critical {down} [\d.]+ (s|min) more than 0 s")
     await shows(page, console, r"\d alerts? open")
     test, opened, resolved = ("test", ""), ("opened", "destination-down"), ("resolved", "destination-down")
     assert await eventually(lambda: webhook.told == [test, opened], timeout=240)
@@ -112,4 +112,6 @@ async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, 
     assert await eventually(lambda: webhook.told == [test, opened, resolved], timeout=240)
     audit = await call(relay_stack, "GET", "/api/audit?limit=50")
     assert DEFAULT_KEY not in str(audit)
-    assert {"POST /console/destinations", "POST /console/destinations/sales"} <= {e["what"] for e in audit["entries"]}
+    assert {"POST /console/destinations", "POST /console/destinations/sales/mapping"} <= {
+        e["what"] for e in audit["entries"]
+    }

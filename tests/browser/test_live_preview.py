@@ -1,4 +1,4 @@
-"""The preview of a destination's page, which follows the form while somebody types."""
+"""The preview of a destination's mapping, which follows the form while somebody types."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from tests.kit.builders import item, membership
 from tests.kit.console import Console
 from tests.kit.world import World
 
-DESTINATION = f"{URL}/destinations/d"
+MAPPING = f"{URL}/destinations/d/mapping"
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ async def console() -> AsyncIterator[Console]:
 
 @pytest.fixture
 async def page(page: Page, console: Console) -> Page:
-    """The page of a destination that maps /x."""
+    """The mapping of a destination that maps /x."""
     await serve(page.context, console)
-    await page.goto(DESTINATION)
+    await page.goto(MAPPING)
     return page
 
 
@@ -34,23 +34,22 @@ async def test_it_follows_what_is_typed(page: Page, console: Console) -> None:
     paths, body = page.get_by_role("textbox", name="Attribute paths"), page.get_by_label("Body of the export")
     await expect(body).to_contain_text('"x": "sample x"')
     await page.get_by_text("Application properties").click()
-    await paths.press("Control+End")
-    await paths.press_sequentially("\nperson.name")
+    await paths.press_sequentially("person.name")
     await expect(body).to_contain_text('"name": "sample name"')
     await expect(page.locator("#preview-said")).to_contain_text("by the mapping in the form, which is not saved")
     await expect(page.get_by_label("Application properties")).to_be_visible()
 
     # What is wrong is said beside the field, whose text and cursor stay.
     await paths.press_sequentially("\nlist[0]")
-    await expect(page.locator("#attributes-problem")).to_contain_text("line 3: expected a path that ends at the array")
+    await expect(page.locator("#attributes-problem")).to_contain_text("line 2: expected a path that ends at the array")
     await expect(paths).to_have_attribute("aria-invalid", "true")
-    await expect(page.get_by_role("textbox", name="Attribute paths", description="line 3")).to_be_focused()
+    await expect(page.get_by_role("textbox", name="Attribute paths", description="line 2")).to_be_focused()
     await expect(page.locator("#preview-said")).to_have_text("Correct what is said beside the fields to see it.")
     await expect(body).to_have_count(0)
     for _ in "[0]":
         await paths.press("Backspace")
     await expect(body).to_contain_text('"list": "sample list"')
-    assert await paths.input_value() == "/x\nperson.name\nlist"
+    assert await paths.input_value() == "person.name\nlist"
     await expect(page.locator(".problem")).to_have_count(0)
     assert await paths.get_attribute("aria-invalid") is None
 
@@ -91,7 +90,7 @@ async def test_what_is_typed_before_the_script_is_there_is_followed_too(browser:
 
     page = await browser.new_page()
     await serve(page.context, console, hold)
-    await page.goto(DESTINATION, wait_until="commit")
+    await page.goto(MAPPING, wait_until="commit")
     await asyncio.wait_for(asked.wait(), 30)
     await page.get_by_role("textbox", name="Attribute paths").fill("/early")
     let_go.set()
@@ -109,7 +108,7 @@ async def test_an_answer_that_comes_too_late_is_ignored(browser: Browser, consol
 
     page = await browser.new_page()
     await serve(page.context, console, hold)
-    await page.goto(DESTINATION)
+    await page.goto(MAPPING)
     paths, body = page.get_by_role("textbox", name="Attribute paths"), page.get_by_label("Body of the export")
     await paths.fill("/first")
     await asyncio.wait_for(asked.wait(), 30)

@@ -17,7 +17,14 @@ PATHS = (
     "/destinations/new",
     "/destinations/sales",
     "/destinations/idle",
+    "/destinations/sales/mapping",
+    "/destinations/idle/mapping",
+    "/destinations/sales/exports",
+    "/destinations/sales/backfills",
     "/destinations/sales/contract",
+    "/destinations/idle/contract",
+    "/destinations/sales/settings",
+    "/destinations/sales/pause",
     "/destinations/sales/edit",
     "/destinations/sales/connection",
     "/destinations/sales/remove",
@@ -47,7 +54,7 @@ async def console(relay_stack: LocalStack, page: Page) -> str:
         await connect(relay_stack, "sales", "crm", "gold")
         await shows(page, url, "sales (Healthy|No exports in 24 h)")
         await send(relay_stack, change("delivered"))
-        await shows(page, f"{url}/destinations/sales", "Last exports .* delivered acknowledged")
+        await shows(page, f"{url}/destinations/sales/exports", "Last exports .* delivered acknowledged")
         # Nobody listens there, so that what is open could not be delivered.
         await call(relay_stack, "POST", "/api/alert-subscriptions", {"url": "http://127.0.0.1:9/hook"})
         relay_stack.broker.set_faults(Fault(kind="reject", hub="crm"))

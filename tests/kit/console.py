@@ -60,7 +60,8 @@ class _Inputs(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        if tag == "input" and (given["type"] not in {"radio", "checkbox"} or "checked" in given):
+        # What has no name is not sent.
+        if tag == "input" and "name" in given and (given["type"] not in {"radio", "checkbox"} or "checked" in given):
             self.fields[given["name"] or ""] = given["value"] or ""
         elif tag == "textarea":
             self._area = given["name"] or ""

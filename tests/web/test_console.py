@@ -30,7 +30,8 @@ from tests.kit.console import SAME_ORIGIN, Console, fields_of, page_routes, text
 from tests.kit.world import DOCUMENT, World
 
 ROUTES = page_routes()
-DATAFLOW = "/console/destinations/d"
+DESTINATION = "/console/destinations/d"
+MAPPING, EXPORTS, BACKFILLS = (f"{DESTINATION}/{tab}" for tab in ("mapping", "exports", "backfills"))
 ALERTS = "/console/alerts"
 SUBSCRIPTIONS = f"{ALERTS}/subscriptions"
 HOOK = "https://hooks.example.com/relay"
@@ -90,7 +91,7 @@ def test_the_table_in_the_docs_is_the_codes() -> None:
         path.replace("{id}", "{destination_id}"): {name.strip() for name in names.split(",")} for path, names in rows
     }
     code = {path: {str(each) for each in required(route)} for method, path, route in ROUTES if method == "GET"}
-    assert len(table) == 16
+    assert len(table) == 21
     assert table == {path: code[path] for path in table}
     assert code.keys() - table.keys() == {
         "/console/",
@@ -117,25 +118,25 @@ async def test_a_form_of_another_page_does_nothing(console: Console, path: str, 
 
 
 async def test_the_token_of_the_page_is_enough_for_browsers_that_say_nothing(console: Console) -> None:
-    page = await console.get(DATAFLOW)
+    page = await console.get(MAPPING)
     (token,) = set(re.findall(r'name="token" value="([^"]+)"', page.text))
     cookie = page.headers["set-cookie"]
     assert cookie.startswith(f"profile-relay-form={token};")
     assert {"HttpOnly", "Path=/console", "SameSite=strict", "Secure"} <= set(cookie.split("; "))
-    answer = await console.submit(f"{DATAFLOW}/pause", {"token": token}, headers={})
-    assert (answer.status_code, answer.headers["location"]) == (303, f"{DATAFLOW}?done=paused")
-    assert "set-cookie" not in (await console.get(DATAFLOW)).headers
+    answer = await console.submit(f"{DESTINATION}/pause", {"token": token}, headers={})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{DESTINATION}?done=paused")
+    assert "set-cookie" not in (await console.get(DESTINATION)).headers
 
 
 async def test_only_forms_are_taken(console: Console) -> None:
-    answer = await console.post(f"{DATAFLOW}/pause", json={}, headers=SAME_ORIGIN)
+    answer = await console.post(f"{DESTINATION}/pause", json={}, headers=SAME_ORIGIN)
     assert "application/x-www-form-urlencoded" in text_of(answer, 415)
     sent = {"content-type": "application/x-www-form-urlencoded"} | SAME_ORIGIN
-    text_of(await console.post(DATAFLOW, content=b"a=%ff", headers=sent), 400)
-    text_of(await console.post(DATAFLOW, content=b"a=&" * 2_001, headers=sent), 400)
+    text_of(await console.post(DESTINATION, content=b"a=%ff", headers=sent), 400)
+    text_of(await console.post(DESTINATION, content=b"a=&" * 2_001, headers=sent), 400)
 
 
-@pytest.mark.parametrize("path", ["/console/x/", "/console/nothing", "/console/assets/x/style.css", f"{DATAFLOW}x"])
+@pytest.mark.parametrize("path", ["/console/x/", "/console/nothing", "/console/assets/x/style.css", f"{DESTINATION}x"])
 async def test_a_page_that_there_is_not(console: Console, path: str) -> None:
     assert "Not Found" in await console.page(path, 404)
     answer = await console.get(path, headers={"accept": "application/json"})
@@ -186,7 +187,7 @@ async def test_connecting_tests_first_and_shows_no_key(console: Console) -> None
     assert console.world.secrets.secrets == {}
     looks = {"include_segment_names": "on", "only_mapped_audiences": "on", "only_these_identities": "on"}
     done = await console.submit("/console/destinations", CONNECTION | looks | {"identity_namespaces": "ecid"})
-    assert (done.status_code, done.headers["location"]) == (303, "/console/destinations/sales?done=connected")
+    assert (done.status_code, done.headers["location"]) == (303, "/console/destinations/sales/mapping?done=connected")
     (destination,) = [
         each for each in (await console.world.configuration.load()).configuration.destinations if each.id == "sales"
     ]
@@ -223,7 +224,7 @@ async def test_what_is_wrong_is_said_beside_its_field(console: Console, fields: 
 
 async def mapping(console: Console, **fields: Any) -> dict[str, Any]:
     """The fields of the form as the page has them, with some others."""
-    page = (await console.get(DATAFLOW)).text
+    page = (await console.get(MAPPING)).text
     etag = re.findall(r'name="etag" value="([^"]*)"', page)[0]
     shown = {"etag": unescape(etag), "attributes": "/x", "trigger_audience": "on", "trigger_attribute": "on"}
     return shown | {"trigger_identity": "on", "audience": ["ups/a"]} | fields
@@ -232,8 +233,8 @@ async def mapping(console: Console, **fields: Any) -> dict[str, Any]:
 async def test_mapping_is_saved(console: Console) -> None:
     fields = await mapping(console, attributes="/x\nperson.name\n/x", others="b\nx/c", consent="consents.email.val")
     del fields["trigger_identity"]
-    answer = await console.submit(DATAFLOW, fields)
-    assert (answer.status_code, answer.headers["location"]) == (303, f"{DATAFLOW}?done=saved")
+    answer = await console.submit(MAPPING, fields)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{MAPPING}?done=saved")
     stored = (await console.world.configuration.load()).configuration
     dataflow = next(each for each in stored.dataflows if each.id == "d")
     assert [each.key for each in dataflow.audiences] == [("ups", "a"), ("ups", "b"), ("x", "c")]
@@ -241,15 +242,14 @@ async def test_mapping_is_saved(console: Console) -> None:
     assert (dataflow.triggers.audience, dataflow.triggers.identity) == (True, False)
     entries = [entry for entry in console.world.audit.entries.values() if entry.details]
     assert entries[0].details[0] == "dataflow d changed"
-    page = await console.page(DATAFLOW)
-    assert "2 audiences, asked for just now 0 %" in page
-    again = await console.submit(DATAFLOW, fields)
+    assert "2 audiences, asked for just now 0 %" in await console.page(BACKFILLS)
+    again = await console.submit(MAPPING, fields)
     assert "Somebody else changed it since you opened the page" in text_of(again, 412)
 
 
 async def test_what_is_wrong_with_a_mapping(console: Console) -> None:
     fields = await mapping(console, attributes="/x\nlist[0]", others="ups/")
-    answer = await console.submit(DATAFLOW, fields)
+    answer = await console.submit(MAPPING, fields)
     text = text_of(answer, 422)
     assert "line 2: expected a path that ends at the array" in text
     assert set(re.findall(r'id="(\w+)-problem"', answer.text)) == {"attributes", "others"}
@@ -260,14 +260,14 @@ async def test_a_preview_follows_the_form_and_saves_nothing(console: Console) ->
     await console.world.handle(item("p", 1, attributes={"y": "kept"}, segmentMembership=membership(1)))
     before = console.world.configuration.document
     fields = await mapping(console, attributes="/y\n/z/deep")
-    text = text_of(await console.submit(f"{DATAFLOW}/preview", fields))
+    text = text_of(await console.submit(f"{MAPPING}/preview", fields))
     assert '"deep": "sample deep"' in text
-    text = text_of(await console.submit(f"{DATAFLOW}/preview", fields | {"profile_id": "p"}))
+    text = text_of(await console.submit(f"{MAPPING}/preview", fields | {"profile_id": "p"}))
     assert '"y": "kept"' in text
     assert "deep" not in text.split("What an export looks like")[1]
-    nobody = text_of(await console.submit(f"{DATAFLOW}/preview", fields | {"profile_id": "nobody"}))
+    nobody = text_of(await console.submit(f"{MAPPING}/preview", fields | {"profile_id": "nobody"}))
     assert "never been in an audience" in nobody
-    live = await console.submit(f"{DATAFLOW}/preview", fields | {"live": "on"})
+    live = await console.submit(f"{MAPPING}/preview", fields | {"live": "on"})
     assert '"deep": "sample deep"' in text_of(live)
     assert (live.text.count("<form"), live.text.count("<h1")) == (1, 0)
     assert [entry.what for entry in console.world.audit.entries.values()] == []
@@ -278,11 +278,11 @@ async def test_a_preview_shows_what_only_mapped_audiences_leave_out(console: Con
     siblings = {"name": "Sibling", "mergePolicyId": "m"}
     for audience in ("a", "sibling"):
         assert (await console.put(f"/api/audiences/{audience}", json=siblings)).status_code in (200, 201)
-    assert "It also tells of audiences that nobody mapped: sibling" in await console.page(DATAFLOW)
-    details = fields_of((await console.get(f"{DATAFLOW}/edit")).text)
+    assert "It also tells of audiences that nobody mapped: sibling" in await console.page(MAPPING)
+    details = fields_of((await console.get(f"{DESTINATION}/edit")).text)
     limits = {"only_mapped_audiences": "on", "only_these_identities": "on", "identity_namespaces": "email"}
-    await console.submit(f"{DATAFLOW}/edit", details | limits)
-    page = await console.page(DATAFLOW)
+    await console.submit(f"{DESTINATION}/edit", details | limits)
+    page = await console.page(MAPPING)
     assert "Left out, as nobody mapped them: sibling" in page
     assert "Identities left out: ecid" in page
 
@@ -294,13 +294,13 @@ async def test_a_preview_shows_what_only_mapped_audiences_leave_out(console: Con
 
 
 async def test_pause_and_resume(console: Console) -> None:
-    await console.submit(f"{DATAFLOW}/pause")
-    assert "D Healthy Paused" in await console.page(DATAFLOW)
-    assert (await console.submit(f"{DATAFLOW}/resume")).headers["location"] == f"{DATAFLOW}?done=resumed"
+    await console.submit(f"{DESTINATION}/pause")
+    assert " D Paused " in await console.page(DESTINATION)
+    assert (await console.submit(f"{DESTINATION}/resume")).headers["location"] == f"{DESTINATION}?done=resumed"
     backfill = (await console.world.worker.plan_backfills.all())[0]
     answer = await console.submit(f"/console/backfills/{backfill.id}/cancel")
-    assert answer.headers["location"] == f"{DATAFLOW}?done=cancelled"
-    assert "Cancelled" in await console.page(DATAFLOW)
+    assert answer.headers["location"] == f"{BACKFILLS}?done=cancelled"
+    assert "Cancelled" in await console.page(BACKFILLS)
 
 
 @pytest.mark.parametrize(
@@ -317,81 +317,81 @@ async def test_members_are_exported_again(console: Console, fields: dict[str, st
     for profile_id in "pq":
         await console.world.handle(item(profile_id, 1, segmentMembership=membership(1)), message_id=profile_id)
     console.world.sender.sent.clear()
-    page = await console.get(DATAFLOW)
+    page = await console.get(BACKFILLS)
     key = re.findall(r'name="resync_key" value="(\w+)"', page.text)[0]
-    done = [await console.submit(f"{DATAFLOW}/resync", fields | {"resync_key": key}) for _ in range(2)]
+    done = [await console.submit(f"{DESTINATION}/resync", fields | {"resync_key": key}) for _ in range(2)]
     locations = [answer.headers["location"] for answer in done]
-    assert locations == [f"{DATAFLOW}?done=resync", f"{DATAFLOW}?done=resync-known"]
-    refused = text_of(await console.submit(f"{DATAFLOW}/resync", fields | {"resync_key": "another"}), 409)
+    assert locations == [f"{BACKFILLS}?done=resync", f"{BACKFILLS}?done=resync-known"]
+    refused = text_of(await console.submit(f"{DESTINATION}/resync", fields | {"resync_key": "another"}), 409)
     assert "has not ended" in refused
     await console.world.work_slices()
     assert sorted(each.profile_id for each in console.world.sender.sent) == told
-    assert "Resync: " in await console.page(DATAFLOW)
+    assert "Resync: " in await console.page(BACKFILLS)
 
 
 async def test_a_resync_of_a_scope_that_is_none(console: Console) -> None:
-    answer = await console.submit(f"{DATAFLOW}/resync", {"resync_scope": "saved-since", "resync_since": "x"})
+    answer = await console.submit(f"{DESTINATION}/resync", {"resync_scope": "saved-since", "resync_since": "x"})
     assert "/scope/since: expected a date and time" in text_of(answer, 422)
 
 
 async def test_backfills_show_how_far_they_are(console: Console) -> None:
     for number in range(3):
         await console.world.handle(item(f"p{number}", 1, segmentMembership=membership(1, audience="b")))
-    await console.submit(DATAFLOW, await mapping(console, others="b"))
-    assert re.search(r"Waiting .*due in \d+ (s|min)", await console.page(DATAFLOW))
+    await console.submit(MAPPING, await mapping(console, others="b"))
+    assert re.search(r"Waiting .*due in \d+ (s|min)", await console.page(BACKFILLS))
     await console.world.clock.sleep(120)
     await console.world.worker.plan_backfills.run()
     console.world.slices.waiting, rest = console.world.slices.waiting[:8], console.world.slices.waiting[8:]
     await console.world.work_slices()
     console.world.clock.now += 10_000_000
-    assert re.search(r"Running .*50 % · .*about 10 s left", await console.page(DATAFLOW))
-    assert "data-refresh" in (await console.get(DATAFLOW)).text
+    assert re.search(r"Running .*50 % · .*about 10 s left", await console.page(BACKFILLS))
+    assert "data-refresh" in (await console.get(BACKFILLS)).text
     console.world.slices.waiting = rest
     await console.world.work_slices()
     await console.world.worker.plan_backfills.run()
-    assert re.search(r"Done .*100 % · 3 members , 3 exported", await console.page(DATAFLOW))
-    assert "data-refresh" not in (await console.get(DATAFLOW)).text
+    assert re.search(r"Done .*100 % · 3 members , 3 exported", await console.page(BACKFILLS))
+    assert "data-refresh" not in (await console.get(BACKFILLS)).text
 
 
 async def test_charts_show_what_was_counted(console: Console) -> None:
-    assert "What it came to" not in await console.page(DATAFLOW)
+    assert "What it came to" not in await console.page(DESTINATION)
     await console.world.handle(item("p", 1, segmentMembership=membership(1)))
     console.world.clock.now += 2 * DAY
     await console.world.handle(item("q", 1, segmentMembership=membership(1), attributes={"x": 1}))
     assert await console.world.worker.runs.flush() is None
-    assert "Exports by reason 1 export" in await console.page(DATAFLOW)
-    page = await console.get(f"{DATAFLOW}?span=7d")
+    assert "Exports by reason 1 export" in await console.page(DESTINATION)
+    page = await console.get(f"{DESTINATION}?span=7d")
     assert "Exports by reason 2 exports" in text_of(page)
     assert "1 audience, 1 audience,attribute; at most 1 in one step" in page.text
     assert "What it came to" in await console.page("/console/destinations/e")
-    text_of(await console.get(f"{DATAFLOW}?span=1y"), 422)
+    text_of(await console.get(f"{DESTINATION}?span=1y"), 422)
 
 
 async def test_the_last_exports_are_shown_the_latest_first(console: Console) -> None:
     assert re.search(
         r"Last exports Of the last hour, 20 at most, up to 15 seconds late\. Follow None in that time\.",
-        await console.page(DATAFLOW),
+        await console.page(EXPORTS),
     )
     for number in range(KEPT + 1):
         await console.world.handle(item(f"<i>p{number}", 1, segmentMembership=membership(1), attributes={"x": "hush"}))
         console.world.clock.now += SECOND
     await console.world.worker.runs.flush()
-    page = await console.get(DATAFLOW)
+    page = await console.get(EXPORTS)
     assert re.findall(r"&lt;i&gt;(p\d+)</strong>", page.text) == [f"p{number}" for number in range(KEPT, 0, -1)]
     text = text_of(page)
     assert re.search(r"acknowledged 1 s ago , changed \d h ago · reason audience, attribute", text)
     assert '"x": "hush"' in text
     assert "data-refresh" not in page.text
-    assert "data-refresh" in (await console.get(f"{DATAFLOW}?follow=true")).text
+    assert "data-refresh" in (await console.get(f"{EXPORTS}?follow=true")).text
     console.world.clock.now += 60 * MINUTE
-    assert "Follow None in that time." in await console.page(DATAFLOW)
+    assert "Follow None in that time." in await console.page(EXPORTS)
 
 
 async def test_without_view_profiles_the_last_exports_are_masked(world: World) -> None:
     await world.handle(item("john.doe", 1, segmentMembership=membership(1), attributes={"x": "hush"}))
     await world.worker.runs.flush()
     async with Console(world, {Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS}) as console:
-        text = await console.page(DATAFLOW)
+        text = await console.page(EXPORTS)
     assert '"x": "(text)"' in text
     assert re.search(r"A profile acknowledged just now , changed \d+ min ago · reason audience, attribute", text)
     assert "hush" not in text
@@ -402,7 +402,7 @@ async def test_an_export_that_is_too_large_is_named_without_its_body(console: Co
     attributes = {"x": "y" * LARGEST_BODY}
     await console.world.handle(item("p", 1, segmentMembership=membership(1), attributes=attributes))
     await console.world.worker.runs.flush()
-    assert re.search(r"16,\d{3} bytes Too large to be shown here\.", await console.page(DATAFLOW))
+    assert re.search(r"16,\d{3} bytes Too large to be shown here\.", await console.page(EXPORTS))
     assert len(console.world.sender.sent[0].body) > LARGEST_BODY
 
 
@@ -410,14 +410,14 @@ async def test_what_has_changed_since_a_last_export_is_said(console: Console) ->
     async def section(*changes: Any) -> str:
         await console.world.handle(*changes, message_id=str(changes))
         await console.world.worker.runs.flush()
-        return await console.page(DATAFLOW)
+        return await console.page(EXPORTS)
 
     joined = item("p", 1, segmentMembership=membership(1), attributes={"x": 1})
     assert re.search(r'Body {.*"x": 1', await section(joined))
     changed = await section(item("p", 2, attributes={"x": 2}))
     assert re.search(r'Body {.*"x": 2.* Changed since: what the body would be now {.*"x": 2', changed)
     console.world.configuration.put(configuration(DOCUMENT | {"dataflows": []}))
-    assert "The destination maps no audience of the profile any more." in await console.page(DATAFLOW)
+    assert "The destination maps no audience of the profile any more." in await console.page(EXPORTS)
 
 
 async def test_a_last_export_of_a_forgotten_profile_says_so(console: Console) -> None:
@@ -426,7 +426,7 @@ async def test_a_last_export_of_a_forgotten_profile_says_so(console: Console) ->
     await other.export_changes.handle(InboundMessage("m", joined, NOW))
     await console.world.handle(item("p", 2, deleted=True), message_id="delete")
     await other.runs.flush()
-    assert re.search(r"A profile acknowledged .* The profile has been forgotten since\.", await console.page(DATAFLOW))
+    assert re.search(r"A profile acknowledged .* The profile has been forgotten since\.", await console.page(EXPORTS))
 
 
 async def test_undelivered_is_shown_and_redriven(console: Console) -> None:
@@ -574,7 +574,7 @@ async def test_alerts_say_who_since_when_and_how_much(console: Console) -> None:
         r"Act now 1 of 2 destinations down, for 2 min .*no export waits .*1 alert open .*D Down for 2 min 1 alert",
         await console.page("/console"),
     )
-    assert "1 alert open : The destination does not answer: 2.5 min, more than 0 s" in await console.page(DATAFLOW)
+    assert "1 alert open : The destination does not answer: 2.5 min, more than 0 s" in await console.page(DESTINATION)
     assert "alert open" not in await console.page("/console/destinations/e")
 
 
@@ -583,7 +583,7 @@ async def test_without_view_segments_an_alert_is_no_link(world: World) -> None:
         await opened(console)
         page = await console.get(ALERTS)
     assert "The destination does not answer" in text_of(page)
-    assert DATAFLOW not in page.text
+    assert DESTINATION not in page.text
 
 
 async def test_a_subscription_shows_its_secret_once(console: Console) -> None:

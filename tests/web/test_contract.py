@@ -56,9 +56,10 @@ async def test_the_page_shows_each_text_to_copy(world: World) -> None:
 
 async def test_the_form_says_before_saving_what_that_would_take_away(world: World) -> None:
     async with Console(world) as console:
-        page = (await console.get("/console/destinations/d")).text
+        page = (await console.get("/console/destinations/d/mapping")).text
         assert "takes something away" not in page
         form = fields_of(page.partition('id="mapping"')[2])
-        text = (await console.submit("/console/destinations/d/preview", form | {"attributes": "/y"})).text
+        assert form.pop("attribute") == "/x"
+        text = (await console.submit("/console/destinations/d/mapping/preview", form | {"attributes": "/y"})).text
     assert "removes /x from what d's consumers read" in unescape(text)
     assert (await world.worker.edit_configuration.load()).dataflow("d").attributes == ["/x"]

@@ -17,6 +17,7 @@ from tests.web.test_permissions import required
 
 PAGES = "/console/destinations/{destination_id}"
 PAGE = "/console/destinations/d"
+SETTINGS = f"{PAGE}/settings"
 EDIT, CONNECTION, REMOVE, UNMAP = (f"{PAGE}/{name}" for name in ("edit", "connection", "remove", "dataflow/remove"))
 KEY = "not-to-be-shown-anywhere"
 OTHER_KEY = "nor-is-this-one-to-be-shown"
@@ -81,24 +82,25 @@ def test_a_form_needs_what_the_api_needs(form: str, route: str) -> None:
 
 
 async def test_details_are_edited(console: Console) -> None:
-    links = re.findall(rf'href="{PAGE}/([a-z/]+)"', (await console.get(PAGE)).text)
-    assert links == ["edit", "connection", "contract", "dataflow/remove", "remove"]
+    settings = (await console.get(SETTINGS)).text
+    links = re.findall(rf'class="button[^"]*" href="{PAGE}/([a-z/]+)"', settings)
+    assert links == ["edit", "connection", "dataflow/remove", "remove"]
     fields = await form(console, EDIT)
     assert (fields["name"], fields["event_hub_name"]) == ("D", "d")
     fields |= {"name": "<b>Sales", "description": "What <i>it</i> is", "event_hub_name": "crm"}
-    assert await go(console, EDIT, fields | {"include_segment_timestamps": "on"}) == f"{PAGE}?done=edited"
+    assert await go(console, EDIT, fields | {"include_segment_timestamps": "on"}) == f"{SETTINGS}?done=edited"
     changed = await destination(console)
     assert changed is not None
     assert (changed.name, changed.description, changed.event_hub_name) == ("<b>Sales", "What <i>it</i> is", "crm")
     assert (changed.include_segment_names, changed.include_segment_timestamps) == (False, True)
-    page = await console.get(f"{PAGE}?done=edited")
+    page = await console.get(f"{SETTINGS}?done=edited")
     assert "Saved. Every worker follows within a minute." in text_of(page)
     assert "<b>Sales" not in page.text
     (entry,) = console.world.audit.entries.values()
     assert (entry.what, entry.details) == (f"POST {EDIT}", ["destination d changed"])
     again = await form(console, EDIT)
     assert again["include_segment_timestamps"] == "on"
-    assert await go(console, EDIT, again) == f"{PAGE}?done=unchanged"
+    assert await go(console, EDIT, again) == f"{SETTINGS}?done=unchanged"
 
 
 async def test_what_exports_hold_is_edited(console: Console) -> None:
@@ -106,21 +108,21 @@ async def test_what_exports_hold_is_edited(console: Console) -> None:
     assert "only_mapped_audiences" not in fields
     fields |= {"only_mapped_audiences": "on", "only_these_identities": "on"}
     fields |= {"identity_namespaces": 'email\r\n" odd"\r\nemail'}
-    assert await go(console, EDIT, fields) == f"{PAGE}?done=edited"
+    assert await go(console, EDIT, fields) == f"{SETTINGS}?done=edited"
     changed = await destination(console)
     assert changed is not None
     assert (changed.only_mapped_audiences, changed.identity_namespaces) == (True, ["email", " odd"])
-    assert re.search("mapped audiences only, identities of email ?, odd", await console.page(PAGE))
+    assert re.search("mapped audiences only, identities of email ?, odd", await console.page(SETTINGS))
     again = await form(console, EDIT)
     assert (again["only_mapped_audiences"], again["identity_namespaces"]) == ("on", 'email\n" odd"')
-    assert await go(console, EDIT, again) == f"{PAGE}?done=unchanged"
+    assert await go(console, EDIT, again) == f"{SETTINGS}?done=unchanged"
 
-    assert await go(console, EDIT, again | {"identity_namespaces": ""}) == f"{PAGE}?done=edited"
-    assert "mapped audiences only, no identities" in await console.page(PAGE)
+    assert await go(console, EDIT, again | {"identity_namespaces": ""}) == f"{SETTINGS}?done=edited"
+    assert "mapped audiences only, no identities" in await console.page(SETTINGS)
     again = await form(console, EDIT)
     del again["only_these_identities"]
-    assert await go(console, EDIT, again) == f"{PAGE}?done=edited"
-    assert "mapped audiences only, all identities" in await console.page(PAGE)
+    assert await go(console, EDIT, again) == f"{SETTINGS}?done=edited"
+    assert "mapped audiences only, all identities" in await console.page(SETTINGS)
 
     answer = await console.submit(
         EDIT, again | {"only_these_identities": "on", "identity_namespaces": "x\n" + "y" * 513}
@@ -136,7 +138,7 @@ async def test_what_nobody_edited_stays_as_it_was(console: Console) -> None:
     assert put.status_code == 200, put.text
     fields = await form(console, EDIT)
     fields["description"] = fields["description"].replace("\n", "")  # as a browser has it
-    assert await go(console, EDIT, fields) == f"{PAGE}?done=unchanged"
+    assert await go(console, EDIT, fields) == f"{SETTINGS}?done=unchanged"
     changed = await destination(console)
     assert changed is not None
     assert (changed.name, changed.description) == (odd["name"], odd["description"])
@@ -176,7 +178,7 @@ async def test_a_key_is_rotated(console: Console) -> None:
     fields = fields_of(page.text)
     assert fields == fields | {"way": "standard", "namespace": first.authentication.namespace, "key_name": "send"}
     assert fields["key"] == ""
-    assert await go(console, CONNECTION, fields | {"key": OTHER_KEY}) == f"{PAGE}?done=reconnected"
+    assert await go(console, CONNECTION, fields | {"key": OTHER_KEY}) == f"{SETTINGS}?done=reconnected"
     rotated = await destination(console)
     assert rotated is not None
     assert isinstance(rotated.authentication, SasAuthentication)
@@ -184,7 +186,7 @@ async def test_a_key_is_rotated(console: Console) -> None:
     versions = console.world.secrets.secrets["profile-relay-d"]
     assert versions[rotated.authentication.secret.version or ""] == OTHER_KEY
     assert KEY in versions.values()
-    said = [(await console.get(path)).text for path in (f"{PAGE}?done=reconnected", CONNECTION)]
+    said = [(await console.get(path)).text for path in (f"{SETTINGS}?done=reconnected", CONNECTION)]
     said += [console.world.configuration.document, repr(console.world.audit.entries)]
     assert all(key not in text for key in (KEY, OTHER_KEY) for text in said)
 
@@ -210,7 +212,7 @@ async def test_another_connection_is_tested_and_not_kept(console: Console) -> No
     assert (fields["namespace"], fields["key"]) == ("contoso", "")
     assert console.world.verifier.asked[0][1] == "d"
     assert (console.world.configuration.document, console.world.secrets.secrets) == (before, {})
-    assert await go(console, CONNECTION, fields | {"key": KEY}) == f"{PAGE}?done=reconnected"
+    assert await go(console, CONNECTION, fields | {"key": KEY}) == f"{SETTINGS}?done=reconnected"
 
 
 @pytest.mark.parametrize(
@@ -236,7 +238,7 @@ async def test_what_is_wrong_with_a_connection_is_said_beside_its_field(
     assert console.world.secrets.secrets == {}
     assert 'name="force"' in refused.text
     if problem is not None:
-        assert await go(console, CONNECTION, sent | {"force": "on"}) == f"{PAGE}?done=reconnected"
+        assert await go(console, CONNECTION, sent | {"force": "on"}) == f"{SETTINGS}?done=reconnected"
 
 
 async def test_without_a_place_for_keys(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,8 +323,8 @@ async def test_a_dataflow_is_removed_alone(console: Console) -> None:
     stale = fields | {"etag": "another"}
     text_of(await console.submit(UNMAP, stale), 412)
     for _ in range(2):
-        assert await go(console, UNMAP, fields) == f"{PAGE}?done=unmapped"
-    page = await console.get(f"{PAGE}?done=unmapped")
+        assert await go(console, UNMAP, fields) == f"{SETTINGS}?done=unmapped"
+    page = await console.get(f"{SETTINGS}?done=unmapped")
     assert "No dataflow" in text_of(page)
     assert UNMAP not in page.text
     assert "there is nothing to remove" in await console.page(UNMAP, 404)
@@ -338,7 +340,7 @@ async def test_a_destination_that_there_is_not(console: Console, path: str) -> N
 
 @pytest.mark.parametrize(
     ("path", "leads_to"),
-    [(EDIT, f"{EDIT}?done=edited"), (CONNECTION, f"{CONNECTION}?done=reconnected"), (REMOVE, "/console/alerts")],
+    [(EDIT, f"{SETTINGS}?done=edited"), (CONNECTION, f"{SETTINGS}?done=reconnected"), (REMOVE, "/console/alerts")],
 )
 async def test_manage_destinations_is_enough_and_shows_no_mappings(world: World, path: str, leads_to: str) -> None:
     world.verifier.found["d"] = Verified(("0",))
@@ -353,7 +355,7 @@ async def test_manage_destinations_is_enough_and_shows_no_mappings(world: World,
 async def test_whoever_may_not_activate_is_offered_no_end_of_the_dataflow(world: World) -> None:
     seeing: Set[Permission] = {Permission.MANAGE_DESTINATIONS, Permission.VIEW_SEGMENTS}
     async with Console(world, seeing) as console:
-        page = (await console.get(PAGE)).text
+        page = (await console.get(SETTINGS)).text
     assert REMOVE in page
     assert UNMAP not in page
 
@@ -373,5 +375,5 @@ async def test_metadata_and_static_properties_are_chosen_in_the_form(console: Co
     assert changed.include_export_metadata
     assert changed.keyed
     assert changed.static_properties == {"Table": "Profiles", "Path": "a=b"}
-    assert re.search("metadata in the body, a key, the properties Table ?, Path", await console.page(PAGE))
+    assert re.search("metadata in the body, a key, the properties Table ?, Path", await console.page(SETTINGS))
     assert "Table=Profiles" in (await console.get(EDIT)).text

@@ -25,6 +25,11 @@ def removals(before: Configuration, after: Configuration) -> list[str]:
     return lines
 
 
+def removed_attributes(destination: Destination, before: Dataflow, after: Dataflow) -> list[str]:
+    """The paths that the destination's consumers could read by the one dataflow and cannot by the other."""
+    return list(_attributes(_read(destination, before), _read(destination, after)))
+
+
 _Look = tuple[Destination, Dataflow]
 
 

@@ -107,6 +107,12 @@ def standing(state: ProfileState, around: Surroundings) -> DryRun:
     return DryRun(state.profile_id, around.now, state.version, verdicts=_verdicts(state, around, judge))
 
 
+def verdict_on(state: ProfileState, targets: Targets, destination_id: str, now: int) -> DryRunVerdict:
+    """What the destination, which must have a dataflow, would hear of the profile by these targets, all being well."""
+    verdicts = standing(state, Surroundings(targets, lambda _: None, {}, now)).verdicts
+    return next(verdict for verdict in verdicts if verdict.destination_id == destination_id)
+
+
 def _verdicts(
     state: ProfileState, around: Surroundings, judge: Callable[[Target], tuple[Export | None, Iterable[str]]]
 ) -> list[DryRunVerdict]:

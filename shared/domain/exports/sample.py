@@ -5,7 +5,7 @@ from typing import Any
 from shared.domain.configuration.model import Configuration
 from shared.domain.configuration.paths import parse_path
 from shared.domain.configuration.targets import Target, Targets
-from shared.domain.exports.dry_run import DryRunVerdict, Surroundings, standing
+from shared.domain.exports.dry_run import DryRunVerdict, verdict_on
 from shared.domain.instants import SECOND, format_instant
 from shared.domain.profile.change import ProfileChange
 from shared.domain.profile.memberships import AudienceKey, Membership
@@ -19,8 +19,7 @@ def sample_verdict(configuration: Configuration, destination_id: str, now: int) 
     """What the destination, which must have a dataflow that maps an audience, would hear of the made-up profile."""
     targets = Targets.of(configuration)
     state = _profile(targets.by_id[destination_id], targets, now)
-    verdicts = standing(state, Surroundings(targets, lambda _: None, {}, now)).verdicts
-    return next(verdict for verdict in verdicts if verdict.destination_id == destination_id)
+    return verdict_on(state, targets, destination_id, now)
 
 
 def _profile(target: Target, targets: Targets, now: int) -> ProfileState:

@@ -36,9 +36,10 @@ class BackfillStatuses:
     health: HealthStore
     clock: Clock
 
-    async def all(self, destination_id: str | None = None) -> list[BackfillStatus]:
-        """As `PlanBackfills.all` lists them; those to one destination, or every one."""
-        return await self._of([each for each in await self.plan.all() if destination_id in {None, each.destination_id}])
+    async def all(self, destination_id: str | None = None, *, most: int | None = None) -> list[BackfillStatus]:
+        """As `PlanBackfills.all` lists them; those to one destination, or every one; the latest `most`, or all."""
+        found = [each for each in await self.plan.all() if destination_id in {None, each.destination_id}]
+        return await self._of(found[-most:] if most else found)
 
     async def newest(self, over: int) -> tuple[list[BackfillStatus], int]:
         """All that are under way and the last `over` that are not, the newest first, and how many more there are."""

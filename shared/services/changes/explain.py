@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from shared.concurrency import all_of
 from shared.domain.configuration.model import Configuration
 from shared.domain.configuration.targets import Targets
-from shared.domain.exports.dry_run import DryRun, DryRunVerdict, Surroundings, dry_run, standing
+from shared.domain.exports.dry_run import DryRun, DryRunVerdict, Surroundings, dry_run, standing, verdict_on
 from shared.domain.exports.undelivered import Undelivered
 from shared.domain.messages.message import refuse_lone_surrogates
 from shared.domain.profile.change import InvalidChangeError, parse_change
@@ -81,9 +81,7 @@ class ExplainProfile:
         The destination must have a dataflow in it. Raises StorageError.
         """
         profile = await self.profiles.load(profile_id)
-        around = Surroundings(Targets.of(configuration), lambda _: None, {}, self.clock())
-        verdicts = standing(profile.state, around).verdicts
-        return next(verdict for verdict in verdicts if verdict.destination_id == destination_id)
+        return verdict_on(profile.state, Targets.of(configuration), destination_id, self.clock())
 
     async def _rows(self, profile_id: str, snapshot: ConfigurationSnapshot) -> dict[str, Undelivered]:
         """What destinations have not heard of the profile, by their ids."""

@@ -1,11 +1,13 @@
 """The form that says what is activated to a destination."""
 
+from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from pydantic import ValidationError
 
 from shared.domain.configuration.model import Configuration, Dataflow, MappedAudience
+from shared.domain.configuration.paths import parse_path
 from shared.domain.problems import describe_problems
 from shared.domain.profile.memberships import AudienceKey
 from shared.web.console.forms import Form, line_of, text_of
@@ -18,9 +20,11 @@ _FIELDS = {"audiences": "others", "attributes": "attributes", "consent": "consen
 
 @dataclass(frozen=True, slots=True)
 class MappingForm:
-    """`dataflow` as the form has it, as far as that can be one; the texts are as they were typed.
+    """`dataflow` as the form has it, as far as that can be one; the texts are as they were typed: `others` and
+    `attributes` those audiences and paths that have no box.
 
-    `etag` is of the dataflow that the form was made from, empty where there was none.
+    `etag` is of the dataflow that the form was made from, empty where there was none; `shape` is the key of the profile
+    whose shape the preview shows, empty where there is none.
     """
 
     dataflow: Dataflow
@@ -30,17 +34,7 @@ class MappingForm:
     etag: str
     profile_id: str = ""
     schedules: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AudienceChoice:
-    """A box to check; `value` is what the form sends for it."""
-
-    value: str
-    namespace: str
-    id: str
-    name: str
-    checked: bool
+    shape: str = ""
 
 
 def form_of(dataflow: Dataflow | None, destination_id: str) -> MappingForm:
@@ -48,7 +42,7 @@ def form_of(dataflow: Dataflow | None, destination_id: str) -> MappingForm:
     shown = dataflow or Dataflow(id=destination_id)
     return MappingForm(
         shown,
-        "\n".join(map(line_of, shown.attributes)),
+        "",
         "",
         line_of(shown.consent or ""),
         "" if dataflow is None else etag_of(dataflow),
@@ -73,10 +67,12 @@ def parse(form: Form, before: Dataflow | None, destination_id: str) -> tuple[Map
         audiences, wrong = with_schedules(audiences, form.lines("schedules"))
         if wrong:
             problems["schedules"] = wrong
+    ticked, typed = list(map(text_of, form.all("attribute"))), list(map(text_of, form.lines("attributes")))
     document = {
         "id": destination_id,
         "audiences": [],
-        "attributes": list(map(text_of, form.lines("attributes"))),
+        # Those that were typed first: a problem with one names its line.
+        "attributes": typed + ticked,
         "consent": text_of(form.text("consent")) or None,
         "triggers": {name: form.checked(f"trigger_{name}") for name in ("audience", "attribute", "identity")},
         "skipSameValueWrites": form.checked("skip_same_value_writes"),
@@ -86,37 +82,35 @@ def parse(form: Form, before: Dataflow | None, destination_id: str) -> tuple[Map
         dataflow = Dataflow.model_validate(document)
     except ValidationError as error:
         problems |= by_field(describe_problems(error), _FIELDS)
-        dataflow = Dataflow.model_validate(document | {"attributes": [], "consent": None})
+        dataflow = Dataflow.model_validate(document | {"attributes": list(filter(_is_path, ticked)), "consent": None})
+        typed = []
     dataflow.audiences = audiences
-    dataflow.attributes = list(dict.fromkeys(dataflow.attributes))
+    paths = dict.fromkeys(dataflow.attributes[len(typed) :] + dataflow.attributes[: len(typed)])
+    kept = [each for each in shown.attributes if each in paths]
+    dataflow.attributes = list(dict.fromkeys([*kept, *paths]))
     parsed = MappingForm(
         dataflow,
-        form.raw("attributes"),
+        form.raw("attributes") if problems else "",
         form.raw("others") if problems else "",
         form.text("consent"),
         form.text("etag"),
         form.raw("profile_id"),
         form.raw("schedules"),
+        form.text("shape"),
     )
     return parsed, problems
 
 
-def choices(configuration: Configuration, dataflow: Dataflow) -> list[AudienceChoice]:
-    """Every audience of the catalog, and those that are mapped without being in it; by name."""
-    mapped = {audience.key for audience in dataflow.audiences}
-    names = dict.fromkeys(mapped, "") | {audience.key: audience.name for audience in configuration.audiences}
-    found = [AudienceChoice(_value(key), *key, name, key in mapped) for key, name in names.items()]
-    return sorted(found, key=lambda choice: (choice.name.lower() or choice.id.lower(), choice.namespace))
+def _is_path(text: str) -> bool:
+    with suppress(ValueError):
+        return bool(parse_path(text))
+    return False
 
 
 def with_dataflow(configuration: Configuration, dataflow: Dataflow) -> Configuration:
     """The configuration, were this the dataflow of its destination."""
     others = [each for each in configuration.dataflows if each.id != dataflow.id]
     return configuration.model_copy(update={"dataflows": [*others, dataflow]})
-
-
-def _value(key: AudienceKey) -> str:
-    return "/".join(quote(part, safe="") for part in key)
 
 
 def _key(value: str) -> AudienceKey:

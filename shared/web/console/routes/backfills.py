@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from shared.views.backfills import BackfillView
+from shared.web.console.destination_page import BACKFILLS, address
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.context import AppServices
@@ -39,5 +40,5 @@ async def cancel_backfill(
     """Back to the page that it was asked on."""
     cancelled = await services.plan_backfills.cancel(backfill_id)
     note(request, f"backfill {backfill_id} {cancelled.state}")
-    asked_here = form.text("back") == "backfills" or not cancelled.destination_id
-    return redirect(PATH if asked_here else f"{PREFIX}/destinations/{cancelled.destination_id}", "cancelled")
+    to = cancelled.destination_id
+    return redirect(address(to, BACKFILLS) if to and form.text("back") != "backfills" else PATH, "cancelled")

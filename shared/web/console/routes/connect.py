@@ -17,6 +17,7 @@ from shared.web.console.connection_form import (
     tested,
     values_of,
 )
+from shared.web.console.destination_page import MAPPING, SETTINGS, address
 from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
@@ -63,7 +64,8 @@ async def connect(services: AppServices, request: Request, form: Submitted) -> R
         problems = {"id": [f"there is a destination {given.id!r} already: choose another id"]}
         return _form(services, request, form, problems, status=409)
     note(request, *connected.summary)
-    return redirect(f"{PREFIX}/destinations/{given.id}", "connected")
+    may_map = request.state.principal.permissions >= MAPPING.permissions
+    return redirect(address(given.id, MAPPING if may_map else SETTINGS), "connected")
 
 
 def _form(

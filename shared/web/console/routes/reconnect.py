@@ -3,30 +3,32 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from shared.domain.configuration.model import Destination, SasAuthentication
+from shared.domain.configuration.model import Configuration, Destination, SasAuthentication
 from shared.errors import ConfigurationError
 from shared.services.wiring import Services
 from shared.views.connections import ConnectionReportView
 from shared.web.console.connection_form import REFUSED, given_in, problems_of, surroundings_of, tested, values_of
+from shared.web.console.destination_page import PATH, SETTINGS, address, frame_of
 from shared.web.console.forms import Form, Submitted
-from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
+from shared.web.console.pages import PageRoute, page, redirect, render
 from shared.web.console.problems_by_field import Problems
-from shared.web.console.routes.details import page_of
 from shared.web.context import AppServices
 from shared.web.etags import as_shown, etag_of
 from shared.web.guarded import note
 from shared.web.parameters import DestinationId
 from shared.web.permissions import Permission
 
-router = APIRouter(prefix=f"{PREFIX}/destinations/{{destination_id}}/connection", route_class=PageRoute)
+router = APIRouter(prefix=f"{PATH}/{{destination_id}}/connection", route_class=PageRoute)
 
 _MANAGE = page(Permission.MANAGE_DESTINATIONS)
 
 
 @router.get("", **_MANAGE)
 async def show_connection(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
-    destination = (await services.edit_configuration.load()).destination(destination_id)
-    return _form(services, request, destination, _as_it_is(destination, services.connect_destinations.keeps_keys), {})
+    configuration = await services.edit_configuration.load()
+    destination = configuration.destination(destination_id)
+    form = _as_it_is(destination, services.connect_destinations.keeps_keys)
+    return _form(services, request, configuration, destination, form, {})
 
 
 @router.post("/check", **_MANAGE)
@@ -34,28 +36,30 @@ async def check_other_connection(
     services: AppServices, request: Request, destination_id: DestinationId, form: Submitted
 ) -> Response:
     """Whether events could be sent to its hub this way; nothing is sent or kept."""
-    destination = (await services.edit_configuration.load()).destination(destination_id)
+    configuration = await services.edit_configuration.load()
+    destination = configuration.destination(destination_id)
     try:
         report = await tested(form, services.connect_destinations, destination.event_hub_name)
     except (ValidationError, ConfigurationError) as error:
-        return _form(services, request, destination, form, problems_of(error, form))
-    return _form(services, request, destination, form, {}, report)
+        return _form(services, request, configuration, destination, form, problems_of(error, form))
+    return _form(services, request, configuration, destination, form, {}, report)
 
 
 @router.post("", **_MANAGE)
 async def reconnect(
     services: AppServices, request: Request, destination_id: DestinationId, form: Submitted
 ) -> Response:
-    destination = (await services.edit_configuration.load()).destination(destination_id)
+    configuration = await services.edit_configuration.load()
+    destination = configuration.destination(destination_id)
     try:
         given = given_in(form, destination.event_hub_name).connection
         reconnected = await services.destinations.reconnect(
             destination_id, given, as_shown(form.text("etag")), force=form.checked("force")
         )
     except REFUSED as error:
-        return _form(services, request, destination, form, problems_of(error, form))
+        return _form(services, request, configuration, destination, form, problems_of(error, form))
     note(request, *reconnected.summary)
-    return redirect(page_of(request, destination_id, "connection"), "reconnected")
+    return redirect(address(destination_id, SETTINGS), "reconnected")
 
 
 def _as_it_is(destination: Destination, keeps_keys: bool) -> Form:
@@ -74,6 +78,7 @@ def _as_it_is(destination: Destination, keeps_keys: bool) -> Form:
 def _form(
     services: Services,
     request: Request,
+    configuration: Configuration,
     destination: Destination,
     form: Form,
     problems: Problems,
@@ -83,7 +88,7 @@ def _form(
         request,
         "reconnect.html",
         status=422 if problems else 200,
-        destination=destination,
+        **frame_of(configuration, destination.id, SETTINGS),
         values=values_of(form) | {"event_hub_name": destination.event_hub_name, "etag": form.text("etag")},
         problems=problems,
         report=report,

@@ -9,6 +9,7 @@ from shared.domain.configuration.model import Configuration
 from shared.errors import NotConfiguredError
 from shared.services.destinations.connect import has_own_key
 from shared.services.wiring import Services
+from shared.web.console.destination_page import PATH, SETTINGS, address
 from shared.web.console.forms import Submitted
 from shared.web.console.mapping import dataflow_of
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
@@ -19,7 +20,6 @@ from shared.web.parameters import DestinationId
 from shared.web.permissions import Permission
 from shared.web.problems import ProblemError
 
-PATH = f"{PREFIX}/destinations"
 router = APIRouter(prefix=f"{PATH}/{{destination_id}}", route_class=PageRoute)
 
 _MANAGE = page(Permission.MANAGE_DESTINATIONS)
@@ -58,7 +58,7 @@ async def confirm_unmapping(services: AppServices, request: Request, destination
 async def unmap(services: AppServices, request: Request, destination_id: DestinationId, form: Submitted) -> Response:
     with suppress(NotConfiguredError):  # the form was sent twice
         note(request, *(await services.destinations.unmap(destination_id, as_shown(form.text("etag")))).summary)
-    return redirect(f"{PATH}/{destination_id}", "unmapped")
+    return redirect(address(destination_id, SETTINGS), "unmapped")
 
 
 async def _confirm(

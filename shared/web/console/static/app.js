@@ -12,12 +12,54 @@ const showChosen = () => {
 for (const way of ways) way.addEventListener("change", showChosen);
 if (ways.length) showChosen();
 
+// Of many boxes, only those that are searched for; how many are ticked.
+for (const picker of document.querySelectorAll("[data-picker]")) {
+  const ticks = [...picker.querySelectorAll(".tick")];
+  const search = picker.querySelector("[data-search]");
+  const group = picker.querySelector("[data-group-filter]");
+  const all = picker.querySelector("[data-all]");
+  const boxes = ticks.map((tick) => tick.querySelector("input"));
+  const count = document.querySelector(`[data-count=${boxes[0].name}]`);
+
+  const sought = () => search.value.trim() !== "" || Boolean(group?.value);
+  const filter = () => {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let found = 0;
+    for (const tick of ticks) {
+      const text = tick.textContent.toLowerCase();
+      tick.hidden = !words.every((word) => text.includes(word)) || Boolean(group?.value && tick.dataset.group !== group.value);
+      found += !tick.hidden;
+    }
+    picker.querySelector("[data-found]").textContent = sought() ? `${found} found` : "";
+    all.hidden = !sought() || !found;
+  };
+  const recount = () => {
+    const ticked = boxes.filter((box) => box.checked).length;
+    count.textContent = ticked.toLocaleString("en");
+    const limit = count.closest("[data-limit]");
+    limit?.classList.toggle("text-bad", ticked > Number(limit.dataset.limit));
+  };
+
+  picker.querySelector(".picker-head").hidden = false;
+  search.addEventListener("input", filter);
+  search.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
+  group?.addEventListener("change", filter);
+  picker.addEventListener("change", recount);
+  all.addEventListener("click", () => {
+    for (const [index, box] of boxes.entries()) if (!ticks[index].hidden) box.checked = true;
+    boxes[0].dispatchEvent(new Event("input", { bubbles: true }));
+    recount();
+  });
+  if (boxes.some((box) => box.checked !== box.defaultChecked)) recount();
+}
+
 // The preview follows the form as it is typed; what is typed, and where, is left alone.
 const previewButton = document.querySelector("[data-live]");
 if (previewButton) {
   const form = previewButton.form;
   const said = document.getElementById("preview-said");
   const body = document.getElementById("preview-body");
+  const changes = document.getElementById("changes");
   let pause, underWay;
 
   const say = (text) => {
@@ -47,6 +89,7 @@ if (previewButton) {
     if (open) body.querySelector("details")?.setAttribute("open", "");
     body.querySelector("pre")?.scrollTo(0, top);
     said.replaceChildren(...page.getElementById("preview-said").children);
+    changes.replaceChildren(...page.getElementById("changes").childNodes);
   };
 
   const refresh = async (signal) => {
@@ -80,13 +123,14 @@ if (previewButton) {
     clearTimeout(pause);
     pause = setTimeout(refresh, 400, underWay.signal);
   };
-  form.addEventListener("input", follow);
+  // What has no name is not sent: it is only searched with.
+  form.addEventListener("input", (event) => { if (event.target.name) follow(); });
 
   // Somebody may type before this script is there, and a browser that goes back fills in what was typed.
   const altered = (field) => field.type === "checkbox" || field.type === "radio"
     ? field.checked !== field.defaultChecked
     : "defaultValue" in field && field.value !== field.defaultValue;
-  if ([...form.elements].some(altered)) follow();
+  if ([...form.elements].some((field) => field.name && altered(field))) follow();
 }
 
 // A form is sent once, however often its button is pressed.

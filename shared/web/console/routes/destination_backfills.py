@@ -1,22 +1,42 @@
-"""The form by which a dataflow's members are exported again."""
+"""A destination's backfills, and the form by which its members are exported again."""
 
+import secrets
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from shared.domain.messages.resync_item import ResyncRequest
+from shared.views.backfills import BackfillView
+from shared.web.console.destination_page import BACKFILLS, PATH, address, frame_of
 from shared.web.console.forms import Form, Submitted
 from shared.web.console.mapping import typed_audience
-from shared.web.console.pages import PREFIX, PageRoute, page, redirect
+from shared.web.console.pages import PageRoute, page, redirect, render
 from shared.web.context import AppServices
 from shared.web.guarded import note
 from shared.web.parameters import DestinationId
 from shared.web.permissions import Permission
 
-router = APIRouter(prefix=f"{PREFIX}/destinations/{{destination_id}}/resync", route_class=PageRoute)
+router = APIRouter(prefix=f"{PATH}/{{destination_id}}", route_class=PageRoute)
+
+_SHOWN = 10
 
 
-@router.post("", **page(*Permission))
+@router.get("/backfills", **page(*BACKFILLS.permissions))
+async def show_backfills(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
+    frame = frame_of(await services.edit_configuration.load(), destination_id, BACKFILLS)
+    latest = await services.backfill_statuses.all(destination_id, most=_SHOWN)
+    return render(
+        request,
+        "destination_backfills.html",
+        **frame,
+        backfills=[BackfillView.of(status) for status in reversed(latest)],
+        # Of this very page: a form that is sent twice asks for one resync.
+        resync_key=secrets.token_hex(16),
+        now=services.clock(),
+    )
+
+
+@router.post("/resync", **page(*Permission))
 async def resync(services: AppServices, request: Request, destination_id: DestinationId, form: Submitted) -> Response:
     asked = ResyncRequest.model_validate(
         {
@@ -27,7 +47,7 @@ async def resync(services: AppServices, request: Request, destination_id: Destin
     )
     requested = await services.resyncs.request(destination_id, asked)
     note(request, f"resync {requested.backfill.id} {'requested' if requested.created else 'known'}")
-    return redirect(f"{PREFIX}/destinations/{destination_id}", "resync" if requested.created else "resync-known")
+    return redirect(address(destination_id, BACKFILLS), "resync" if requested.created else "resync-known")
 
 
 def _scope_of(form: Form) -> dict[str, Any]:

@@ -1,0 +1,142 @@
+"""What is activated to a destination, and what its exports look like by that."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from shared.domain.configuration.model import (
+    ATTRIBUTES_PER_DATAFLOW,
+    AUDIENCES_PER_DATAFLOW,
+    Configuration,
+    Dataflow,
+)
+from shared.domain.configuration.removals import removals, removed_attributes
+from shared.domain.configuration.schedules import stale_schedules_of
+from shared.domain.configuration.seen_paths import seen_paths
+from shared.domain.instants import MILLISECOND
+from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH
+from shared.services.runs.recently_exported import RecentProfile
+from shared.services.wiring import Services
+from shared.web.console import mapping
+from shared.web.console.choices import attribute_choices, audience_choices
+from shared.web.console.destination_page import MAPPING, PATH, address, frame_of
+from shared.web.console.forms import Submitted
+from shared.web.console.mapping import MappingForm
+from shared.web.console.mapping_changes import clauses
+from shared.web.console.mapping_preview import most_telling, named_in, preview_of
+from shared.web.console.pages import PageRoute, page, redirect, render
+from shared.web.console.problems_by_field import Problems
+from shared.web.context import AppServices
+from shared.web.etags import as_shown
+from shared.web.guarded import note
+from shared.web.parameters import DestinationId
+from shared.web.permissions import Permission
+
+router = APIRouter(prefix=f"{PATH}/{{destination_id}}", route_class=PageRoute)
+
+# Whoever activates data needs all four permissions, as with the API. The forms of a page that was opened before an
+# update from 0.1 are sent to the addresses without /mapping.
+_SAVE, _PREVIEW = page(*Permission), page(*Permission, noted=False)
+
+
+@router.get("/mapping", **page(*MAPPING.permissions))
+async def show_mapping(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
+    configuration = await services.edit_configuration.load()
+    configuration.destination(destination_id)
+    form = mapping.form_of(mapping.dataflow_of(configuration, destination_id), destination_id)
+    return await _show(services, request, configuration, destination_id, form)
+
+
+@router.post("/preview", **_PREVIEW)
+@router.post("/mapping/preview", **_PREVIEW)
+async def preview(
+    services: AppServices, request: Request, destination_id: DestinationId, submitted: Submitted
+) -> Response:
+    """What exports would look like by the mapping as it is in the form, which is not saved.
+
+    The script asks for it whenever somebody stops typing, so it is not noted, and with the field `live` the answer is
+    the form alone, without suggestions: those take a request for each profile.
+    """
+    configuration = await services.edit_configuration.load()
+    configuration.destination(destination_id)
+    form, problems = mapping.parse(submitted, mapping.dataflow_of(configuration, destination_id), destination_id)
+    if len(form.profile_id) > MAX_PROFILE_ID_LENGTH:
+        problems["profile_id"] = [f"expected at most {MAX_PROFILE_ID_LENGTH:,} characters"]
+    live = submitted.checked("live")
+    return await _show(services, request, configuration, destination_id, form, problems, previewed=True, live=live)
+
+
+@router.post("", **_SAVE)
+@router.post("/mapping", **_SAVE)
+async def save(
+    services: AppServices, request: Request, destination_id: DestinationId, submitted: Submitted
+) -> Response:
+    configuration = await services.edit_configuration.load()
+    configuration.destination(destination_id)
+    form, problems = mapping.parse(submitted, mapping.dataflow_of(configuration, destination_id), destination_id)
+    if problems:
+        return await _show(services, request, configuration, destination_id, form, problems, previewed=True)
+    plan = await services.destinations.map(form.dataflow, as_shown(form.etag))
+    note(request, *plan.summary)
+    return redirect(address(destination_id, MAPPING), "saved" if plan.changes_something else "unchanged")
+
+
+async def _show(
+    services: Services,
+    request: Request,
+    configuration: Configuration,
+    destination_id: str,
+    form: MappingForm,
+    problems: Problems | None = None,
+    *,
+    previewed: bool = False,
+    live: bool = False,
+) -> Response:
+    """`live`: the form alone."""
+    frame = frame_of(configuration, destination_id, MAPPING)
+    before: Dataflow | None = frame["dataflow"]
+    recent: list[RecentProfile] = []
+    if not live and Permission.VIEW_PROFILES in request.state.principal.permissions:
+        recent = await services.recently_exported.of(destination_id, configuration)
+    shape = await named_in(services, form) if live else most_telling(recent, form.dataflow.attributes)
+    seen = seen_paths(profile.state.attributes.resolve() for profile in recent)
+    attributes, more = attribute_choices(before, form.dataflow, seen, len(recent))
+    return render(
+        request,
+        "mapping_form.html" if live else "mapping.html",
+        status=422 if problems else 200,
+        **frame,
+        form=form,
+        shape=shape.key if shape else "",
+        stale_schedules=stale_schedules_of(form.dataflow, services.clock() // MILLISECOND),
+        audiences=audience_choices(configuration, before, form.dataflow),
+        attributes=attributes,
+        more_attributes=more,
+        looked_at=len(recent),
+        limits={"audiences": AUDIENCES_PER_DATAFLOW, "attributes": ATTRIBUTES_PER_DATAFLOW},
+        problems=problems or {},
+        previewed=previewed,
+        **await _outcome(services, configuration, frame, form, shape, correct=not problems),
+    )
+
+
+async def _outcome(
+    services: Services,
+    configuration: Configuration,
+    frame: dict[str, Any],
+    form: MappingForm,
+    shape: RecentProfile | None,
+    *,
+    correct: bool,
+) -> dict[str, Any]:
+    """What saving would do, and what an export would look like after it; nothing of what is not `correct`."""
+    if not correct:
+        return {"changes": [], "removals": [], "preview": None}
+    destination, before = frame["destination"], frame["dataflow"]
+    with_form = mapping.with_dataflow(configuration, form.dataflow)
+    lost = removed_attributes(destination, before, form.dataflow) if before else []
+    return {
+        "changes": clauses(before, form.dataflow, lost),
+        "removals": removals(configuration, with_form),
+        "preview": await preview_of(services, with_form, destination.id, form, shape),
+    }
