@@ -123,7 +123,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         connections_per_hub=settings.connections_per_hub,
         partitions_known_for=settings.partitions_known_for,
     )
-    configuration = TableConfiguration(home["Configuration"])
+    configuration = TableConfiguration(home["Configuration"], settings.oldest_release)
     undelivered = TableUndelivered(home["Undelivered"])
     backfills = TableBackfills(home["Backfills"])
     uploads = BlobUploadFiles(settings.blobs)

@@ -58,7 +58,15 @@ def run(args: argparse.Namespace) -> int:
         wanted = read_configuration_file(args.file)
         settings = StateDirectory(args.state_dir).settings()
         app_settings = Settings.from_environment(app_environment(settings))
-        planned = asyncio.run(apply(settings.storage, wanted, prune=args.prune, dry_run=args.dry_run))
+        planned = asyncio.run(
+            apply(
+                settings.storage,
+                wanted,
+                prune=args.prune,
+                dry_run=args.dry_run,
+                oldest_release=app_settings.oldest_release,
+            )
+        )
         if not args.dry_run:
             create_hubs(settings, wanted)
     except RelayError as error:
@@ -90,13 +98,18 @@ def read_configuration_file(file: str) -> ConfigurationFile:
 
 
 async def apply(
-    storage_connection_string: str, wanted: ConfigurationFile, *, prune: bool = False, dry_run: bool = False
+    storage_connection_string: str,
+    wanted: ConfigurationFile,
+    *,
+    prune: bool = False,
+    dry_run: bool = False,
+    oldest_release: str | None = None,
 ) -> Plan:
     """Carry out (or only plan) what `wanted` says on the configuration in this account."""
     async with tables.Account(Connection(RELAY_STORAGE, connection_string=storage_connection_string)) as account:
         table = tables.Table(account, "Configuration")
         await table.create_if_missing()
-        stores = TableConfiguration(table), TableHealth(table)
+        stores = TableConfiguration(table, oldest_release), TableHealth(table)
         return await apply_configuration(*stores, wanted, clock, prune=prune, dry_run=dry_run)
 
 
