@@ -73,7 +73,7 @@ class Settings:
             send_timeout=_positive(environment, "SEND_TIMEOUT", 5.0),
             connections_per_hub=_count(environment, "CONNECTIONS_PER_HUB", 4),
             retry_delays=_retry_delays(environment.get("RETRY_DELAYS", "15,30")),
-            redrive_per_second=_positive(environment, "REDRIVE_PER_SECOND", 100.0),
+            redrive_per_second=_positive(environment, "REDRIVE_PER_SECOND", 2_000.0),
             backfill_per_second=_positive(environment, "BACKFILL_PER_SECOND", 500.0),
             upload_url_seconds=_positive(environment, "UPLOAD_URL_SECONDS", 3_600.0),
             message_lease=_positive(environment, "MESSAGE_LEASE_SECONDS", 60.0),

@@ -191,6 +191,7 @@ class Services:
             undelivered=ports.undelivered,
             health=ports.health,
             retry=self.retry_export,
+            traffic=self.traffic,
             clock=ports.clock,
             sleep=ports.sleep,
             retry_delays=settings.retry_delays,
