@@ -18,7 +18,6 @@ from shared.services.backfills.upload_members import UploadMembers
 from shared.services.backfills.uploads import AudienceUploads
 from shared.services.changes.explain import ExplainProfile
 from shared.services.changes.export import ExportChanges
-from shared.services.changes.live_traffic import LiveTraffic
 from shared.services.changes.poisoned import Poisoned
 from shared.services.changes.profile_writer import ProfileWriter
 from shared.services.changes.quarantine import ReplayQuarantined
@@ -35,6 +34,7 @@ from shared.services.delivery.watch import WatchDestinations
 from shared.services.destinations.connect import ConnectDestinations
 from shared.services.destinations.manage import ManageDestinations
 from shared.services.in_hand.hold import HoldMessages
+from shared.services.in_hand.live_traffic import LiveTraffic
 from shared.services.poison.drain import DrainPoisonQueues
 from shared.services.runs.history import RunHistory
 from shared.services.runs.last_day import LastDay

@@ -14,9 +14,9 @@ from shared.errors import ConflictError, ExportTooLargeError, NotUndeliveredErro
 from shared.ports.health import DestinationTrouble, HealthStore, RedriveRequest
 from shared.ports.time import Clock, Sleep
 from shared.ports.undelivered import StoredUndelivered, UndeliveredStore
-from shared.services.changes.live_traffic import LiveTraffic
 from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery.retry import Attempt, RetryExport, failed_attempt
+from shared.services.in_hand.live_traffic import LiveTraffic
 
 OVERDUE_PATIENCE = 120.0
 DEAD_LEFT_ALONE = MINUTE
