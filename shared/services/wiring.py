@@ -289,6 +289,7 @@ class Services:
                 poison_rounds=ports.poison_rounds,
                 timers=self.timers,
                 setting_errors=sum(problem.is_error for problem in self.setting_problems),
+                sign_in_failing_since=ports.sign_in_failing_since,
                 clock=ports.clock,
             ),
             store=ports.alerts,
