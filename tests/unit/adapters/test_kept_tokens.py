@@ -205,7 +205,7 @@ async def test_that_renewing_fails_is_known_while_the_token_is_good(endpoint: En
     kept = endpoint.kept()
     await kept.get_token_info(STORAGE)
     await kept.get_token_info(HUBS)
-    assert kept.failing_since is None
+    assert [kept.failing_since] == [None]
     endpoint.failure = ClientAuthenticationError("HTTP 500")
     endpoint.now += 13 * HOUR
     began = endpoint.now
