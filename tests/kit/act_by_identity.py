@@ -1,4 +1,4 @@
-"""Run by tests/integration/test_by_identity.py in a process of its own, which trusts the test's certificate: the app's
+"""Run by tests/journeys/test_by_identity.py in a process of its own, which trusts the test's certificate: the app's
 services at work on storage that they reach by tokens alone. Settings in, what came of it out, as JSON.
 """
 
