@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -rs
 TESTS := unit web integration browser
 LONG_TESTS := journeys faults real_host broker bench conformance infra
-.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-core bench-counting capacity lock clean
+.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-redrive bench-core bench-counting capacity lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -90,6 +90,9 @@ bench-startup: setup ## what importing the app costs on top of azure.functions
 
 bench-backfill: setup ## what backfills take, and what they cost live changes (about 20 minutes); writes bench/backfill.json
 	@$(BIN)/python -m bench.backfill
+
+bench-redrive: setup ## how fast 50,000 parked exports are sent once their hub answers (about ten minutes)
+	@$(BIN)/python -m bench.redrive
 
 bench-core: setup ## what the pure core takes for a change, against bare JSON (a minute)
 	@$(BIN)/python -m bench.core

@@ -14,6 +14,7 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 from shared.adapters.event_hubs.connections import HubConnections
 from shared.adapters.event_hubs.sender import EventHubsSender
 from shared.adapters.event_hubs.verifier import EventHubsVerifier
+from shared.adapters.identity import sign_in_failing_since
 from shared.adapters.queues import in_hand, queue
 from shared.adapters.queues.changes import StorageChangesQueue
 from shared.adapters.queues.counter import StorageQueueCounter
@@ -124,7 +125,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         connections_per_hub=settings.connections_per_hub,
         partitions_known_for=settings.partitions_known_for,
     )
-    configuration = TableConfiguration(home["Configuration"])
+    configuration = TableConfiguration(home["Configuration"], settings.oldest_release)
     undelivered = TableUndelivered(home["Undelivered"])
     backfills = TableBackfills(home["Backfills"])
     uploads = BlobUploadFiles(settings.blobs)
@@ -160,6 +161,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         sender=sender,
         secrets=secrets,
         verifier=EventHubsVerifier(settings.local_broker_control_port),
+        sign_in_failing_since=sign_in_failing_since,
         clock=clock,
         sleep=asyncio.sleep,
         new_id=lambda: uuid.uuid4().hex,

@@ -27,6 +27,7 @@ RelayError
 │   └── UploadTooLargeError  it is too large to be posted
 ├── ConnectionFailedError    a destination's hub cannot be reached, or not be sent to
 ├── SecretError              a destination's key could not be read or stored
+│   ├── NoSignInError        for the app could not sign in; nobody was asked for it
 │   └── NoSecretStoreError   and never will be: this app has no place for keys
 ├── StorageError             Azure Storage did not do what was asked
 │   ├── RowTooLargeError     and never will: the row is larger than a table takes
@@ -269,6 +270,10 @@ class ConnectionFailedError(RelayError):
 
 class SecretError(RelayError):
     """A secret could not be read, stored or deleted. The message names the secret and never tells it."""
+
+
+class NoSignInError(SecretError):
+    """The app's identity has no token, so that where secrets are kept was not asked."""
 
 
 class NoSecretStoreError(SecretError):

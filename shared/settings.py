@@ -11,6 +11,8 @@ from shared.hosting import RELAY_STORAGE, app_service_authentication, on_local_s
 from shared.storage_account import storage_connection_string
 
 PROFILE_BUCKETS = 1_024
+PREVIOUS_RELEASE, THIS_RELEASE = "0.1", "0.2"
+"""Instances of both may run at a time."""
 UNRESOLVED = (
     "the platform could not resolve its Key Vault reference: look whether the secret is there, and whether the app's "
     "identity may read it, in the portal's list of the app's environment variables"
@@ -60,6 +62,7 @@ class Settings:
     egress_addresses: tuple[str, ...]
     public_origins: tuple[str, ...]
     app_service_authentication: bool
+    oldest_release: str | None
     application_insights: ApplicationInsights | None
 
     @classmethod
@@ -70,7 +73,7 @@ class Settings:
             send_timeout=_positive(environment, "SEND_TIMEOUT", 5.0),
             connections_per_hub=_count(environment, "CONNECTIONS_PER_HUB", 4),
             retry_delays=_retry_delays(environment.get("RETRY_DELAYS", "15,30")),
-            redrive_per_second=_positive(environment, "REDRIVE_PER_SECOND", 100.0),
+            redrive_per_second=_positive(environment, "REDRIVE_PER_SECOND", 2_000.0),
             backfill_per_second=_positive(environment, "BACKFILL_PER_SECOND", 500.0),
             upload_url_seconds=_positive(environment, "UPLOAD_URL_SECONDS", 3_600.0),
             message_lease=_positive(environment, "MESSAGE_LEASE_SECONDS", 60.0),
@@ -79,6 +82,7 @@ class Settings:
             egress_addresses=_addresses(environment.get("EGRESS_ADDRESSES", "")),
             public_origins=public_origins(environment),
             app_service_authentication=app_service_authentication(environment),
+            oldest_release=_release(environment.get("OLDEST_RELEASE", "")),
             application_insights=_application_insights(environment),
         )
 
@@ -248,6 +252,12 @@ def _origin(text: str) -> str:
     if parts.scheme not in _PORTS or not parts.hostname or text != f"{parts.scheme}://{parts.netloc}" or "@" in text:
         raise ValueError
     return text.removesuffix(f":{parts.port}") if parts.port == _PORTS[parts.scheme] else text
+
+
+def _release(text: str) -> str | None:
+    if text not in ("", PREVIOUS_RELEASE, THIS_RELEASE):
+        raise SettingError.of("OLDEST_RELEASE", f"expected {PREVIOUS_RELEASE} or {THIS_RELEASE}, or no such setting")
+    return text or None
 
 
 def _positive(environment: Mapping[str, str], name: str, default: float) -> float:

@@ -67,7 +67,12 @@ def run(args: argparse.Namespace) -> int:
         app_settings = Settings.from_environment(app_environment(settings))
         planned, estimates = asyncio.run(
             apply_and_estimate(
-                settings.storage, wanted, app_settings.backfill_per_second, prune=args.prune, dry_run=args.dry_run
+                settings.storage,
+                wanted,
+                app_settings.backfill_per_second,
+                prune=args.prune,
+                dry_run=args.dry_run,
+                oldest_release=app_settings.oldest_release,
             )
         )
         if not args.dry_run:
@@ -101,21 +106,34 @@ def read_configuration_file(file: str) -> ConfigurationFile:
 
 
 async def apply(
-    storage_connection_string: str, wanted: ConfigurationFile, *, prune: bool = False, dry_run: bool = False
+    storage_connection_string: str,
+    wanted: ConfigurationFile,
+    *,
+    prune: bool = False,
+    dry_run: bool = False,
+    oldest_release: str | None = None,
 ) -> Plan:
     """Carry out (or only plan) what `wanted` says on the configuration in this account."""
     async with tables.Account(Connection(RELAY_STORAGE, connection_string=storage_connection_string)) as account:
         table = tables.Table(account, "Configuration")
         await table.create_if_missing()
-        stores = TableConfiguration(table), TableHealth(table)
+        stores = TableConfiguration(table, oldest_release), TableHealth(table)
         return await apply_configuration(*stores, wanted, clock, prune=prune, dry_run=dry_run)
 
 
 async def apply_and_estimate(
-    storage_connection_string: str, wanted: ConfigurationFile, per_second: float, *, prune: bool, dry_run: bool
+    storage_connection_string: str,
+    wanted: ConfigurationFile,
+    per_second: float,
+    *,
+    prune: bool,
+    dry_run: bool,
+    oldest_release: str | None = None,
 ) -> tuple[Plan, list[BackfillEstimate]]:
     """The same, and what the backfills of the plan will come to at `per_second` exports."""
-    planned = await apply(storage_connection_string, wanted, prune=prune, dry_run=dry_run)
+    planned = await apply(
+        storage_connection_string, wanted, prune=prune, dry_run=dry_run, oldest_release=oldest_release
+    )
     async with tables.Account(Connection(RELAY_STORAGE, connection_string=storage_connection_string)) as account:
         table = tables.Table(account, "Runs")
         await table.create_if_missing()

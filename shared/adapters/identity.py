@@ -4,6 +4,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 
 from shared.adapters.kept_tokens import KeptTokens
+from shared.domain.instants import SECOND
 
 _BEARER = "Bearer "
 
@@ -24,6 +25,13 @@ def credential(client_id: str | None) -> KeptTokens:
         return made
 
     return _shared.setdefault(client_id, KeptTokens(make))
+
+
+def sign_in_failing_since() -> int | None:
+    """Since when (microseconds since 1970) this worker's identities have had no new token; None while they have."""
+    failing = [kept.failing_since for kept in _shared.values()]
+    since = min((each for each in failing if each is not None), default=None)
+    return None if since is None else int(since * SECOND)
 
 
 def renew_if_refused(error: AzureError) -> None:

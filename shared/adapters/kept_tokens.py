@@ -15,6 +15,8 @@ from shared.domain.instants import SECOND, format_instant
 
 PAUSE = 15.0
 """Seconds after a failure in which nobody asks again."""
+_FAILS_STILL = 300.0
+"""Seconds after a failure: who has asked for nothing since then needs no token any more."""
 _TIMEOUT = 45.0
 _ADVICE = "see that the Function App has its identity, and whether the platform's identity endpoint answers"
 _SHOWN_CHARACTERS = 300
@@ -76,6 +78,13 @@ class KeptTokens:
         for key, kept in self._kept.items():
             if token_or_scope in key or (kept.token is not None and kept.token.token == token_or_scope):
                 kept.refused = True
+
+    @property
+    def failing_since(self) -> float | None:
+        """Since when there was no new token for a scope that is asked for still, also where the last one is good."""
+        recently = self._now() - _FAILS_STILL
+        failing = [each.failing_since for each in self._kept.values() if each.ask_again_at - self._pause > recently]
+        return min((since for since in failing if since is not None), default=None)
 
     async def close(self) -> None:
         """Nobody needs what is still being asked for."""

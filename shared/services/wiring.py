@@ -21,7 +21,6 @@ from shared.services.backfills.upload_members import UploadMembers
 from shared.services.backfills.uploads import AudienceUploads
 from shared.services.changes.explain import ExplainProfile
 from shared.services.changes.export import ExportChanges
-from shared.services.changes.live_traffic import LiveTraffic
 from shared.services.changes.poisoned import Poisoned
 from shared.services.changes.profile_writer import ProfileWriter
 from shared.services.changes.quarantine import ReplayQuarantined
@@ -38,6 +37,7 @@ from shared.services.delivery.watch import WatchDestinations
 from shared.services.destinations.connect import ConnectDestinations
 from shared.services.destinations.manage import ManageDestinations
 from shared.services.in_hand.hold import HoldMessages
+from shared.services.in_hand.live_traffic import LiveTraffic
 from shared.services.poison.drain import DrainPoisonQueues
 from shared.services.runs.history import RunHistory
 from shared.services.runs.last_day import LastDay
@@ -203,6 +203,7 @@ class Services:
             undelivered=ports.undelivered,
             health=ports.health,
             retry=self.retry_export,
+            traffic=self.traffic,
             clock=ports.clock,
             sleep=ports.sleep,
             retry_delays=settings.retry_delays,
@@ -306,6 +307,7 @@ class Services:
                 poison_rounds=ports.poison_rounds,
                 timers=self.timers,
                 setting_errors=sum(problem.is_error for problem in self.setting_problems),
+                sign_in_failing_since=ports.sign_in_failing_since,
                 clock=ports.clock,
             ),
             store=ports.alerts,

@@ -60,6 +60,7 @@ class Ports:
     sender: ExportSender
     secrets: SecretStore
     verifier: HubVerifier
+    sign_in_failing_since: Callable[[], int | None]
     clock: Clock
     sleep: Sleep
     new_id: Callable[[], str]

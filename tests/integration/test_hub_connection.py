@@ -26,7 +26,7 @@ from shared.adapters.event_hubs.hub_connection import HubConnection, KeptAccess,
 from shared.adapters.event_hubs.links import Links
 from shared.adapters.kept_tokens import KeptTokens
 from shared.domain.configuration.credentials import IdentityCredentials, SasCredentials
-from shared.errors import FailureCode, SecretError, SendError
+from shared.errors import FailureCode, NoSignInError, SecretError, SendError
 from tests.conftest import UniqueNames
 
 pytestmark = [
@@ -220,14 +220,20 @@ async def test_who_needs_the_key_at_once_waits_for_the_same_reading() -> None:
     assert accesses.reads == 2
 
 
-async def test_a_failure_to_read_it_is_shared_and_the_next_one_reads_anew() -> None:
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [(SecretError("no key"), FailureCode.NO_CREDENTIALS), (NoSignInError("no key"), FailureCode.SIGN_IN_FAILING)],
+)
+async def test_a_failure_to_read_it_is_shared_and_the_next_one_reads_anew(
+    failure: SecretError, code: FailureCode
+) -> None:
     accesses = Accesses()
-    accesses.failure = SecretError("no key")
+    accesses.failure = failure
     accesses.ready.set()
     connection = HubConnection("d", KeptAccess(accesses.read), 5.0)
     results = await asyncio.gather(*(connection.partitions() for _ in range(8)), return_exceptions=True)
     assert {str(each) for each in results} == {"destination 'd': no key"}
-    assert {each.code for each in results if isinstance(each, SendError)} == {FailureCode.NO_CREDENTIALS}
+    assert {each.code for each in results if isinstance(each, SendError)} == {code}
     assert accesses.reads == 1
     accesses.failure = None
     with pytest.raises(SendError) as refused:

@@ -13,9 +13,10 @@ from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOpt
 from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline.transport import AioHttpTransport
 
+from shared.adapters.kept_tokens import SignInError
 from shared.adapters.secrets import key_vault
 from shared.adapters.secrets.key_vault import KeyVaultSecrets
-from shared.errors import SecretError
+from shared.errors import NoSignInError, SecretError
 from shared.settings import Connection
 from tests.contracts.secret_store import KEY, NAME, SecretStoreContract
 
@@ -217,5 +218,12 @@ async def test_a_vault_that_cannot_be_reached_is_told() -> None:
 async def test_an_app_without_an_identity_is_told(port: int) -> None:
     nobody = secrets_at(port, Identity(ClientAuthenticationError("no identity here")))
     with pytest.raises(SecretError, match="could not sign in: does it have an identity"):
+        await nobody.read(NAME)
+    await nobody.close()
+
+
+async def test_a_failing_sign_in_is_told_apart_from_the_vaults_answers(port: int) -> None:
+    nobody = secrets_at(port, Identity(SignInError("sign-in fails since noon: HTTP 500")))
+    with pytest.raises(NoSignInError, match="sign-in fails since noon: HTTP 500"):
         await nobody.read(NAME)
     await nobody.close()

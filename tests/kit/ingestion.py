@@ -107,7 +107,7 @@ def ingestion(certificate: Path | None = None) -> Iterator[Ingestion]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         told.port = server.server_port
         if certificate is not None:
-            _make(certificate)
+            make_certificate(certificate)
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(certificate)
             server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -121,7 +121,7 @@ def ingestion(certificate: Path | None = None) -> Iterator[Ingestion]:
             serving.join()
 
 
-def _make(certificate: Path) -> None:
+def make_certificate(certificate: Path) -> None:
     """A certificate of 127.0.0.1 by nobody but itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])

@@ -74,6 +74,7 @@ class World:
         self.sender = MemorySender()
         self.secrets = MemorySecrets()
         self.verifier = ScriptedVerifier()
+        self.sign_in_failing_since: int | None = None
         self.undelivered = MemoryUndelivered()
         self.backfills = MemoryBackfills()
         self.audit = MemoryAudit()
@@ -131,6 +132,7 @@ class World:
             sender=self.sender,
             secrets=self.secrets,
             verifier=self.verifier,
+            sign_in_failing_since=lambda: self.sign_in_failing_since,
             clock=self.clock,
             sleep=self.clock.sleep,
             new_id=lambda: f"{next(self._ids):08}",

@@ -10,7 +10,7 @@ from shared.adapters.event_hubs.connections import HubAccess
 from shared.adapters.event_hubs.links import Links
 from shared.adapters.event_hubs.problems import Refusal, problem_of, refusal_of
 from shared.concurrency import all_of, ends_within
-from shared.errors import ExportTooLargeError, FailureCode, SendError
+from shared.errors import ExportTooLargeError, FailureCode, NoSignInError, SendError
 from shared.places import Places
 
 T = TypeVar("T")
@@ -171,6 +171,8 @@ class HubConnection:
     async def _connected(self) -> tuple[Links, HubAccess]:
         try:
             access = await self._access.get()
+        except NoSignInError as error:
+            raise SendError(self._destination_id, str(error), FailureCode.SIGN_IN_FAILING) from error
         except Exception as error:
             raise SendError(self._destination_id, str(error), FailureCode.NO_CREDENTIALS) from error
         if self._links is None:

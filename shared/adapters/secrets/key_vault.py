@@ -19,7 +19,7 @@ from azure.keyvault.secrets.aio import SecretClient
 
 from shared.adapters.identity import credential, renew_if_refused
 from shared.adapters.kept_tokens import SignInError
-from shared.errors import SecretError
+from shared.errors import NoSignInError, SecretError
 from shared.settings import Connection
 
 REQUEST_TIMEOUT = 15.0
@@ -77,9 +77,8 @@ class KeyVaultSecrets:
                 yield
         except (AzureError, TimeoutError, ValueError) as error:
             # Not chained: the SDK's error holds the request, and that may hold the key.
-            raise SecretError(
-                f"Key Vault {self._client.vault_url}: could not {operation} {name}: {_why(error)}"
-            ) from None
+            kind = NoSignInError if isinstance(error, SignInError) else SecretError
+            raise kind(f"Key Vault {self._client.vault_url}: could not {operation} {name}: {_why(error)}") from None
 
 
 def _why(error: Exception) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from azure.data.tables import EdmType, EntityProperty
 from pydantic.alias_generators import to_camel
 
+from shared.adapters.tables.previous_release import backfill_for_previous
 from shared.adapters.tables.service.chunks import from_chunks, packed, to_chunks, unpacked
 from shared.adapters.tables.service.table import Row, Table
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Slice
@@ -20,6 +21,7 @@ _BACKFILLS = "backfills"
 _KEY_DIGITS = 64
 _SHORT = 8_000
 """Characters; a longer tally is packed."""
+_WHOLE = "whole"
 
 
 class TableBackfills:
@@ -65,19 +67,34 @@ def _slices_of(backfill_id: str) -> str:
 
 
 def _properties(row: Backfill | Slice) -> dict[str, Any]:
-    values = asdict(row)
-    if isinstance(row, Backfill):
-        del values["audiences"]
-        values["upload"] = json.dumps(row.upload.stored()) if row.upload else ""
-        keys = values["resync"].pop("keys") if row.resync else ()
-        values["resync"] = json.dumps(values["resync"]) if row.resync else ""
+    values = _backfill_values(row) if isinstance(row, Backfill) else asdict(row)
     tally = values.pop("tally") if isinstance(row, Slice) and len(row.tally) > _SHORT else ""
     properties = {to_camel(name): _property(value) for name, value in values.items()}
     properties |= to_chunks("tally", packed(tally)) if tally else {}
     if isinstance(row, Backfill):
         properties |= to_chunks("audiences", zlib.compress(json.dumps(row.audiences).encode()))
+        keys = row.resync.keys if row.resync else ()
         properties |= to_chunks("keys", bytes.fromhex("".join(keys))) if keys else {}
     return properties
+
+
+def _backfill_values(row: Backfill) -> dict[str, Any]:
+    """Without what has columns of another kind; `whole` has what the release before this one must see otherwise."""
+    whole, for_previous = (
+        asdict(each)
+        | {
+            "upload": json.dumps(each.upload.stored()) if each.upload else "",
+            "resync": json.dumps(_without_keys(each.resync)) if each.resync else "",
+        }
+        for each in (row, backfill_for_previous(row))
+    )
+    del for_previous["audiences"]
+    differing = {name: whole[name] for name, value in for_previous.items() if whole[name] != value}
+    return for_previous | {_WHOLE: json.dumps(differing) if differing else ""}
+
+
+def _without_keys(order: ResyncOrder) -> dict[str, Any]:
+    return {name: value for name, value in asdict(order).items() if name != "keys"}
 
 
 def _property(value: Any) -> Any:
@@ -95,7 +112,7 @@ def _values(row: Row, kind: type[Backfill | Slice]) -> dict[str, Any]:
 
 
 def _backfill(row: Row) -> StoredBackfill:
-    values = _values(row, Backfill)
+    values = _values(row, Backfill) | json.loads(row.properties.get(_WHOLE) or "{}")
     stored = json.loads(zlib.decompress(from_chunks("audiences", row.properties)))
     audiences = tuple(((key[0], key[1]), since) for key, since in stored)
     kind, state = BackfillKind(values.pop("kind")), BackfillState(values.pop("state"))

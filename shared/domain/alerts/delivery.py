@@ -8,6 +8,8 @@ from shared.domain.instants import DAY, MINUTE, SECOND, within
 
 RETRY_DELAYS = (15.0, 60.0, 300.0)
 """Seconds before each further attempt; after the last it is given up."""
+NOT_ATTEMPTED_DELAY = 60.0
+"""Seconds until an attempt that the app could not make is tried anew."""
 PATIENCE = 2 * MINUTE
 """How late an attempt may be before its pointer is taken for lost."""
 KEPT = 7 * DAY
@@ -65,6 +67,13 @@ def after_attempt(delivery: AlertDelivery, error: str | None, now: int) -> tuple
     delay = RETRY_DELAYS[delivery.attempts - 1]
     due_at = now + int(delay * SECOND)
     return delivery.model_copy(update={"due_at": due_at, "error": error[:_LONGEST_ERROR]}), delay
+
+
+def not_attempted(delivery: AlertDelivery, why: str, now: int) -> tuple[AlertDelivery, float]:
+    """Take the attempt back that was claimed, for the receiver was not asked; and the seconds to wait."""
+    due_at = now + int(NOT_ATTEMPTED_DELAY * SECOND)
+    taken_back = {"attempts": delivery.attempts - 1, "due_at": due_at, "error": why[:_LONGEST_ERROR]}
+    return delivery.model_copy(update=taken_back), NOT_ATTEMPTED_DELAY
 
 
 def given_up(delivery: AlertDelivery, error: str) -> AlertDelivery:

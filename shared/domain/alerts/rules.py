@@ -44,7 +44,7 @@ class Facts:
     so is `intake`, which is the app's. `waiting_seconds`: for how long the first change waits that could be taken.
     `poison_messages` are the app's: those that failed at every delivery in the last hour, or before it and wait still.
     Of the app itself: `missing_changes` that usually come at this hour and did not, `wrong_settings` that stop
-    functions, and for how many seconds each timer is overdue, by name.
+    functions, for how many seconds each timer is overdue, by name, and for how many its identity has had no new token.
     """
 
     down_seconds: float | None = None
@@ -57,6 +57,7 @@ class Facts:
     missing_changes: int | None = None
     wrong_settings: int | None = None
     overdue: Mapping[str, float] | None = None
+    sign_in_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,15 @@ _RULES = (
         0,
         lambda facts: facts.wrong_settings,
         greatest=100,
+        of_the_app=True,
+        severity=Severity.CRITICAL,
+    ),
+    Rule(
+        "sign-in-failing",
+        "The app's identity gets no new tokens; the last ones serve until they end",
+        "seconds",
+        600,
+        lambda facts: facts.sign_in_seconds,
         of_the_app=True,
         severity=Severity.CRITICAL,
     ),

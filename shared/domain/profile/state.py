@@ -67,21 +67,13 @@ class DueExports:
     reasons: dict[str, list[str]]
     transitions: dict[str, Transitions] = field(default_factory=dict)
 
-    def to_list(self) -> list[Any]:
-        entry: list[Any] = [self.saved_at, self.version, self.reasons]
-        if self.transitions:
-            entry.append({each: [one.to_list() for one in those] for each, those in self.transitions.items()})
-        return entry
+    def transitions_document(self) -> dict[str, Any]:
+        return {each: [one.to_list() for one in those] for each, those in self.transitions.items()}
 
     @classmethod
-    def from_list(
-        cls, saved_at: int, version: int, reasons: dict[str, list[str]], transitions: dict[str, Any] | None = None
-    ) -> "DueExports":
-        """Rows of release 0.1 have no transitions."""
-        told = {
-            each: tuple(AudienceTransition(version, *one) for one in those)
-            for each, those in (transitions or {}).items()
-        }
+    def of_document(cls, entry: list[Any], transitions: dict[str, Any]) -> "DueExports":
+        saved_at, version, reasons = entry
+        told = {each: tuple(AudienceTransition(version, *one) for one in those) for each, those in transitions.items()}
         return cls(saved_at, version, reasons, told)
 
 
@@ -270,13 +262,16 @@ class ProfileState:
             memberships.setdefault(namespace, {})[audience_id] = entry
         if self.crossed:
             rare["crossed"] = nested(self.crossed)
+        # Beside what is due, and not in it: an instance of release 0.1 refuses an entry with more than three parts.
+        told = {item: due.transitions_document() for item, due in self.due.items() if due.transitions}
         return rare | {
             "profileId": self.profile_id,
             "version": self.version,
             "attributes": self.attributes.to_document(),
             "identities": [self.identities.time, self.identities.ids] if self.identities else None,
             "memberships": memberships,
-            "due": {item: due.to_list() for item, due in self.due.items()},
+            "due": {item: [due.saved_at, due.version, due.reasons] for item, due in self.due.items()},
+            **({"transitions": told} if told else {}),
             "decidedBy": self.decided_by,
         }
 
@@ -286,6 +281,7 @@ class ProfileState:
         deletion = Deletion.from_document(document["deletion"]) if "deletion" in document else None
         if "profileId" not in document:
             return cls(profile_id, document["version"], deletion=deletion)
+        told = document.get("transitions", {})
         return cls(
             profile_id=document["profileId"],
             version=document["version"],
@@ -296,7 +292,7 @@ class ProfileState:
                 for namespace, audiences in document["memberships"].items()
                 for audience_id, entry in audiences.items()
             },
-            due={item: DueExports.from_list(*due) for item, due in document["due"].items()},
+            due={item: DueExports.of_document(due, told.get(item, {})) for item, due in document["due"].items()},
             deletion=deletion,
             decided_by=document.get("decidedBy", 0),
             crossed=flat(document.get("crossed", {})),

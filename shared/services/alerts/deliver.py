@@ -4,13 +4,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.domain.alerts.delivery import AlertDelivery, after_attempt, claimed, delivery_key, given_up
+from shared.domain.alerts.delivery import AlertDelivery, after_attempt, claimed, delivery_key, given_up, not_attempted
 from shared.domain.alerts.delivery import DeliveryState as State
 from shared.domain.alerts.formats import content_of
 from shared.domain.alerts.subscription import AlertSubscription, webhook_secret_name
 from shared.domain.alerts.webhooks import check_webhook_url, signed_headers
 from shared.domain.messages.pointers import DeliveryPointer
-from shared.errors import ConflictError, SecretError
+from shared.errors import ConflictError, NoSignInError, SecretError
 from shared.ports.alerts import AlertStore, DeliveryQueue, Stored, WebhookAnswer, WebhookSender
 from shared.ports.connections import SecretStore
 from shared.ports.time import Clock
@@ -52,8 +52,12 @@ class DeliverAlerts:
         subscription = await self.store.subscriptions.load(pointer.subscription_id)
         if subscription is None:
             return await self._note(stored, given_up(attempt, "the subscription is gone"))
-        answer = await self.send(subscription.item, attempt.event_id, attempt.body)
-        after, delay = after_attempt(attempt, answer.problem, self.clock())
+        delay: float | None
+        try:
+            answer = await self._post(subscription.item, attempt.event_id, attempt.body)
+            after, delay = after_attempt(attempt, answer.problem, self.clock())
+        except NoSignInError as error:
+            after, delay = not_attempted(attempt, str(error), self.clock())
         outcome = await self._note(stored, after)
         if delay is not None:
             following = DeliveryPointer(pointer.event_id, pointer.subscription_id, after.attempts + 1)
@@ -62,11 +66,20 @@ class DeliverAlerts:
 
     async def send(self, subscription: AlertSubscription, event_id: str, event: str) -> WebhookAnswer:
         """Post the event once, in the subscription's format, signed as of now."""
+        try:
+            return await self._post(subscription, event_id, event)
+        except NoSignInError as error:
+            return WebhookAnswer(None, str(error))
+
+    async def _post(self, subscription: AlertSubscription, event_id: str, event: str) -> WebhookAnswer:
+        """Raises NoSignInError where the app could not sign in to read what it signs with: it has posted nothing."""
         body, content_type = content_of(event, subscription.format)
         try:
             url = check_webhook_url(subscription.url, local_allowed=self.local)
             secret = await self.secrets.read(webhook_secret_name(subscription.id))
             headers = signed_headers(secret, event_id, body, content_type, self.clock())
+        except NoSignInError:
+            raise
         except (SecretError, ValueError) as error:
             return WebhookAnswer(None, str(error))
         return await self.webhooks.post(url, headers, body)

@@ -1,7 +1,7 @@
 """What is known of destinations and of the app, as the rules of alerts need it."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -43,6 +43,7 @@ class AlertFacts:
     poison_rounds: PoisonRoundsStore
     timers: TimerRuns
     setting_errors: int
+    sign_in_failing_since: Callable[[], int | None]
     clock: Clock
 
     async def of(self, destination_ids: list[str]) -> dict[str, Facts]:
@@ -78,6 +79,7 @@ class AlertFacts:
             missing_changes=None if slots is None else await _known(self._missing_changes(slots)),
             wrong_settings=self.setting_errors,
             overdue=overdue,
+            sign_in_seconds=_since(self.sign_in_failing_since(), now),
         )
 
     async def _intake(self, now: int) -> list[RunSlot]:

@@ -13,7 +13,7 @@ from shared.domain.messages.pointers import SlicePointer
 from shared.errors import ConflictError
 from shared.ports.backfills import BackfillStore, SliceQueue, StoredSlice
 from shared.ports.time import Clock, Sleep
-from shared.services.changes.live_traffic import LiveTraffic
+from shared.services.in_hand.live_traffic import LiveTraffic
 
 BUDGET_SECONDS = 50.0
 CHECKPOINT_SECONDS = 5.0

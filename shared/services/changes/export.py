@@ -25,11 +25,11 @@ from shared.errors import (
 from shared.ports.quarantine import Quarantine, QuarantinedItem
 from shared.ports.time import Clock
 from shared.ports.tracing import Origin, Tracing
-from shared.services.changes.live_traffic import LiveTraffic
 from shared.services.changes.profile_writer import ProfileWriter
 from shared.services.configuration.catalog import WriteCatalog
 from shared.services.delivery.deliver import Delivered
 from shared.services.delivery.forget_profiles import ForgetProfiles
+from shared.services.in_hand.live_traffic import LiveTraffic
 from shared.services.runs.record import RecordRuns
 
 IndexedChange: TypeAlias = tuple[int, ProfileChange]

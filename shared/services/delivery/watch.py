@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.concurrency import all_of
+from shared.domain.exports.redrive_pace import RedrivePace
 from shared.domain.exports.undelivered import UndeliveredState, retry_overdue
 from shared.domain.instants import MINUTE, SECOND, within
 from shared.errors import ConflictError, ExportTooLargeError, NotUndeliveredError, SendError, StorageError
@@ -15,6 +16,7 @@ from shared.ports.time import Clock, Sleep
 from shared.ports.undelivered import StoredUndelivered, UndeliveredStore
 from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery.retry import Attempt, RetryExport, failed_attempt
+from shared.services.in_hand.live_traffic import LiveTraffic
 
 OVERDUE_PATIENCE = 120.0
 DEAD_LEFT_ALONE = MINUTE
@@ -41,7 +43,7 @@ class WatchOutcome:
 
 
 class WatchDestinations:
-    """`redrive_per_second` is the pace for each destination; a run works for at most `budget` seconds.
+    """`redrive_per_second` is the highest pace for each destination; a run works for at most `budget` seconds.
 
     A destination that answers again is `recovering` for `grace` seconds: by then every worker knows, and nobody
     counts on a parked row to be there still.
@@ -54,21 +56,23 @@ class WatchDestinations:
         undelivered: UndeliveredStore,
         health: HealthStore,
         retry: RetryExport,
+        traffic: LiveTraffic,
         clock: Clock,
         sleep: Sleep,
         retry_delays: Sequence[float],
         redrive_per_second: float,
         grace: float,
-        budget: float = 45.0,
+        budget: float = 55.0,
     ) -> None:
         self._configuration = configuration
         self._undelivered = undelivered
         self._health = health
         self._retry = retry
+        self._traffic = traffic
         self._clock = clock
         self._sleep = sleep
         self._retry_delays = retry_delays
-        self._pause = 1.0 / redrive_per_second
+        self._redrive_per_second = redrive_per_second
         self._grace = int(grace * SECOND)
         self._budget = int(budget * SECOND)
 
@@ -242,10 +246,10 @@ class WatchDestinations:
         until = began + self._budget
         failures: Counter[str | None] = Counter()
         left = False
+        pace = RedrivePace(self._redrive_per_second)
+        together: list[tuple[str | None, StoredUndelivered]] = []
         async for stored in self._undelivered.of(destination_id):
             now = self._clock()
-            if now >= until or self._all_fail(failures, destination_id, snapshot):
-                return False
             partition = None if removed else self._retry.partition_of(stored.row, snapshot)
             if not removed and retry_overdue(stored.row, now, self._retry_delays, OVERDUE_PATIENCE):
                 await self._retry.point_to(stored.row)
@@ -253,14 +257,39 @@ class WatchDestinations:
             elif _parked_since(stored, began) or failures[partition] >= FAILURES_TO_STOP_AT:
                 left = True
             elif removed or _wants_redrive(stored, now, request):
-                attempt = await self._retry.attempt(stored, snapshot)
-                if attempt == Attempt.FAILED:
-                    failures[partition] += 1
-                elif attempt == Attempt.PARKED:
-                    failures[partition] = FAILURES_TO_STOP_AT
-                outcome.done[destination_id, attempt] += 1
-                await self._sleep(self._pause)
+                together.append((partition, stored))
+            if len(together) >= pace.at_once:
+                pace = await self._attempt_all(together, destination_id, snapshot, outcome, failures, pace)
+                together = []
+            if self._clock() >= until or self._all_fail(failures, destination_id, snapshot):
+                return False
+        if together:
+            await self._attempt_all(together, destination_id, snapshot, outcome, failures, pace)
         return not left and max(failures.values(), default=0) < FAILURES_TO_STOP_AT
+
+    async def _attempt_all(
+        self,
+        together: Sequence[tuple[str | None, StoredUndelivered]],
+        destination_id: str,
+        snapshot: ConfigurationSnapshot,
+        outcome: WatchOutcome,
+        failures: Counter[str | None],
+        pace: RedrivePace,
+    ) -> RedrivePace:
+        """Try these rows, each with its partition, and rest for the pace; the pace for the next ones."""
+        began = self._clock()
+        attempts = await all_of(self._retry.attempt(stored, snapshot) for _, stored in together)
+        for (partition, _), attempt in zip(together, attempts, strict=True):
+            if attempt == Attempt.FAILED:
+                failures[partition] += 1
+            elif attempt == Attempt.PARKED:
+                failures[partition] = max(failures[partition], FAILURES_TO_STOP_AT)
+            outcome.done[destination_id, attempt] += 1
+        took, beside_changes = self._clock() - began, self._traffic.busy
+        failed = not {Attempt.FAILED, Attempt.PARKED}.isdisjoint(attempts)
+        if rest := pace.rest(len(together), took, beside_changes=beside_changes):
+            await self._sleep(rest / SECOND)
+        return pace.after(took, failed=failed, beside_changes=beside_changes)
 
     def _all_fail(self, failures: Counter[str | None], destination_id: str, snapshot: ConfigurationSnapshot) -> bool:
         """Whether there is no partition left that may take anything in this run."""

@@ -199,3 +199,29 @@ async def test_an_answer_of_401_has_its_token_renewed(endpoint: Endpoint, monkey
     assert (await kept.get_token_info(STORAGE)).token == token
     identity.renew_if_refused(HttpResponseError(response=answer(401, f"Bearer {token}")))
     assert (await kept.get_token_info(STORAGE)).token != token
+
+
+async def test_that_renewing_fails_is_known_while_the_token_is_good(endpoint: Endpoint) -> None:
+    kept = endpoint.kept()
+    await kept.get_token_info(STORAGE)
+    await kept.get_token_info(HUBS)
+    assert [kept.failing_since] == [None]
+    endpoint.failure = ClientAuthenticationError("HTTP 500")
+    endpoint.now += 13 * HOUR
+    began = endpoint.now
+    await kept.get_token_info(STORAGE)
+    await passed()
+    assert kept.failing_since == began
+    endpoint.now += MINUTE
+    await kept.get_token_info(HUBS)
+    await kept.get_token_info(STORAGE)
+    await passed()
+    assert kept.failing_since == began
+
+    endpoint.failure = None
+    endpoint.now += MINUTE
+    await kept.get_token_info(STORAGE)
+    await passed()
+    assert kept.failing_since == began + MINUTE  # that of hubs
+    endpoint.now += 6 * MINUTE
+    assert [kept.failing_since] == [None]  # nobody asks for one any more

@@ -145,7 +145,7 @@ async def test_a_redrive_leaves_what_is_for_a_partition_that_fails_and_sends_the
 
     world.sender.failing["d", STALLED] = lambda held: HeldBackError(held, "slow", FailureCode.TIMEOUT, STALLED)
     await world.clock.sleep(30)
-    assert (await world.worker.watch_destinations.run()).summary() == {"d": {"parked": 1}}
+    assert (await world.worker.watch_destinations.run()).summary() == {"d": {"parked": 3}}
     world.sender.failing.clear()
     await world.clock.sleep(30)
     done = (await world.worker.watch_destinations.run()).summary()["d"]

@@ -1,4 +1,4 @@
-"""The requests of a change's way to Table Storage: one row read, inserted, replaced or put.
+"""The requests of a change's way to Table Storage: one row read, inserted, replaced, put or deleted.
 
 The SDK's own client spends most of its time on what none of these needs: general serializers, a dozen policies, an HTTP
 client that can do everything. Here the first attempt goes over a lean wire. What that is no plain answer to goes the
@@ -104,6 +104,10 @@ class EntityRequests:
         """Insert or replace, whatever is there."""
         await self._send("PUT", self._row(table, properties["PartitionKey"], properties["RowKey"]), properties)
 
+    async def delete(self, table: str, partition_key: str, row_key: str, etag: str | None = None) -> None:
+        """Delete the row that has this etag, or whatever is there."""
+        await self._send("DELETE", self._row(table, partition_key, row_key), etag=etag or "*")
+
     def _row(self, table: str, partition_key: str, row_key: str) -> str:
         return f"{self._path}/{table}(PartitionKey='{_quoted(partition_key)}',RowKey='{_quoted(row_key)}')"
 
@@ -130,10 +134,10 @@ class EntityRequests:
         except Exception:  # whatever is wrong with the credential, the other way tells
             return None
         start = f"{method} {path}{self._signer.query} HTTP/1.1\r\n"
+        match = "" if etag is None else f"If-Match: {etag}\r\n"
         if content is None:
-            request = f"{start}{self._head}{signed}\r\n".encode()
+            request = f"{start}{self._head}{match}{signed}\r\n".encode()
         else:
-            match = "" if etag is None else f"If-Match: {etag}\r\n"
             head = f"{start}{self._body_head}{match}{signed}Content-Length: {len(content)}\r\n\r\n"
             request = head.encode() + content
         try:

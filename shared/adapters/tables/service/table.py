@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn
 
-from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
     HttpResponseError,
@@ -124,12 +123,12 @@ class Table:
 
         None there is no error. Raises ConflictError if it is another by now.
         """
-        condition = MatchConditions.IfNotModified if etag else MatchConditions.Unconditionally
-        async with self._translated("delete"):
-            try:
-                await self._client.delete_entity(partition_key, row_key, etag=etag, match_condition=condition)
-            except ResourceNotFoundError:
-                return
+        try:
+            await self._requests.delete(self.name, partition_key, row_key, etag)
+        except ResourceNotFoundError:
+            return
+        except (AzureError, TimeoutError) as error:
+            self._refuse("delete", error)
 
     async def delete_all(self, partition_key: str, row_keys: Sequence[str]) -> None:
         """Delete these rows, a hundred a request, whatever is in them. Raises StorageError if one is missing."""

@@ -170,13 +170,17 @@ async def test_a_first_attempt_that_is_answered_is_the_only_one(wire: OnTheWire)
     assert await requests.insert("T", ROW) == "e2"
     assert await requests.replace("T", ROW, "e1") == "e2"
     await requests.put("T", ROW)
+    await requests.delete("T", "p", "r", "e2")
+    await requests.delete("T", "p", "r")
     assert [request.split("\r\n")[0] for request in wire.requests] == [
         "GET /T(PartitionKey='p',RowKey='it''s') HTTP/1.1",
         "POST /T HTTP/1.1",
         "PUT /T(PartitionKey='p',RowKey='r') HTTP/1.1",
         "PUT /T(PartitionKey='p',RowKey='r') HTTP/1.1",
+        "DELETE /T(PartitionKey='p',RowKey='r') HTTP/1.1",
+        "DELETE /T(PartitionKey='p',RowKey='r') HTTP/1.1",
     ]
-    assert [wire.lines(number).get("If-Match") for number in range(4)] == [None, None, "e1", None]
+    assert [wire.lines(number).get("If-Match") for number in range(6)] == [None, None, "e1", None, "e2", "*"]
     for number in (1, 2, 3):
         assert json.loads(wire.requests[number].split("\r\n\r\n")[1]) == ROW
         assert wire.lines(number)["Content-Length"] == str(len(wire.requests[number].split("\r\n\r\n")[1]))
