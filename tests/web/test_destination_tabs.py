@@ -113,6 +113,25 @@ async def test_an_overview_of_an_alerted_destination_is_not_healthy(console: Con
     assert "D Alert" in await console.page(PAGE)
 
 
+async def test_what_a_backfill_would_come_to_is_said_before_it_is_saved(console: Console) -> None:
+    world = console.world
+    for number in range(3):
+        entered = item(f"p{number}", 1, segmentMembership=membership(1, audience="late"))
+        await world.handle(entered, message_id=f"m{number}")
+    form = {"audience": "ups/a", "others": "late", "attributes": "/x", "trigger_audience": "on"}
+    said = text_of(await console.submit(f"{PAGE}/mapping/preview", form))
+    assert "1 audience added · a backfill of the members of 1 audience, not counted yet" in said
+    await world.clock.sleep(3_600)
+    await world.worker.runs.flush()
+    await world.worker.plan_backfills.sweep()
+    await world.run_backfills()
+    await world.run_backfills()
+    said = text_of(await console.submit(f"{PAGE}/mapping/preview", form))
+    assert "1 audience added · a backfill of up to 3 events, " in said
+    nothing_new = await console.submit(f"{PAGE}/mapping/preview", form | {"others": ""})
+    assert "a backfill of" not in text_of(nothing_new)
+
+
 ASKED = {
     "Overview": {
         "alerts.alerts.all": 1,

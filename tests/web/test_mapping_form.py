@@ -169,31 +169,35 @@ def test_there_is_an_end_to_suggestions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("after", "removed", "members", "said"),
+    ("after", "removed", "backfill", "said"),
     [
-        ({}, [], None, []),
-        ({}, [], 7, []),
-        ({"audiences": ["b", "c"]}, [], None, ["2 audiences added, 2 removed"]),
-        ({"audiences": ["a", "z", "c"]}, [], 10_500, ["1 audience added", "about 10,500 members will be exported"]),
-        ({"audiences": ["a"]}, [], 10_500, ["1 audience removed"]),
-        ({"attributes": ["/n"]}, ["/x"], None, ["1 attribute added, 1 removed", "removes /x from the contract"]),
+        ({}, [], "", []),
+        ({"audiences": ["b", "c"]}, [], "", ["2 audiences added, 2 removed"]),
+        (
+            {"audiences": ["a", "z", "c"]},
+            [],
+            "up to 10,500 events",
+            ["1 audience added", "a backfill of up to 10,500 events"],
+        ),
+        ({"audiences": ["a"]}, [], "", ["1 audience removed"]),
+        ({"attributes": ["/n"]}, ["/x"], "", ["1 attribute added, 1 removed", "removes /x from the contract"]),
         (
             {"attributes": []},
             ["/x", "/y", "/z"],
-            None,
+            "",
             ["1 attribute removed", "removes 3 attributes from the contract"],
         ),
-        ({"consent": "/c"}, [], None, ["the consent changes"]),
-        ({"skipSameValueWrites": True}, [], None, ["what makes an export changes"]),
-        ({"audiences": [{"id": "a", "activeUntil": 5}, {"id": "z"}]}, [], None, ["schedules change"]),
+        ({"consent": "/c"}, [], "", ["the consent changes"]),
+        ({"skipSameValueWrites": True}, [], "", ["what makes an export changes"]),
+        ({"audiences": [{"id": "a", "activeUntil": 5}, {"id": "z"}]}, [], "", ["schedules change"]),
     ],
 )
 def test_what_saving_would_do_in_a_line(
-    after: dict[str, Any], removed: list[str], members: int | None, said: list[str]
+    after: dict[str, Any], removed: list[str], backfill: str, said: list[str]
 ) -> None:
     before = {"id": "d", "audiences": ["a", "z"], "attributes": ["/x"]}
     was, will_be = (Dataflow.model_validate(each) for each in (before, before | after))
-    assert clauses(was, will_be, removed, members) == said
+    assert clauses(was, will_be, removed, backfill) == said
 
 
 def test_the_first_mapping_adds_all_of_it() -> None:

@@ -10,18 +10,18 @@ _NAMED = 2
 
 
 def clauses(
-    before: Dataflow | None, after: Dataflow, removed_attributes: Sequence[str], members: int | None = None
+    before: Dataflow | None, after: Dataflow, removed_attributes: Sequence[str], backfill: str = ""
 ) -> list[str]:
     """What would change, a clause each; none where nothing would.
 
-    `removed_attributes`: those that consumers could not read any more. `members`: about how many the added audiences
-    have, None where that is not known: then nothing is said of them.
+    `removed_attributes`: those that consumers could not read any more. `backfill`: what it would come to, empty where
+    none follows.
     """
     shown = before or Dataflow(id=after.id)
     was, will_be = _audiences(shown), _audiences(after)
     said = _moved("audience", will_be.keys() - was.keys(), was.keys() - will_be.keys())
-    if members is not None and will_be.keys() - was.keys():
-        said.append(f"about {counted(members, 'member')} will be exported")
+    if backfill:
+        said.append(f"a backfill of {backfill}")
     had, will_have = set(shown.attributes), set(after.attributes)
     said += _moved("attribute", will_have - had, had - will_have)
     if any(schedule != was.get(key, (None, None)) for key, schedule in will_be.items()):

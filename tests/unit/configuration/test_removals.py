@@ -67,7 +67,7 @@ def test_it_is_what_exports_lose(before: list[str], after: list[str]) -> None:
 
 
 def leaves_told(made: Configuration) -> set[str]:
-    names = "abc"
+    names = "abcd"  # one more than is ever named
     attributes = {one: {two: dict.fromkeys(names, 1) for two in names} for one in names}
     item = {
         "profileId": "p",

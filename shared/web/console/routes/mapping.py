@@ -135,8 +135,9 @@ async def _outcome(
     destination, before = frame["destination"], frame["dataflow"]
     with_form = mapping.with_dataflow(configuration, form.dataflow)
     lost = removed_attributes(destination, before, form.dataflow) if before else []
+    backfill = await services.estimate_backfills.of_mapping(configuration, form.dataflow)
     return {
-        "changes": clauses(before, form.dataflow, lost),
+        "changes": clauses(before, form.dataflow, lost, backfill.text if backfill else ""),
         "removals": removals(configuration, with_form),
         "preview": await preview_of(services, with_form, destination.id, form, shape),
     }
