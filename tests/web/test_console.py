@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 
 from shared.domain.alerts.rules import RULES
 from shared.domain.instants import DAY, MINUTE, SECOND
+from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import StorageError
 from shared.ports.alerts import WebhookAnswer
 from shared.ports.configuration import StoredConfiguration
@@ -448,6 +449,19 @@ async def test_undelivered_is_shown_and_redriven(console: Console) -> None:
     assert (await console.submit(form)).headers["location"] == "/console/undelivered?done=sent"
     text_of(await console.submit(form), 404)
     text_of(await console.get("/console/undelivered/d/redrive"), 404)
+
+
+async def test_open_alerts_are_grouped_causes_first(console: Console) -> None:
+    world = console.world
+    await world.health.put(DestinationTrouble("d", recovering=False, since=world.clock(), error="gone"))
+    world.clock.now += MINUTE
+    await world.health.put(DestinationTrouble("e", recovering=False, since=world.clock(), error="gone"))
+    world.queues.put(QueueKind.CHANGES)
+    world.clock.now += 90 * MINUTE
+    await world.worker.evaluate_alerts.run(AlertRun())
+    text = (await console.page(ALERTS)).split("Who is told")[0]
+    critical = text.index("Critical The destination does not answer 2 alerts, the first for")
+    assert critical < text.index("D 1.5 h more than 0 s") < text.index("E 1.5 h more than 0 s") < text.index("Warning")
 
 
 async def test_what_is_undelivered_is_counted_by_its_reason_and_found_by_profile(console: Console) -> None:

@@ -1,11 +1,14 @@
 """Alerts: what is open, who hears of it, whether they could be told."""
 
+from collections.abc import Iterable
+from itertools import groupby
+
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from shared.domain.alerts.alert import AlertView
 from shared.domain.alerts.formats import WebhookFormat
-from shared.domain.alerts.rules import RULES
+from shared.domain.alerts.rules import RULES, Severity
 from shared.domain.alerts.subscription import SubscriptionDetails
 from shared.domain.problems import describe_problems
 from shared.errors import ConfigurationError
@@ -91,6 +94,18 @@ async def open_alerts(services: Services, destination_id: str | None = None) -> 
     ]
 
 
+def _by_rule(alerts: Iterable[AlertView]) -> list[list[AlertView]]:
+    """What one rule found together, the longest open first; causes before what comes of them, as the rules have it."""
+    order = list(RULES)
+
+    def place(alert: AlertView) -> tuple[bool, int, str]:
+        known = order.index(alert.rule) if alert.rule in order else len(order)
+        return alert.severity != Severity.CRITICAL, known, alert.rule
+
+    ordered = sorted(alerts, key=lambda alert: (*place(alert), alert.opened_at))
+    return [list(group) for _, group in groupby(ordered, place)]
+
+
 async def _show(
     services: Services,
     request: Request,
@@ -108,7 +123,7 @@ async def _show(
         request,
         "alerts.html",
         status=status,
-        open=[alert for alert in alerts if alert.state == "open"],
+        open=_by_rule(alert for alert in alerts if alert.state == "open"),
         resolved=[alert for alert in alerts if alert.state == "resolved"][:_SHOWN],
         troubled=[AlertDeliveryView.model_validate(each) for each in deliveries if each.error][:_SHOWN],
         alert_of={f"{alert.id}-{state}": alert for alert in alerts for state in ("opened", "resolved")},
