@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -rs
 TESTS := unit web integration browser
 LONG_TESTS := journeys faults real_host broker bench conformance infra
-.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-redrive bench-core bench-counting capacity lock clean
+.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-redrive bench-core bench-counting capacity picture lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ types: setup
 
 imports: setup
 	@$(BIN)/lint-imports --no-logo
+
+picture: setup ## the picture of the console in the README, made anew of the real page
+	@WRITE_PICTURE=1 $(BIN)/pytest tests/browser/test_picture.py
 
 unit: setup ## the pure core's tests alone, in seconds
 	@$(BIN)/pytest tests/unit
