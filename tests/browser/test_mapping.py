@@ -81,7 +81,7 @@ async def test_ten_audiences_are_mapped_in_twelve_steps(page: Page, console: Con
     for number in range(10):
         await click(rest(page).nth(number * 18))
     await expect(page.locator("legend", has_text="Audiences")).to_contain_text("56 of 230")
-    await expect(page.locator("#changes")).to_have_text("10 audiences added")
+    await expect(page.locator("#changes")).to_contain_text("10 audiences added · a backfill of")
     await click(page.get_by_role("button", name="Save"))
     await expect(page.get_by_role("status")).to_contain_text("Saved.")
     assert steps <= 12
@@ -97,7 +97,7 @@ async def test_what_is_searched_for_is_ticked_at_once(page: Page, console: Conso
     await page.get_by_role("combobox", name="Namespace").select_option("crm")
     await expect(page.locator("#audiences-picker .tick:visible")).to_have_count(6)
     await page.get_by_role("button", name="Tick all found").first.click()
-    await expect(page.locator("#changes")).to_have_text("6 audiences added")
+    await expect(page.locator("#changes")).to_contain_text("6 audiences added · a backfill of")
     await page.get_by_role("link", name="Discard").click()
     await expect(page.locator("#changes")).to_have_text("Saved: 46 audiences, 60 attributes")
     assert (await mapped(console))[0] == MAPPED
@@ -114,7 +114,10 @@ async def test_the_bar_says_what_saving_would_do(page: Page, console: Console) -
     await expect(attributes).to_contain_text("60 / 50")
     await page.get_by_role("group", name="Mapped attributes").get_by_role("checkbox", name="/loyalty/tier").uncheck()
     await expect(attributes).to_contain_text("59 / 50")
-    said = "1 audience added, 2 removed · 1 attribute removed · removes /loyalty/tier from the contract"
+    said = (
+        "1 audience added, 2 removed · a backfill of the members of 1 audience, not counted yet · "
+        "1 attribute removed · removes /loyalty/tier from the contract"
+    )
     await expect(page.locator("#changes")).to_have_text(said)
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("status")).to_contain_text("Saved.")
@@ -151,7 +154,7 @@ async def test_the_keyboard_is_enough(page: Page, console: Console) -> None:
     found = page.get_by_role("checkbox", name="region 229")
     await expect(found).to_be_focused()
     await page.keyboard.press("Space")
-    await expect(page.locator("#changes")).to_have_text("1 audience added")
+    await expect(page.locator("#changes")).to_contain_text("1 audience added · a backfill of")
     await page.locator("#audiences-picker .skip").focus()
     await page.keyboard.press("Enter")
     await page.keyboard.press("Tab")
@@ -171,7 +174,7 @@ async def test_without_a_script_all_boxes_are_there(browser: Browser, console: C
     await expect(rest(page)).to_have_count(AUDIENCES - MAPPED)
     await rest(page).nth(7).check()
     await page.get_by_role("button", name="Preview").click()
-    await expect(page.locator("#changes")).to_have_text("1 audience added")
+    await expect(page.locator("#changes")).to_contain_text("1 audience added · a backfill of")
     await expect(page.get_by_role("group", name="Mapped audiences").get_by_role("checkbox")).to_have_count(MAPPED + 1)
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("status")).to_contain_text("Saved.")
