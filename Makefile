@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Three at a time, for most tests wait more than they work.
+# Three at a time, for most tests wait more than they work; the long ones first, so that nobody waits for one at the end.
 PYTEST := $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -rs
-TESTS := unit web integration browser
-LONG_TESTS := journeys faults real_host broker bench conformance infra
+TESTS := integration web unit
+LONG_TESTS := infra faults journeys browser real_host bench conformance broker
 .PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-redrive bench-core bench-counting capacity picture lock clean
 
 help: ## what there is to make
@@ -30,10 +30,10 @@ demo: setup $(if $(filter real,$(HOST)),host-python) ## the main job on a local 
 	@$(if $(HOST_PYTHON),FUNCTIONS_HOST_PYTHON=.venv-host-$(subst .,,$(HOST_PYTHON))/bin/python) \
 	  $(BIN)/python -m local demo $(if $(HOST),--host $(HOST)) $(if $(KEEP),--keep)
 
-test: setup check ## what the app does, in less than ten minutes: see test-long for the rest
+test: setup check ## what the app does, in some ten minutes with set-up: see test-long for the rest
 	@$(PYTEST) $(addprefix tests/,$(TESTS))
 
-test-long: setup ## the rest of what CI runs: whole journeys, faults, benches in short, other clients, scanners, the deployed Python
+test-long: setup ## the rest of what CI runs: whole journeys, browser, faults, benches in short, other clients, scanners, the deployed Python
 	@$(PYTEST) $(addprefix tests/,$(LONG_TESTS))
 	@$(BIN)/python -m tests.deployed_python
 
