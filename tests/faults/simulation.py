@@ -29,7 +29,7 @@ from tests.kit.world import DOCUMENT, World
 
 _NO_PLACE_TO_DIE = {
     *("clock", "sleep", "new_id", "runs", "last_exports", "metrics", "tracing"),
-    *("queues", "queue_names", "failed_messages"),
+    *("queues", "queue_names", "failed_messages", "sign_in_failing_since"),
 }
 """Counting is none because nothing hangs on it: what it costs to die there is said in `record_runs`. The last exports
 are saved with the counts, at a time that no test chooses. `queues` only looks at them."""

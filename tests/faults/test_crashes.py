@@ -10,6 +10,7 @@ from shared.domain.configuration.model import parse_configuration_file
 from shared.domain.instants import SECOND
 from shared.errors import ExportTooLargeError, StorageError
 from shared.ports import (
+    audience_counts,
     backfills,
     configuration,
     exports,
@@ -28,6 +29,7 @@ from tests.kit.builders import item, membership
 from tests.kit.world import DOCUMENT
 
 PORT_MODULES = (
+    audience_counts,
     backfills,
     configuration,
     exports,
@@ -312,6 +314,7 @@ def test_every_port_is_covered() -> None:
     # no worker calls them: tests/unit/changes/test_replay_quarantined.py lets who puts changes die; counting only reads
     elsewhere = {"ChangesQueue", "QueueCounter"}
     assert protocols - elsewhere == {
+        "AudienceCountStore",
         "MemberIndex",
         "BackfillStore",
         "SliceQueue",

@@ -113,6 +113,7 @@ async def both(tmp_path: Path, release: Path, monkeypatch: pytest.MonkeyPatch) -
         now = bootstrap.clock()
         texts = messages(now)
         await play(relay, stack.storage_connection_string, texts, now)
+        await relay.services.runs.flush()
         changes = [{"id": name, "text": text, "receivedAt": now} for name, text in texts.items()]
 
         async def old(task: str, given: Any = None) -> Any:

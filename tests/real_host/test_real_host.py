@@ -11,6 +11,7 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from local.errors import PartFailedError
+from local.eventually import eventually
 from local.stack.functions_host import FunctionsHost, HostKind, Invocations
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from tests.kit.builders import destination, item, membership
@@ -108,9 +109,11 @@ async def test_who_stops_it_leaves_no_message_in_its_hands(relay: RunningRelay, 
     assert len(processes) > 1
     profiles = {f"in hand {number}" for number in range(25)}
     await relay.send(*(item(profile, 1, segmentMembership=membership(1)) for profile in profiles))
-    await asyncio.to_thread(host.stop)
-    assert still_running(processes) == []
     with QueueClient.from_connection_string(relay.stack.storage_connection_string, CHANGES_QUEUE) as queue:
+        # What the host is still fetching while it is told to stop, it keeps to itself: no app is asked about it.
+        assert await eventually(lambda: not queue.peek_messages(), timeout=240)
+        await asyncio.to_thread(host.stop)
+        assert still_running(processes) == []
         left = queue.get_queue_properties().approximate_message_count
         assert len(queue.peek_messages(max_messages=32)) == left
     await asyncio.to_thread(host.start)
