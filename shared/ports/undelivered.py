@@ -1,7 +1,7 @@
 """What the services need to keep exports that could not be sent, and to try them again."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,26 +51,34 @@ class UndeliveredCount:
     oldest: int | None = None
     groups: tuple[UndeliveredGroup, ...] = ()
 
-    @classmethod
-    def of(cls, rows: Iterable[tuple[str | None, str, int, int]], *, complete: bool) -> "UndeliveredCount":
-        """`rows`: of each its code, its state, when it failed first and when last."""
-        found: dict[tuple[str | None, str], UndeliveredGroup] = {}
-        by_state: Counter[str] = Counter()
-        for code, state, first, last in rows:
-            by_state[state] += 1
-            known = found.get((code, state)) or UndeliveredGroup(code, state, 0, first, last)
-            found[code, state] = UndeliveredGroup(
-                code, state, known.rows + 1, min(known.oldest, first), max(known.newest, last)
-            )
-        groups = sorted(found.values(), key=lambda group: (-group.rows, group.code or "", group.state))
-        return cls(dict(by_state), complete, min((each.oldest for each in groups), default=None), tuple(groups))
-
     @property
     def total(self) -> int:
         return sum(self.by_state.values())
 
     def __str__(self) -> str:
         return f"{self.total:,}{'' if self.complete else ' or more'}"
+
+
+class UndeliveredTally:
+    """Adds rows up one by one, so that however many there are, none is kept."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._groups: dict[tuple[str | None, str], tuple[int, int, int]] = {}
+
+    def add(self, code: str | None, state: str, first_failed_at: int, last_failed_at: int) -> None:
+        self.total += 1
+        rows, oldest, newest = self._groups.get((code, state), (0, first_failed_at, last_failed_at))
+        self._groups[code, state] = rows + 1, min(oldest, first_failed_at), max(newest, last_failed_at)
+
+    def count(self, *, complete: bool) -> UndeliveredCount:
+        groups = [UndeliveredGroup(code, state, *figures) for (code, state), figures in self._groups.items()]
+        by_state: Counter[str] = Counter()
+        for group in groups:
+            by_state[group.state] += group.rows
+        oldest = min((group.oldest for group in groups), default=None)
+        groups.sort(key=lambda group: (-group.rows, group.code or "", group.state))
+        return UndeliveredCount(dict(by_state), complete, oldest, tuple(groups))
 
 
 class UndeliveredStore(Protocol):

@@ -50,7 +50,7 @@ from shared.ports.poison import PoisonMessage, PoisonRounds
 from shared.ports.profiles import StoredProfile
 from shared.ports.quarantine import QuarantinedItem, QuarantinePage, StoredQuarantinedItem
 from shared.ports.queues import QueueCount
-from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredPage
+from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredPage, UndeliveredTally
 from shared.ports.uploads import StoredFile, WriteAccess
 
 QUEUE_NAMES = {
@@ -296,8 +296,10 @@ class MemoryUndelivered:
 
     async def count(self, destination_id: str, most: int) -> UndeliveredCount:
         rows = [stored.row async for stored in self.of(destination_id)]
-        counted = [(row.code, str(row.state), row.first_failed_at, row.last_failed_at) for row in rows[:most]]
-        return UndeliveredCount.of(counted, complete=len(rows) <= most)
+        tally = UndeliveredTally()
+        for row in rows[:most]:
+            tally.add(row.code, str(row.state), row.first_failed_at, row.last_failed_at)
+        return tally.count(complete=len(rows) <= most)
 
     async def counts(self, most: int) -> dict[str, UndeliveredCount]:
         return {each: await self.count(each, most) for each in {owner for owner, _ in self.rows}}

@@ -13,7 +13,7 @@ from shared.adapters.tables.service.table import Row, Table
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.profile.audience_transitions import AudienceTransition, Transitions
 from shared.domain.profile_key import bucket_of_key, profile_key
-from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredPage
+from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredPage, UndeliveredTally
 
 BUCKETS = 16
 _PAGE = 1_000
@@ -65,20 +65,20 @@ class TableUndelivered:
 
     async def count(self, destination_id: str, most: int) -> UndeliveredCount:
         query, parameters = _query(destination_id)
-        counted: list[tuple[str | None, str, int, int]] = []
-        token = None
+        tally, token = UndeliveredTally(), None
         for _ in range(_REQUESTS_TO_COUNT):
             rows, token = await self._table.page(query, parameters, most=_PAGE, token=token, select=_COUNTED)
-            counted += map(_counted, rows)
-            if token is None or len(counted) >= most:
+            for row in rows:
+                _add(tally, row)
+            if token is None or tally.total >= most:
                 break
-        return UndeliveredCount.of(counted, complete=token is None)
+        return tally.count(complete=token is None)
 
     async def counts(self, most: int) -> dict[str, UndeliveredCount]:
         """A request for a thousand rows, and where nothing is undelivered one in all. Where a destination has `most`,
         the rest of each of its partitions is passed over, so that it holds nobody up.
         """
-        counted: defaultdict[str, list[tuple[str | None, str, int, int]]] = defaultdict(list)
+        tallies: defaultdict[str, UndeliveredTally] = defaultdict(UndeliveredTally)
         cut: set[str] = set()
         after, token = "", None
         while True:
@@ -86,18 +86,18 @@ class TableUndelivered:
                 "PartitionKey gt @after", {"after": after}, most=_PAGE, token=token, select=_COUNTED
             )
             for row in rows:
-                counted[row.properties["destinationId"]].append(_counted(row))
+                _add(tallies[row.properties["destinationId"]], row)
             if token is None:
                 break
-            if rows and len(counted[last := rows[-1].properties["destinationId"]]) >= most:
+            if rows and tallies[last := rows[-1].properties["destinationId"]].total >= most:
                 cut.add(last)
                 after, token = rows[-1].properties["PartitionKey"], None
-        return {key: UndeliveredCount.of(rows, complete=key not in cut) for key, rows in counted.items()}
+        return {key: tally.count(complete=key not in cut) for key, tally in tallies.items()}
 
 
-def _counted(row: Row) -> tuple[str | None, str, int, int]:
+def _add(tally: UndeliveredTally, row: Row) -> None:
     properties = row.properties
-    return (
+    tally.add(
         properties.get("code") or None,
         properties["state"],
         properties["firstFailedAt"].value,
