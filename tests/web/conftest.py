@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.kit.api import Api
+from tests.kit.console import Console
 from tests.kit.world import World
 
 
@@ -14,4 +15,10 @@ def world() -> World:
 @pytest.fixture
 async def api(world: World) -> AsyncIterator[Api]:
     async with Api(world) as client:
+        yield client
+
+
+@pytest.fixture
+async def console(world: World) -> AsyncIterator[Console]:
+    async with Console(world) as client:
         yield client

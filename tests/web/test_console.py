@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -56,12 +55,6 @@ def some(path: str) -> str:
 
 
 MATRIX = [(method, path, missing) for method, path, route in ROUTES for missing in sorted(required(route))]
-
-
-@pytest.fixture
-async def console(world: World) -> AsyncIterator[Console]:
-    async with Console(world) as client:
-        yield client
 
 
 @pytest.mark.parametrize(("method", "path", "missing"), MATRIX, ids=[f"{m} {p} without {r}" for m, p, r in MATRIX])

@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Set
+from collections.abc import Set
 from dataclasses import fields
 from typing import Any
 
@@ -20,12 +20,6 @@ from tests.kit.world import World
 
 PAGE = "/console/destinations/d"
 ALL = frozenset(Permission)
-
-
-@pytest.fixture
-async def console(world: World) -> AsyncIterator[Console]:
-    async with Console(world) as client:
-        yield client
 
 
 def tabs_of(page: str) -> dict[str, bool]:

@@ -1,9 +1,5 @@
 """The pages on all destinations' backfills, on what comes in, and on who changed what."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState
 from shared.domain.instants import DAY, MINUTE, SECOND
 from shared.domain.messages.queue_kind import QueueKind
@@ -17,12 +13,6 @@ from tests.kit.app_settings import DEPLOYED
 from tests.kit.builders import NOW
 from tests.kit.console import Console
 from tests.kit.world import World
-
-
-@pytest.fixture
-async def console() -> AsyncIterator[Console]:
-    async with Console(World()) as client:
-        yield client
 
 
 async def store(world: World, backfill_id: str, at: int, state: BackfillState, destination_id: str = "d") -> None:

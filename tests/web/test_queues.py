@@ -1,7 +1,6 @@
 """What waits on the queues: over the API, and on the console's first page."""
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,13 +9,6 @@ from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import StorageError
 from tests.kit.api import Api
 from tests.kit.console import Console
-from tests.kit.world import World
-
-
-@pytest.fixture
-async def console(world: World) -> AsyncIterator[Console]:
-    async with Console(world) as client:
-        yield client
 
 
 async def test_they_are_counted(api: Api) -> None:
