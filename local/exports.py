@@ -15,6 +15,7 @@ from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 from azure.eventhub.amqp import AmqpMessageBodyType
 from azure.eventhub.exceptions import EventHubError
 
+from local.cancelling import end
 from local.errors import ExportsUnreadableError
 from local.reader_refusals import tell_of_refusals, why_refused
 from shared.adapters.event_hubs.connections import trusted_certificates
@@ -126,9 +127,7 @@ class ExportReader:
         closing = [asyncio.create_task(client.close()) for client in self._clients]
         if closing:
             await asyncio.wait(closing, timeout=_PATIENCE_ON_CLOSING)
-        for task in (*closing, *self._receiving):
-            task.cancel()
-        await asyncio.gather(*closing, *self._receiving, return_exceptions=True)
+        await end(*closing, *self._receiving)
 
     async def _all_connected(self) -> None:
         """Closed while it connects, the SDK forgets that socket; and it tells nobody outside when it has connected."""

@@ -38,6 +38,8 @@ FROM_THE_BEGINNING = "-1"
 WORD_EVERY = 2.0
 SILENT_AFTER = 30.0
 """In seconds. A partition that was let in gives word also where it has no events; but so does one that is out again."""
+HEEDED_WITHIN = 5.0
+"""In seconds: the SDK takes up to three to close what it reads."""
 PROPERTIES = ("destinationId", "profileId", "profileVersion", "configRevision", "reason")
 TRANSITIONS = ("entered", "left", "transitionIds")
 
@@ -245,15 +247,25 @@ async def consume(args: argparse.Namespace, table: Table) -> None:
         partitions = await client.get_partition_ids()
         print(f"reading {args.hub}, {len(partitions)} partitions", file=sys.stderr, flush=True)
         listening = asyncio.create_task(tell_of_silence(client, table, partitions, args.consumer_group))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(args.timeout):
-                await client.receive(
-                    table.on_event,
-                    on_error=on_error,
-                    starting_position=FROM_THE_BEGINNING,
-                    max_wait_time=WORD_EVERY,
-                )
-        listening.cancel()
+        reading = asyncio.create_task(
+            client.receive(
+                table.on_event, on_error=on_error, starting_position=FROM_THE_BEGINNING, max_wait_time=WORD_EVERY
+            )
+        )
+        try:
+            await asyncio.wait({reading, listening}, timeout=args.timeout, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end(listening)
+            await end(reading)
+
+
+async def end(task: "asyncio.Task[None]") -> None:
+    """Cancels it until it heeds: under Python 3.11 the SDK misses the one that comes together with an answer."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=HEEDED_WITHIN)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ from typing import Any
 from rich.text import Text
 
 from local.broker.control import BrokerControl, BrokerControlError
+from local.cancelling import end
 from local.cli_types import positive_int, positive_seconds
 from local.errors import ExportsUnreadableError, SettingMissingError
 from local.exports import DEFAULT_CONSUMER_GROUP, Export, ExportReader
@@ -69,15 +70,19 @@ async def _tail(args: argparse.Namespace, settings: StackSettings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, lambda: current and current.cancel())
     printed = _Printed()
+    printing = asyncio.create_task(_print_exports(args, settings, printed))
     try:
-        async with asyncio.timeout(args.timeout):
-            await _print_exports(args, settings, printed)
+        await asyncio.wait({printing}, timeout=args.timeout)
     except asyncio.CancelledError:
+        await end(printing)
         return 0
-    except TimeoutError:
-        if args.count:
-            print(f"{printed.count} of {args.count} arrived within {args.timeout:g} s", file=sys.stderr)
-            return _NOT_IN_TIME
+    if printing.done():
+        await printing
+        return 0
+    await end(printing)
+    if args.count:
+        print(f"{printed.count} of {args.count} arrived within {args.timeout:g} s", file=sys.stderr)
+        return _NOT_IN_TIME
     return 0
 
 
@@ -104,8 +109,7 @@ async def _print_exports(args: argparse.Namespace, settings: StackSettings, prin
                 if printed.count == args.count:
                     return
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            await end(watching)
 
 
 async def _hubs_to_read(named: list[str] | None, control: BrokerControl | None) -> list[str]:

@@ -202,6 +202,27 @@ def test_the_end_of_the_time(stack: LocalStack, hub: str) -> None:
     assert out == "0 events: 0 profiles live, 0 gone; dropped 0 duplicates, 0 older, 0 unknown\n"
 
 
+DEAF_ONCE = """
+import asyncio, contextlib, sys
+from samples import consumer
+
+async def deaf_once(client, *_, **options):
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(3600)
+    await asyncio.sleep(3600)
+
+consumer.EventHubConsumerClient.receive = deaf_once
+consumer.HEEDED_WITHIN = 0.01
+sys.exit(consumer.main())
+"""
+
+
+def test_the_end_of_the_time_where_the_sdk_misses_it(stack: LocalStack, hub: str) -> None:
+    with consumer(stack, hub, "--timeout", "0.1", program=("-c", DEAF_ONCE)) as process:
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (0, f"reading {hub}, 2 partitions\n")
+
+
 AT_ONCE = """
 import sys
 from samples import consumer
