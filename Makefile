@@ -6,6 +6,10 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -rs
 TESTS := integration web unit
 LONG_TESTS := infra faults journeys browser real_host bench conformance broker
+# What waits for other processes may be too late on a busy machine: what failed runs once more, with nothing beside it,
+# and its first failure stays in the output, as something to mend.
+run_tests = $(PYTEST) $(addprefix tests/,$(1)) || { test $$? -eq 1 && echo "once more, alone, what failed:" && \
+  $(BIN)/pytest --last-failed --last-failed-no-failures none -rA --no-header $(addprefix tests/,$(1)); }
 .PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-redrive bench-core bench-counting capacity picture lock clean
 
 help: ## what there is to make
@@ -31,10 +35,10 @@ demo: setup $(if $(filter real,$(HOST)),host-python) ## the main job on a local 
 	  $(BIN)/python -m local demo $(if $(HOST),--host $(HOST)) $(if $(KEEP),--keep)
 
 test: setup check ## what the app does, in some ten minutes with set-up: see test-long for the rest
-	@$(PYTEST) $(addprefix tests/,$(TESTS))
+	@$(call run_tests,$(TESTS))
 
 test-long: setup ## the rest of what CI runs: whole journeys, browser, faults, benches in short, other clients, scanners, the deployed Python
-	@$(PYTEST) $(addprefix tests/,$(LONG_TESTS))
+	@$(call run_tests,$(LONG_TESTS))
 	@$(BIN)/python -m tests.deployed_python
 
 test-host: setup ## what the tests say of the app in the real Functions host, on each Python that its workers know (see CONTRIBUTING.md)
