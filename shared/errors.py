@@ -313,7 +313,9 @@ class SendError(RelayError):
 
 
 class HeldBackError(SendError):
-    """Its partition takes nothing for now, as exports before it have shown: it waits until that changes."""
+    """It waits: its partition takes nothing for now, as exports before it have shown; or sign-in fails, which is not the
+    hub's fault.
+    """
 
 
 class ThrottledError(HeldBackError):

@@ -26,7 +26,7 @@ from shared.adapters.event_hubs.hub_connection import HubConnection, KeptAccess,
 from shared.adapters.event_hubs.links import Links
 from shared.adapters.kept_tokens import KeptTokens
 from shared.domain.configuration.credentials import IdentityCredentials, SasCredentials
-from shared.errors import FailureCode, NoSignInError, SecretError, SendError
+from shared.errors import FailureCode, HeldBackError, NoSignInError, SecretError, SendError
 from tests.conftest import UniqueNames
 
 pytestmark = [
@@ -221,11 +221,14 @@ async def test_who_needs_the_key_at_once_waits_for_the_same_reading() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "code"),
-    [(SecretError("no key"), FailureCode.NO_CREDENTIALS), (NoSignInError("no key"), FailureCode.SIGN_IN_FAILING)],
+    ("failure", "kind", "code"),
+    [
+        (SecretError("no key"), SendError, FailureCode.NO_CREDENTIALS),
+        (NoSignInError("no key"), HeldBackError, FailureCode.SIGN_IN_FAILING),
+    ],
 )
 async def test_a_failure_to_read_it_is_shared_and_the_next_one_reads_anew(
-    failure: SecretError, code: FailureCode
+    failure: SecretError, kind: type[SendError], code: FailureCode
 ) -> None:
     accesses = Accesses()
     accesses.failure = failure
@@ -233,7 +236,7 @@ async def test_a_failure_to_read_it_is_shared_and_the_next_one_reads_anew(
     connection = HubConnection("d", KeptAccess(accesses.read), 5.0)
     results = await asyncio.gather(*(connection.partitions() for _ in range(8)), return_exceptions=True)
     assert {str(each) for each in results} == {"destination 'd': no key"}
-    assert {each.code for each in results if isinstance(each, SendError)} == {code}
+    assert {(type(each), each.code) for each in results if isinstance(each, SendError)} == {(kind, code)}
     assert accesses.reads == 1
     accesses.failure = None
     with pytest.raises(SendError) as refused:
@@ -256,7 +259,7 @@ async def test_where_the_app_cannot_sign_in_the_hub_is_not_blamed(stack: LocalSt
 
     connection = HubConnection("d", KeptAccess(read), 30.0)
     for request in (connection.partitions, partial(connection.new_batch, "0")):
-        with pytest.raises(SendError, match=r"sign-in fails since .*: the identity endpoint answers 500") as told:
+        with pytest.raises(HeldBackError, match=r"sign-in fails since .*: the identity endpoint answers 500") as told:
             await request()
         assert told.value.code == "sign-in-failing"
     await connection.close()

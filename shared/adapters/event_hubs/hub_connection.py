@@ -10,7 +10,7 @@ from shared.adapters.event_hubs.connections import HubAccess
 from shared.adapters.event_hubs.links import Links
 from shared.adapters.event_hubs.problems import Refusal, problem_of, refusal_of
 from shared.concurrency import all_of, ends_within
-from shared.errors import ExportTooLargeError, FailureCode, NoSignInError, SendError
+from shared.errors import ExportTooLargeError, FailureCode, HeldBackError, NoSignInError, SendError
 from shared.places import Places
 
 T = TypeVar("T")
@@ -172,7 +172,7 @@ class HubConnection:
         try:
             access = await self._access.get()
         except NoSignInError as error:
-            raise SendError(self._destination_id, str(error), FailureCode.SIGN_IN_FAILING) from error
+            raise HeldBackError(self._destination_id, str(error), FailureCode.SIGN_IN_FAILING) from error
         except Exception as error:
             raise SendError(self._destination_id, str(error), FailureCode.NO_CREDENTIALS) from error
         if self._links is None:
@@ -195,8 +195,11 @@ class HubConnection:
         problem = problem_of(error, access.credentials, access.event_hub_name)
         if refusal is Refusal.TOO_LARGE:
             return ExportTooLargeError(self._destination_id, f"larger than the hub takes: {problem.message}", partition)
+        code = FailureCode(problem.kind)
+        if code is FailureCode.SIGN_IN_FAILING:
+            return HeldBackError(self._destination_id, problem.message, code, partition)
         kind = {Refusal.BUSY: BusyError, Refusal.NO_PARTITION: NoSuchPartitionError}.get(refusal, SendError)
-        return kind(self._destination_id, problem.message, FailureCode(problem.kind), partition)
+        return kind(self._destination_id, problem.message, code, partition)
 
     def _drop(self, links: Links | None) -> None:
         """Let the next request make a new connection; those under way on this one fail with it."""

@@ -219,6 +219,21 @@ async def test_what_a_busy_hub_does_not_take_for_long_is_parked_until_it_does(wo
     assert world.rows == {}
 
 
+async def test_while_nobody_can_sign_in_exports_wait_and_no_hub_is_to_blame(world: World) -> None:
+    """None is retried until it is dead, and no destination is down: not even that of a hub that answers."""
+    world.sender.failures["d"] = lambda held: HeldBackError(held, "sign-in fails", FailureCode.SIGN_IN_FAILING)
+    for number in range(5):
+        await world.handle(item(f"p{number}", 1, segmentMembership=membership(1)), message_id=f"m{number}")
+    assert world.health.troubles == {}
+    assert world.rows == {("d", f"p{number}"): "parked" for number in range(5)}
+    assert world.retries.waiting == []
+    world.mend("d")
+    for _ in range(2):
+        await world.clock.sleep(60)
+        await world.worker.watch_destinations.run()
+    assert world.rows == {}
+
+
 async def test_a_retry_that_is_held_back_is_parked(world: World) -> None:
     world.break_down("d")
     await world.handle(item("p", 1, **QUALIFIES))
