@@ -313,8 +313,9 @@ class SendError(RelayError):
 
 
 class HeldBackError(SendError):
-    """It waits: its partition takes nothing for now, as exports before it have shown; or sign-in fails, which is not the
-    hub's fault.
+    """It waits: its partition takes nothing for now, as exports before it have shown, or sign-in fails.
+
+    Neither says that the hub is down.
     """
 
 

@@ -142,7 +142,8 @@ async def _queues(services: Services) -> Found:
     found = Found({"queues": [QueueView.model_validate(each).document() for each in counts]})
     for backlog in backlogs(counts, now):
         count = backlog.count
-        what = "missing" if count.messages is None else f"{count.messages:,} waiting"
+        missing = "not counted" if count.unknown else "missing"
+        what = missing if count.messages is None else f"{count.messages:,} waiting"
         if count.front_inserted_at is not None:
             what += f", the first for {duration((now - count.front_inserted_at) / SECOND)}"
         found.lines.append(f"queue        {count.name:<37} {what}  {backlog.what_to_do}".rstrip())

@@ -9,8 +9,8 @@ from shared.domain.messages.queue_kind import QueueKind
 @dataclass(frozen=True, slots=True)
 class QueueCount:
     """`messages` is approximate and counts those, too, that are being handled or wait for their delay; it is None where
-    there is no such queue. `front_inserted_at` is when the first of those was put there that can be taken now, in
-    microseconds; None where there is none.
+    there is no such queue, or where `unknown` says why it could not be counted. `front_inserted_at`: when the first of
+    those was put there that can be taken now, in microseconds; None where there is none.
     """
 
     kind: QueueKind
@@ -18,11 +18,15 @@ class QueueCount:
     poison: bool
     messages: int | None
     front_inserted_at: int | None
+    unknown: str | None = None
 
 
 class QueueCounter(Protocol):
     async def counts(self) -> list[QueueCount]:
-        """Of every queue, each behind it its `-poison` queue, within a few seconds. Raises StorageError."""
+        """Of every queue, each behind it its `-poison` queue, within a few seconds.
+
+        Raises StorageError where none could be counted.
+        """
 
 
 class ChangesQueue(Protocol):

@@ -40,6 +40,17 @@ class TestStorageQueueCounter(QueueCounterContract):
         counter = StorageQueueCounter(queue_account, {QueueKind.CHANGES: names.queue})
         assert [each.messages for each in await counter.counts()] == [None, None]
 
+    async def test_one_that_cannot_be_counted_does_not_hide_the_others(
+        self, queue_account: QueueServiceClient, names: UniqueNames
+    ) -> None:
+        await queue_account.create_queue(names.queue)
+        counter = StorageQueueCounter(
+            queue_account, {QueueKind.CHANGES: names.queue, QueueKind.RETRIES: "No Name of a Queue"}
+        )
+        counts = await counter.counts()
+        assert [each.messages for each in counts] == [0, None, None, None]
+        assert [each.unknown is not None for each in counts] == [False, False, True, True]
+
 
 async def test_storage_that_does_not_answer_is_an_error_that_names_the_queue() -> None:
     connection = Connection("STORAGE", "AccountName=a;AccountKey=YQ==;QueueEndpoint=http://127.0.0.1:1/a")

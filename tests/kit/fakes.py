@@ -482,6 +482,7 @@ class MemoryQueueCounter:
     def __init__(self, clock: Callable[[], int]) -> None:
         self.waiting: dict[tuple[QueueKind, bool], list[tuple[int, bool]]] = {(kind, False): [] for kind in QueueKind}
         self.failure: StorageError | None = None
+        self.unknown: dict[tuple[QueueKind, bool], str] = {}
         self._clock = clock
 
     def put(self, kind: QueueKind, *, poison: bool = False, messages: int = 1, visible: bool = True) -> None:
@@ -498,6 +499,8 @@ class MemoryQueueCounter:
         waiting = self.waiting.get((kind, poison))
         front = next((put_at for put_at, visible in waiting or () if visible), None)
         name = f"{QUEUE_NAMES[kind]}-poison" if poison else QUEUE_NAMES[kind]
+        if why := self.unknown.get((kind, poison)):
+            return QueueCount(kind, name, poison, None, None, why)
         return QueueCount(kind, name, poison, None if waiting is None else len(waiting), front)
 
 

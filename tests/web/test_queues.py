@@ -23,6 +23,7 @@ async def test_they_are_counted(api: Api) -> None:
         "poison": False,
         "messages": 2_340,
         "frontInsertedAt": "2026-01-11T22:00:00Z",
+        "unknown": None,
     }
     assert [(each["name"], each["messages"], each["frontInsertedAt"] is None) for each in listed[1:]] == [
         ("profile-changes-poison", None, True),
@@ -82,6 +83,22 @@ async def test_a_queue_that_is_missing_is_named(console: Console) -> None:
     page = await console.page("/console")
     assert "Missing There is no queue profile-changes Create it, or name another in the app setting" in page
     assert "Missing There is no queue backfill-slices Restart the app" in page
+
+
+async def test_one_that_could_not_be_counted_does_not_hide_the_others(console: Console, api: Api) -> None:
+    console.world.queues.unknown[QueueKind.RETRIES, False] = "no answer within 3 s"
+    console.world.queues.put(QueueKind.CHANGES)
+    page = await console.page("/console")
+    assert "Not counted What waits in export-retries could not be counted No answer within 3 s." in page
+    assert "Waiting 1 message waits in profile-changes" in page
+    assert "1 queue not counted" in page
+    assert "Not counted No answer within 3 s." in await console.page("/console/input")
+    queues = (await api.expect(200, "GET", "/api/queues"))["queues"]
+    assert [(each["messages"], each["unknown"]) for each in queues][:3] == [
+        (1, None),
+        (None, None),
+        (None, "no answer within 3 s"),
+    ]
 
 
 async def test_the_page_is_there_though_nothing_could_be_counted(console: Console) -> None:

@@ -92,6 +92,8 @@ def test_what_is_down_comes_first_then_what_waits() -> None:
         ([QueueCount(QueueKind.CHANGES, "q", False, 5, NOW - MINUTE)], "warn", "has waited for 1 min"),
         ([*EMPTY, QueueCount(QueueKind.RETRIES, "q", True, 1, NOW)], "bad", "1 queue with messages that failed"),
         ([QueueCount(QueueKind.SLICES, "q", False, None, None)], "bad", "1 queue missing"),
+        ([QueueCount(QueueKind.CHANGES, "q", False, None, None, "no")], "warn", "how many changes wait is not known"),
+        ([*EMPTY, QueueCount(QueueKind.RETRIES, "q", True, None, None, "no")], "warn", "1 queue not counted"),
         ([*EMPTY, QueueCount(QueueKind.SLICES, "q", False, 1, NOW - 10 * MINUTE)], "warn", "1 queue piling up"),
         (None, "warn", "what waits on the queues is not known"),
     ],

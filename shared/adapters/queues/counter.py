@@ -21,11 +21,14 @@ class StorageQueueCounter:
         self._names = names
 
     async def counts(self) -> list[QueueCount]:
-        return await all_of(
+        counts = await all_of(
             self._count(kind, poison_queue(name) if poison else name, poison=poison)
             for kind, name in self._names.items()
             for poison in (False, True)
         )
+        if all(each.unknown for each in counts):
+            raise StorageError(f"queue {counts[0].name}: could not count its messages: {counts[0].unknown}")
+        return counts
 
     async def _count(self, kind: QueueKind, name: str, *, poison: bool) -> QueueCount:
         queue = self._account.get_queue_client(name)
@@ -37,5 +40,5 @@ class StorageQueueCounter:
         except ResourceNotFoundError:
             pass
         except AzureError as error:
-            raise StorageError(f"queue {name}: could not count its messages: {reason_of(error)}") from error
+            return QueueCount(kind, name, poison, None, None, unknown=reason_of(error))
         return QueueCount(kind, name, poison, messages, int(front.timestamp() * 1_000_000) if front else None)

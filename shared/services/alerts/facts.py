@@ -73,7 +73,7 @@ class AlertFacts:
         )
         overdue = None if states is None else {state.run.name: state.overdue_seconds for state in states}
         return Facts(
-            poison_messages=None if counts is None or ended is None else ended + _poisoned(counts),
+            poison_messages=_poisoned(counts, ended),
             waiting_seconds=None if counts is None else _waiting(counts, now),
             intake=None if slots is None else total_of(slots[-_WINDOW_SLOTS:]),
             missing_changes=None if slots is None else await _known(self._missing_changes(slots)),
@@ -120,13 +120,20 @@ async def _known(finding: Awaitable[Found]) -> Found | None:
         return None
 
 
-def _poisoned(counts: Iterable[QueueCount]) -> int:
-    return sum(each.messages or 0 for each in counts if each.poison)
+def _poisoned(counts: Iterable[QueueCount] | None, ended: int | None) -> int | None:
+    """Those that `ended` for good included. At least so many; None where there may be some that were not counted."""
+    if counts is None or ended is None:
+        return None
+    poison = [each for each in counts if each.poison]
+    found = ended + sum(each.messages or 0 for each in poison)
+    return found if found or not any(each.unknown for each in poison) else None
 
 
-def _waiting(counts: Iterable[QueueCount], now: int) -> float:
-    fronts = [each.front_inserted_at for each in counts if each.kind == QueueKind.CHANGES and not each.poison]
-    return max((_since(each, now) for each in fronts), default=0.0)
+def _waiting(counts: Iterable[QueueCount], now: int) -> float | None:
+    changes = [each for each in counts if each.kind == QueueKind.CHANGES and not each.poison]
+    if any(each.unknown for each in changes):
+        return None
+    return max((_since(each.front_inserted_at, now) for each in changes), default=0.0)
 
 
 def _down(trouble: DestinationTrouble | None, now: int) -> float:

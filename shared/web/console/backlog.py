@@ -34,13 +34,14 @@ class Need(IntEnum):
 
     POISONED = 0
     MISSING = 1
-    LATE = 2
-    NONE = 3
+    UNKNOWN = 2
+    LATE = 3
+    NONE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """One queue that is not empty, or missing; `what_to_do` is empty where there is nothing to do."""
+    """One queue that is not empty, or missing, or not known; `what_to_do` is empty where there is nothing to do."""
 
     count: QueueCount
     need: Need
@@ -49,11 +50,17 @@ class Backlog:
 
 def backlogs(counts: Iterable[QueueCount], now: int) -> list[Backlog]:
     """Of queues where something waits, or should; those that need somebody first."""
-    found = [_backlog(each, now) for each in counts if each.messages or (each.messages is None and not each.poison)]
+    found = [_backlog(each, now) for each in counts if not _is_as_it_should_be(each)]
     return sorted(found, key=lambda backlog: backlog.need)
 
 
+def _is_as_it_should_be(count: QueueCount) -> bool:
+    return count.messages == 0 or (count.poison and count.messages is None and count.unknown is None)
+
+
 def _backlog(count: QueueCount, now: int) -> Backlog:
+    if count.unknown is not None:
+        return Backlog(count, Need.UNKNOWN, count.unknown)
     if count.messages is None:
         return Backlog(count, Need.MISSING, _UPSTREAMS if count.kind is QueueKind.CHANGES else _OWN)
     if count.poison:

@@ -127,7 +127,10 @@ def _undelivered(standings: Sequence[Standing], now: int) -> list[_Said]:
 def _input(queues: Sequence[QueueCount] | None, now: int) -> list[_Said]:
     if queues is None:
         return [("warn", "what waits on the queues is not known")]
-    fronts = [each.front_inserted_at for each in queues if each.kind is QueueKind.CHANGES and not each.poison]
+    changes = [each for each in queues if each.kind is QueueKind.CHANGES and not each.poison]
+    if any(each.unknown for each in changes):
+        return [("warn", "how many changes wait is not known")]
+    fronts = [each.front_inserted_at for each in changes]
     waiting = [front for front in fronts if front is not None]
     if not waiting:
         return [("good", "no change waits to be taken")]
@@ -140,11 +143,12 @@ def _queues(queues: Sequence[QueueCount] | None, now: int) -> list[_Said]:
     needs = Counter(
         backlog.need
         for backlog in backlogs(queues or (), now)
-        if not (backlog.need is Need.LATE and backlog.count.kind is QueueKind.CHANGES)
+        if not (backlog.need in (Need.LATE, Need.UNKNOWN) and backlog.count.kind is QueueKind.CHANGES)
     )
     words: dict[Need, tuple[Kind, str]] = {
         Need.POISONED: ("bad", "with messages that failed at every delivery"),
         Need.MISSING: ("bad", "missing"),
+        Need.UNKNOWN: ("warn", "not counted"),
         Need.LATE: ("warn", "piling up"),
     }
     return [(kind, f"{counted(needs[need], 'queue')} {text}") for need, (kind, text) in words.items() if needs[need]]

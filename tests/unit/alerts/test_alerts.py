@@ -174,6 +174,16 @@ async def test_messages_that_wait_on_a_poison_queue_are_told_of_as_long_as_they_
     assert await evaluate(world) == [("resolved", "*", "poison-messages")]
 
 
+async def test_one_poison_queue_that_is_not_counted_resolves_nothing(world: World) -> None:
+    world.queues.put(QueueKind.CHANGES, poison=True, messages=2)
+    assert await evaluate(world) == [("opened", "*", "poison-messages")]
+    world.queues.waiting = {}
+    world.queues.unknown[QueueKind.CHANGES, True] = "no answer"
+    assert await evaluate(world) == []
+    world.queues.unknown = {}
+    assert await evaluate(world) == [("resolved", "*", "poison-messages")]
+
+
 async def test_what_is_unknown_neither_opens_nor_resolves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await count(world, NOW, RunCounts(dead=1))
     await down(world)
