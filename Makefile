@@ -30,9 +30,9 @@ node_modules/.ready: package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-demo: setup $(if $(filter real,$(HOST)),host-python) ## the main job on a local stack: changes in, exports out, a summary; with KEEP=1 it stays, for the console; HOST=real or func
+demo: setup $(if $(filter real,$(HOST)),host-python) ## the main job on a local stack: changes in, exports out, a summary; with KEEP=1 it stays, for the console; ALL=1 shows every export; HOST=real or func
 	@$(if $(HOST_PYTHON),FUNCTIONS_HOST_PYTHON=.venv-host-$(subst .,,$(HOST_PYTHON))/bin/python) \
-	  $(BIN)/python -m local demo $(if $(HOST),--host $(HOST)) $(if $(KEEP),--keep)
+	  $(BIN)/python -m local demo $(if $(HOST),--host $(HOST)) $(if $(KEEP),--keep) $(if $(ALL),--all)
 
 test: setup check ## what the app does, in some ten minutes with set-up: see test-long for the rest
 	@$(call run_tests,$(TESTS))

@@ -32,13 +32,18 @@ def test_the_demo_plays_to_its_end(tmp_path: Path) -> None:
         console = re.search(r"^Look at it: (\S+)", said, re.MULTILINE)
         assert console
         assert "Sales hears of customers" in httpx.get(console[1], timeout=60).text
+        undelivered = httpx.get(f"{console[1]}/undelivered?destination=crm", timeout=60).text
+        assert "too-large" in undelivered
         demo.send_signal(signal.SIGINT)
         assert demo.wait() == 0
     assert demo.stderr == ""
     assert len(re.findall(r"^(crm|analytics)-1 done in .*: 0 members, 0 exported$", said, re.MULTILINE)) == 2
     backfill = re.search(r"^crm-2 done in .*: 130 members, (\d+) exported", said, re.MULTILINE)
     assert backfill
-    assert "… and 127 more like these" in said
+    assert "… 127 more (--all)" in said
+    first, *_ = said.split("One of them, whole:")
+    assert len(re.findall(r"^[0-9:.]{12}  ", first, re.MULTILINE)) == 12
+    assert "Left to look at: one change in quarantine, and one export" in said
     assert "of customer/0000, which is in AudienceMembers (3 rows), Profiles (1 row), Quarantine (1 row)" in said
     assert "forgotten after 2 last exports" in said
 

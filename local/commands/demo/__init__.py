@@ -14,6 +14,7 @@ from local.commands.demo.backfill import apply_first, map_one_more_audience, wai
 from local.commands.demo.changes import Changes
 from local.commands.demo.exports import Arrived
 from local.commands.demo.forgetting import forget_a_profile
+from local.commands.demo.left_dead import leave_a_dead_export
 from local.commands.demo.scene import CONFIGURATION, SAMPLE, Scene
 from local.commands.demo.summary import print_summary
 from local.commands.up import stop_signals, wait
@@ -37,7 +38,7 @@ _SHOWN_WHOLE = "john.doe"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--quiet", action="store_true", help="leave the lines of the exports out")
+    parser.add_argument("--all", action="store_true", help="show every export, not the first dozen of them")
     parser.add_argument(
         "--keep", action="store_true", help="at the end, keep the stack up until Ctrl-C, to look at it in the console"
     )
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         wanted = read_configuration_file(str(CONFIGURATION))
         apply_first(out, stack, wanted)
         stack.start_functions_host(kind=args.host, settings=_SCHEDULES)
-        asyncio.run(_play(stack, out, wanted, quiet=args.quiet))
+        asyncio.run(_play(stack, out, wanted, everything=args.all, keep=args.keep))
         if args.keep:
             out.print(f"\nLook at it: {escape(stack.functions_host.console_url)} (Ctrl-C stops everything)")
             with stop_signals(stack) as stop:
@@ -68,17 +69,19 @@ def _reporter(out: Console) -> Report:
     return report
 
 
-async def _play(stack: LocalStack, out: Console, wanted: ConfigurationFile, *, quiet: bool) -> None:
+async def _play(stack: LocalStack, out: Console, wanted: ConfigurationFile, *, everything: bool, keep: bool) -> None:
     hubs = await asyncio.to_thread(stack.broker.hubs)
     relay = await build(stack.settings)
     try:
         async with ExportReader(stack.event_hubs_connection_string, hubs) as reader, Changes(stack) as changes:
-            scene = Scene(stack, out, relay, changes, Arrived(reader, out, quiet=quiet))
+            scene = Scene(stack, out, relay, changes, Arrived(reader, out, everything=everything))
             await wait_for_first_backfills(scene)
             await _export_the_sample(scene)
             await map_one_more_audience(scene, wanted)
             await forget_a_profile(scene)
             await print_summary(scene)
+            if keep:
+                await leave_a_dead_export(scene)
     finally:
         await relay.close()
 

@@ -22,6 +22,7 @@ from shared.services.backfills.status import BackfillStatus
 
 CONFIGURATION = PROJECT / "samples" / "config.json"
 SAMPLE = PROJECT / "samples" / "changes.ndjson"
+A_DOZEN = 12
 _DEADLINE_SECONDS = 120.0
 _LOOK_SECONDS = 0.2
 
@@ -44,8 +45,8 @@ class Scene:
         """What the app says it exported so far, by destination and reason: for messages, and by backfills."""
         return _exported(await asyncio.to_thread(self.changes.outcomes), await self.backfills())
 
-    async def read_exports(self, is_over: Callable[[], bool], *, shown: int | None = None) -> list[Export]:
-        """Show what arrives (the first `shown` of it, or all) until `is_over`, every message is handled, every
+    async def read_exports(self, is_over: Callable[[], bool], *, shown: int = A_DOZEN) -> list[Export]:
+        """Show what arrives (the first `shown` of it) until `is_over`, every message is handled, every
         backfill that has begun has ended, nothing waits as undelivered, and every export that the app says it made has
         come back; what arrived.
 
