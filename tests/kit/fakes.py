@@ -48,7 +48,7 @@ from shared.ports.last_exports import InstanceExports
 from shared.ports.members import Member
 from shared.ports.poison import PoisonMessage, PoisonRounds
 from shared.ports.profiles import StoredProfile
-from shared.ports.quarantine import QuarantinedItem, QuarantinePage, StoredQuarantinedItem
+from shared.ports.quarantine import QuarantinedEntry, QuarantinedItem, QuarantinePage, StoredQuarantinedItem
 from shared.ports.queues import QueueCount
 from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredPage, UndeliveredTally
 from shared.ports.uploads import StoredFile, WriteAccess
@@ -196,6 +196,11 @@ class MemoryQuarantine:
     async def newest_first(self) -> AsyncIterator[StoredQuarantinedItem]:
         for _, stored in sorted(self._stored().items(), reverse=True):
             yield stored
+
+    async def of_profile(self, key: str, most: int) -> Sequence[QuarantinedEntry]:
+        await asyncio.sleep(0)
+        found = sorted(self._stored().items(), reverse=True)
+        return [stored for _, stored in found if stored.profile_key == key][:most]
 
     async def page(self, reason: str | None, token: str | None, most: int, code: str | None = None) -> QuarantinePage:
         await asyncio.sleep(0)
