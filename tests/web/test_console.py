@@ -10,6 +10,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from shared.domain.alerts.rules import RULES
+from shared.domain.exports.recovery import Recovery
 from shared.domain.instants import DAY, MINUTE, SECOND
 from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import StorageError
@@ -442,6 +443,26 @@ async def test_undelivered_is_shown_and_redriven(console: Console) -> None:
     assert (await console.submit(form)).headers["location"] == "/console/undelivered?done=sent"
     text_of(await console.submit(form), 404)
     text_of(await console.get("/console/undelivered/d/redrive"), 404)
+
+
+async def test_undelivered_says_how_far_a_redrive_is(console: Console) -> None:
+    world = console.world
+    world.break_down("d")
+    for number in range(4):
+        await world.handle(item(f"p{number}", 1, segmentMembership=membership(1)), message_id=f"m{number}")
+    await world.health.note_recovery(Recovery("d", world.clock() - 90 * SECOND, world.clock(), settled=1_996))
+    page = await console.get("/console/undelivered")
+    assert "D is told again what it missed, since 1 min ago" in text_of(page)
+    assert "99 % 1,996 of 2,000 done, 4 left · 22.2 a second" in text_of(page)
+    assert '<progress max="1" value="0.998" aria-label="Recovery of D">' in page.text
+
+    async def too_many(most: int) -> dict[str, UndeliveredCount]:
+        return {"d": UndeliveredCount({"parked": most}, complete=False)}
+
+    world.undelivered.counts = too_many  # type: ignore[method-assign]
+    page = await console.get("/console/undelivered")
+    assert "1,996 done, 10,000 or more left · 22.2 a second" in text_of(page)
+    assert "<progress" not in page.text
 
 
 async def test_open_alerts_are_grouped_causes_first(console: Console) -> None:
