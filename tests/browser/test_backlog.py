@@ -24,6 +24,7 @@ PATHS = (
     "/undelivered/d/redrive",
     "/quarantine",
     "/alerts",
+    "/alerts/subscriptions",
 )
 
 
