@@ -118,7 +118,7 @@ async def test_a_profile_that_is_a_script_is_shown_and_not_run(console: str, pag
     await page.goto(f"{console}/why")
     await page.get_by_role("textbox", name="Profile id").fill(SCRIPT)
     await page.get_by_role("button", name="Explain").click()
-    await expect(page.get_by_role("main")).to_contain_text("An export is undelivered since")
+    await expect(page.get_by_role("main")).to_contain_text("An export waits, for")
     await page.get_by_text("All that is remembered of the profile").click()
     await expect(page.get_by_label("The profile", exact=True)).to_contain_text(SCRIPT)
     assert await page.title() == "Why exported? · Profile Relay"

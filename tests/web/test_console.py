@@ -450,6 +450,7 @@ async def test_undelivered_says_how_far_a_redrive_is(console: Console) -> None:
     world.break_down("d")
     for number in range(4):
         await world.handle(item(f"p{number}", 1, segmentMembership=membership(1)), message_id=f"m{number}")
+    world.health.troubles.clear()
     await world.health.note_recovery(Recovery("d", world.clock() - 90 * SECOND, world.clock(), settled=1_996))
     page = await console.get("/console/undelivered")
     assert "D is told again what it missed, since 1 min ago" in text_of(page)

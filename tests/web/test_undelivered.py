@@ -6,6 +6,7 @@ from shared.domain.exports.recovery import GOES_ON_WITHIN, Recovery
 from shared.domain.instants import SECOND, format_instant
 from shared.domain.profile_key import profile_key
 from shared.errors import ExportTooLargeError
+from shared.ports.health import DestinationTrouble
 from tests.kit.api import Api
 from tests.kit.builders import item, membership
 from tests.kit.world import World
@@ -92,5 +93,7 @@ async def test_how_far_a_redrive_is(api: Api) -> None:
     await api.expect(202, "POST", f"{PATH}/d/redrive")
     found = (await api.expect(200, "GET", f"{PATH}/counts"))["recoveries"]
     assert (found["d"]["left"], found["d"]["share"]) == (4, 0.5)
+    await api.world.health.put(DestinationTrouble("d", recovering=False, since=now, error="down again"))
+    assert (await api.expect(200, "GET", f"{PATH}/counts"))["recoveries"].keys() == {"e"}
     await api.world.clock.sleep(GOES_ON_WITHIN / SECOND)
     assert (await api.expect(200, "GET", f"{PATH}/counts"))["recoveries"] == {}

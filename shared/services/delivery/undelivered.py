@@ -67,13 +67,14 @@ class UndeliveredExports:
     async def recoveries(self, counts: Mapping[str, UndeliveredCount], now: int) -> list[RecoveryProgress]:
         """How far redrives are that go on, by destination id; `counts` as `counts` gives them. Raises StorageError.
 
-        Dead rows wait for nobody, unless a redrive of them was asked for.
+        None is of a destination that is down again. Dead rows wait for nobody, unless a redrive of them was asked for.
         """
-        asked = await self.redrives()
+        asked, troubles = await self.redrives(), await self.health.load()
+        down = {each for each, trouble in troubles.items() if not trouble.recovering}
         found = []
         for destination_id, recovery in sorted((await self.health.recoveries()).items()):
             count = counts.get(destination_id)
-            if count is None or not recovery.goes_on(now):
+            if count is None or destination_id in down or not recovery.goes_on(now):
                 continue
             dead = 0 if destination_id in asked else count.by_state.get(UndeliveredState.DEAD, 0)
             found.append(RecoveryProgress(recovery, count.total - dead, count.complete))
