@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from shared.domain.exports.recovery import Recovery
+
 
 @dataclass(frozen=True, slots=True)
 class DestinationTrouble:
@@ -54,3 +56,12 @@ class HealthStore(Protocol):
 
     async def fulfil(self, redrive: RedriveRequest) -> None:
         """It is done. Raises ConflictError if it was asked for again since it was read, StorageError."""
+
+    async def recoveries(self) -> dict[str, Recovery]:
+        """How far redrives are, by destination id; some may be over. Raises StorageError."""
+
+    async def note_recovery(self, recovery: Recovery) -> None:
+        """In the place of what was noted of the destination before. Raises StorageError."""
+
+    async def end_recovery(self, destination_id: str) -> None:
+        """None there is no error. Raises StorageError."""

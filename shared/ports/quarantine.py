@@ -70,6 +70,9 @@ class Quarantine(Protocol):
         Those put later are left out, so that replaying them all comes to an end. Raises StorageError.
         """
 
+    async def of_profile(self, key: str, most: int) -> Sequence[QuarantinedEntry]:
+        """The newest items of the profile with this key, newest first, at most `most`. Raises StorageError."""
+
     async def page(self, reason: str | None, token: str | None, most: int, code: str | None = None) -> QuarantinePage:
         """At most `most` items, newest first, those with `reason` within their reason and with this code, if they are
         given; in a bounded number of requests.

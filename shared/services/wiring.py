@@ -137,6 +137,7 @@ class Services:
         self.explain_profile = ExplainProfile(
             profiles=ports.profiles,
             undelivered=ports.undelivered,
+            quarantine=ports.quarantine,
             configuration=self.configuration,
             delivery=self.delivery,
             clock=clock,

@@ -10,12 +10,32 @@ from shared.domain.exports.export import Export
 from shared.domain.instants import SECOND, format_instant
 from shared.domain.profile.state import ProfileState
 from shared.services.changes.explain import KnownProfile
+from shared.views.quarantine import QuarantineEntryView
 from shared.views.undelivered import UndeliveredView
 from shared.views.view import Audience, Instant, View
 
 
+class ToldView(View):
+    """An export that a change called for; backfills, resyncs and retries are not among them.
+
+    `waits`: it is undelivered. Of what does not wait, the hub has acknowledged this version or a later one, unless its
+    queue message is still to be done.
+    """
+
+    destination_id: str
+    profile_version: int = Field(validation_alias="version")
+    at: Instant = Field(description="When it was saved and sent, by the clock of the worker")
+    reasons: list[str]
+    item: str | None = Field(description="The queue message and item that called for it, for a day")
+    waits: bool
+
+
 class ProfileDocument(View):
-    """All that is remembered of a profile. `due`: exports that the redelivery of a queue message would send again."""
+    """All that is remembered of a profile. `due`: exports that the redelivery of a queue message would send again.
+
+    `told`: what destinations were told, the latest first: of the last day all, of earlier the last one for each.
+    `quarantined`: items that name the profile and could not be taken, the newest first, 50 at most.
+    """
 
     profile_id: str
     profile_key: str
@@ -25,7 +45,9 @@ class ProfileDocument(View):
     segment_membership: dict[str, dict[str, dict[str, Any]]]
     due: list[dict[str, Any]]
     deletion: dict[str, Any] | None = Field(description="When it was deleted, how far that is, who must still hear")
+    told: list[ToldView]
     undelivered: list[UndeliveredView]
+    quarantined: list[QuarantineEntryView]
 
     @classmethod
     def of(cls, known: KnownProfile) -> "ProfileDocument":
@@ -49,7 +71,9 @@ class ProfileDocument(View):
                 for item, due in state.due.items()
             ],
             deletion=_deletion(state),
+            told=[ToldView.model_validate(each) for each in known.told],
             undelivered=[UndeliveredView.of(row) for row in known.undelivered],
+            quarantined=[QuarantineEntryView.model_validate(each) for each in known.quarantined],
         )
 
 

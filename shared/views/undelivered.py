@@ -1,15 +1,16 @@
 """What destinations have not heard of."""
 
 from dataclasses import fields
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from shared.domain.exports.recovery import RecoveryProgress
 from shared.domain.exports.undelivered import Undelivered
 from shared.domain.profile.audience_transitions import AudienceTransition
 from shared.domain.profile_key import profile_key
 from shared.ports.undelivered import UndeliveredCount
-from shared.views.view import Audience, Code, Instant, View
+from shared.views.view import Audience, Code, Instant, Share, View
 
 RowState = Literal["retrying", "parked", "dead"]
 
@@ -70,11 +71,44 @@ class UndeliveredCountView(View):
         return cls(states=count.by_state, total=count.total, complete=count.complete)
 
 
+class RecoveryView(View):
+    """How far a redrive is: of a destination that answers again or was resumed, or one that was asked for.
+
+    `settled`: rows that were sent, or dropped as nobody wants them any more. `total`: with those that are left.
+    """
+
+    since: Instant
+    at: Instant = Field(description="As of when, a few seconds ago at most while a run works")
+    settled: int
+    left: int = Field(description="At least so many where `total` is null")
+    total: int | None
+    share: Share | None
+    per_second: Annotated[float, BeforeValidator(lambda rate: round(rate, 1))]
+    seconds_left: Annotated[int | None, BeforeValidator(lambda left: None if left is None else round(left))]
+
+    @classmethod
+    def of(cls, progress: RecoveryProgress) -> "RecoveryView":
+        recovery = progress.recovery
+        return cls(
+            since=recovery.since,
+            at=recovery.at,
+            settled=recovery.settled,
+            left=progress.left,
+            total=progress.total,
+            share=progress.share,
+            per_second=progress.per_second,
+            seconds_left=progress.seconds_left,
+        )
+
+
 class UndeliveredSummary(View):
-    """By destination id. `redriveRequestedAt`: redrives that were asked for and are not done."""
+    """By destination id. `redriveRequestedAt`: redrives that were asked for and are not done; `recoveries`: how far
+    redrives are.
+    """
 
     destinations: dict[str, UndeliveredCountView]
     redrive_requested_at: dict[str, Instant]
+    recoveries: dict[str, RecoveryView]
 
 
 class RedriveRequestView(View):

@@ -55,6 +55,7 @@ from shared.web.console.routes import (
     reconnect,
     removal,
     settings,
+    subscriptions,
     why,
 )
 from shared.web.console.routes import destinations as destination_pages
@@ -101,6 +102,7 @@ PAGES = (
     input_page.router,
     audit_page.router,
     alert_pages.router,
+    subscriptions.router,
     undelivered_pages.router,
     quarantine_pages.router,
     why.router,

@@ -4,10 +4,12 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
+from shared.domain.exports.recovery import Recovery
 from shared.domain.instants import MINUTE
 from shared.domain.messages.queue_kind import QueueKind
+from shared.ports.health import DestinationTrouble
 from tests.browser.checks import OF_NARROW_AND_DARK, checked, fits, is_accessible
 from tests.browser.in_process import URL, serve
 from tests.kit.builders import item, membership
@@ -24,6 +26,7 @@ PATHS = (
     "/undelivered/d/redrive",
     "/quarantine",
     "/alerts",
+    "/alerts/subscriptions",
 )
 
 
@@ -118,3 +121,37 @@ async def test_everything_fits_and_is_accessible(browser: Browser, console: Cons
         await is_accessible(light, f"{URL}{path}")
         await fits(dark, f"{URL}{path}")
         await is_accessible(dark, f"{URL}{path}", *OF_NARROW_AND_DARK)
+
+
+async def recovers(world: World, settled: int) -> None:
+    """The destination answers again, and so many of its rows are gone already."""
+    now = world.clock()
+    await world.health.put(DestinationTrouble("d", recovering=True, since=now - 2 * MINUTE, error="no answer"))
+    await world.health.note_recovery(Recovery("d", now - MINUTE, now, settled))
+
+
+async def test_how_far_a_redrive_is_follows_by_itself(page: Page, console: Console) -> None:
+    await recovers(console.world, 1_280)
+    await page.clock.install()
+    await says(page, "/undelivered", r"D is told again what it missed, since 1 min ago\. 1,280 of 1,600 done, 320 left")
+    await recovers(console.world, 2_880)
+    await page.clock.run_for(16_000)
+    bar = page.get_by_role("progressbar", name="Recovery of D")
+    await expect(bar).to_have_attribute("value", "0.9")
+    await expect(page.get_by_role("region", name="Recovery of D")).to_contain_text("2,880 of 3,200 done")
+
+
+async def test_a_recovery_and_an_explanation_fit_and_are_accessible(browser: Browser, console: Console) -> None:
+    await recovers(console.world, 1_280)
+    await console.world.handle(item("member-1", 2, segmentMembership=membership(2)), {"profileId": "member-1"})
+    for context, rules in zip(await checked(browser), ((), OF_NARROW_AND_DARK), strict=True):
+        await serve(context, console)
+        page = await context.new_page()
+        await is_accessible(page, f"{URL}/undelivered", *rules)
+        await expect(page.get_by_role("progressbar", name="Recovery of D")).to_be_visible()
+        await page.goto(f"{URL}/why")
+        await page.get_by_role("textbox", name="Profile id").fill("member-1")
+        await page.get_by_role("button", name="Explain").click()
+        await expect(page.get_by_role("heading", name="In quarantine")).to_be_visible()
+        await is_accessible(page, page.url, *rules)
+        assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

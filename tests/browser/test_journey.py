@@ -65,6 +65,7 @@ async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, 
 
     # Somebody wants to be told: the secret is shown once, and a test alert arrives.
     await shows(page, f"{console}/alerts", "No alert is open Nobody would be told of one")
+    await page.get_by_role("link", name="subscribe a webhook").click()
     await page.get_by_role("textbox", name="Webhook").fill(webhook.url)
     for box in await page.get_by_role("group", name="Of which alerts").get_by_role("checkbox").all():
         await box.set_checked(await box.get_attribute("value") == "destination-down")

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from shared.domain.exports.recovery import Recovery
 from shared.errors import ConflictError
 from shared.ports.health import DestinationTrouble, HealthStore, RedriveRequest
 from tests.kit.builders import NOW
@@ -68,3 +69,15 @@ class HealthStoreContract:
         await store.fulfil(again)
         await store.fulfil(again)
         assert await store.requests() == {}
+
+    async def test_how_far_a_redrive_is_is_noted_beside_it(self, store: HealthStore) -> None:
+        assert await store.recoveries() == {}
+        await store.note_recovery(Recovery("d", NOW, NOW + 1, settled=1))
+        later = Recovery("d", NOW, NOW + 2, settled=2**40)
+        await store.note_recovery(later)
+        await store.note_recovery(Recovery("e", NOW, NOW))
+        assert await store.recoveries() == {"d": later, "e": Recovery("e", NOW, NOW)}
+        assert (await store.load(), await store.requests()) == ({}, {})
+        for _ in range(2):
+            await store.end_recovery("e")
+        assert await store.recoveries() == {"d": later}

@@ -123,3 +123,16 @@ class QuarantineContract:
         await quarantine.forget_profile(profile_key("p"), NOW + SECOND)
         await quarantine.forget_profile(profile_key("nobody"), NOW + 100 * SECOND)
         assert [stored.message_id for stored in await all_of(quarantine)] == ["m4", "m3", "m2"]
+
+    async def test_the_newest_items_of_a_profile_are_found(self, quarantine: Quarantine) -> None:
+        for number, profile_id in enumerate(("p", "p", "q", None, "p")):
+            item = QuarantinedItem(f"m{number}", number, NOW + number * SECOND, "r", b"x", profile_id)
+            await quarantine.put(item)
+        found = await quarantine.of_profile(profile_key("p"), 9)
+        assert [(each.message_id, each.item, each.profile_key) for each in found] == [
+            ("m4", 4, profile_key("p")),
+            ("m1", 1, profile_key("p")),
+            ("m0", 0, profile_key("p")),
+        ]
+        assert [each.message_id for each in await quarantine.of_profile(profile_key("p"), 2)] == ["m4", "m1"]
+        assert await quarantine.of_profile(profile_key("nobody"), 2) == []

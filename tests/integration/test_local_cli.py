@@ -129,7 +129,8 @@ def test_a_profile_is_explained(
 
     async def change() -> None:
         async with opened_relay(StateDirectory(state).settings()) as relay:
-            body = json.dumps([item(profile, 1, segmentMembership=membership(1, audience=names.hub))])
+            taken = item(profile, 1, segmentMembership=membership(1, audience=names.hub))
+            body = json.dumps([taken, {"profileId": profile, "occurredAt": "soon"}])
             await relay.services.export_changes.handle(InboundMessage("m", body.encode(), clock()))
 
     asyncio.run(change())
@@ -137,6 +138,8 @@ def test_a_profile_is_explained(
     shown = capsys.readouterr().out
     assert shown.startswith(f"{names.queue}\N{REPLACEMENT CHARACTER}[31m  version ")
     assert f"  + ups/{names.hub} realized since " in shown
+    assert "what happened:\n  no change has called for an export, as far as is known\n  in quarantine since " in shown
+    assert "item 1: /occurredAt: expected a date and time" in shown
     assert cli.main(["why", profile, "--json", "--state-dir", str(state)]) == 0
     assert json.loads(capsys.readouterr().out)["profile"]["profileId"] == profile
     assert cli.main(["why", "nobody at all", "--state-dir", str(state)]) == 1

@@ -32,6 +32,7 @@ from shared.domain.configuration.model import Audience, Dataflow, Destination, M
 from shared.domain.instants import SECOND, format_instant
 from shared.domain.messages.pointers import SlicePointer
 from shared.domain.messages.resync_item import Everything, ResyncRequest
+from shared.domain.profile.last_told import mark
 from shared.domain.profile_key import profile_key
 from shared.errors import ConfigurationError
 from shared.hosting import RELAY_STORAGE
@@ -150,6 +151,11 @@ async def what_0_1_has_no_word_for(both: Both) -> set[str]:
         await services.alert_subscriptions.create(details)
     async with both.alerts() as store:
         await store.alerts.save(Stored(LATER_ALERT, None))
+    profiles = services.explain_profile.profiles
+    for key in KEYS:
+        if (profile := await profiles.find(key)) and not profile.state.forgotten:
+            profile.state.told["crm"] = mark(profile.state.version - 1, ["audience"])
+            await profiles.save(profile)
     return {resync.backfill.id, lines.id, refresh.id}
 
 

@@ -17,6 +17,7 @@ from shared.domain.audiences.counts import CountedAudiences
 from shared.domain.configuration.credentials import Credentials
 from shared.domain.configuration.model import Configuration, Destination
 from shared.domain.exports.export import Export
+from shared.domain.exports.recovery import Recovery
 from shared.domain.exports.sent_export import SentExport
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.instants import DAY, SECOND
@@ -48,7 +49,7 @@ from shared.ports.last_exports import InstanceExports
 from shared.ports.members import Member
 from shared.ports.poison import PoisonMessage, PoisonRounds
 from shared.ports.profiles import StoredProfile
-from shared.ports.quarantine import QuarantinedItem, QuarantinePage, StoredQuarantinedItem
+from shared.ports.quarantine import QuarantinedEntry, QuarantinedItem, QuarantinePage, StoredQuarantinedItem
 from shared.ports.queues import QueueCount
 from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredPage, UndeliveredTally
 from shared.ports.uploads import StoredFile, WriteAccess
@@ -197,6 +198,11 @@ class MemoryQuarantine:
         for _, stored in sorted(self._stored().items(), reverse=True):
             yield stored
 
+    async def of_profile(self, key: str, most: int) -> Sequence[QuarantinedEntry]:
+        await asyncio.sleep(0)
+        found = sorted(self._stored().items(), reverse=True)
+        return [stored for _, stored in found if stored.profile_key == key][:most]
+
     async def page(self, reason: str | None, token: str | None, most: int, code: str | None = None) -> QuarantinePage:
         await asyncio.sleep(0)
         before = None if token is None else self._place(token)
@@ -318,6 +324,7 @@ class MemoryHealth:
     def __init__(self) -> None:
         self.troubles: dict[str, DestinationTrouble] = {}
         self.redrives: dict[str, RedriveRequest] = {}
+        self.noted: dict[str, Recovery] = {}
         self._etags = count(1)
 
     async def load(self) -> dict[str, DestinationTrouble]:
@@ -351,6 +358,17 @@ class MemoryHealth:
         if current is not None and current.etag != redrive.etag:
             raise ConflictError("it was asked for again")
         self.redrives.pop(redrive.destination_id, None)
+
+    async def recoveries(self) -> dict[str, Recovery]:
+        return dict(self.noted)
+
+    async def note_recovery(self, recovery: Recovery) -> None:
+        await asyncio.sleep(0)
+        self.noted[recovery.destination_id] = recovery
+
+    async def end_recovery(self, destination_id: str) -> None:
+        await asyncio.sleep(0)
+        self.noted.pop(destination_id, None)
 
     def _require_unchanged(self, trouble: DestinationTrouble) -> None:
         current = self.troubles.get(trouble.destination_id)

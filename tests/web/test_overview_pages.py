@@ -34,7 +34,9 @@ async def test_backfills_of_all_destinations_those_under_way_first(console: Cons
     await store(world, "ended", NOW - MINUTE, BackfillState.DONE)
     await store(world, "daily", NOW - 2 * MINUTE, BackfillState.RUNNING, "")
     await store(world, "gone", NOW - 3 * MINUTE, BackfillState.WAITING, "removed-since")
+    loads = world.configuration.loads
     text = await console.page("/console/backfills")
+    assert world.configuration.loads == loads + 1
     places = [
         text.index(each) for each in ("Under way 2", "Sweep: what", "removed-since , removed", "Over 1", "Done D ")
     ]

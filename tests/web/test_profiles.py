@@ -23,6 +23,12 @@ async def test_a_profile_is_looked_up(api: Api, profile_id: str) -> None:
         "occurredAt": at(1),
     }
     assert [(row["destinationId"], row["state"]) for row in found["undelivered"]] == [("d", "retrying")]
+    assert {each["destinationId"]: (each["reasons"], each["item"], each["waits"]) for each in found["told"]} == {
+        "d": (["audience", "attribute"], "m:0", True),
+        "e": (["audience"], "m:0", False),
+    }
+    assert {each["profileVersion"] for each in found["told"]} == {found["profileVersion"]}
+    assert found["quarantined"] == []
 
 
 async def test_who_looked_is_noted_but_not_at_whom(api: Api) -> None:

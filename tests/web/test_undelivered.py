@@ -2,9 +2,11 @@
 
 import pytest
 
-from shared.domain.instants import format_instant
+from shared.domain.exports.recovery import GOES_ON_WITHIN, Recovery
+from shared.domain.instants import SECOND, format_instant
 from shared.domain.profile_key import profile_key
 from shared.errors import ExportTooLargeError
+from shared.ports.health import DestinationTrouble
 from tests.kit.api import Api
 from tests.kit.builders import item, membership
 from tests.kit.world import World
@@ -55,6 +57,7 @@ async def test_counts_and_what_was_asked_for(api: Api) -> None:
             "e": {"states": {"retrying": 1}, "total": 1, "complete": True},
         },
         "redriveRequestedAt": {"d": asked["requestedAt"]},
+        "recoveries": {},
     }
     api.world.mend("d")
     await api.world.clock.sleep(30)
@@ -75,3 +78,22 @@ async def test_one_row_is_tried_again(api: Api) -> None:
         (200, "redrive refused"),
         (200, "redrive sent"),
     ]
+
+
+async def test_how_far_a_redrive_is(api: Api) -> None:
+    now = api.world.clock()
+    await api.world.health.note_recovery(Recovery("e", now - 10 * SECOND, now, settled=4))
+    await api.world.health.note_recovery(Recovery("d", now - 10 * SECOND, now, settled=4))
+    found = (await api.expect(200, "GET", f"{PATH}/counts"))["recoveries"]
+    noted = {"since": format_instant(now - 10 * SECOND), "at": format_instant(now), "settled": 4, "perSecond": 0.4}
+    assert found == {
+        "d": noted | {"left": 0, "total": 4, "share": 1.0, "secondsLeft": 0},
+        "e": noted | {"left": 1, "total": 5, "share": 0.8, "secondsLeft": 2},
+    }, "what is dead is left alone"
+    await api.expect(202, "POST", f"{PATH}/d/redrive")
+    found = (await api.expect(200, "GET", f"{PATH}/counts"))["recoveries"]
+    assert (found["d"]["left"], found["d"]["share"]) == (4, 0.5)
+    await api.world.health.put(DestinationTrouble("d", recovering=False, since=now, error="down again"))
+    assert (await api.expect(200, "GET", f"{PATH}/counts"))["recoveries"].keys() == {"e"}
+    await api.world.clock.sleep(GOES_ON_WITHIN / SECOND)
+    assert (await api.expect(200, "GET", f"{PATH}/counts"))["recoveries"] == {}

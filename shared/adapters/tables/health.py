@@ -1,14 +1,18 @@
-"""Rows beside the configuration: one for each destination that is not healthy, one for each redrive asked for."""
+"""Rows beside the configuration: one for each destination that is not healthy, one for each redrive asked for, and one
+for how far a redrive is.
+"""
 
 from typing import Any
 
 from azure.data.tables import EdmType, EntityProperty
 
 from shared.adapters.tables.service.table import Table
+from shared.domain.exports.recovery import Recovery
 from shared.ports.health import DestinationTrouble, RedriveRequest
 
 _PARTITION = "health"
 _REDRIVES = "redrives"
+_RECOVERIES = "recoveries"
 _ERROR_LENGTH = 1_000
 
 
@@ -56,6 +60,22 @@ class TableHealth:
 
     async def fulfil(self, redrive: RedriveRequest) -> None:
         await self._table.delete(_REDRIVES, redrive.destination_id, redrive.etag)
+
+    async def recoveries(self) -> dict[str, Recovery]:
+        recoveries = {}
+        async for row in self._table.partition(_RECOVERIES):
+            destination_id, properties = str(row.properties["RowKey"]), row.properties
+            since, at, settled = (properties[name].value for name in ("since", "at", "settled"))
+            recoveries[destination_id] = Recovery(destination_id, since, at, settled)
+        return recoveries
+
+    async def note_recovery(self, recovery: Recovery) -> None:
+        numbers = {"since": recovery.since, "at": recovery.at, "settled": recovery.settled}
+        properties = {name: EntityProperty(value, EdmType.INT64) for name, value in numbers.items()}
+        await self._table.put({"PartitionKey": _RECOVERIES, "RowKey": recovery.destination_id, **properties})
+
+    async def end_recovery(self, destination_id: str) -> None:
+        await self._table.delete(_RECOVERIES, destination_id)
 
 
 def _properties(trouble: DestinationTrouble) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The Quarantine table: inbound items that could not be taken, with their bytes and the reason."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -78,12 +78,14 @@ class TableQuarantine:
                 if stored is not None:
                     yield stored
 
+    async def of_profile(self, key: str, most: int) -> Sequence[QuarantinedEntry]:
+        return [_entry(row) for row in (await self._first({"profileKey": key}, "", most))[:most]]
+
     async def page(self, reason: str | None, token: str | None, most: int, code: str | None = None) -> QuarantinePage:
         """The first rows of each partition hold the first of all; of those searched for a reason there may be more."""
         after = _place(token)
         searched = most if reason is None else max(most, _SEARCHED)
-        partitions = await all_of(self._first(bucket, code, after, searched) for bucket in range(BUCKETS))
-        rows = sorted((row for partition in partitions for row in partition), key=lambda row: row.properties["RowKey"])
+        rows = await self._first({} if code is None else {"code": code}, after, searched)
         entries: list[QuarantinedEntry] = []
         for number, row in enumerate(rows[:searched], start=1):
             if reason is None or reason in row.properties["reason"]:
@@ -93,9 +95,13 @@ class TableQuarantine:
                 return QuarantinePage(entries, following)
         return QuarantinePage(entries, None)
 
-    async def _first(self, bucket: int, code: str | None, after: str, most: int) -> list[Row]:
+    async def _first(self, equal: Mapping[str, str], after: str, most: int) -> list[Row]:
+        """The first rows of all partitions, in order; among them are the first `most` and one more, if there is one."""
+        partitions = await all_of(self._first_of(bucket, equal, after, most) for bucket in range(BUCKETS))
+        return sorted((row for partition in partitions for row in partition), key=lambda row: row.properties["RowKey"])
+
+    async def _first_of(self, bucket: int, equal: Mapping[str, str], after: str, most: int) -> list[Row]:
         rows: list[Row] = []
-        equal = {} if code is None else {"code": code}
         # One more than asked for, by which it is known whether there are more.
         async for row in self._table.partition(f"{bucket:02}", _COLUMNS, after=after, most=most + 1, equal=equal):
             rows.append(row)

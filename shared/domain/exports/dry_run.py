@@ -17,6 +17,7 @@ from shared.domain.profile.state import ProfileState
 
 NO_DATAFLOW = "has no dataflow"
 NEVER_MAPPED = "the profile has never been in an audience that it maps"
+FORGOTTEN = "the profile is forgotten"
 _DRY = "dry-run"
 
 
@@ -94,15 +95,16 @@ def dry_run(state: ProfileState, change: ProfileChange, around: Surroundings) ->
 
 def standing(state: ProfileState, around: Surroundings) -> DryRun:
     """What each destination would hear if it were told again now, by a retry or a backfill."""
+    nobody = FORGOTTEN if state.forgotten else NEVER_MAPPED
 
     def judge(target: Target) -> tuple[Export | None, Iterable[str]]:
         row = around.undelivered.get(target.id)
-        if row is None and not consents(state, target):
+        if row is None and not consents(state, target) and not state.forgotten:
             return None, [NO_CONSENT]
         reasons, occurred_at = (row.reasons, row.occurred_at) if row else ((BACKFILL,), around.now)
         told = row.transitions if row else ()
         export = current_export(state, target, around.targets.catalog, reasons, occurred_at, told)
-        return export, [] if export else [NEVER_MAPPED]
+        return export, [] if export else [nobody]
 
     return DryRun(state.profile_id, around.now, state.version, verdicts=_verdicts(state, around, judge))
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from shared.domain.configuration.model import Configuration
 from shared.domain.configuration.paths import parse_path
 from shared.domain.configuration.targets import Target, Targets
 from shared.domain.exports.dry_run import DryRunVerdict, verdict_on
@@ -15,9 +14,8 @@ PROFILE_ID = "sample-profile"
 _UNMAPPED = 2
 
 
-def sample_verdict(configuration: Configuration, destination_id: str, now: int) -> DryRunVerdict:
+def sample_verdict(targets: Targets, destination_id: str, now: int) -> DryRunVerdict:
     """What the destination, which must have a dataflow that maps an audience, would hear of the made-up profile."""
-    targets = Targets.of(configuration)
     state = _profile(targets.by_id[destination_id], targets, now)
     return verdict_on(state, targets, destination_id, now)
 

@@ -11,8 +11,9 @@ from shared.domain.exports.export import Export, export_of
 from shared.domain.instants import SECOND
 from shared.domain.profile.audience_transitions import Transitions, merged
 from shared.domain.profile.change import ProfileChange
+from shared.domain.profile.due_exports import DueExports
 from shared.domain.profile.memberships import AudienceKey
-from shared.domain.profile.state import DueExports, Effects, ProfileState
+from shared.domain.profile.state import Effects, ProfileState
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class Transition:
         if not decision.exports:
             return
         told = crossings(effects, state, decision.exports, targets, occurred_at)
-        state.due[item] = DueExports(now // SECOND, version, decision.exports, told)
+        state.call_for(item, DueExports(now // SECOND, version, decision.exports, told))
         self.items.append(item)
         self.exports += [
             export_of(state, targets.by_id[target_id], targets.catalog, reasons, occurred_at, told.get(target_id, ()))

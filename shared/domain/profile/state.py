@@ -1,14 +1,15 @@
 """What is remembered of a profile, and how a change alters it: any order of the same changes gives the same state."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.domain.instants import DAY, SECOND
-from shared.domain.profile import crossing_marks
+from shared.domain.profile import crossing_marks, last_told
 from shared.domain.profile.attributes import AttributeNode, AttributeWrite
-from shared.domain.profile.audience_transitions import AudienceTransition, Transitions
 from shared.domain.profile.change import ProfileChange
 from shared.domain.profile.deletion import Deletion, DeletionPhase
+from shared.domain.profile.due_exports import DueExports, settle
 from shared.domain.profile.identities import IdentityRegister
 from shared.domain.profile.memberships import STRENGTHS, AudienceKey, Membership, Strength
 from shared.domain.runs import flat, nested
@@ -55,34 +56,13 @@ class Effects:
     consents: dict[str, bool] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class DueExports:
-    """The exports that one applied change calls for: destination id -> reasons. `saved_at` is in seconds.
-
-    `transitions`: destination id -> what it must be told of, at `version`; only those that there is something for.
-    """
-
-    saved_at: int
-    version: int
-    reasons: dict[str, list[str]]
-    transitions: dict[str, Transitions] = field(default_factory=dict)
-
-    def transitions_document(self) -> dict[str, Any]:
-        return {each: [one.to_list() for one in those] for each, those in self.transitions.items()}
-
-    @classmethod
-    def of_document(cls, entry: list[Any], transitions: dict[str, Any]) -> "DueExports":
-        saved_at, version, reasons = entry
-        told = {each: tuple(AudienceTransition(version, *one) for one in those) for each, those in transitions.items()}
-        return cls(saved_at, version, reasons, told)
-
-
 @dataclass(slots=True)
 class ProfileState:
     """`due` is the outbox: (queue message id and item) -> the exports that its redelivery must send once more.
 
     `decided_by` is the revision of the configuration by which the last change was decided on; 0 where none is known.
-    `crossed`: when the profile lately entered and left audiences, for whoever counts their members.
+    `crossed`: when the profile lately entered and left audiences, for whoever counts their members. `told`: what each
+    destination was last told by what is due no more, for people who ask.
     """
 
     profile_id: str
@@ -94,6 +74,7 @@ class ProfileState:
     deletion: Deletion | None = None
     decided_by: int = 0
     crossed: crossing_marks.Marks = field(default_factory=dict, compare=False, repr=False)
+    told: last_told.Marks = field(default_factory=dict, compare=False, repr=False)
 
     def apply(self, change: ProfileChange, now: int) -> Effects:
         """Write `change` into the registers; what is stale or a duplicate does nothing. `version` stays."""
@@ -174,6 +155,7 @@ class ProfileState:
             self.crossed.pop(audience, None)
         self._begin_anew()
         self.deletion = replace(self.deletion, phase=DeletionPhase.CLEANING, owed=(), audiences=audiences)
+        self.told = {}
         if self.empty:
             self.due = {}
 
@@ -181,6 +163,11 @@ class ProfileState:
     def empty(self) -> bool:
         """Whether nothing is known of the profile, besides perhaps that it was deleted."""
         return not self.memberships and self.identities is None and not self.attributes.written
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether all that is known is that the profile was deleted."""
+        return self.deletion is not None and self.empty
 
     def _apply_memberships(self, change: ProfileChange, now: int) -> tuple[list[StatusChange], list[AudienceKey], bool]:
         status_changes, entered, moved = [], [], False
@@ -221,6 +208,17 @@ class ProfileState:
         realized = (audience for audience, membership in self.memberships.items() if membership.realized)
         return crossing_marks.were_in(self.crossed, realized, at)
 
+    def call_for(self, item: str, due: DueExports) -> None:
+        """Note exports that are due from now on: until `item` comes again, or a day has passed."""
+        self.due[item] = due
+        if self.told:
+            for destination_id in due.reasons:
+                self.told.pop(destination_id, None)
+
+    def settle(self, items: Iterable[str]) -> None:
+        """Let go of these that are due, but for what each destination was last told by them."""
+        self.told = settle(self.due, self.told, items)
+
     def called_for(self, destination_id: str, revision: int) -> bool:
         """Whether a change has called for an export of this very version to the destination, as it looks by `revision`.
 
@@ -234,7 +232,8 @@ class ProfileState:
         """Drop what no redelivery or reordering within the promised times can ask for any more."""
         self.attributes.drop_spent((now - SPENT_REGISTER_RETENTION) // SECOND)
         oldest = (now - DUE_RETENTION) // SECOND
-        self.due = {item: due for item, due in self.due.items() if due.saved_at >= oldest}
+        if outdated := [item for item, due in self.due.items() if due.saved_at < oldest]:
+            self.settle(outdated)
         if self.crossed:
             self.crossed = crossing_marks.recent(self.crossed, now)
         if self.deletion_outdated(now):
@@ -252,7 +251,7 @@ class ProfileState:
         A tombstone, all that is left of a profile that was deleted, does not even have the profile's id.
         """
         rare: dict[str, Any] = {"deletion": self.deletion.to_document()} if self.deletion else {}
-        if rare and self.empty:
+        if self.forgotten:
             return {"version": self.version, **rare}
         memberships: dict[str, dict[str, list[Any]]] = {}
         for (namespace, audience_id), m in self.memberships.items():
@@ -262,6 +261,8 @@ class ProfileState:
             memberships.setdefault(namespace, {})[audience_id] = entry
         if self.crossed:
             rare["crossed"] = nested(self.crossed)
+        if self.told:
+            rare["told"] = self.told
         # Beside what is due, and not in it: an instance of release 0.1 refuses an entry with more than three parts.
         told = {item: due.transitions_document() for item, due in self.due.items() if due.transitions}
         return rare | {
@@ -296,4 +297,5 @@ class ProfileState:
             deletion=deletion,
             decided_by=document.get("decidedBy", 0),
             crossed=flat(document.get("crossed", {})),
+            told=document.get("told", {}),
         )

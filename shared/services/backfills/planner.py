@@ -184,11 +184,13 @@ class PlanBackfills:
         await self._backfills.save(stored)
         return "file deleted for good"
 
-    async def all(self) -> list[Backfill]:
+    async def all(self, configuration: Configuration | None = None) -> list[Backfill]:
         """Every backfill, resync and sweep, the oldest first, those included that `run` has not noted yet, and the
-        uploads that were committed. Raises StorageError.
+        uploads that were committed. `configuration`: as the caller has just read it, else it is read here.
+
+        Raises StorageError.
         """
-        requested = self._requested((await self._store.load()).configuration)
+        requested = self._requested(configuration or (await self._store.load()).configuration)
         stored = [stored.backfill async for stored in self._backfills.all()]
         noted = [
             backfill

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shared.concurrency import all_of
 from shared.domain.backfills.backfill import Backfill, Progress
 from shared.domain.backfills.standstill import Standstill, standstill_of
+from shared.domain.configuration.model import Configuration
 from shared.domain.profile.memberships import AudienceKey
 from shared.errors import NoSuchBackfillError
 from shared.ports.backfills import BackfillStore
@@ -36,17 +37,27 @@ class BackfillStatuses:
     health: HealthStore
     clock: Clock
 
-    async def all(self, destination_id: str | None = None, *, most: int | None = None) -> list[BackfillStatus]:
+    async def all(
+        self,
+        destination_id: str | None = None,
+        *,
+        most: int | None = None,
+        configuration: Configuration | None = None,
+    ) -> list[BackfillStatus]:
         """As `PlanBackfills.all` lists them; those to one destination, or every one; the latest `most`, or all."""
-        found = [each for each in await self.plan.all() if destination_id in {None, each.destination_id}]
-        return await self._of(found[-most:] if most else found)
+        configuration = configuration or await self._configuration()
+        found = [each for each in await self.plan.all(configuration) if destination_id in {None, each.destination_id}]
+        return await self._of(found[-most:] if most else found, configuration)
 
-    async def newest(self, over: int) -> tuple[list[BackfillStatus], int]:
-        """All that are under way and the last `over` that are not, the newest first, and how many more there are."""
-        every = list(reversed(await self.plan.all()))
+    async def newest(self, over: int, configuration: Configuration) -> tuple[list[BackfillStatus], int]:
+        """All that are under way and the last `over` that are not, the newest first, and how many more there are.
+
+        `configuration`: as it is stored now.
+        """
+        every = list(reversed(await self.plan.all(configuration)))
         ended = [each for each in every if each.finished]
         left_out = {each.id for each in ended[over:]}
-        return await self._of([each for each in every if each.id not in left_out]), len(left_out)
+        return await self._of([each for each in every if each.id not in left_out], configuration), len(left_out)
 
     async def get(self, backfill_id: str) -> BackfillStatus:
         """Raises NoSuchBackfillError."""
@@ -56,11 +67,13 @@ class BackfillStatuses:
         raise NoSuchBackfillError(backfill_id)
 
     async def of(self, backfill: Backfill) -> BackfillStatus:
-        (status,) = await self._of([backfill])
+        (status,) = await self._of([backfill], await self._configuration())
         return status
 
-    async def _of(self, backfills: Sequence[Backfill]) -> list[BackfillStatus]:
-        configuration = (await self.store.load()).configuration
+    async def _configuration(self) -> Configuration:
+        return (await self.store.load()).configuration
+
+    async def _of(self, backfills: Sequence[Backfill], configuration: Configuration) -> list[BackfillStatus]:
         troubles = await self.health.load()
         stored = await all_of(self.backfills.slices(backfill.id) for backfill in backfills)
         now = self.clock()

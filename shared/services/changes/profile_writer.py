@@ -222,16 +222,16 @@ class ProfileWriter:
         if len(due) <= DUE_KEPT_UNSETTLED:
             return
         delivered = {export.destination.id: export.version for export in result.exports}
-        unsettled = {
-            item: entry
+        settled = [
+            item
             for item, entry in due.items()
-            if entry.version == profile.state.version
-            or any(delivered.get(destination_id, -1) < entry.version for destination_id in entry.reasons)
-            or (entry.transitions and item not in self._told)
-        }
-        if len(due) - len(unsettled) < SETTLED_AT_ONCE:
+            if entry.version != profile.state.version
+            and all(delivered.get(destination_id, -1) >= entry.version for destination_id in entry.reasons)
+            and (not entry.transitions or item in self._told)
+        ]
+        if len(settled) < SETTLED_AT_ONCE:
             return
-        profile.state.due = unsettled
+        profile.state.settle(settled)
         try:
             await self._profiles.save(profile)
         except RelayError:

@@ -1,8 +1,10 @@
 """What destinations have not heard of, for people: page by page, row by row, counted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.concurrency import all_of
+from shared.domain.exports.recovery import RecoveryProgress
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.profile_key import profile_key
 from shared.ports.health import HealthStore, RedriveRequest
@@ -61,3 +63,19 @@ class UndeliveredExports:
     async def redrives(self) -> dict[str, RedriveRequest]:
         """The redrives that were asked for and are not done, by destination id. Raises StorageError."""
         return await self.health.requests()
+
+    async def recoveries(self, counts: Mapping[str, UndeliveredCount], now: int) -> list[RecoveryProgress]:
+        """How far redrives are that go on, by destination id; `counts` as `counts` gives them. Raises StorageError.
+
+        None is of a destination that is down again. Dead rows wait for nobody, unless a redrive of them was asked for.
+        """
+        asked, troubles = await self.redrives(), await self.health.load()
+        down = {each for each, trouble in troubles.items() if not trouble.recovering}
+        found = []
+        for destination_id, recovery in sorted((await self.health.recoveries()).items()):
+            count = counts.get(destination_id)
+            if count is None or destination_id in down or not recovery.goes_on(now):
+                continue
+            dead = 0 if destination_id in asked else count.by_state.get(UndeliveredState.DEAD, 0)
+            found.append(RecoveryProgress(recovery, count.total - dead, count.complete))
+        return found

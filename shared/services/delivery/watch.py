@@ -1,7 +1,7 @@
 """Looks after destinations that were down and after exports that wait: whatever a run leaves, the next one finds."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +15,7 @@ from shared.ports.health import DestinationTrouble, HealthStore, RedriveRequest
 from shared.ports.time import Clock, Sleep
 from shared.ports.undelivered import StoredUndelivered, UndeliveredStore
 from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
+from shared.services.delivery.note_recovery import NoteRecovery
 from shared.services.delivery.retry import Attempt, RetryExport, failed_attempt
 from shared.services.in_hand.live_traffic import LiveTraffic
 
@@ -25,14 +26,19 @@ PROBED_PARTITIONS = 4
 """For so many partitions of a destination that is down a run looks whether one of them answers."""
 CLOCK_SKEW = 5 * SECOND
 """How far the clocks of workers may be apart."""
+_SETTLED = frozenset({Attempt.SENT, Attempt.DROPPED})
 
 
 @dataclass(slots=True)
 class WatchOutcome:
-    """What one run did, counted by (destination id, what); `failed` are the destinations for which storage failed."""
+    """What one run did, counted by (destination id, what); `failed` are the destinations for which storage failed.
+
+    `notes`: by destination id, how far its redrive is.
+    """
 
     done: Counter[tuple[str, str]] = field(default_factory=Counter)
     failed: dict[str, StorageError] = field(default_factory=dict)
+    notes: dict[str, NoteRecovery] = field(default_factory=dict)
 
     def summary(self) -> dict[str, dict[str, int]]:
         """As plain JSON, for the log."""
@@ -85,6 +91,7 @@ class WatchDestinations:
         snapshot = await self._configuration.current()
         troubles, requests = await self._health.load(), await self._health.requests()
         destination_ids = sorted(snapshot.targets.by_id.keys() | troubles.keys() | requests.keys())
+        await self._begin_notes(outcome, destination_ids)
 
         async def look_after(destination_id: str) -> None:
             trouble, request = troubles.get(destination_id), requests.get(destination_id)
@@ -92,6 +99,7 @@ class WatchDestinations:
                 await self._look_after(destination_id, trouble, snapshot, outcome, request)
             except StorageError as error:
                 outcome.failed[destination_id] = error
+            await outcome.notes[destination_id].note()
 
         await all_of(look_after(each) for each in destination_ids)
         return outcome
@@ -102,8 +110,15 @@ class WatchDestinations:
         snapshot = await self._configuration.current()
         trouble = (await self._health.load()).get(destination_id)
         asked = RedriveRequest(destination_id, self._clock())
+        await self._begin_notes(outcome, [destination_id])
         await self._look_after(destination_id, trouble, snapshot, outcome, asked)
+        await outcome.notes[destination_id].note()
         return outcome
+
+    async def _begin_notes(self, outcome: WatchOutcome, destination_ids: Iterable[str]) -> None:
+        earlier = await self._health.recoveries()
+        for each in destination_ids:
+            outcome.notes[each] = NoteRecovery(self._health, self._clock, each, earlier.get(each))
 
     async def request_redrive(self, destination_id: str) -> RedriveRequest:
         """Let the next runs do the same, until it is done: it may take longer than an HTTP request may last.
@@ -160,6 +175,7 @@ class WatchDestinations:
         elif self._unsettled(trouble):
             outcome.done[destination_id, "recovering"] += 1
         elif await self._redrive(destination_id, snapshot, outcome, request):
+            await outcome.notes[destination_id].end()
             if trouble is not None:
                 with suppress(ConflictError):  # it went down again meanwhile
                     await self._health.clear(trouble)
@@ -289,6 +305,7 @@ class WatchDestinations:
         failed = not {Attempt.FAILED, Attempt.PARKED}.isdisjoint(attempts)
         if rest := pace.rest(len(together), took, beside_changes=beside_changes):
             await self._sleep(rest / SECOND)
+        await outcome.notes[destination_id].settled(sum(attempt in _SETTLED for attempt in attempts))
         return pace.after(took, failed=failed, beside_changes=beside_changes)
 
     def _all_fail(self, failures: Counter[str | None], destination_id: str, snapshot: ConfigurationSnapshot) -> bool:

@@ -46,12 +46,12 @@ async def preview_of(
         return _shown("profile", verdict)
     if not form.dataflow.audiences:
         return None
-    now = services.clock()
+    now, targets = services.clock(), Targets.of(configuration)
     if recent is not None:
-        verdict = verdict_on(recent.state, Targets.of(configuration), destination_id, now)
+        verdict = verdict_on(recent.state, targets, destination_id, now)
         if verdict.export:
             return _shown("shape", verdict, [each for each in form.dataflow.attributes if not _has(recent, each)])
-    return _shown("sample", sample_verdict(configuration, destination_id, now))
+    return _shown("sample", sample_verdict(targets, destination_id, now))
 
 
 def most_telling(recent: Sequence[RecentProfile], attributes: Sequence[str]) -> RecentProfile | None:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.exports import decision
-from shared.domain.exports.dry_run import NEVER_MAPPED, NO_DATAFLOW, DryRun, DryRunVerdict
+from shared.domain.exports.dry_run import FORGOTTEN, NEVER_MAPPED, NO_DATAFLOW, DryRun, DryRunVerdict
 from shared.domain.exports.export import Export
-from shared.domain.instants import SECOND, format_instant
+from shared.domain.instants import DAY, SECOND, format_instant
 from shared.domain.profile_key import profile_key
 from shared.errors import SendError
 from shared.ports.health import DestinationTrouble
@@ -311,6 +311,18 @@ async def test_a_profile_for_people(world: World) -> None:
             }
         ],
         "deletion": None,
+        "told": [
+            {
+                "destinationId": each,
+                "profileVersion": NOW,
+                "at": format_instant(NOW),
+                "reasons": ["audience", "attribute", "identity"],
+                "item": "m:0",
+                "waits": each == "d",
+            }
+            for each in ("d", "e")
+        ],
+        "quarantined": [],
     }
     assert (row["destinationId"], row["state"], row["profileVersion"]) == ("d", "retrying", NOW)
     assert (row["lastFailedAt"], row["reasons"]) == (format_instant(NOW), ["audience", "attribute", "identity"])
@@ -335,3 +347,40 @@ async def test_who_is_not_known_and_who_was_forgotten(world: World) -> None:
     document = ProfileDocument.of(tombstone).document()
     assert (document["profileId"], document["attributes"], document["segmentMembership"]) == ("q", {}, {})
     assert document["deletion"]["phase"] == "done"
+    again = await foreseen(world, None, "q")
+    assert set(map(tuple, why_not(again).values())) == {(FORGOTTEN,), (NO_DATAFLOW,)}
+
+
+async def test_what_each_was_told_last_is_known_for_good(world: World) -> None:
+    """`d` and `e` hear of the first change, `d` alone of the others, days later; no request more is made for it."""
+    await world.handle(item("p", 1, segmentMembership=membership(1)))
+    for number in range(1, 4):
+        world.clock.now += 2 * DAY
+        await world.handle(item("p", 1 + number, attributes={"o": {"deep": number}}), message_id=f"m{number}")
+    assert len(world.profiles.saves) == 4
+    known = await world.worker.explain_profile.look_up("p")
+    assert known is not None
+    assert [(each.destination_id, each.version, each.reasons, each.item) for each in known.told] == [
+        ("d", NOW + 6 * DAY, ("attribute",), "m3:0"),
+        ("e", NOW, ("audience",), None),
+    ]
+
+
+async def test_a_profile_of_which_nothing_could_be_taken_is_known_by_that(world: World) -> None:
+    await world.handle({"profileId": "p", "occurredAt": "soon"}, item("other", 1, attributes=3))
+    known = await world.worker.explain_profile.look_up("p")
+    assert known is not None
+    document = ProfileDocument.of(known).document()
+    assert (document["profileId"], document["profileVersion"], document["told"]) == ("p", 0, [])
+    assert [each["item"] for each in document["quarantined"]] == [0]
+    assert await world.worker.explain_profile.look_up("nobody") is None
+
+
+async def test_both_answers_are_of_one_moment(world: World) -> None:
+    """What a change would do is not taken for what was done."""
+    await world.handle(item("p", 1, segmentMembership=membership(1)))
+    answer = await world.worker.explain_profile.explain(item("p", 2, attributes={"x": 2}), "p")
+    assert answer.profile is not None
+    assert answer.profile.state.version == NOW == answer.profile.told[0].version
+    assert answer.foreseen.version > NOW
+    assert told(answer.foreseen.exports) == [("d", "attribute"), ("e", "attribute")]

@@ -5,20 +5,24 @@ from dataclasses import replace
 
 import pytest
 
+from shared.domain.exports.recovery import GOES_ON_WITHIN, Recovery, RecoveryProgress
 from shared.domain.exports.undelivered import UndeliveredState
+from shared.domain.instants import MINUTE, SECOND
 from shared.domain.profile_key import profile_key
-from shared.errors import ConflictError, ExportTooLargeError, NotUndeliveredError
+from shared.errors import ConflictError, ExportTooLargeError, NotUndeliveredError, StorageError
 from shared.ports.health import DestinationTrouble, RedriveRequest
 from shared.ports.undelivered import StoredUndelivered
+from shared.services.delivery.note_recovery import NoteRecovery
 from shared.services.delivery.retry import Attempt
 from shared.services.delivery.watch import FAILURES_TO_STOP_AT
 from shared.views.undelivered import UndeliveredCountView
 from tests.kit.builders import NOW, configuration, item, membership, told
-from tests.kit.world import CACHE_SECONDS, DOCUMENT, World
+from tests.kit.world import CACHE_SECONDS, DOCUMENT, SETTINGS, World
 
 QUALIFIES = {"segmentMembership": membership(1)}
 KEY = profile_key("p")
 GRACE = 2 * CACHE_SECONDS
+HOUR = 60 * MINUTE
 
 
 @pytest.fixture
@@ -251,3 +255,70 @@ async def test_what_is_undelivered_is_listed_and_counted(world: World) -> None:
 async def test_a_request_for_who_is_gone_ends(world: World) -> None:
     await world.worker.watch_destinations.request_redrive("gone")
     assert await watch(world) == {"gone": {"redriven as requested": 1}}
+
+
+async def test_how_far_it_is_is_noted_over_runs_until_nothing_is_left() -> None:
+    world = World(settings=replace(SETTINGS, redrive_per_second=1))
+    await fail(world, *map(str, range(200)))
+    world.mend("d")
+    await world.worker.watch_destinations.request_redrive("d")
+    world.health.troubles.clear()
+    began = world.clock() + 180 * SECOND
+
+    async def progress() -> RecoveryProgress:
+        exports = world.worker.undelivered_exports
+        (found,) = await exports.recoveries(await exports.counts(), world.clock())
+        return found
+
+    first = await watch(world, after_seconds=180)
+    assert first["d"]["sent"] > 50
+    halfway = await progress()
+    assert (halfway.recovery.settled, halfway.total) == (first["d"]["sent"], 200)
+    assert halfway.recovery.since == began
+    assert halfway.per_second == pytest.approx(1, rel=0.1)
+    assert halfway.seconds_left == pytest.approx(halfway.left, rel=0.1)
+
+    sent = first["d"]["sent"]
+    while world.health.noted:
+        sent += (await watch(world, after_seconds=5))["d"]["sent"]
+    assert sent == sum(export.destination.id == "d" for export in world.sender.sent)
+    assert set(world.rows.values()) <= {"retrying"}, "those have their own pointers"
+
+
+async def test_what_goes_at_once_is_not_noted(world: World) -> None:
+    await park(world)
+    world.mend("d")
+    world.health.note_recovery = refuses  # type: ignore[assignment,method-assign]
+    await watch(world)
+    assert (await watch(world, GRACE))["d"]["sent"] == 1
+    assert ("d", "p") not in world.rows
+
+
+async def test_a_redrive_goes_on_though_it_cannot_be_noted() -> None:
+    world = World(settings=replace(SETTINGS, redrive_per_second=1))
+    await fail(world, *map(str, range(20)))
+    world.mend("d")
+    world.health.troubles.clear()
+    world.health.note_recovery = fails  # type: ignore[assignment,method-assign]
+    assert (await watch(world, after_seconds=180))["d"]["sent"] == 17
+    assert set(world.rows.values()) == {"retrying"}
+
+
+async def test_one_that_was_not_heard_of_for_long_begins_anew(world: World) -> None:
+    earlier = Recovery("d", NOW - HOUR, NOW - GOES_ON_WITHIN, settled=1_000)
+    note = NoteRecovery(world.health, world.clock, "d", earlier)
+    await note.settled(3)
+    await note.note()
+    assert world.health.noted["d"] == Recovery("d", NOW, NOW, settled=3)
+    goes_on = NoteRecovery(world.health, world.clock, "d", replace(earlier, at=NOW - 1))
+    await goes_on.settled(3)
+    await goes_on.note()
+    assert world.health.noted["d"] == Recovery("d", NOW - HOUR, NOW, settled=1_003)
+
+
+async def fails(_recovery: Recovery) -> None:
+    raise StorageError("table Configuration: could not upsert: no answer")
+
+
+async def refuses(_recovery: Recovery) -> None:
+    raise AssertionError("expected no note")

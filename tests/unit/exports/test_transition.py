@@ -5,7 +5,8 @@ from typing import Any
 
 from shared.domain.instants import SECOND
 from shared.domain.profile.audience_transitions import AudienceTransition
-from shared.domain.profile.state import DueExports, ProfileState
+from shared.domain.profile.due_exports import DueExports
+from shared.domain.profile.state import ProfileState
 from tests.kit.builders import NOW, START, change, ids, membership, play, targets_of, told
 
 MAPS_A = {"id": "d", "audiences": ["a"], "attributes": ["/x"]}

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.instants import DAY
-from shared.domain.profile.state import DueExports, ProfileState
+from shared.domain.profile.due_exports import DueExports
+from shared.domain.profile.state import ProfileState
 from tests.kit.builders import NOW, change, ids, membership
 
 SECONDS = st.integers(0, 5)

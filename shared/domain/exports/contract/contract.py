@@ -57,7 +57,7 @@ def contract_of(configuration: Configuration, destination_id: str) -> Contract:
     targets = Targets.of(configuration)
     target = targets.by_id[destination_id]
     body, properties = body_schema(target, targets.catalog), properties_schema(target)
-    example = sample_verdict(configuration, destination_id, _EXAMPLE_AT).export if target.mapped else None
+    example = sample_verdict(targets, destination_id, _EXAMPLE_AT).export if target.mapped else None
     return Contract(
         destination_id,
         target.revision,

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.errors import FailureCode, NotUndeliveredError
 from shared.views.undelivered import (
+    RecoveryView,
     RedriveRequestView,
     RedriveView,
     RowState,
@@ -46,9 +47,11 @@ async def count_undelivered(services: AppServices) -> UndeliveredSummary:
     """Up to about 10,000 rows of each destination are counted."""
     counts = await services.undelivered_exports.counts()
     requests = await services.undelivered_exports.redrives()
+    recoveries = await services.undelivered_exports.recoveries(counts, services.clock())
     return UndeliveredSummary(
         destinations={each: UndeliveredCountView.of(count) for each, count in counts.items()},
         redrive_requested_at={each: request.requested_at for each, request in requests.items()},
+        recoveries={each.recovery.destination_id: RecoveryView.of(each) for each in recoveries},
     )
 
 

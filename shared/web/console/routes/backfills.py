@@ -20,8 +20,8 @@ _OVER = 25
 
 @router.get("", **page(Permission.VIEW_SEGMENTS))
 async def show_backfills(services: AppServices, request: Request) -> Response:
-    shown, older = await services.backfill_statuses.newest(_OVER)
     configuration = await services.edit_configuration.load()
+    shown, older = await services.backfill_statuses.newest(_OVER, configuration)
     return render(
         request,
         "backfills.html",

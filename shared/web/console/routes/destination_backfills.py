@@ -23,8 +23,9 @@ _SHOWN = 10
 
 @router.get("/backfills", **page(*BACKFILLS.permissions))
 async def show_backfills(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
-    frame = frame_of(await services.edit_configuration.load(), destination_id, BACKFILLS)
-    latest = await services.backfill_statuses.all(destination_id, most=_SHOWN)
+    configuration = await services.edit_configuration.load()
+    frame = frame_of(configuration, destination_id, BACKFILLS)
+    latest = await services.backfill_statuses.all(destination_id, most=_SHOWN, configuration=configuration)
     return render(
         request,
         "destination_backfills.html",

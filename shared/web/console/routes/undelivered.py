@@ -11,7 +11,7 @@ from shared.domain.exports.undelivered import UndeliveredState
 from shared.errors import DELIVERY_CODES
 from shared.ports.undelivered import UndeliveredCount, UndeliveredPage
 from shared.services.wiring import Services
-from shared.views.undelivered import UndeliveredView
+from shared.views.undelivered import RecoveryView, UndeliveredView
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
 from shared.web.context import AppServices
@@ -75,6 +75,8 @@ async def _show(
 ) -> Response:
     configuration = await services.edit_configuration.load()
     counts = {each: count for each, count in (await services.undelivered_exports.counts()).items() if count.by_state}
+    now = services.clock()
+    recoveries = await services.undelivered_exports.recoveries(counts, now)
     return render(
         request,
         "undelivered.html",
@@ -85,11 +87,12 @@ async def _show(
         total=shown.total(counts),
         complete=all(count.complete for count in counts.values()),
         redrives=await services.undelivered_exports.redrives(),
+        recoveries={each.recovery.destination_id: RecoveryView.of(each) for each in recoveries},
         troubles=await services.health.load(),
         shown=shown,
         profile_id=profile_id,
         codes=DELIVERY_CODES,
-        now=services.clock(),
+        now=now,
     )
 
 

@@ -1,12 +1,15 @@
-"""Why was this profile exported, or not? Answered by a dry run: nothing is saved or sent."""
+"""Why was this profile exported, or not? What happened, and by a dry run what would: nothing is saved or sent."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
+from shared.domain.configuration.model import Configuration
 from shared.domain.jsonvalue import MAX_DEPTH, InvalidJsonError, deeper_than, parse_json
 from shared.domain.messages.message import refuse_lone_surrogates
 from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH, InvalidChangeError
+from shared.services.wiring import Services
+from shared.views.explained import explained
 from shared.views.profiles import DryRunView, ProfileDocument
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, render
@@ -20,14 +23,18 @@ _ASK = page(Permission.VIEW_PROFILES, Permission.VIEW_SEGMENTS)
 
 
 @router.get("", **_ASK)
-async def show_question(request: Request) -> Response:
-    return render(request, "why.html", profile_id="", change="", problems={}, answer=None, view=None, names={}, now=0)
+async def show_question(
+    services: AppServices,
+    request: Request,
+    destination: Annotated[str, Query(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")] = "",
+) -> Response:
+    return _show(request, services, await services.edit_configuration.load(), only=destination)
 
 
 @router.post("", **_ASK)
 async def explain(services: AppServices, request: Request, form: Submitted) -> Response:
     """A profile id is personal, so it is sent in the body and is in no address."""
-    profile_id, text = form.raw("profile_id"), form.text("change")
+    profile_id, text, only = form.raw("profile_id"), form.text("change"), form.text("destination")
     problems: Problems = {}
     change: Any = None
     if not 0 < len(profile_id) <= MAX_PROFILE_ID_LENGTH:
@@ -41,24 +48,34 @@ async def explain(services: AppServices, request: Request, form: Submitted) -> R
                 refuse_lone_surrogates(change)
         except (InvalidJsonError, InvalidChangeError) as error:
             problems["change"] = [str(error)]
-    answer, view, names = None, None, {}
-    if not problems:
-        dry_run = await services.explain_profile.dry_run(change, profile_id)
-        known = await services.explain_profile.look_up(profile_id)
-        answer, view = DryRunView.of(dry_run), ProfileDocument.of(known) if known else None
-        if Permission.MANAGE_DESTINATIONS in request.state.principal.permissions:
-            names = {each.id: each.name for each in (await services.edit_configuration.load()).destinations}
-        if dry_run.problems:
-            problems["change"] = dry_run.problems
+    configuration = await services.edit_configuration.load()
+    asked = {"profile_id": profile_id, "change": form.raw("change"), "only": only}
+    if problems:
+        return _show(request, services, configuration, **asked, problems=problems)
+    answer = await services.explain_profile.explain(change, profile_id)
+    if answer.foreseen.problems:
+        problems["change"] = answer.foreseen.problems
+    view = ProfileDocument.of(answer.profile) if answer.profile else None
+    told = explained(view, DryRunView.of(answer.foreseen), configuration, only)
+    return _show(request, services, configuration, **asked, problems=problems, view=view, explained=told)
+
+
+def _show(
+    request: Request,
+    services: Services,
+    configuration: Configuration,
+    *,
+    only: str,
+    problems: Problems | None = None,
+    **values: Any,
+) -> Response:
     return render(
         request,
         "why.html",
         status=422 if problems else 200,
-        profile_id=profile_id,
-        change=form.raw("change"),
-        problems=problems,
-        answer=answer,
-        view=view,
-        names=names,
+        destinations={each.id: each.name for each in configuration.destinations},
+        only=only,
+        problems=problems or {},
         now=services.clock(),
+        **{"profile_id": "", "change": "", "view": None, "explained": None} | values,
     )
