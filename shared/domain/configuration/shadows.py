@@ -2,9 +2,50 @@
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from shared.domain.configuration.model import Configuration, Dataflow, MappedAudience, Shadow
 
+HOUR_MS = 3_600_000
 SHORTEST_HOURS, LONGEST_HOURS, USUAL_HOURS = 1, 7 * 24, 24
+
+
+class Tried(BaseModel):
+    """A shadow and the live mapping that it is tried beside: what somebody who decides on it has seen."""
+
+    shadow: Shadow
+    live: Dataflow
+
+    @property
+    def made_live(self) -> Dataflow:
+        """The candidate as the live mapping; whether that is paused stays as it is."""
+        return self.shadow.candidate.model_copy(update={"enabled": self.live.enabled})
+
+    @classmethod
+    def of(cls, configuration: Configuration, destination_id: str) -> "Tried | None":
+        """None where nothing is tried. Raises NotConfiguredError where the destination has no dataflow."""
+        live = configuration.dataflow(destination_id)
+        shadow = configuration.shadow(destination_id)
+        return cls(shadow=shadow, live=live) if shadow else None
+
+
+def begun(configuration: Configuration, candidate: Dataflow, now_ms: int, hours: int) -> Configuration:
+    """With a shadow of `candidate`, in place of the one that its dataflow may have."""
+    shadow = Shadow(
+        candidate=candidate,
+        started_at=now_ms,
+        ends_at=now_ms + hours * HOUR_MS,
+        revision=configuration.revision + 1,
+        live_revision=configuration.revisions.get(candidate.id, 0),
+    )
+    others = without(configuration, candidate.id)
+    return others.model_copy(update={"shadows": [*others.shadows, shadow]})
+
+
+def without(configuration: Configuration, destination_id: str) -> Configuration:
+    """Without the shadow of the destination's dataflow; the next revision of it."""
+    left = [shadow for shadow in configuration.shadows if shadow.id != destination_id]
+    return configuration.model_copy(update={"shadows": left, "revision": configuration.revision + 1})
 
 
 def same_mapping(one: Dataflow, other: Dataflow) -> bool:
