@@ -55,6 +55,7 @@ from shared.web.console.routes import (
     reconnect,
     removal,
     settings,
+    shadow,
     why,
 )
 from shared.web.console.routes import destinations as destination_pages
@@ -90,6 +91,7 @@ PAGES = (
     connect.router,
     overview.router,
     mapping.router,
+    shadow.router,
     exports.router,
     destination_backfills.router,
     contract.router,
