@@ -97,3 +97,26 @@ class ShadowView(View):
             backfill=EstimateView.of(figures.backfill) if figures.backfill else None,
             removals=figures.removals,
         )
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """As people read it: what is counted, of the live mapping, of the candidate."""
+        live, candidate = self.live, self.candidate
+        numbers = [("Exports", live.exports, candidate.exports)]
+        numbers += [
+            (f"by {' and '.join(each.split(','))}", live.by_reason.get(each, 0), candidate.by_reason.get(each, 0))
+            for each in sorted({*live.by_reason, *candidate.by_reason})
+        ]
+        numbers += [
+            ("Only by this one", self.only_live, self.only_candidate),
+            ("Bytes of bodies", live.bytes, candidate.bytes),
+        ]
+        ours, theirs = live.month, candidate.month
+        if ours is not None and theirs is not None:
+            numbers += [
+                ("Exports a month", ours.events, theirs.events),
+                ("Throughput units, at the busiest", ours.throughput_units, theirs.throughput_units),
+            ]
+        rows = [(label, f"{one:,}", f"{other:,}") for label, one, other in numbers]
+        if ours is not None and theirs is not None:
+            rows.append(("USD a month", f"{ours.dollars:,.2f}", f"{theirs.dollars:,.2f}"))
+        return rows

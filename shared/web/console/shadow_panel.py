@@ -7,9 +7,9 @@ from shared.domain.configuration.model import Configuration, Dataflow
 from shared.domain.configuration.removals import removed_attributes
 from shared.domain.profile.memberships import AudienceKey
 from shared.services.shadows.dataflows import ShadowFigures
-from shared.views.shadows import MappingCountsView, ShadowView
+from shared.views.shadows import ShadowView
 from shared.web.console.mapping_changes import clauses
-from shared.web.console.words import counted, number
+from shared.web.console.words import counted
 from shared.web.etags import etag_of
 
 DURATIONS = {1: "1 hour", 6: "6 hours", 24: "24 hours", 72: "3 days", 168: "7 days"}
@@ -46,36 +46,10 @@ def panel_of(configuration: Configuration, figures: ShadowFigures) -> Panel:
     return Panel(
         view,
         etag_of(tried),
-        _rows(view),
+        view.rows(),
         _differences(configuration, live, wanted),
         clauses(live, wanted, lost, backfill),
     )
-
-
-def _rows(view: ShadowView) -> list[tuple[str, str, str]]:
-    live, candidate = view.live, view.candidate
-    rows = [("Exports", number(live.exports), number(candidate.exports))]
-    rows += [
-        (f"by {' and '.join(reason.split(','))}", number(live.by_reason.get(reason, 0)), number(count))
-        for reason, count in sorted({**dict.fromkeys(live.by_reason, 0), **candidate.by_reason}.items())
-    ]
-    rows.append(("Only by this one", number(view.only_live), number(view.only_candidate)))
-    rows.append(("Bytes of bodies", number(live.bytes), number(candidate.bytes)))
-    return [*rows, *_month(live, candidate)]
-
-
-def _month(live: MappingCountsView, candidate: MappingCountsView) -> list[tuple[str, str, str]]:
-    if live.month is None or candidate.month is None:
-        return []
-    return [
-        ("Exports a month", f"{live.month.events:,}", f"{candidate.month.events:,}"),
-        (
-            "Throughput units, at the busiest",
-            number(live.month.throughput_units),
-            number(candidate.month.throughput_units),
-        ),
-        ("USD a month", f"{live.month.dollars:,.2f}", f"{candidate.month.dollars:,.2f}"),
-    ]
 
 
 def _differences(configuration: Configuration, live: Dataflow, wanted: Dataflow) -> list[Difference]:
