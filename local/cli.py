@@ -38,6 +38,7 @@ COMMANDS = (
     "lag",
     "backfills",
     "resync",
+    "shadow",
     "rebuild-index",
     "redrive",
     "quarantine",

@@ -12,6 +12,7 @@ RelayError
 ├── InUseError               an entry cannot go while another needs it
 ├── NotFoundError            there is no such thing (any more):
 │   ├── NotConfiguredError       an audience, a destination or a dataflow
+│   ├── NoShadowError            a mapping that is tried beside the live one
 │   ├── NotUndeliveredError      something undelivered
 │   ├── NotInQuarantineError     a row in quarantine
 │   ├── NoSuchBackfillError
@@ -153,6 +154,16 @@ class NotConfiguredError(NotFoundError):
     def __init__(self, kind: str) -> None:
         within = " in the namespace" if kind == "audience" else ""
         super().__init__(f"there is no {kind} with this id{within}: GET /api/{kind}s lists those there are")
+
+
+class NoShadowError(NotFoundError):
+    """No mapping is tried beside the live one of this dataflow."""
+
+    def __init__(self, destination_id: str) -> None:
+        super().__init__(
+            f"no mapping is tried beside the live one of {destination_id} (any more): "
+            f"PUT /api/dataflows/{destination_id}/shadow tries one"
+        )
 
 
 class NotUndeliveredError(NotFoundError):

@@ -26,6 +26,8 @@ WRITTEN, READ = "stored row, written", "stored row, read"
 _MOST_OF_BARE = {True: 6.0, False: 3.0}
 """By whether the change calls for an export."""
 _MOST_OF_ONE_DATAFLOW = 1.3
+_MOST_OF_NO_SHADOW = {True: 1.7, False: 1.2}
+"""By whether the change calls for an export, of which the shadow makes another."""
 
 Measurement: TypeAlias = Callable[[], float]
 """Does something for each change of a round, and tells the CPU seconds that it took."""
@@ -63,6 +65,10 @@ def measure(rounds: int = ROUNDS) -> tuple[dict[str, Any], list[Check]]:
             )
             for dataflows in DATAFLOWS[1:]
         ]
+        shadowed = shadowed_name(exported=exported)
+        more = f"{microseconds[shadowed] - microseconds[name]:.1f} µs of CPU a change"
+        most = _MOST_OF_NO_SHADOW[exported]
+        checks.append(Check(what=f"{shadowed}, over none", value=ratio(shadowed, name), of=more, at_most=most))
     checks += [Check(what=f"{name}, µs of CPU", value=microseconds[name]) for name in (WRITTEN, READ)]
     ratios = {check.what: check.value for check in checks if check.bounded}
     return {"microseconds": microseconds, "ratios": ratios, "rounds": rounds, "changes_a_round": CHANGES}, checks
@@ -70,6 +76,10 @@ def measure(rounds: int = ROUNDS) -> tuple[dict[str, Any], list[Check]]:
 
 def core_name(dataflows: int, *, exported: bool) -> str:
     return f"core, {_what(exported)}, {dataflows} dataflow{'s' if dataflows > 1 else ''}"
+
+
+def shadowed_name(*, exported: bool) -> str:
+    return f"{core_name(1, exported=exported)} and a shadow"
 
 
 def bare_name(*, exported: bool) -> str:
@@ -82,6 +92,7 @@ def _what(exported: bool) -> str:
 
 def _parts() -> dict[str, Measurement]:
     targets = {dataflows: targets_of(dataflows) for dataflows in DATAFLOWS}
+    shadowed = targets_of(1, shadowed=True)
     profile = stored_profile(targets[1])
     document = encode_state(profile)
     parts: dict[str, Measurement] = {}
@@ -90,6 +101,7 @@ def _parts() -> dict[str, Measurement]:
         parts[bare_name(exported=exported)] = _bare(work, body_of(profile, targets[1]))
         for dataflows in DATAFLOWS:
             parts[core_name(dataflows, exported=exported)] = _core(work, document, targets[dataflows], exported)
+        parts[shadowed_name(exported=exported)] = _core(work, document, shadowed, exported)
     parts[WRITTEN] = lambda: _timed(lambda: [encode_state(profile) for _ in range(CHANGES)])
     parts[READ] = lambda: _timed(lambda: [decode_state(document) for _ in range(CHANGES)])
     return parts

@@ -11,6 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from shared.domain.configuration.model import Configuration, parse_configuration_file
 from shared.domain.configuration.plan import plan_changes
+from shared.domain.configuration.shadows import USUAL_HOURS, begun
 from shared.domain.configuration.targets import Targets
 from shared.domain.exports.export import export_body
 from shared.domain.exports.transition import transition
@@ -34,8 +35,11 @@ class Work:
     change: str
 
 
-def targets_of(dataflows: int) -> Targets:
-    """`dataflows` of 50 attributes and 250 audiences each; the first maps all that the profile has."""
+def targets_of(dataflows: int, *, shadowed: bool = False) -> Targets:
+    """`dataflows` of 50 attributes and 250 audiences each; the first maps all that the profile has.
+
+    `shadowed`: a candidate is tried beside the first, with another audience and another attribute.
+    """
     document = {
         "audiences": [
             {"id": audience, "name": f"Audience {audience}", "mergePolicyId": f"policy-{number}"}
@@ -50,7 +54,13 @@ def targets_of(dataflows: int) -> Targets:
             for number in range(dataflows)
         ],
     }
-    return Targets.of(plan_changes(Configuration(), parse_configuration_file(document), NOW // 1_000).configuration)
+    now_ms = NOW // 1_000
+    configuration = plan_changes(Configuration(), parse_configuration_file(document), now_ms).configuration
+    if shadowed:
+        live = configuration.dataflow("d0")
+        other = {"audiences": live.audiences[:-1], "attributes": [*live.attributes[:-1], "/other"]}
+        configuration = begun(configuration, live.model_copy(update=other), now_ms, USUAL_HOURS)
+    return Targets.of(configuration)
 
 
 def stored_profile(targets: Targets) -> ProfileState:

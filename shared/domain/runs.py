@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 from shared.domain.instants import MILLISECOND, MINUTE
+from shared.domain.shadow_counts import ShadowCounts
 
 SLOT = 10 * MINUTE
 """The shortest stretch that is told apart, in microseconds."""
@@ -111,6 +112,7 @@ class RunCounts:
     the bodies that were acknowledged. `latency`: from the insertion into the queue to the acknowledgement; `freshness`:
     from the change's `occurredAt` to it. `decided_again`: decisions on a profile that were not saved, so that another
     was made, by the reason why not. `audiences`: by namespace and id, how many profiles entered it, and how many left.
+    `shadows`: by the revision of a shadow, what it and the live mapping called for.
     """
 
     received: int = 0
@@ -126,6 +128,7 @@ class RunCounts:
     latency: Histogram = field(default_factory=Histogram)
     freshness: Histogram = field(default_factory=Histogram)
     audiences: Crossings = field(default_factory=dict)
+    shadows: dict[int, ShadowCounts] = field(default_factory=dict)
 
     def crossed(self, audience: tuple[str, str], *, entered: bool) -> None:
         """Count one who entered or left; of more than MOST_AUDIENCES, some are not counted."""
@@ -145,6 +148,8 @@ class RunCounts:
         self.latency.merge(other.latency)
         self.freshness.merge(other.freshness)
         add_crossings(self.audiences, other.audiences)
+        for revision, counts in other.shadows.items():
+            self.shadows.setdefault(revision, ShadowCounts()).merge(counts)
 
     def to_document(self) -> dict[str, Any]:
         """As plain JSON, without what is zero."""
@@ -155,6 +160,8 @@ class RunCounts:
                 document[name] = histogram.to_document()
         if self.audiences:
             document["audiences"] = nested(self.audiences)
+        if self.shadows:
+            document["shadows"] = {str(revision): counts.to_document() for revision, counts in self.shadows.items()}
         return document
 
     @classmethod
@@ -168,6 +175,9 @@ class RunCounts:
             if name in document:
                 setattr(counts, name, Histogram.from_document(document[name]))
         counts.audiences = flat(document.get("audiences", {}))
+        counts.shadows = {
+            int(revision): ShadowCounts.from_document(each) for revision, each in document.get("shadows", {}).items()
+        }
         return counts
 
 

@@ -46,6 +46,7 @@ from shared.services.runs.recently_exported import RecentlyExported
 from shared.services.runs.record import RecordRuns
 from shared.services.runs.shown_exports import ShownExports
 from shared.services.runs.timers import TimerRuns
+from shared.services.shadows.dataflows import ShadowDataflows
 from shared.services.standing_in import WATCH_BUDGET, StandIn
 from shared.services.worker_ports import Ports
 from shared.settings import Settings
@@ -151,6 +152,12 @@ class Services:
             egress_addresses=settings.egress_addresses,
         )
         self.destinations = ManageDestinations(configuration=self.edit_configuration, hubs=self.connect_destinations)
+        self.shadows = ShadowDataflows(
+            configuration=self.edit_configuration,
+            history=self.run_history,
+            estimate_backfills=self.estimate_backfills,
+            clock=clock,
+        )
         self._make_the_services_of_failure()
         self._make_the_services_of_alerts()
         self.drain_poison_queues = DrainPoisonQueues(

@@ -55,6 +55,7 @@ from shared.web.console.routes import (
     reconnect,
     removal,
     settings,
+    shadow,
     subscriptions,
     why,
 )
@@ -91,6 +92,7 @@ PAGES = (
     connect.router,
     overview.router,
     mapping.router,
+    shadow.router,
     exports.router,
     destination_backfills.router,
     contract.router,

@@ -189,3 +189,21 @@ async def test_it_fits_and_is_accessible(browser: Browser, console: Console) -> 
     await is_accessible(wide, f"{PAGE}/mapping")
     await fits(narrow, f"{PAGE}/mapping")
     await is_accessible(narrow, f"{PAGE}/mapping", *OF_NARROW_AND_DARK)
+
+
+async def test_a_mapping_tried_beside_the_live_one_is_read_on_a_phone_and_by_everybody(
+    browser: Browser, console: Console
+) -> None:
+    live = (await console.get("/api/dataflows/d")).json()
+    wanted = {"audiences": [*live["audiences"][:40], "another"], "attributes": ["/loyalty", "/orders/count"]}
+    assert (await console.put("/api/dataflows/d/shadow", json={"mapping": wanted})).status_code == 201
+    await console.world.clock.sleep(3_600)
+    # Of a target that the bar at the bottom hides in part, which of them depends on the height of what is above.
+    of_narrow = tuple(rule for rule in OF_NARROW_AND_DARK if rule != "target-size")
+    for context, rules in zip(await checked(browser), ((), of_narrow), strict=True):
+        await serve(context, console)
+        page = await context.new_page()
+        if rules:
+            await fits(page, f"{PAGE}/mapping")
+        await is_accessible(page, f"{PAGE}/mapping", *rules)
+        await expect(page.get_by_role("region", name="Tried beside the live mapping")).to_contain_text("USD a month")

@@ -6,6 +6,7 @@ import pytest
 
 from shared.domain.instants import DAY, SECOND, parse_instant
 from shared.domain.runs import MOST_AUDIENCES, NO_DESTINATION, SLOT, RunCounts, RunSlot
+from shared.domain.shadow_counts import ShadowCounts
 from shared.ports.runs import RunStore
 
 MIDNIGHT = parse_instant("2026-01-12T00:00:00Z")
@@ -17,6 +18,8 @@ def counted(start: int, number: int) -> RunSlot:
     counts.excluded["nothing mapped changed"] = 1
     counts.latency.add(number * SECOND)
     counts.audiences = {("ups", "a"): [number, 1], ("ü/", "a:b"): [0, number]}
+    counts.shadows[number] = ShadowCounts(both=number)
+    counts.shadows[number].add(("audience", 100), ("audience,consent", 120), differ=True)
     return RunSlot(start, counts)
 
 

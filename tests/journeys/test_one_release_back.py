@@ -214,6 +214,32 @@ async def test_what_is_stored_is_read_and_worked_on_and_nothing_is_lost(both: Bo
     await left_for_this_release(both, backfills)
 
 
+async def test_what_is_tried_is_sent_by_no_0_1_and_gone_once_that_saves_the_configuration(both: Both) -> None:
+    services = both.relay.services
+    asks = (await services.edit_configuration.load()).dataflow("asks")
+    uploaded = MappedAudience(id="list", namespace="uploads")
+    more = asks.model_copy(update={"audiences": [*asks.audiences, uploaded]})
+    await services.destinations.map(more)  # with a backfill that 0.1 takes note of, by a save
+    await services.shadows.begin(more.model_copy(update={"consent": None, "attributes": ["/person"]}), 24)
+    told_before = await both.told("asks")
+    joins = {
+        "profileId": "nobody-asked",
+        "occurredAt": format_instant(bootstrap.clock()),
+        "attributes": {"person": {"age": 1}},
+        "segmentMembership": {
+            "ups": {"loyal": {"status": "realized", "lastQualificationTime": format_instant(bootstrap.clock())}}
+        },
+    }
+
+    await both.old("work", [{"id": "later", "text": json.dumps(joins), "receivedAt": bootstrap.clock()}])
+
+    assert "nobody-asked" not in await both.told("asks") - told_before
+    assert "nobody-asked" in await both.told("crm")
+    left = await services.edit_configuration.load()
+    assert left.dataflow("asks").attributes == asks.attributes
+    assert left.shadows == []
+
+
 def test_all_that_0_1_has_no_word_for_is_named(release: Path) -> None:
     known = release_0_1.act(release, "fields", {})
     later = {

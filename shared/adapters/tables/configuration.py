@@ -1,17 +1,24 @@
-"""The Configuration table: one row, so that a reader sees the whole configuration as it was at one moment."""
+"""The Configuration table: one row, so that a reader sees the whole configuration as it was at one moment.
+
+Shadows are in a column of their own: the previous release reads the row without them, and drops them when it writes it.
+"""
 
 import zlib
+
+from pydantic import TypeAdapter
 
 from shared.adapters.tables.previous_release import previous_reads, refuse_for_previous
 from shared.adapters.tables.service.chunks import ROW_LIMIT, from_chunks, row_size, to_chunks
 from shared.adapters.tables.service.table import Table
-from shared.domain.configuration.model import AS_STORED, Configuration
+from shared.domain.configuration.model import AS_STORED, Configuration, Shadow
 from shared.errors import ConfigurationError
 from shared.ports.configuration import StoredConfiguration
 from shared.settings import PREVIOUS_RELEASE, THIS_RELEASE
 
 _KEYS = {"PartitionKey": "configuration", "RowKey": "current"}
 _OLDEST_RELEASE = "oldestRelease"
+_SHADOWS = "shadows"
+_SHADOW_LIST = TypeAdapter(list[Shadow])
 
 
 class TableConfiguration:
@@ -34,7 +41,10 @@ class TableConfiguration:
         self._oldest_by_row = row.properties.get(_OLDEST_RELEASE, PREVIOUS_RELEASE)
         if self._last is None or self._last.etag != row.etag:
             document = zlib.decompress(from_chunks("document", row.properties))
-            self._last = StoredConfiguration(Configuration.model_validate_json(document, context=AS_STORED), row.etag)
+            configuration = Configuration.model_validate_json(document, context=AS_STORED)
+            if shadows := from_chunks(_SHADOWS, row.properties):
+                configuration.shadows = _SHADOW_LIST.validate_json(zlib.decompress(shadows), context=AS_STORED)
+            self._last = StoredConfiguration(configuration, row.etag)
         return self._last
 
     async def save(self, configuration: Configuration, etag: str | None) -> None:
@@ -44,8 +54,11 @@ class TableConfiguration:
         oldest = await self._oldest_that_reads(etag)
         if oldest == PREVIOUS_RELEASE:
             refuse_for_previous(configuration)
-        document = configuration.model_dump_json(by_alias=True, exclude_defaults=True)
+        document = configuration.model_dump_json(by_alias=True, exclude_defaults=True, exclude={"shadows"})
         properties: dict[str, str | bytes | int] = {**_KEYS, **to_chunks("document", zlib.compress(document.encode()))}
+        if configuration.shadows:
+            shadows = _SHADOW_LIST.dump_json(configuration.shadows, by_alias=True, exclude_defaults=True)
+            properties |= to_chunks(_SHADOWS, zlib.compress(shadows))
         if oldest == THIS_RELEASE:
             properties[_OLDEST_RELEASE] = oldest
         if (size := row_size(properties)) > ROW_LIMIT - 1024:

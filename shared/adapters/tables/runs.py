@@ -1,11 +1,13 @@
 """The Runs table: what each instance counted for a destination in a slot of ten minutes.
 
 A partition is a day of a destination, the day first, so that what is outdated lies together. Who entered and left which
-audiences is a column of its own, for there may be more of them than one column takes as text.
+audiences is a column of its own, for there may be more of them than one column takes as text; so is what shadows count,
+of which there is another whenever somebody begins one.
 """
 
 import json
 from itertools import groupby
+from typing import Any
 
 from shared.adapters.tables.service.chunks import from_chunks, packed, to_chunks, unpacked
 from shared.adapters.tables.service.table import Row, Table
@@ -15,6 +17,7 @@ from shared.domain.runs import RunCounts, RunSlot
 
 _DAY = slice(0, 10)
 _TIME = slice(11, 16)
+_OF_THEIR_OWN = ("audiences", "shadows")
 _PAGE = 1_000
 _PAGES_TO_FORGET = 100
 
@@ -26,15 +29,14 @@ class TableRuns:
     async def put(self, destination_id: str, slot: RunSlot, instance: str) -> None:
         text = format_instant(slot.start)
         document = slot.counts.to_document()
-        audiences = document.pop("audiences", None)
-        await self._table.put(
-            {
-                "PartitionKey": f"{text[_DAY]}-{destination_id}",
-                "RowKey": f"{text[_TIME]}-{instance}",
-                "counts": json.dumps(document, separators=(",", ":")),
-                **(to_chunks("audiences", packed(audiences)) if audiences else {}),
-            }
-        )
+        row: dict[str, Any] = {
+            "PartitionKey": f"{text[_DAY]}-{destination_id}",
+            "RowKey": f"{text[_TIME]}-{instance}",
+        }
+        for name in _OF_THEIR_OWN:
+            if part := document.pop(name, None):
+                row |= to_chunks(name, packed(part))
+        await self._table.put(row | {"counts": json.dumps(document, separators=(",", ":"))})
 
     async def read(self, destination_id: str, since: int, until: int) -> list[RunSlot]:
         days = range(since - since % DAY, until, DAY)
@@ -65,6 +67,7 @@ def _slot(row: Row) -> RunSlot:
     properties = row.properties
     start = parse_instant(f"{properties['PartitionKey'][_DAY]}T{properties['RowKey'][:5]}:00Z")
     document = json.loads(properties["counts"])
-    if audiences := from_chunks("audiences", properties):
-        document["audiences"] = unpacked(audiences)
+    for name in _OF_THEIR_OWN:
+        if part := from_chunks(name, properties):
+            document[name] = unpacked(part)
     return RunSlot(start, RunCounts.from_document(document))

@@ -279,11 +279,31 @@ class Pause(_Model):
     new: list[AudienceReference] = Field(default_factory=list)
 
 
+class Shadow(_Model):
+    """A candidate mapping, decided on beside the live dataflow of its id from `started_at` until `ends_at`; nothing of
+    it is ever sent.
+
+    `candidate` is as it was given, without times of its own for newly mapped audiences. `revision` is the document's
+    with which it came, `live_revision` the `configRevision` of the live mapping by then.
+    """
+
+    candidate: Dataflow
+    started_at: EpochMilliseconds
+    ends_at: EpochMilliseconds
+    revision: int
+    live_revision: int
+
+    @property
+    def id(self) -> str:
+        return self.candidate.id
+
+
 class Configuration(_Model):
     """All that is configured, as it is stored: one document, so that every reader sees one moment of it.
 
     `revision` grows with each change of the document; `revisions` holds, for each destination, the revision at
-    which its exports last changed their look or their choice (the `configRevision` of its exports).
+    which its exports last changed their look or their choice (the `configRevision` of its exports). `shadows`: one for
+    a dataflow at most.
     """
 
     revision: int = 0
@@ -293,6 +313,7 @@ class Configuration(_Model):
     revisions: dict[str, int] = Field(default_factory=dict)
     pauses: dict[str, Pause] = Field(default_factory=dict)
     requested_backfills: list[RequestedBackfill] = Field(default_factory=list)
+    shadows: list[Shadow] = Field(default_factory=list)
 
     def audience(self, key: AudienceKey) -> Audience:
         """Raises NotConfiguredError."""
@@ -305,6 +326,10 @@ class Configuration(_Model):
     def dataflow(self, destination_id: str) -> Dataflow:
         """That of the destination. Raises NotConfiguredError."""
         return _found("dataflow", (each for each in self.dataflows if each.id == destination_id))
+
+    def shadow(self, destination_id: str) -> Shadow | None:
+        """That of the destination's dataflow, if there is one, running or over."""
+        return next((each for each in self.shadows if each.id == destination_id), None)
 
 
 def parse_configuration_file(document: Any) -> ConfigurationFile:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from shared.domain.configuration import schedules
+from shared.domain.configuration import schedules, shadows
 from shared.domain.configuration.backfill_requests import plan_backfills
 from shared.domain.configuration.model import (
     ATTRIBUTES_PER_DATAFLOW,
@@ -95,6 +95,7 @@ def plan_changes(current: Configuration, wanted: ConfigurationFile, now_ms: int,
             revision=current.revision + 1, audiences=audiences, destinations=destinations, dataflows=dataflows
         )
         planned.configuration.revisions = _revisions(current, planned.configuration)
+        planned.configuration.shadows = shadows.left_after(current, planned.configuration)
         planned.backfills = plan_backfills(current, planned.configuration, now_ms)
         planned.removals = removals(current, planned.configuration)
     planned.warnings = warnings_about(planned.configuration) + schedules.stale_schedules(planned.configuration, now_ms)

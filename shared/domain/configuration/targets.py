@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from shared.domain.configuration.model import Audience, Configuration, Dataflow, Destination, MappedAudience
 from shared.domain.configuration.paths import EXPORT_METADATA, PathIndex, mask_of, parse_path
+from shared.domain.configuration.shadows import as_if_live
+from shared.domain.instants import MILLISECOND
 from shared.domain.profile.attributes import Mask, Path
 from shared.domain.profile.memberships import AudienceKey
 
@@ -40,7 +43,8 @@ class Target:
 class Targets:
     """Every destination with a dataflow, indexed by what it maps and by the consent it asks for.
 
-    `revision` is the configuration's. `inactive` are the ids of the destinations without a dataflow.
+    `revision` is the configuration's. `inactive` are the ids of the destinations without a dataflow. `shadows`: the
+    candidates that are decided on beside them, None where there are none.
     """
 
     revision: int = 0
@@ -50,6 +54,7 @@ class Targets:
     by_attribute: PathIndex[Target] = field(default_factory=PathIndex)
     by_consent: PathIndex[Target] = field(default_factory=PathIndex)
     inactive: list[str] = field(default_factory=list)
+    shadows: "Shadows | None" = None
 
     @classmethod
     def of(cls, configuration: Configuration) -> "Targets":
@@ -60,6 +65,8 @@ class Targets:
             if dataflow.id in destinations:
                 targets._add(destinations[dataflow.id], dataflow, configuration.revisions.get(dataflow.id, 0))
         targets.inactive = [destination_id for destination_id in destinations if destination_id not in targets.by_id]
+        if configuration.shadows:
+            targets.shadows = Shadows.of(configuration, targets)
         return targets
 
     def _add(self, destination: Destination, dataflow: Dataflow, revision: int) -> None:
@@ -92,3 +99,33 @@ class Targets:
     def mapping_any(self, audiences: Iterable[AudienceKey]) -> dict[str, Target]:
         """The targets that map at least one of `audiences`, by id."""
         return {target.id: target for key in audiences for target in self.by_audience.get(key, ())}
+
+
+@dataclass(frozen=True, slots=True)
+class Shadows:
+    """Candidates as targets of their own: nothing that sends looks at them. A target's `revision` is its shadow's.
+
+    `ends`: target id -> when nothing of it is counted any more, in microseconds; `until`: the last of these. `alike`:
+    those whose exports have the very bodies that the live mapping gives them.
+    """
+
+    targets: Targets
+    ends: dict[str, int]
+    until: int
+    alike: frozenset[str]
+
+    @classmethod
+    def of(cls, configuration: Configuration, live: Targets) -> "Shadows":
+        targets = Targets(revision=configuration.revision, catalog=live.catalog)
+        ends: dict[str, int] = {}
+        for shadow in configuration.shadows:
+            if target := live.by_id.get(shadow.id):
+                targets._add(target.destination, as_if_live(shadow, target.dataflow), shadow.revision)
+                ends[shadow.id] = shadow.ends_at * MILLISECOND
+        alike = frozenset(each for each in ends if _look(targets.by_id[each]) == _look(live.by_id[each]))
+        return cls(targets, ends, max(ends.values(), default=0), alike)
+
+
+def _look(target: Target) -> tuple[Any, ...]:
+    """What the bodies of its exports depend on, besides profile and destination."""
+    return target.mapped, target.shown_policies, target.mask, target.consent

@@ -8,6 +8,7 @@ from shared.domain.exports.consent import apply_change, consents
 from shared.domain.exports.crossings import crossings
 from shared.domain.exports.decision import decide
 from shared.domain.exports.export import Export, export_of
+from shared.domain.exports.shadow import Compared, compare
 from shared.domain.instants import SECOND
 from shared.domain.profile.audience_transitions import Transitions, merged
 from shared.domain.profile.change import ProfileChange
@@ -22,6 +23,7 @@ class Transition:
 
     `entered`: audiences that the member index must list the profile in before the state is saved. `items`: those of
     `state.due` that `exports` bring. `crossed`: audiences that the profile entered (True) or left, by which version.
+    `compared`: what candidates would have exported, beside what is.
     """
 
     exports: list[Export] = field(default_factory=list)
@@ -30,6 +32,7 @@ class Transition:
     altered: bool = False
     items: list[str] = field(default_factory=list)
     crossed: list[tuple[AudienceKey, bool, int]] = field(default_factory=list)
+    compared: list[Compared] = field(default_factory=list)
 
     def follow(
         self, state: ProfileState, effects: Effects, item: str, occurred_at: int, targets: Targets, now: int
@@ -50,15 +53,20 @@ class Transition:
                 entered = status.after == "realized"
                 state.crosses(status.audience, entered=entered)
                 self.crossed.append((status.audience, entered, version))
-        if not decision.exports:
-            return
-        told = crossings(effects, state, decision.exports, targets, occurred_at)
-        state.call_for(item, DueExports(now // SECOND, version, decision.exports, told))
-        self.items.append(item)
-        self.exports += [
-            export_of(state, targets.by_id[target_id], targets.catalog, reasons, occurred_at, told.get(target_id, ()))
-            for target_id, reasons in decision.exports.items()
-        ]
+        exports: list[Export] = []
+        if decision.exports:
+            told = crossings(effects, state, decision.exports, targets, occurred_at)
+            state.call_for(item, DueExports(now // SECOND, version, decision.exports, told))
+            self.items.append(item)
+            exports = [
+                export_of(
+                    state, targets.by_id[target_id], targets.catalog, reasons, occurred_at, told.get(target_id, ())
+                )
+                for target_id, reasons in decision.exports.items()
+            ]
+            self.exports += exports
+        if targets.shadows is not None:
+            self.compared += compare(effects, state, occurred_at, targets, exports, now)
 
     def send_again(self, state: ProfileState, redelivered: Sequence["Redelivered"], targets: Targets) -> None:
         """The current state for each destination of `redelivered`, with all that it stands for.

@@ -45,7 +45,7 @@ class Effects:
 
     `entered`: audiences that the state had no membership in before, whatever its status now. `identities_changed`: the
     namespaces of the identity map with others than before. `consents`: destination id -> whether the profile consents
-    to it now, where that is otherwise than before.
+    to it now, where that is otherwise than before; `candidate_consents`: the same by the candidates of shadows.
     """
 
     altered: bool
@@ -54,6 +54,7 @@ class Effects:
     identities_changed: frozenset[str] = frozenset()
     entered: list[AudienceKey] = field(default_factory=list)
     consents: dict[str, bool] = field(default_factory=dict)
+    candidate_consents: dict[str, bool] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -164,6 +164,8 @@ class ProfileWriter:
         mapped = saved.configuration.targets.by_audience
         for audience, entered, version in saved.result.crossed:
             self._runs.crossed(audience, version, entered=entered, mapped=audience in mapped)
+        for compared in saved.result.compared:
+            self._runs.compared(compared)
 
     async def _attempt(self, profile: StoredProfile, act: Act, remembered: bool) -> "_Saved | _Unsaved":
         """Raises what `write` does.

@@ -1,6 +1,7 @@
 """Apply a declarative configuration file: plan it, and save the plan if nobody else changed anything meanwhile."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from shared.domain.configuration.model import Configuration, ConfigurationFile
 from shared.domain.configuration.plan import Plan, plan_changes, require_named
@@ -72,6 +73,27 @@ async def change_configuration(
         else:
             return planned
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+async def alter_configuration(
+    store: ConfigurationStore, altered: Callable[[Configuration], Configuration]
+) -> Configuration:
+    """Save what `altered` makes of the configuration, of what no plan knows; it is asked again when that has changed.
+
+    Raises ConfigurationError, ConflictError when others keep changing the configuration, StorageError, and whatever
+    `altered` raises.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(ConflictError):
+            return await _altered(store, altered)
+    return await _altered(store, altered)
+
+
+async def _altered(store: ConfigurationStore, altered: Callable[[Configuration], Configuration]) -> Configuration:
+    stored = await store.load()
+    configuration = altered(stored.configuration)
+    await store.save(configuration, stored.etag)
+    return configuration
 
 
 def _active(configuration: Configuration) -> set[str]:

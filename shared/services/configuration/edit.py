@@ -16,7 +16,7 @@ from shared.errors import InUseError, NotConfiguredError
 from shared.ports.configuration import ConfigurationStore
 from shared.ports.health import HealthStore
 from shared.ports.time import Clock
-from shared.services.configuration.apply import change_configuration
+from shared.services.configuration.apply import alter_configuration, change_configuration
 from shared.services.configuration.cache import ConfigurationCache
 
 Edit = Callable[[Configuration], ConfigurationFile]
@@ -48,6 +48,12 @@ class EditConfiguration:
         if planned.changes_something and not dry_run:
             self.configuration.outdate()
         return planned
+
+    async def alter(self, altered: Callable[[Configuration], Configuration]) -> Configuration:
+        """Save what `altered` makes of the configuration, of what no file has. Raises as `alter_configuration` does."""
+        configuration = await alter_configuration(self.store, altered)
+        self.configuration.outdate()
+        return configuration
 
     async def put(
         self,

@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Callable
 
 from shared.domain.exports.export import Export
+from shared.domain.exports.shadow import Compared
 from shared.domain.instants import DAY
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.runs import NO_DESTINATION, SLOT, RunCounts, RunSlot, slot_of
+from shared.domain.shadow_counts import ShadowCounts
 from shared.errors import StorageError
 from shared.ports.runs import MetricSink, RunStore
 from shared.ports.time import Clock
@@ -95,6 +97,14 @@ class RecordRuns:
         self._counts(NO_DESTINATION, at).crossed(audience, entered=entered)
         if mapped:
             self._crossings[audience, entered] += 1
+
+    def compared(self, compared: Compared) -> None:
+        """What a change called for by a candidate, and by the live mapping."""
+        shadows = self._counts(compared.destination_id).shadows
+        counts = shadows.get(compared.revision)
+        if counts is None:
+            counts = shadows[compared.revision] = ShadowCounts()
+        counts.add(compared.live, compared.candidate, differ=compared.differ)
 
     def _counts(self, destination_id: str, now: int | None = None) -> RunCounts:
         key = destination_id, slot_of(self._clock() if now is None else now)

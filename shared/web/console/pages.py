@@ -41,6 +41,8 @@ _NOTICES = {
     "key-left": "Removed, but for its key, which could not be deleted: the audit log says why.",
     "unmapped": "The dataflow is removed. The destination stays connected, and nothing is exported to it.",
     "saved": "Saved. Every worker follows within a minute; new members are backfilled.",
+    "tried": "Tried beside the live mapping. Every worker follows within a minute; nothing of it is sent.",
+    "untried": "Dropped, with what was counted. The live mapping is as it was.",
     "unchanged": "Nothing had to be changed.",
     "paused": "Paused. Nothing is exported until it is resumed, and nothing is lost.",
     "resumed": "Resumed. What changed meanwhile is exported by a backfill.",

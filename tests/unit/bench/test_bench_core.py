@@ -41,11 +41,13 @@ def test_every_ratio_of_the_goals_is_checked(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(timing, "CHANGES", 10)
     monkeypatch.setattr(timing, "DATAFLOWS", (1, 2))
     figures, checks = measure(rounds=1)
-    assert len(figures["microseconds"]) == 2 * (1 + 2) + 2
+    assert len(figures["microseconds"]) == 2 * (1 + 2 + 1) + 2
     assert all(value > 0 for value in figures["microseconds"].values())
     assert {check.what: check.at_most for check in checks if check.bounded} == {
         "core, one export, 1 dataflow, over bare JSON": 6,
         "core, one export, 2 dataflows, over one dataflow": 1.3,
         "core, no export, 1 dataflow, over bare JSON": 3,
         "core, no export, 2 dataflows, over one dataflow": 1.3,
+        "core, one export, 1 dataflow and a shadow, over none": 1.7,
+        "core, no export, 1 dataflow and a shadow, over none": 1.2,
     }

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.instants import DAY, MILLISECOND, MINUTE, SECOND
 from shared.domain.runs import BOUNDS, SLOT, Histogram, RunCounts, RunSlot, in_steps, total_of
+from shared.domain.shadow_counts import ExportCounts, ShadowCounts
 from tests.kit.builders import START
 
 DURATIONS = st.integers(min_value=-SECOND, max_value=20 * DAY)
@@ -26,6 +27,7 @@ def histogram(durations: list[int]) -> Histogram:
     return filled
 
 
+COMPARED = st.builds(ShadowCounts, *[st.builds(ExportCounts, REASONS, NUMBERS)] * 2, NUMBERS, NUMBERS)
 HISTOGRAMS = st.lists(DURATIONS, max_size=20).map(histogram)
 COUNTS = st.builds(
     RunCounts,
@@ -33,6 +35,7 @@ COUNTS = st.builds(
     *[REASONS] * 3,
     *[NUMBERS] * 6,
     *[HISTOGRAMS] * 2,
+    shadows=st.dictionaries(NUMBERS, COMPARED, max_size=2),
 )
 
 

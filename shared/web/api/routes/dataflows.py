@@ -11,6 +11,7 @@ from shared.services.wiring import Services
 from shared.views.audiences import AudienceCountView, EstimateView, MappingEstimateView
 from shared.views.backfills import BackfillView
 from shared.views.configuration import DataflowList, DataflowResource
+from shared.views.shadows import ShadowRequest, ShadowView
 from shared.web.context import AppServices
 from shared.web.etags import if_matching, tagged
 from shared.web.guarded import GuardedRoute, needs, note
@@ -127,6 +128,60 @@ async def resync_dataflow(
     response.headers["Location"] = f"/api/backfills/{requested.backfill.id}"
     note(request, f"resync {requested.backfill.id} {'requested' if requested.created else 'known'}")
     return BackfillView.of(await services.backfill_statuses.of(requested.backfill))
+
+
+@router.get(
+    "/{destination_id}/shadow",
+    summary="Say what a tried mapping would export",
+    openapi_extra=needs(Permission.VIEW_SEGMENTS),
+)
+async def get_shadow(services: AppServices, response: Response, destination_id: DestinationId) -> ShadowView:
+    """What the candidate and the live mapping called for since it is tried, without the last fifteen seconds or so."""
+    return await _shadow(services, response, destination_id)
+
+
+@router.put(
+    "/{destination_id}/shadow",
+    summary="Try a mapping beside the live one",
+    openapi_extra=_ACTIVATE,
+    responses={201: {"model": ShadowView}},
+)
+async def put_shadow(
+    services: AppServices, request: Request, response: Response, destination_id: DestinationId, asked: ShadowRequest
+) -> ShadowView:
+    """From now on each change is decided on by the candidate, too, and counted; nothing of it is sent. In place of one
+    that is tried already, whose counts are gone.
+    """
+    new = await services.shadows.begin(_wanted(asked.mapping, destination_id), asked.hours, if_matching(request))
+    note(request, f"shadow of dataflow {destination_id} begun for {asked.hours} hours")
+    response.status_code = 201 if new else 200
+    return await _shadow(services, response, destination_id)
+
+
+@router.delete("/{destination_id}/shadow", summary="Drop a tried mapping", status_code=204, openapi_extra=_ACTIVATE)
+async def delete_shadow(services: AppServices, request: Request, destination_id: DestinationId) -> None:
+    """With all that was counted. The live mapping stays as it is."""
+    await services.shadows.drop(destination_id, if_matching(request))
+    note(request, f"shadow of dataflow {destination_id} dropped")
+
+
+@router.post("/{destination_id}/shadow/make-live", summary="Make a tried mapping live", openapi_extra=_ACTIVATE)
+async def make_shadow_live(
+    services: AppServices, request: Request, response: Response, destination_id: DestinationId
+) -> DataflowResource:
+    """As `PUT` of the candidate: members of newly mapped audiences are backfilled. `If-Match` takes the entity tag that
+    `GET` gave the shadow, which another live mapping changes, too.
+    """
+    plan = await services.shadows.make_live(destination_id, if_matching(request))
+    note(request, f"shadow of dataflow {destination_id} made live")
+    return _changed(services, plan, request, response, destination_id)
+
+
+async def _shadow(services: Services, response: Response, destination_id: str) -> ShadowView:
+    configuration = await services.edit_configuration.load()
+    figures = await services.shadows.figures(configuration, destination_id)
+    tagged(response, figures.tried)
+    return ShadowView.of(figures)
 
 
 def _wanted(written: DataflowResource, destination_id: str) -> Dataflow:

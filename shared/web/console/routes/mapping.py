@@ -13,6 +13,7 @@ from shared.domain.configuration.model import (
 from shared.domain.configuration.removals import removals, removed_attributes
 from shared.domain.configuration.schedules import stale_schedules_of
 from shared.domain.configuration.seen_paths import seen_paths
+from shared.domain.configuration.shadows import USUAL_HOURS, Tried
 from shared.domain.instants import MILLISECOND
 from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH
 from shared.services.runs.recently_exported import RecentProfile
@@ -24,10 +25,11 @@ from shared.web.console.forms import Submitted
 from shared.web.console.mapping import MappingForm
 from shared.web.console.mapping_changes import clauses
 from shared.web.console.mapping_preview import most_telling, named_in, preview_of
-from shared.web.console.pages import PageRoute, page, redirect, render
+from shared.web.console.pages import PageRoute, known, page, redirect, render
 from shared.web.console.problems_by_field import Problems
+from shared.web.console.shadow_panel import DURATIONS, Panel, panel_of
 from shared.web.context import AppServices
-from shared.web.etags import as_shown
+from shared.web.etags import as_shown, etag_of
 from shared.web.guarded import note
 from shared.web.parameters import DestinationId
 from shared.web.permissions import Permission
@@ -81,6 +83,23 @@ async def save(
     return redirect(address(destination_id, MAPPING), "saved" if plan.changes_something else "unchanged")
 
 
+@router.post("/mapping/shadow", **_SAVE)
+async def try_beside(
+    services: AppServices, request: Request, destination_id: DestinationId, submitted: Submitted
+) -> Response:
+    """Try the mapping of the form beside the live one, instead of saving it."""
+    configuration = await services.edit_configuration.load()
+    form, problems = mapping.parse(submitted, configuration.dataflow(destination_id), destination_id)
+    hours = submitted.text("hours")
+    if hours not in map(str, DURATIONS):
+        problems[""] = ["expected one of the durations that the form offers"]
+    if problems:
+        return await _show(services, request, configuration, destination_id, form, problems, previewed=True)
+    await services.shadows.begin(form.dataflow, int(hours), as_shown(submitted.text("tried")))
+    note(request, f"shadow of dataflow {destination_id} begun for {hours} hours")
+    return redirect(address(destination_id, MAPPING), "tried")
+
+
 async def _show(
     services: Services,
     request: Request,
@@ -95,6 +114,11 @@ async def _show(
     """`live`: the form alone."""
     frame = frame_of(configuration, destination_id, MAPPING)
     before: Dataflow | None = frame["dataflow"]
+    tried = Tried.of(configuration, destination_id) if before else None
+    panel: Panel | str | None = None
+    if tried is not None and not live:
+        figures = await known(services.shadows.figures(configuration, destination_id))
+        panel = figures if isinstance(figures, str) else panel_of(configuration, figures)
     recent: list[RecentProfile] = []
     if not live and Permission.VIEW_PROFILES in request.state.principal.permissions:
         recent = await services.recently_exported.of(destination_id, configuration)
@@ -116,6 +140,11 @@ async def _show(
         limits={"audiences": AUDIENCES_PER_DATAFLOW, "attributes": ATTRIBUTES_PER_DATAFLOW},
         problems=problems or {},
         previewed=previewed,
+        panel=panel,
+        tried="" if tried is None else etag_of(tried),
+        durations=DURATIONS,
+        usual_hours=USUAL_HOURS,
+        now=services.clock(),
         **await _outcome(services, configuration, frame, form, shape, correct=not problems),
     )
 
