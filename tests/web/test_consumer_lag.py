@@ -11,7 +11,7 @@ from shared.errors import ConsumerLagError, StorageError
 from shared.services.consumers.lags import LOOK_EVERY
 from shared.web.permissions import Permission
 from tests.kit.api import Api
-from tests.kit.builders import NOW
+from tests.kit.builders import NOW, item, membership
 from tests.kit.console import Console, fields_of, text_of
 from tests.kit.world import World
 
@@ -105,7 +105,8 @@ async def test_the_page_has_a_row_for_each_group(world: World) -> None:
         text = await said(console, PAGE)
         assert f"By the checkpoints in {CONTAINER}, looked at just now. The hub keeps events for 24 hours." in text
         assert "loader 9 events expired unread: ask for a resync, and read faster or keep events longer. 30" in text
-        assert "2 partitions behind, most in 0: 20 events; no checkpoint of 2" in text
+        assert "2 partitions behind, most in 0: 20 events 1 min ago" in text  # the third one is empty
+        assert "1 partition behind, most in 1: 10 events; 1 without a checkpoint" in text
         assert "partition 0: checkpoint of an earlier hub" in text.replace("Partition", "partition")
         assert "not known yet" in text
         await world.worker.consumer_lags.watch()
@@ -180,3 +181,19 @@ async def test_naming_it_changes_nothing_of_what_is_exported(world: World) -> No
     assert after["destinations"][0]["consumerCheckpoints"] == f"{CONTAINER}-2"
     assert revisions == [1, 1]
     assert world.backfills.rows == {}
+
+
+@pytest.mark.parametrize(("read", "groups"), [(4, ["loader"]), (3, [])])
+async def test_who_has_read_past_an_export_is_said_with_it(world: World, read: int, groups: list[str]) -> None:
+    await world.handle(item("john.doe", 1, segmentMembership=membership(1)))
+    await world.worker.runs.flush()
+    await world.clock.sleep(60)
+    world.hub_properties.hubs["d"] = HubEnds(NAMESPACE, "d", 1, {"0": PartitionEnds(0, 4, NOW)})
+    world.checkpoints.containers[CONTAINER] = [Checkpoint(NAMESPACE, "d", "loader", "0", read, NOW)]
+    await world.worker.consumer_lags.watch()
+    async with Api(world) as api:
+        (shown,) = (await api.expect(200, "GET", "/api/destinations/d/last-exports"))["lastExports"]
+    async with Console(world) as console:
+        text = await said(console, "/console/destinations/d/exports")
+    assert shown["readBy"] == groups
+    assert ("read by loader" in text) == bool(groups)

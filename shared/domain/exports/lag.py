@@ -8,8 +8,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from shared.domain.instants import SECOND
 from shared.errors import NoCheckpointsError
 
+_CLOCKS_DIFFER = 5 * SECOND
 _SEQUENCE = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
@@ -54,7 +56,8 @@ class GroupLag:
     oldest of them, of partitions whose checkpoint is of an earlier hub, too. `expired` were never read and are gone.
 
     `earlier` are partitions whose checkpoint is of an earlier hub of this name, `unread` those without any, and
-    `unreadable` those whose checkpoint says nothing. `written_at`: of the latest checkpoint.
+    `unreadable` those whose checkpoint says nothing. `read_up_to`: the sequence number of the last event that was read
+    of each of the others. `written_at`: of the latest checkpoint.
     """
 
     group: str
@@ -86,8 +89,8 @@ class GroupLag:
             )
         if self.earlier:
             lines.append(
-                f"{_partitions(self.earlier)}: checkpoint of an earlier hub, beyond the end of this one: delete the "
-                "group's checkpoints, or it reads nothing"
+                f"{_partitions(self.earlier)}: checkpoint of an earlier hub of this name: delete the group's "
+                "checkpoints, or it reads nothing, or skips what comes first"
             )
         if self.unreadable:
             lines.append(f"{_partitions(self.unreadable)}: its checkpoint names no sequencenumber")
@@ -125,12 +128,12 @@ def group_lags(checkpoints: Iterable[Checkpoint], hub: HubEnds) -> list[GroupLag
             others.add(f"{each.namespace}/{each.hub}")
     if not found:
         raise NoCheckpointsError(f"{hub.namespace}/{hub.hub}", sorted(others))
-    return [_lag(group, known, hub.partitions) for group, known in sorted(found.items())]
+    return [_lag(group, known, hub) for group, known in sorted(found.items())]
 
 
-def _lag(group: str, known: Mapping[str, Checkpoint], ends: Mapping[str, PartitionEnds]) -> GroupLag:
+def _lag(group: str, known: Mapping[str, Checkpoint], hub: HubEnds) -> GroupLag:
     lag = GroupLag(group, written_at=max(each.written_at for each in known.values()))
-    for partition, end in sorted(ends.items()):
+    for partition, end in sorted(hub.partitions.items()):
         checkpoint = known.get(partition)
         if checkpoint is not None and checkpoint.sequence is None:
             lag.unreadable.append(partition)
@@ -138,12 +141,12 @@ def _lag(group: str, known: Mapping[str, Checkpoint], ends: Mapping[str, Partiti
         read = end.first - 1
         if checkpoint is None or checkpoint.sequence is None:
             lag.unread.append(partition)
-        elif checkpoint.sequence > end.last:
+        elif checkpoint.sequence > end.last or checkpoint.written_at < hub.created_at - _CLOCKS_DIFFER:
             lag.earlier.append(partition)
         else:
             lag.expired += max(0, end.first - 1 - checkpoint.sequence)
+            lag.read_up_to[partition] = checkpoint.sequence
             read = max(checkpoint.sequence, end.first - 1)
-            lag.read_up_to[partition] = read
         if read < end.last:
             lag.first_unread[partition] = read + 1
             if partition not in lag.earlier:

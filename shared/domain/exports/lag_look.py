@@ -10,9 +10,12 @@ from typing import Any
 
 from shared.domain.exports.lag import GroupLag, HubEnds
 from shared.domain.instants import MINUTE, SECOND
+from shared.domain.profile_key import partition_of_key
 
 HOUR = 60 * MINUTE
 _ALL_KEPT_FOR = HOUR
+CLOCKS_DIFFER = 5 * SECOND
+"""How far the clocks of instances may be apart."""
 _KEPT_A_RETENTION = 48
 """Looks that are older than `_ALL_KEPT_FOR` are kept so far apart that there are so many of them in a retention."""
 
@@ -86,6 +89,26 @@ class LagLook:
             if group.expired:
                 shares.append(_EXPIRED)
         return max(shares)
+
+    def read_until(self, group: GroupLag, profile_key: str) -> int | None:
+        """Up to when (microseconds) the group has read past all that the hub acknowledged of the profile; None where that
+        is not known.
+
+        No sequence number of an export is known, but its partition is, and where that ended at each look. A hub that
+        got more partitions since says nothing.
+        """
+        if not self.seen or len({len(each.last) for each in self.seen}) > 1:
+            return None
+        partitions = list(self.seen[-1].last)
+        partition = partitions[partition_of_key(profile_key, len(partitions))]
+        read = group.read_up_to.get(partition)
+        reached = [each.at for each in self.seen if read is not None and each.last[partition] <= read]
+        return reached[-1] - CLOCKS_DIFFER if reached else None
+
+    def readers_past(self, profile_key: str, acknowledged_at: int) -> list[str]:
+        """The consumer groups that have read past an export of the profile, as far as is known."""
+        reached = {group.group: self.read_until(group, profile_key) for group in self.groups}
+        return [group for group, until in reached.items() if until is not None and until >= acknowledged_at]
 
     def to_document(self) -> dict[str, Any]:
         """As plain JSON."""

@@ -73,10 +73,12 @@ class ConsumerLags:
 
     async def last(self, destination: Destination) -> LagLook:
         """How far they were at the last look, which is made now where there was none lately. Raises StorageError."""
+        return await self.kept(destination) or await self.look(destination)
+
+    async def kept(self, destination: Destination) -> LagLook | None:
+        """The same, where there was a look lately, by one request to storage alone. Raises StorageError."""
         kept = await self.store.load(destination.id) if destination.consumer_checkpoints else None
-        if kept is not None and _looked_at(kept, destination, self.clock(), FRESH_FOR):
-            return kept
-        return await self.look(destination)
+        return kept if _looked_at(kept, destination, self.clock(), FRESH_FOR) else None
 
     async def shares_waited(self) -> Mapping[str, float | None]:
         """For how much of its hub's retention the oldest unread event of each destination that names a container has

@@ -1,5 +1,7 @@
 """How far readers are behind, by their checkpoints."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.domain.exports.lag import (
@@ -10,6 +12,7 @@ from shared.domain.exports.lag import (
     checkpoint_of,
     group_lags,
 )
+from shared.domain.instants import SECOND
 from shared.errors import NoCheckpointsError
 
 NAMESPACE = "contoso.servicebus.windows.net"
@@ -30,6 +33,7 @@ def test_what_is_unread_and_what_expired_unread() -> None:
     (lag,) = lags([checkpoint("0", 79), checkpoint("1", 40)], hub="CRM")
     assert (lag.group, lag.events, lag.expired, lag.unread, lag.written_at) == ("loader", 20 + 10, 9, ["2"], 7)
     assert (lag.behind, lag.first_unread, lag.worst) == ({"0": 20, "1": 10}, {"0": 80, "1": 50}, "0")
+    assert lag.read_up_to == {"0": 79, "1": 40}
     assert lag.problems() == ["9 events expired unread: ask for a resync, and read faster or keep events longer"]
 
 
@@ -54,7 +58,16 @@ def test_a_checkpoint_beyond_the_end_is_of_an_earlier_hub() -> None:
     """What is in the partition counts as waiting, though not as so many: its reader is let in nowhere."""
     (lag,) = lags([checkpoint("0", 100)], "0")
     assert (lag.events, lag.worst, lag.earlier, lag.first_unread) == (0, None, ["0"], {"0": 0})
-    assert lag.problems()[0].startswith("partition 0: checkpoint of an earlier hub, beyond the end of this one")
+    assert lag.problems()[0].startswith("partition 0: checkpoint of an earlier hub of this name: delete")
+
+
+def test_a_checkpoint_from_before_the_hub_was_made_is_of_an_earlier_one_whatever_number_it_names() -> None:
+    ends = {"0": ENDS["0"], "1": ENDS["1"]}
+    made = HubEnds(NAMESPACE, "crm", created_at=7 + 5 * SECOND + 1, partitions=ends)
+    (lag,) = group_lags([checkpoint("0", 79), checkpoint("1", 55)], made)
+    assert (lag.events, lag.earlier, lag.read_up_to) == (0, ["0", "1"], {})
+    (lag,) = group_lags([checkpoint("0", 79)], replace(made, created_at=7 + 5 * SECOND))  # clocks differ
+    assert (lag.events, lag.earlier) == (20 + 10, [])
 
 
 def test_an_earlier_hub_of_which_nothing_is_left_to_read() -> None:

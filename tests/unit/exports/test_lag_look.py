@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.exports.lag import GroupLag, HubEnds, PartitionEnds
-from shared.domain.exports.lag_look import HOUR, LagLook, SeenEnds, Waited, name_of, seen_after
+from shared.domain.exports.lag_look import CLOCKS_DIFFER, HOUR, LagLook, SeenEnds, Waited, name_of, seen_after
 from shared.domain.instants import MINUTE, SECOND
+from shared.domain.profile_key import partition_of_key, profile_key
 
 NOW = 1_000 * HOUR
 
@@ -60,6 +61,46 @@ def test_what_expired_is_over_every_threshold() -> None:
     share = look({}, groups=[GroupLag("g", expired=1)]).share_waited(24)
     assert share is not None
     assert share > 1
+
+
+KEYS = {
+    partition: next(key for key in map(profile_key, map(str, range(99))) if partition_of_key(key, 3) == partition)
+    for partition in range(3)
+}
+"""The key of a profile for each of three partitions."""
+
+
+@pytest.mark.parametrize(
+    ("partition", "read_up_to", "until"),
+    [
+        (0, {"a": 30}, 0),  # all that there was at the look
+        (0, {"a": 29}, 1),
+        (0, {"a": 19}, 2),
+        (0, {"a": 9}, None),  # there was more at every look
+        (0, {"b": 30}, None),  # nothing is known of the profile's partition
+        (1, {"a": 1, "b": 6}, 1),
+        (2, {"a": 30, "b": 8}, None),
+    ],
+)
+def test_up_to_when_a_group_has_read_past_what_a_profile_was_exported(
+    partition: int, read_up_to: dict[str, int], until: int | None
+) -> None:
+    ends = [(2, {"a": 10, "b": 5, "c": -1}), (1, {"a": 20, "b": 6, "c": -1}), (0, {"a": 30, "b": 8, "c": -1})]
+    made = look({}, *ends, groups=[GroupLag("g", read_up_to=read_up_to)])
+    at = None if until is None else NOW - until * HOUR - CLOCKS_DIFFER
+    assert made.read_until(made.groups[0], KEYS[partition]) == at
+    if at is None:
+        assert made.readers_past(KEYS[partition], 0) == []
+    else:
+        assert made.readers_past(KEYS[partition], at) == ["g"]
+        assert made.readers_past(KEYS[partition], at + 1) == []
+
+
+def test_a_hub_that_got_more_partitions_says_nothing_of_who_has_read_what() -> None:
+    groups = [GroupLag("g", read_up_to={"a": 9, "b": 9})]
+    made = look({}, (1, {"a": 1}), (0, {"a": 1, "b": 1}), groups=groups)
+    assert made.readers_past(KEYS[0], 0) == []
+    assert LagLook(NOW, "c", groups=groups).readers_past(KEYS[0], 0) == []
 
 
 def hub(last: int, created_at: int = 1) -> HubEnds:
