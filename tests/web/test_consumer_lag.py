@@ -195,5 +195,8 @@ async def test_who_has_read_past_an_export_is_said_with_it(world: World, read: i
         (shown,) = (await api.expect(200, "GET", "/api/destinations/d/last-exports"))["lastExports"]
     async with Console(world) as console:
         text = await said(console, "/console/destinations/d/exports")
+        form = fields_of((await console.get("/console/why")).text) | {"profile_id": "john.doe"}
+        why = text_of(await console.submit("/console/why", form))
+    assert ("group loader has read past all that was acknowledged of it up to 5 s ago" in why) == bool(groups)
     assert shown["readBy"] == groups
     assert ("read by loader" in text) == bool(groups)

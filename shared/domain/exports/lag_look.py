@@ -90,9 +90,9 @@ class LagLook:
                 shares.append(_EXPIRED)
         return max(shares)
 
-    def read_until(self, group: GroupLag, profile_key: str) -> int | None:
-        """Up to when (microseconds) the group has read past all that the hub acknowledged of the profile; None where that
-        is not known.
+    def _read_until(self, group: GroupLag, profile_key: str) -> int | None:
+        """Up to when (microseconds) the group has read past all that the hub acknowledged of the profile; None where
+        that is not known.
 
         No sequence number of an export is known, but its partition is, and where that ended at each look. A hub that
         got more partitions since says nothing.
@@ -107,8 +107,12 @@ class LagLook:
 
     def readers_past(self, profile_key: str, acknowledged_at: int) -> list[str]:
         """The consumer groups that have read past an export of the profile, as far as is known."""
-        reached = {group.group: self.read_until(group, profile_key) for group in self.groups}
-        return [group for group, until in reached.items() if until is not None and until >= acknowledged_at]
+        return [group for group, until in self.all_read_until(profile_key).items() if until >= acknowledged_at]
+
+    def all_read_until(self, profile_key: str) -> dict[str, int]:
+        """The same by consumer group, of those of which it is known."""
+        reached = ((group.group, self._read_until(group, profile_key)) for group in self.groups)
+        return {group: until for group, until in reached if until is not None}
 
     def to_document(self) -> dict[str, Any]:
         """As plain JSON."""

@@ -9,6 +9,7 @@ from shared.domain.configuration.model import Destination
 from shared.domain.exports.lag import group_lags
 from shared.domain.exports.lag_look import LagLook, enqueued, name_of, seen_after
 from shared.domain.instants import MINUTE, SECOND, within
+from shared.domain.profile_key import profile_key
 from shared.errors import ConsumerLagError
 from shared.ports.consumers import CheckpointReader, HubProperties, LagStore
 from shared.ports.runs import MetricSink
@@ -85,13 +86,26 @@ class ConsumerLags:
         waited; None where that is not known. Raises StorageError.
         """
         named = await self._named()
+        kept = await self._all_kept(named)
+        return {
+            each.id: kept[each.id].share_waited(each.retention_hours) if each.id in kept else None
+            for each in named.values()
+        }
+
+    async def read_until(self, profile_id: str) -> dict[str, dict[str, int]]:
+        """Up to when all that was exported of the profile was read, by destination and consumer group, as far as that
+        is known (microseconds). Raises StorageError.
+        """
+        key = profile_key(profile_id)
+        kept = await self._all_kept(await self._named())
+        return {destination_id: look.all_read_until(key) for destination_id, look in kept.items()}
+
+    async def _all_kept(self, named: Mapping[str, Destination]) -> dict[str, LagLook]:
+        """What was seen lately of these."""
         kept = await self.store.all() if named else {}
         now = self.clock()
         return {
-            each.id: kept[each.id].share_waited(each.retention_hours)
-            if _looked_at(kept.get(each.id), each, now, FRESH_FOR)
-            else None
-            for each in named.values()
+            each: look for each, look in kept.items() if each in named and _looked_at(look, named[each], now, FRESH_FOR)
         }
 
     async def _named(self) -> dict[str, Destination]:

@@ -88,7 +88,7 @@ def test_up_to_when_a_group_has_read_past_what_a_profile_was_exported(
     ends = [(2, {"a": 10, "b": 5, "c": -1}), (1, {"a": 20, "b": 6, "c": -1}), (0, {"a": 30, "b": 8, "c": -1})]
     made = look({}, *ends, groups=[GroupLag("g", read_up_to=read_up_to)])
     at = None if until is None else NOW - until * HOUR - CLOCKS_DIFFER
-    assert made.read_until(made.groups[0], KEYS[partition]) == at
+    assert made.all_read_until(KEYS[partition]) == ({} if at is None else {"g": at})
     if at is None:
         assert made.readers_past(KEYS[partition], 0) == []
     else:

@@ -8,6 +8,7 @@ from shared.domain.jsonvalue import MAX_DEPTH, InvalidJsonError, deeper_than, pa
 from shared.domain.messages.message import refuse_lone_surrogates
 from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH, InvalidChangeError
 from shared.views.profiles import DryRunView, ProfileDocument
+from shared.web.console import pages
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, render
 from shared.web.console.problems_by_field import Problems
@@ -21,7 +22,9 @@ _ASK = page(Permission.VIEW_PROFILES, Permission.VIEW_SEGMENTS)
 
 @router.get("", **_ASK)
 async def show_question(request: Request) -> Response:
-    return render(request, "why.html", profile_id="", change="", problems={}, answer=None, view=None, names={}, now=0)
+    return render(
+        request, "why.html", profile_id="", change="", problems={}, answer=None, view=None, names={}, read={}, now=0
+    )
 
 
 @router.post("", **_ASK)
@@ -42,9 +45,11 @@ async def explain(services: AppServices, request: Request, form: Submitted) -> R
         except (InvalidJsonError, InvalidChangeError) as error:
             problems["change"] = [str(error)]
     answer, view, names = None, None, {}
+    read: dict[str, dict[str, int]] | str = {}
     if not problems:
         dry_run = await services.explain_profile.dry_run(change, profile_id)
         known = await services.explain_profile.look_up(profile_id)
+        read = await pages.known(services.consumer_lags.read_until(profile_id))
         answer, view = DryRunView.of(dry_run), ProfileDocument.of(known) if known else None
         if Permission.MANAGE_DESTINATIONS in request.state.principal.permissions:
             names = {each.id: each.name for each in (await services.edit_configuration.load()).destinations}
@@ -60,5 +65,6 @@ async def explain(services: AppServices, request: Request, form: Submitted) -> R
         answer=answer,
         view=view,
         names=names,
+        read=read if isinstance(read, dict) else {},
         now=services.clock(),
     )
