@@ -5,6 +5,7 @@ And where partitions end, by the management node of the hub stand-in.
 import socket
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +18,14 @@ from shared.adapters import checkpoints
 from shared.adapters.checkpoints import BlobCheckpoints
 from shared.adapters.event_hubs.connections import HubConnections
 from shared.adapters.event_hubs.properties import EventHubsProperties
+from shared.bootstrap import build
 from shared.domain.configuration.model import Destination
 from shared.domain.exports.lag import PartitionEnds, group_lags
 from shared.errors import ConsumerLagError
 from shared.settings import Connection
 from tests.conftest import UniqueNames
 from tests.contracts.checkpoint_reader import HUB, CheckpointReaderContract, Write
+from tests.kit.builders import configuration, destination
 from tests.kit.fakes import MemorySecrets
 
 pytestmark = [
@@ -30,6 +33,20 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:loop is closed:ResourceWarning"),
 ]
 CONTOSO = "contoso.servicebus.windows.net"
+
+
+async def write_checkpoint(store: BlobCheckpointStore, namespace: str, hub: str, partition: str, sequence: int) -> None:
+    """As a processor of the consumer group `Loader` does."""
+    await store.update_checkpoint(
+        {
+            "fully_qualified_namespace": namespace,
+            "eventhub_name": hub,
+            "consumer_group": "Loader",
+            "partition_id": partition,
+            "sequence_number": sequence,
+            "offset": "0",
+        }
+    )
 
 
 @pytest.fixture
@@ -60,16 +77,7 @@ async def sdk_store(stack: LocalStack, new_container: str) -> AsyncIterator[Blob
 @pytest.fixture
 def sdk_write(sdk_store: BlobCheckpointStore) -> Write:
     async def write(namespace: str, hub: str, partition: str, sequence: int) -> None:
-        await sdk_store.update_checkpoint(
-            {
-                "fully_qualified_namespace": namespace,
-                "eventhub_name": hub,
-                "consumer_group": "Loader",
-                "partition_id": partition,
-                "sequence_number": sequence,
-                "offset": "0",
-            }
-        )
+        await write_checkpoint(sdk_store, namespace, hub, partition, sequence)
 
     return write
 
@@ -193,3 +201,34 @@ async def test_a_hub_that_is_not_there(names: UniqueNames, hubs: EventHubsProper
     with pytest.raises(ConsumerLagError, match=f"hub {names.hub}: its partitions could not be looked at: ") as raised:
         await hubs.ends(Destination(id="d", name="d", event_hub_name=names.hub))
     assert raised.value.kind == "hub"
+
+
+async def test_the_app_looks_by_itself_and_finds_what_the_sdks_store_wrote(tmp_path: Path) -> None:
+    """With its own connections: by the URL of the stack's own account, and by the app setting of the hub."""
+    with LocalStack(tmp_path) as stack:
+        with EventHubProducerClient.from_connection_string(
+            stack.event_hubs_connection_string, eventhub_name="crm"
+        ) as producer:
+            producer.send_batch([EventData(str(number)) for number in range(10)], partition_id="0")
+        namespace = parse_connection_string(stack.event_hubs_connection_string).fully_qualified_namespace
+        with BlobServiceClient.from_connection_string(stack.storage_connection_string) as account:
+            account.create_container("crm-checkpoints")
+            url = account.get_container_client("crm-checkpoints").url
+        async with BlobCheckpointStore.from_connection_string(
+            stack.storage_connection_string, "crm-checkpoints"
+        ) as store:
+            await write_checkpoint(store, namespace, "crm", "0", 3)
+        document = {
+            "destinations": [destination("d", eventHubName="crm", consumerCheckpoints=url)],
+            "dataflows": [{"id": "d", "audiences": ["a"]}],
+        }
+        relay = await build(stack.settings)
+        try:
+            await relay.configuration.save(configuration(document), None)
+            assert await relay.services.consumer_lags.watch() == {"d": ""}
+            look = await relay.services.consumer_lags.kept(configuration(document).destination("d"))
+        finally:
+            await relay.close()
+    assert look is not None
+    (group,) = look.groups
+    assert (group.group, group.behind, group.unread) == ("loader", {"0": 6}, ["1", "2", "3"])
