@@ -44,11 +44,11 @@ async def watch_destinations(timer: func.TimerRequest) -> None:
     if problem := await services.runs.flush():
         logger.warning("what was counted could not be saved yet: %s", problem)
     await services.last_exports.forget_outdated()
-    for watched, why in (await services.consumer_lags.watch()).items():
-        if why:
-            logger.warning("how far the consumers of %s are behind is not known: %s", watched, why)
     for destination_id, error in outcome.failed.items():
         logger.error("destination %s could not be looked after: %s: the next run tries again", destination_id, error)
+    for destination_id, why in (await services.consumer_lags.watch()).items():
+        if why:
+            logger.warning("how far the consumers of %s are behind is not known: %s", destination_id, why)
     if outcome.failed:
         raise next(iter(outcome.failed.values()))
 

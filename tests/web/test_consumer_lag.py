@@ -1,14 +1,15 @@
 """How far a destination's consumers are behind: by the API, and on the tab for consumers; and where that is set."""
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from shared.domain.exports.lag import Checkpoint, HubEnds, PartitionEnds
 from shared.domain.instants import SECOND
-from shared.errors import ConsumerLagError, StorageError
+from shared.errors import LAG_PROBLEMS, ConsumerLagError, StorageError
 from shared.services.consumers.lags import LOOK_EVERY
+from shared.views.consumer_lag import ProblemKind
 from shared.web.permissions import Permission
 from tests.kit.api import Api
 from tests.kit.builders import NOW, item, membership
@@ -75,6 +76,10 @@ async def test_a_destination_that_names_none_says_what_to_do(api: Api) -> None:
     assert (answer["groups"], answer["consumerCheckpoints"], answer["problem"]["kind"]) == ([], None, "not-named")
     assert "consumerCheckpoints" in answer["problem"]["message"]
     await api.expect(404, "GET", "/api/destinations/other/consumer-lag")
+
+
+def test_the_api_knows_each_kind_of_problem() -> None:
+    assert get_args(ProblemKind) == LAG_PROBLEMS
 
 
 async def test_what_is_wrong_is_no_error_of_the_api(api: Api) -> None:

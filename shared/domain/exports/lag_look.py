@@ -5,7 +5,7 @@ partition ended before it, and before the first at which its partition ended beh
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from shared.domain.exports.lag import GroupLag, HubEnds
@@ -121,8 +121,14 @@ class LagLook:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "LagLook":
         seen = [SeenEnds(at, last) for at, last in document["seen"]]
-        groups = [GroupLag(**group) for group in document["groups"]]
-        return cls(**{**document, "seen": seen, "groups": groups})
+        groups = [GroupLag(**_known(GroupLag, group)) for group in document["groups"]]
+        return cls(**_known(cls, document) | {"seen": seen, "groups": groups})
+
+
+def _known(kind: type[LagLook] | type[GroupLag], document: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that this release has: a later one may have stored more."""
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in document.items() if name in names}
 
 
 _EXPIRED = 1.000001

@@ -126,14 +126,11 @@ class ConsumerLags:
             return replace(look, kind=error.kind, problem=str(error))
 
     def _publish(self, destination_id: str, look: LagLook) -> None:
-        waited = {group.group: look.waited(group) for group in look.groups}
-        self.metrics.publish_consumer_lags(
-            destination_id,
-            {
-                group.group: (group.events, each.known if (each := waited[group.group]) else 0.0)
-                for group in look.groups
-            },
-        )
+        lags = {}
+        for group in look.groups:
+            waited = look.waited(group)
+            lags[group.group] = group.events, waited.known if waited else 0.0
+        self.metrics.publish_consumer_lags(destination_id, lags)
 
 
 def _looked_at(kept: LagLook | None, destination: Destination, now: int, lately: int) -> bool:
