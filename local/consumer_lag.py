@@ -1,68 +1,37 @@
 """Reads what tells how far consumers are: their checkpoints from blobs, and from the hub where its partitions end."""
 
-import asyncio
-from typing import Any
-
-from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.eventhub import parse_connection_string
-from azure.eventhub.aio import EventHubConsumerClient
-from azure.eventhub.exceptions import EventHubError
-from azure.storage.blob.aio import ContainerClient
+from azure.core.exceptions import AzureError
 
 from local.errors import LocalError
-from local.exports import DEFAULT_CONSUMER_GROUP
-from shared.domain.exports.lag import (
-    Checkpoint,
-    GroupLag,
-    NoCheckpointsError,
-    PartitionEnds,
-    checkpoint_of,
-    group_lags,
-)
+from shared.adapters.blobs import connect
+from shared.adapters.checkpoints import checkpoints_in
+from shared.adapters.event_hubs.connections import HubAccess, access_to
+from shared.adapters.event_hubs.hub_connection import KeptAccess
+from shared.adapters.event_hubs.properties import ends_of
+from shared.domain.configuration.credentials import parse_connection_string
+from shared.domain.exports.lag import group_lags
+from shared.domain.exports.lag_look import LagLook, enqueued, name_of
+from shared.errors import ConsumerLagError
+from shared.settings import Connection
 
 _PATIENCE = 30.0
 
 
-async def consumer_lags(event_hubs: str, hub: str, storage: str, container: str) -> list[GroupLag]:
-    """The lag of each group that has checkpoints of the hub; `event_hubs` and `storage` are connection strings.
+async def consumer_lags(event_hubs: str, hub: str, storage: str, container: str, at: int) -> LagLook:
+    """How far each group is that has checkpoints of the hub; `event_hubs` and `storage` are connection strings, `at` is
+    the time in microseconds.
 
     Raises LocalError.
     """
-    (namespace, ends), checkpoints = await asyncio.gather(_ends(event_hubs, hub), _checkpoints(storage, container))
+
+    async def access() -> HubAccess:
+        return access_to(parse_connection_string(event_hubs, local_allowed=True).credentials, hub)
+
     try:
-        return group_lags(checkpoints, namespace, hub, ends)
-    except NoCheckpointsError as error:
-        raise LocalError(f"container {container}: {error}") from None
-
-
-async def _ends(connection_string: str, hub: str) -> tuple[str, dict[str, PartitionEnds]]:
-    try:
-        client = EventHubConsumerClient.from_connection_string(
-            connection_string, DEFAULT_CONSUMER_GROUP, eventhub_name=hub, retry_total=0
-        )
-        async with client, asyncio.timeout(_PATIENCE):
-            ids = await client.get_partition_ids()
-            found = [await client.get_partition_properties(each) for each in ids]
-    except (EventHubError, ValueError, TimeoutError) as error:
-        raise LocalError(f"hub {hub}: its partitions could not be looked at: {error or 'no answer in time'}") from error
-    namespace = parse_connection_string(connection_string).fully_qualified_namespace
-    return namespace, {each["id"]: _ends_of(each) for each in found}
-
-
-def _ends_of(properties: dict[str, Any]) -> PartitionEnds:
-    """A partition that never got an event says -1 of both."""
-    return PartitionEnds(max(0, properties["beginning_sequence_number"]), properties["last_enqueued_sequence_number"])
-
-
-async def _checkpoints(connection_string: str, container: str) -> list[Checkpoint]:
-    try:
-        async with ContainerClient.from_connection_string(connection_string, container, retry_total=2) as client:
-            blobs = [blob async for blob in client.list_blobs(include=["metadata"])]
-    except ResourceNotFoundError:
-        raise LocalError(f"container {container}: there is none of this name in the storage account") from None
-    except (AzureError, ValueError) as error:
-        raise LocalError(f"container {container}: its blobs could not be listed: {error}") from error
-    found = (
-        checkpoint_of(blob.name, blob.metadata or {}, int(blob.last_modified.timestamp() * 1_000_000)) for blob in blobs
-    )
-    return [each for each in found if each is not None]
+        ends = await ends_of(KeptAccess(access), hub, _PATIENCE)
+        async with connect(Connection("STORAGE", storage)) as account:
+            blobs = account.get_container_client(container)
+            groups = group_lags(await checkpoints_in(blobs, ends.namespace, hub), ends)
+            return LagLook(at, blobs.url, name_of(ends), enqueued_at=enqueued(ends), groups=groups)
+    except (ConsumerLagError, AzureError, ValueError) as error:
+        raise LocalError(str(error)) from None

@@ -11,7 +11,9 @@ from typing import Any, TypeAlias
 
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
+from shared.adapters.checkpoints import BlobCheckpoints
 from shared.adapters.event_hubs.connections import HubConnections
+from shared.adapters.event_hubs.properties import EventHubsProperties
 from shared.adapters.event_hubs.sender import EventHubsSender
 from shared.adapters.event_hubs.verifier import EventHubsVerifier
 from shared.adapters.identity import sign_in_failing_since
@@ -26,6 +28,7 @@ from shared.adapters.tables.audience_counts import TableAudienceCounts
 from shared.adapters.tables.audit import TableAudit
 from shared.adapters.tables.backfills import TableBackfills
 from shared.adapters.tables.configuration import TableConfiguration
+from shared.adapters.tables.consumer_lags import TableConsumerLags
 from shared.adapters.tables.health import TableHealth
 from shared.adapters.tables.last_exports import TableLastExports
 from shared.adapters.tables.members import TableMembers
@@ -161,6 +164,9 @@ async def build(environment: Mapping[str, str]) -> Relay:
         sender=sender,
         secrets=secrets,
         verifier=EventHubsVerifier(settings.local_broker_control_port),
+        checkpoints=BlobCheckpoints(settings.blobs),
+        hub_properties=EventHubsProperties(connections),
+        consumer_lags=TableConsumerLags(home["Runs"]),
         sign_in_failing_since=sign_in_failing_since,
         clock=clock,
         sleep=asyncio.sleep,

@@ -27,6 +27,8 @@ RelayError
 │   ├── UploadRefusedError   its file cannot be taken: the header says so
 │   └── UploadTooLargeError  it is too large to be posted
 ├── ConnectionFailedError    a destination's hub cannot be reached, or not be sent to
+├── ConsumerLagError         how far a hub's consumers are behind cannot be said
+│   └── NoCheckpointsError   for the container has no checkpoint of the hub
 ├── SecretError              a destination's key could not be read or stored
 │   ├── NoSignInError        for the app could not sign in; nobody was asked for it
 │   └── NoSecretStoreError   and never will be: this app has no place for keys
@@ -39,7 +41,10 @@ RelayError
     └── ExportTooLargeError  it never will be: the event is larger than the hub takes
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
+
+_SHOWN_HUBS = 5
 
 
 class FailureCode(StrEnum):
@@ -277,6 +282,34 @@ class ConnectionFailedError(RelayError):
         super().__init__(message)
         self.kind = kind
         self.hubs = hubs
+
+
+class ConsumerLagError(RelayError):
+    """How far the consumers of a hub are behind cannot be said. The message says why and what to do; `kind` is one of
+    LAG_PROBLEMS.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+LAG_PROBLEMS = ("not-named", "refused", "not-found", "forbidden", "unreachable", "no-checkpoints", "hub")
+"""What keeps lag from being known: no container is named, it may not be read from here, there is none of this name, the
+app may not read it, its account does not answer, it has no checkpoint of the hub, the hub could not be looked at.
+"""
+
+
+class NoCheckpointsError(ConsumerLagError):
+    """The container has no checkpoint of `hub`; `others` are hubs that it has some of."""
+
+    def __init__(self, hub: str, others: Sequence[str]) -> None:
+        shown = ", ".join(others[:_SHOWN_HUBS]) + (", …" if len(others) > _SHOWN_HUBS else "")
+        which = f"those of {shown}" if others else "none at all"
+        super().__init__(
+            "no-checkpoints",
+            f"expected checkpoints of {hub}, found {which}: name the container that its consumers write to",
+        )
 
 
 class SecretError(RelayError):

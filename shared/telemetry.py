@@ -38,6 +38,9 @@ class NoMetrics:
     def publish_members(self, members: "Mapping[AudienceKey, int]") -> None:
         return
 
+    def publish_consumer_lags(self, destination_id: str, lags: "Mapping[str, tuple[int, float | None]]") -> None:
+        return
+
     def publish_alerts(self, alerts: "Iterable[Alert]") -> None:
         return
 

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import dataclasses
 import json
 
 from local.consumer_lag import consumer_lags
@@ -10,7 +9,9 @@ from local.stack.state import EVENTHUBS, StateDirectory
 from local.terminal import duration, printable
 from shared.bootstrap import clock
 from shared.domain.exports.lag import GroupLag
-from shared.domain.instants import SECOND, format_instant
+from shared.domain.exports.lag_look import Waited
+from shared.domain.instants import SECOND
+from shared.views.consumer_lag import GroupLagView
 
 SUMMARY = "say how far the consumers of a hub are behind, by their checkpoints"
 DESCRIPTION = """\
@@ -31,20 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = StateDirectory(args.state_dir).settings()
     storage = args.storage or settings.storage
-    lags = asyncio.run(consumer_lags(settings.require(EVENTHUBS), args.hub, storage, args.container))
-    now = clock()
-    for lag in lags:
-        print(json.dumps(_document(lag)) if args.json else _line(lag, now))
-    return int(any(lag.problems() for lag in lags))
+    look = asyncio.run(consumer_lags(settings.require(EVENTHUBS), args.hub, storage, args.container, clock()))
+    for lag in look.groups:
+        waited = look.waited(lag)
+        print(json.dumps(GroupLagView.of(lag, waited).document()) if args.json else _line(lag, waited, look.at))
+    return int(any(lag.problems() for lag in look.groups))
 
 
-def _document(lag: GroupLag) -> dict[str, object]:
-    found = dataclasses.asdict(lag) | {"problems": lag.problems()}
-    return {"consumerGroup": found.pop("group"), "writtenAt": format_instant(found.pop("written_at")), **found}
-
-
-def _line(lag: GroupLag, now: int) -> str:
+def _line(lag: GroupLag, waited: Waited | None, now: int) -> str:
     age = duration(max(0, now - lag.written_at) / SECOND)
+    since = f", for {duration(waited.at_least)} at least" if waited else ""
     unread = f", nothing read of partition {', '.join(lag.unread)}" if lag.unread else ""
-    first = f"{printable(lag.group):<24}{lag.events:>12,} events behind, last checkpoint {age} ago{unread}"
+    first = f"{printable(lag.group):<24}{lag.events:>12,} events behind{since}, last checkpoint {age} ago{unread}"
     return "\n".join([first, *(f"  ! {printable(problem)}" for problem in lag.problems())])

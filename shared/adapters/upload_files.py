@@ -17,7 +17,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 
-from shared.adapters.identity import credential
+from shared.adapters.blobs import connect
 from shared.adapters.storage_reasons import reason_of
 from shared.domain.instants import SECOND
 from shared.errors import SettingError, StorageError, UploadFileChangedError
@@ -131,7 +131,7 @@ class BlobUploadFiles:
 
     def _connected(self) -> "BlobServiceClient":
         if self._service is None:
-            self._service = _connect(self._connection())
+            self._service = connect(self._connection())
         return self._service
 
     @asynccontextmanager
@@ -144,20 +144,3 @@ class BlobUploadFiles:
 
 def _storage_error(operation: str, why: str) -> StorageError:
     return StorageError(f"container {CONTAINER}: could not {operation}: {why}")
-
-
-def _connect(connection: Connection) -> "BlobServiceClient":
-    from azure.storage.blob.aio import BlobServiceClient
-
-    options: dict[str, Any] = {
-        "use_env_settings": False,
-        "connection_timeout": 5,
-        "read_timeout": 30,
-        "initial_backoff": 1,
-        "increment_base": 1,
-        "random_jitter_range": 0,
-        "retry_total": 2,
-    }
-    if connection.connection_string:
-        return BlobServiceClient.from_connection_string(connection.connection_string, **options)
-    return BlobServiceClient(connection.endpoint or "", credential=credential(connection.client_id), **options)

@@ -30,4 +30,9 @@ def position_of_key(key: str) -> float:
 
 def partition_of(profile_id: str, partitions: int) -> int:
     """Which of a hub's partitions all the exports of a profile go to; independent of its storage bucket."""
-    return int(profile_key(profile_id)[-8:], 16) % partitions
+    return partition_of_key(profile_key(profile_id), partitions)
+
+
+def partition_of_key(key: str, partitions: int) -> int:
+    """The same of the profile with this key."""
+    return int(key[-8:], 16) % partitions

@@ -37,5 +37,10 @@ class MetricSink(Protocol):
     def publish_members(self, members: Mapping[AudienceKey, int]) -> None:
         """Pass on how many profiles are in audiences, as just counted, without waiting."""
 
+    def publish_consumer_lags(self, destination_id: str, lags: Mapping[str, tuple[int, float | None]]) -> None:
+        """Pass on, by consumer group of the destination's hub, how many events are unread and for how many seconds the
+        oldest of them has waited (None where unknown), as just seen, without waiting.
+        """
+
     def publish_alerts(self, alerts: Iterable[Alert]) -> None:
         """Pass on which of them are open and which are over, as just judged, without waiting."""

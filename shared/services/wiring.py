@@ -28,6 +28,7 @@ from shared.services.configuration.cache import ConfigurationCache
 from shared.services.configuration.catalog import WriteCatalog
 from shared.services.configuration.edit import EditConfiguration
 from shared.services.configuration.turn_schedules import TurnSchedules
+from shared.services.consumers.lags import ConsumerLags
 from shared.services.delivery.circuit_breakers import CircuitBreakers
 from shared.services.delivery.deliver import Delivery
 from shared.services.delivery.forget_profiles import ForgetProfiles
@@ -92,6 +93,14 @@ class Services:
             store=ports.configuration, health=ports.health, configuration=self.configuration, clock=clock
         )
         self.turn_schedules = TurnSchedules(edit=self.edit_configuration, clock=clock)
+        self.consumer_lags = ConsumerLags(
+            configuration=self.configuration,
+            checkpoints=ports.checkpoints,
+            hubs=ports.hub_properties,
+            store=ports.consumer_lags,
+            metrics=ports.metrics,
+            clock=clock,
+        )
         self.breakers = CircuitBreakers(ports.health, self.configuration, clock)
         self.delivery = Delivery(
             sender=ports.sender,
@@ -314,6 +323,7 @@ class Services:
                 queues=ports.queues,
                 poison_rounds=ports.poison_rounds,
                 timers=self.timers,
+                consumer_lags=self.consumer_lags,
                 setting_errors=sum(problem.is_error for problem in self.setting_problems),
                 sign_in_failing_since=ports.sign_in_failing_since,
                 clock=ports.clock,

@@ -11,6 +11,7 @@ from shared.ports.audit import AuditLog
 from shared.ports.backfills import BackfillStore, SliceQueue
 from shared.ports.configuration import ConfigurationStore
 from shared.ports.connections import HubVerifier, SecretStore
+from shared.ports.consumers import CheckpointReader, HubProperties, LagStore
 from shared.ports.exports import ExportSender
 from shared.ports.health import HealthStore
 from shared.ports.in_hand import MessagesInHand
@@ -60,6 +61,9 @@ class Ports:
     sender: ExportSender
     secrets: SecretStore
     verifier: HubVerifier
+    checkpoints: CheckpointReader
+    hub_properties: HubProperties
+    consumer_lags: LagStore
     sign_in_failing_since: Callable[[], int | None]
     clock: Clock
     sleep: Sleep

@@ -32,7 +32,8 @@ async def retry_export(pointer: func.QueueMessage) -> None:
 @blueprint.timer_trigger(arg_name="timer", schedule="%WATCH_SCHEDULE%", use_monitor=False)
 @ends
 async def watch_destinations(timer: func.TimerRequest) -> None:
-    """Look after destinations that were down and exports that wait, and forget last exports that are outdated.
+    """Look after destinations that were down and exports that wait, see how far consumers are behind, and forget last
+    exports that are outdated.
 
     Where storage fails for some destinations, the run fails after it has done the rest.
     """
@@ -45,6 +46,9 @@ async def watch_destinations(timer: func.TimerRequest) -> None:
     await services.last_exports.forget_outdated()
     for destination_id, error in outcome.failed.items():
         logger.error("destination %s could not be looked after: %s: the next run tries again", destination_id, error)
+    for destination_id, why in (await services.consumer_lags.watch()).items():
+        if why:
+            logger.warning("how far the consumers of %s are behind is not known: %s", destination_id, why)
     if outcome.failed:
         raise next(iter(outcome.failed.values()))
 

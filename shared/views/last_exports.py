@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from shared.domain.exports.lag_look import LagLook
 from shared.domain.jsonvalue import parse_json
 from shared.services.runs.shown_exports import ShownExport
 from shared.views.view import Instant, View
@@ -29,14 +30,18 @@ class LastExportView(View):
         description="Whether `body` is what was `sent`; or, since the profile or the mapping has `changed`, what would "
         "be sent now; or there is none: the destination maps no audience of the profile any more, or it was forgotten"
     )
+    read_by: list[str] = Field(
+        description="Consumer groups that had read past it when their checkpoints were looked at, up to 15 minutes "
+        "ago; empty where that is not known"
+    )
     body: Any = Field(
         description="Null where there is none, or it is larger than 16 KiB. For who may not view profiles, the type "
         "of each value stands in its place"
     )
 
     @classmethod
-    def of(cls, shown: ShownExport, *, masked: bool) -> "LastExportView":
-        """`masked`: for somebody who may not view profiles."""
+    def of(cls, shown: ShownExport, look: LagLook | None, *, masked: bool) -> "LastExportView":
+        """`look`: the last at the hub's consumers. `masked`: for somebody who may not view profiles."""
         sent = shown.sent
         body = parse_json(shown.body.decode()) if shown.body and len(shown.body) <= LARGEST_BODY else None
         return cls(
@@ -49,6 +54,7 @@ class LastExportView(View):
             profile_id=None if masked else shown.profile_id,
             profile_key=None if masked else sent.profile_key,
             body_state=shown.state.value,
+            read_by=[] if look is None else look.readers_past(sent.profile_key, sent.at),
             body=mask(body) if masked and body is not None else body,
         )
 
@@ -60,8 +66,8 @@ class LastExportList(View):
     masked: bool
 
     @classmethod
-    def of(cls, shown: Iterable[ShownExport], *, masked: bool) -> "LastExportList":
-        return cls(last_exports=[LastExportView.of(each, masked=masked) for each in shown], masked=masked)
+    def of(cls, shown: Iterable[ShownExport], look: LagLook | None, *, masked: bool) -> "LastExportList":
+        return cls(last_exports=[LastExportView.of(each, look, masked=masked) for each in shown], masked=masked)
 
 
 def mask(value: Any) -> Any:

@@ -27,6 +27,7 @@ from shared.adapters.tables.alerts import TableAlerts
 from shared.adapters.tables.audience_counts import TableAudienceCounts
 from shared.adapters.tables.backfills import TableBackfills
 from shared.adapters.tables.configuration import TableConfiguration
+from shared.adapters.tables.consumer_lags import TableConsumerLags
 from shared.adapters.tables.health import TableHealth
 from shared.adapters.tables.last_exports import TableLastExports
 from shared.adapters.tables.members import TableMembers
@@ -48,6 +49,7 @@ from tests.contracts.audience_count_store import counted as counted_audiences
 from tests.contracts.backfill_store import BackfillStoreContract
 from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
+from tests.contracts.lag_store import LagStoreContract, look
 from tests.contracts.last_exports_store import LastExportsStoreContract, sent
 from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.poison import PoisonRoundsContract
@@ -137,6 +139,19 @@ class TestTableAudienceCounts(AudienceCountStoreContract):
         await days.put("d", counted(MIDNIGHT - DAY, 1), "i")
         assert await days.forget(MIDNIGHT + 365 * DAY) == 1
         assert await counts.since(AT) == [counted_audiences(AT, 1)]
+
+
+class TestTableConsumerLags(LagStoreContract):
+    @pytest.fixture
+    def store(self, table: tables.Table) -> TableConsumerLags:
+        return TableConsumerLags(table)
+
+    async def test_days_of_the_same_table_are_forgotten_without_it(self, table: tables.Table) -> None:
+        lags, days = TableConsumerLags(table), TableRuns(table)
+        await lags.put("crm", look(1))
+        await days.put("d", counted(MIDNIGHT - DAY, 1), "i")
+        assert await days.forget(MIDNIGHT + 365 * DAY) == 1
+        assert await lags.load("crm") == look(1)
 
 
 class TestTableRuns(RunStoreContract):

@@ -18,6 +18,7 @@ from azure.storage.blob import BlobServiceClient
 
 from local.consumer_lag import consumer_lags
 from local.stack.local_stack import LocalStack
+from shared.bootstrap import clock
 from tests.conftest import UniqueNames
 
 PROGRAMS = Path(__file__).parent / "processors"
@@ -157,10 +158,10 @@ def test_two_share_the_partitions_and_after_a_kill_nothing_comes_twice_but_what_
         both.wait_until(lambda: left.checkpoints == dict.fromkeys(PARTITIONS, 49))
     put(stack, hub)
     connections = stack.event_hubs_connection_string, hub, stack.storage_connection_string
-    (lag,) = asyncio.run(consumer_lags(*connections, container))
+    (lag,) = asyncio.run(consumer_lags(*connections, container, clock())).groups
     assert (lag.group, lag.events, lag.problems()) == ("loader", len(PARTITIONS) * A_PARTITION, [])
     # The same name, and nothing in it.
     stack.broker.delete_hub(hub)
     stack.broker.create_hub(hub, len(PARTITIONS))
-    (lag,) = asyncio.run(consumer_lags(*connections, container))
+    (lag,) = asyncio.run(consumer_lags(*connections, container, clock())).groups
     assert (lag.events, lag.earlier) == (0, list(PARTITIONS))

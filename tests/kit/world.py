@@ -25,7 +25,9 @@ from tests.kit.fakes import (
     MemoryAudit,
     MemoryBackfills,
     MemoryChangesQueue,
+    MemoryCheckpoints,
     MemoryConfiguration,
+    MemoryConsumerLags,
     MemoryDeliveryQueue,
     MemoryHealth,
     MemoryLastExports,
@@ -44,6 +46,7 @@ from tests.kit.fakes import (
     MemoryTimers,
     MemoryUndelivered,
     MemoryUploadFiles,
+    ScriptedHubProperties,
     ScriptedVerifier,
     ScriptedWebhooks,
 )
@@ -74,6 +77,9 @@ class World:
         self.sender = MemorySender()
         self.secrets = MemorySecrets()
         self.verifier = ScriptedVerifier()
+        self.checkpoints = MemoryCheckpoints()
+        self.hub_properties = ScriptedHubProperties()
+        self.consumer_lags = MemoryConsumerLags()
         self.sign_in_failing_since: int | None = None
         self.undelivered = MemoryUndelivered()
         self.backfills = MemoryBackfills()
@@ -132,6 +138,9 @@ class World:
             sender=self.sender,
             secrets=self.secrets,
             verifier=self.verifier,
+            checkpoints=self.checkpoints,
+            hub_properties=self.hub_properties,
+            consumer_lags=self.consumer_lags,
             sign_in_failing_since=lambda: self.sign_in_failing_since,
             clock=self.clock,
             sleep=self.clock.sleep,

@@ -37,6 +37,7 @@ async def test_what_another_instance_sent(api: Api) -> None:
                 "profileId": "john.doe",
                 "profileKey": profile_key("john.doe"),
                 "bodyState": "sent",
+                "readBy": [],
                 "body": {
                     "x": "hush",
                     "segmentMembership": {"ups": {"a": {"status": "realized", "lastQualificationTime": at(1)}}},

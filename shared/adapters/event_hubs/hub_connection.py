@@ -10,6 +10,7 @@ from shared.adapters.event_hubs.connections import HubAccess
 from shared.adapters.event_hubs.links import Links
 from shared.adapters.event_hubs.problems import Refusal, problem_of, refusal_of
 from shared.concurrency import all_of, ends_within
+from shared.domain.exports.lag import PartitionEnds
 from shared.errors import ExportTooLargeError, FailureCode, HeldBackError, NoSignInError, SendError
 from shared.places import Places
 
@@ -77,6 +78,14 @@ class HubConnection:
     async def partitions(self) -> tuple[str, ...]:
         """The ids of the hub's partitions. Raises SendError."""
         return await self._request(None, Links.partition_ids)
+
+    async def properties(self) -> tuple[int, tuple[str, ...]]:
+        """When the hub was made (microseconds), and the ids of its partitions. Raises SendError."""
+        return await self._request(None, Links.properties)
+
+    async def partition_ends(self, partition: str) -> PartitionEnds:
+        """Where the partition begins and ends. Raises SendError."""
+        return await self._request(None, lambda links: links.partition_ends(partition))
 
     async def open_side_by_side(self, partitions: Iterable[str]) -> None:
         """Open the links to these partitions as far as they open; what is wrong with one shows when it is used."""

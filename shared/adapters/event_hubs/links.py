@@ -10,6 +10,9 @@ from typing import Any
 from azure.eventhub import EventDataBatch
 from azure.eventhub.aio import EventHubProducerClient
 
+from shared.domain.exports.lag import PartitionEnds
+from shared.domain.instants import SECOND
+
 
 class Links:
     """The connection is opened by the first request. After an error the whole of it is of no use any more.
@@ -34,6 +37,19 @@ class Links:
 
     async def partition_ids(self) -> tuple[str, ...]:
         return tuple(await self._client.get_partition_ids())
+
+    async def properties(self) -> tuple[int, tuple[str, ...]]:
+        """When the hub was made (microseconds), and the ids of its partitions."""
+        found = await self._client.get_eventhub_properties()
+        return int(found["created_at"].timestamp() * SECOND), tuple(found["partition_ids"])
+
+    async def partition_ends(self, partition: str) -> PartitionEnds:
+        found = await self._client.get_partition_properties(partition)
+        last = found["last_enqueued_sequence_number"]
+        if found["is_empty"]:  # it says -1 of where it begins, also where it had events that have expired
+            return PartitionEnds(last + 1, last)
+        enqueued_at = int(found["last_enqueued_time_utc"].timestamp() * SECOND)
+        return PartitionEnds(found["beginning_sequence_number"], last, enqueued_at)
 
     async def open(self, partition: str) -> None:
         if partition in self._producers:

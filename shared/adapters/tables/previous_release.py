@@ -22,6 +22,8 @@ _DESTINATION = {
     "staticProperties",
     "keyed",
     "resyncByMessage",
+    "consumerCheckpoints",
+    "retentionHours",
 }
 _MAPPED_AUDIENCE = {"activeFrom", "activeUntil"}
 _UPLOAD = {"format", "refresh", "valid_until"}

@@ -1,4 +1,5 @@
-"""What was counted, as OpenTelemetry metrics: counters, and the quantiles of each export's interval; open alerts.
+"""What was counted, as OpenTelemetry metrics: counters, and the quantiles of each export's interval; open alerts; how
+far consumers are behind.
 
 Histograms are not passed on as such: Azure Monitor keeps their sum, count, least and greatest alone.
 """
@@ -15,6 +16,7 @@ from shared.domain.profile.memberships import AudienceKey
 from shared.domain.runs import Histogram, RunCounts
 
 PREFIX = "profile_relay."
+_EVENTS_BEHIND, _SECONDS_BEHIND = "consumer.events_behind", "consumer.seconds_behind"
 _QUANTILES = (0.5, 0.95)
 
 
@@ -65,6 +67,14 @@ class OpenTelemetryMetrics:
             unit="{profile}",
             description="Profiles in an audience which is mapped, as the sweep counted them",
         )
+        self._consumers: dict[str, dict[str, list[Observation]]] = {_EVENTS_BEHIND: {}, _SECONDS_BEHIND: {}}
+        for name, unit, description in (
+            (_EVENTS_BEHIND, "{event}", "Events that a consumer group has not read"),
+            (_SECONDS_BEHIND, "s", "For how long the oldest of them has waited, rather too long than too short"),
+        ):
+            meter.create_observable_gauge(
+                f"{PREFIX}{name}", [partial(self._seen, name)], unit=unit, description=description
+            )
         self._alerts: list[Observation] = []
         meter.create_observable_gauge(
             f"{PREFIX}alerts.open", [self._judged], unit="{alert}", description="1 while the alert is open, 0 after"
@@ -91,6 +101,14 @@ class OpenTelemetryMetrics:
         with self._lock:
             self._members = counted
 
+    def publish_consumer_lags(self, destination_id: str, lags: Mapping[str, tuple[int, float | None]]) -> None:
+        named = {group: {"destination": destination_id, "consumer_group": group} for group in lags}
+        events = [Observation(count, named[group]) for group, (count, _) in lags.items()]
+        seconds = [Observation(waited, named[group]) for group, (_, waited) in lags.items() if waited is not None]
+        with self._lock:
+            self._consumers[_EVENTS_BEHIND][destination_id] = events
+            self._consumers[_SECONDS_BEHIND][destination_id] = seconds
+
     def publish_alerts(self, alerts: Iterable[Alert]) -> None:
         judged = [
             Observation(
@@ -107,6 +125,12 @@ class OpenTelemetryMetrics:
         with self._lock:
             counted, self._members = self._members, []
         return counted
+
+    def _seen(self, name: str, _options: CallbackOptions) -> list[Observation]:
+        """Once, by the instance that looked: another one may look next."""
+        with self._lock:
+            seen, self._consumers[name] = self._consumers[name], {}
+        return [observation for observations in seen.values() for observation in observations]
 
     def _judged(self, _options: CallbackOptions) -> list[Observation]:
         """Nothing if no alert was judged here since the last time it was asked: another instance does that by now."""

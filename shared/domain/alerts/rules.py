@@ -40,8 +40,9 @@ class Severity(StrEnum):
 class Facts:
     """What is known of one destination, or of the app, at one moment; None where something could not be found out.
 
-    `down_seconds` and `backfill_seconds` are 0 where it is not down, or no backfill runs. `exports`: of the window, and
-    so is `intake`, which is the app's. `waiting_seconds`: for how long the first change waits that could be taken.
+    `down_seconds` and `backfill_seconds` are 0 where it is not down, or no backfill runs. `unread_share`: for how much
+    of the hub's retention the oldest event that a consumer has not read has waited. `exports`: of the window, and so is
+    `intake`, which is the app's. `waiting_seconds`: for how long the first change waits that could be taken.
     `poison_messages` are the app's: those that failed at every delivery in the last hour, or before it and wait still.
     Of the app itself: `missing_changes` that usually come at this hour and did not, `wrong_settings` that stop
     functions, for how many seconds each timer is overdue, by name, and for how many its identity has had no new token.
@@ -51,6 +52,7 @@ class Facts:
     dead_rows: int | None = None
     exports: RunCounts | None = None
     backfill_seconds: float | None = None
+    unread_share: float | None = None
     poison_messages: int | None = None
     waiting_seconds: float | None = None
     intake: RunCounts | None = None
@@ -163,6 +165,14 @@ _RULES = (
     Rule("throttled", "The hub is busy, and exports wait until it takes them", "share", 0.05, _throttled, greatest=1),
     Rule("slow-exports", "Exports take long (95th percentile)", "seconds", 600, _latency),
     Rule("long-backfill", "A backfill takes long", "seconds", 3_600, lambda facts: facts.backfill_seconds),
+    Rule(
+        "events-expire-unread",
+        "A consumer has left events unread for much of the time that the hub keeps them",
+        "share",
+        0.45,  # of the shortest usual retention, a day, more than half is left then, however long it takes to look
+        lambda facts: facts.unread_share,
+        greatest=1,
+    ),
     Rule(
         "poison-messages",
         "Messages failed at every delivery",

@@ -13,7 +13,15 @@ from shared.domain.configuration.credentials import (
     parse_setting,
     sas_credentials,
 )
-from shared.domain.configuration.model import Identifier, IdentityNamespaces, SettingName, Text
+from shared.domain.configuration.model import (
+    RETENTION_HOURS,
+    CheckpointContainerUrl,
+    Identifier,
+    IdentityNamespaces,
+    RetentionHours,
+    SettingName,
+    Text,
+)
 from shared.domain.configuration.static_properties import StaticProperties
 from shared.domain.namespaces import parse_namespace
 from shared.settings import Connection
@@ -81,6 +89,8 @@ class NewDestination(_Given):
     static_properties: StaticProperties = Field(default_factory=dict)
     keyed: bool = False
     resync_by_message: bool = False
+    consumer_checkpoints: CheckpointContainerUrl | None = None
+    retention_hours: RetentionHours = RETENTION_HOURS
     connection: GivenConnection
 
 

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from shared.domain.configuration.checkpoint_container import parse_checkpoint_container
 from shared.domain.configuration.paths import MAX_KEYS, format_path, parse_path
 from shared.domain.configuration.static_properties import StaticProperties
 from shared.domain.instants import parse_instant
@@ -65,6 +66,10 @@ Text = Annotated[str, Field(min_length=1, max_length=512)]
 IdentityNamespaces = Annotated[list[Text], AfterValidator(_each_once)]
 # Whether a local one may be used shows where it is used: a configuration does not know where it is read.
 Namespace = Annotated[str, AfterValidator(lambda text: parse_namespace(text, local_allowed=True))]
+CheckpointContainerUrl = Annotated[Text, AfterValidator(lambda text: parse_checkpoint_container(text).url)]
+# An hour is the least that Event Hubs keep events for, 90 days the most of any tier.
+RetentionHours = Annotated[int, Field(ge=1, le=2_160)]
+RETENTION_HOURS = 24
 # So that whoever may manage destinations cannot have the app read other secrets of the vault.
 SecretName = Annotated[str, Field(pattern=r"^profile-relay-[a-z0-9-]{1,100}$")]
 
@@ -133,7 +138,8 @@ class Destination(_Model):
     exported; None is all of them, an empty list none. `include_export_metadata`: bodies have the member `_export`, with
     what travels beside them; `static_properties` travel beside them, too. `keyed`: events carry a partition key, which
     changes nothing about where they go. `resync_by_message`: whether a message of the queue of profile changes may ask
-    for a resync.
+    for a resync. `consumer_checkpoints`: the URL of the blob container in which the hub's consumers keep their
+    checkpoints, `retention_hours`: for how long the hub keeps events, which no request tells the app.
     """
 
     id: Identifier
@@ -150,6 +156,8 @@ class Destination(_Model):
     static_properties: StaticProperties = Field(default_factory=dict)
     keyed: bool = False
     resync_by_message: bool = False
+    consumer_checkpoints: CheckpointContainerUrl | None = None
+    retention_hours: RetentionHours = RETENTION_HOURS
 
 
 class MappedAudience(_Model):

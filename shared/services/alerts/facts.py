@@ -20,6 +20,7 @@ from shared.ports.poison import PoisonRoundsStore
 from shared.ports.queues import QueueCount, QueueCounter
 from shared.ports.time import Clock
 from shared.ports.undelivered import UndeliveredStore
+from shared.services.consumers.lags import ConsumerLags
 from shared.services.runs.history import RunHistory
 from shared.services.runs.timers import TimerRuns
 
@@ -42,6 +43,7 @@ class AlertFacts:
     queues: QueueCounter
     poison_rounds: PoisonRoundsStore
     timers: TimerRuns
+    consumer_lags: ConsumerLags
     setting_errors: int
     sign_in_failing_since: Callable[[], int | None]
     clock: Clock
@@ -49,7 +51,10 @@ class AlertFacts:
     async def of(self, destination_ids: list[str]) -> dict[str, Facts]:
         """The facts of each of these destinations."""
         now = self.clock()
-        troubles, running = await both(_known(self.health.load()), _known(self._oldest_backfills()))
+        (troubles, running), waited = await both(
+            both(_known(self.health.load()), _known(self._oldest_backfills())),
+            _known(self.consumer_lags.shares_waited()),
+        )
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def facts_of(destination_id: str) -> Facts:
@@ -59,6 +64,7 @@ class AlertFacts:
                     dead_rows=await _known(self._dead_rows(destination_id)),
                     exports=await _known(self.history.totals(destination_id, now - WINDOW, now)),
                     backfill_seconds=None if running is None else _since(running.get(destination_id), now),
+                    unread_share=None if waited is None else waited.get(destination_id, 0.0),
                 )
 
         found = await all_of(facts_of(each) for each in destination_ids)

@@ -24,6 +24,8 @@ _FIELDS = {
     "eventHubName": "event_hub_name",
     "identityNamespaces": "identity_namespaces",
     "staticProperties": "static_properties",
+    "consumerCheckpoints": "consumer_checkpoints",
+    "retentionHours": "retention_hours",
     "connection": "way",
     "connection/namespace": "namespace",
     "connection/keyName": "key_name",

@@ -97,6 +97,19 @@ def test_who_enters_and_leaves_audiences_adds_up_and_members_are_told_once(reade
     assert collected(reader) == crossed
 
 
+def test_how_far_consumers_are_behind_is_told_once_as_it_was_seen_last(reader: InMemoryMetricReader) -> None:
+    sink = OpenTelemetryMetrics(MeterProvider([reader], shutdown_on_exit=False).get_meter("test"))
+    sink.publish_consumer_lags("d", {"loader": (9, 9.0), "gone": (1, 1.0)})
+    sink.publish_consumer_lags("d", {"loader": (3, 60.0), "other": (0, None)})
+    sink.publish_consumer_lags("e", {"loader": (4, 0.0)})
+    loader, other = (frozenset({("destination", "d"), ("consumer_group", name)}) for name in ("loader", "other"))
+    of_e = frozenset({("destination", "e"), ("consumer_group", "loader")})
+    events = {("consumer.events_behind", group): count for group, count in ((loader, 3), (other, 0), (of_e, 4))}
+    seconds = {("consumer.seconds_behind", group): waited for group, waited in ((loader, 60.0), (of_e, 0.0))}
+    assert collected(reader) == events | seconds
+    assert collected(reader) == {}
+
+
 def test_quantiles_are_of_all_since_the_last_export_and_of_nothing_before(reader: InMemoryMetricReader) -> None:
     sink = OpenTelemetryMetrics(MeterProvider([reader], shutdown_on_exit=False).get_meter("test"))
     both = Histogram()
@@ -137,6 +150,7 @@ def test_the_document_lists_every_metric_with_its_unit(reader: InMemoryMetricRea
     sink.publish_alerts([an_alert("dead-rows", 0)])
     sink.publish_crossings({(A, True): 1, (A, False): 1})
     sink.publish_members({A: 1})
+    sink.publish_consumer_lags("d", {"loader": (1, 1.0)})
     told = re.findall(r"^\| (?:`\w+` )?\| `profile_relay\.([\w.]+)` \| (\w+) \|", DOCUMENT.read_text(), re.MULTILINE)
     units = {"By": "bytes", "s": "seconds"}
     data = reader.get_metrics_data()

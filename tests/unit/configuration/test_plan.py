@@ -113,6 +113,8 @@ def test_applying_the_same_file_again_changes_nothing(document: Document, prune:
         # nothing that an export shows
         (edited("destinations", 0, description="For the campaign team"), set()),
         (edited("destinations", 0, name="Renamed"), set()),
+        (edited("destinations", 0, consumerCheckpoints="https://contoso.blob.core.windows.net/crm"), set()),
+        (edited("destinations", 0, retentionHours=168), set()),
         (extended("destinations", destination("f")), {"f"}),
         (edited("destinations", 0, description="x", onlyMappedAudiences=False, identityNamespaces=None), set()),
     ],

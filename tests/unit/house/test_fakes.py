@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.domain.exports.lag import Checkpoint
 from shared.domain.messages.pointers import AnyPointer
 from shared.domain.messages.queue_kind import QueueKind
 from shared.ports.queues import ChangesQueue
@@ -9,8 +10,10 @@ from tests.contracts.alert_store import AlertStoreContract
 from tests.contracts.audience_count_store import AudienceCountStoreContract
 from tests.contracts.backfill_store import BackfillStoreContract
 from tests.contracts.changes_queue import ChangesQueueContract
+from tests.contracts.checkpoint_reader import CheckpointReaderContract, Write
 from tests.contracts.configuration_store import ConfigurationStoreContract
 from tests.contracts.health_store import HealthStoreContract
+from tests.contracts.lag_store import LagStoreContract
 from tests.contracts.last_exports_store import LastExportsStoreContract
 from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.messages_in_hand import MessagesInHandContract
@@ -31,7 +34,9 @@ from tests.kit.fakes import (
     MemoryAudienceCounts,
     MemoryBackfills,
     MemoryChangesQueue,
+    MemoryCheckpoints,
     MemoryConfiguration,
+    MemoryConsumerLags,
     MemoryHealth,
     MemoryLastExports,
     MemoryMembers,
@@ -103,6 +108,32 @@ class TestMemoryAudienceCounts(AudienceCountStoreContract):
     @pytest.fixture
     def store(self) -> MemoryAudienceCounts:
         return MemoryAudienceCounts()
+
+
+class TestMemoryConsumerLags(LagStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryConsumerLags:
+        return MemoryConsumerLags()
+
+
+class TestMemoryCheckpoints(CheckpointReaderContract):
+    @pytest.fixture
+    def reader(self, container: str) -> MemoryCheckpoints:
+        reader = MemoryCheckpoints()
+        reader.containers[container] = []
+        return reader
+
+    @pytest.fixture
+    def container(self) -> str:
+        return "https://contoso.blob.core.windows.net/crm"
+
+    @pytest.fixture
+    def write(self, reader: MemoryCheckpoints, container: str) -> Write:
+        async def write(namespace: str, hub: str, partition: str, sequence: int) -> None:
+            found = Checkpoint(namespace, hub.lower(), "loader", partition, sequence, NOW)
+            reader.containers[container].append(found)
+
+        return write
 
 
 class TestMemoryRuns(RunStoreContract):

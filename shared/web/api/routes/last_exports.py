@@ -19,6 +19,7 @@ router = APIRouter(prefix="/api/destinations", tags=["destinations"], route_clas
 async def list_last_exports(services: AppServices, request: Request, destination_id: DestinationId) -> LastExportList:
     """The last 20 of the last hour, up to 15 seconds late; with what they say, made again from the profiles."""
     configuration = await services.edit_configuration.load()
-    configuration.destination(destination_id)
+    destination = configuration.destination(destination_id)
     shown = await services.shown_exports.of(destination_id, configuration)
-    return LastExportList.of(shown, masked=Permission.VIEW_PROFILES not in request.state.principal.permissions)
+    look = await services.consumer_lags.kept(destination)
+    return LastExportList.of(shown, look, masked=Permission.VIEW_PROFILES not in request.state.principal.permissions)

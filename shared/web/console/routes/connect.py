@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from shared.domain.configuration.given_connection import NewDestination
+from shared.domain.configuration.model import RETENTION_HOURS
 from shared.errors import ConfigurationError, TakenError
 from shared.services.wiring import Services
 from shared.views.connections import ConnectionReportView
@@ -33,7 +34,11 @@ _TEXTS = ("id", "name", "description")
 @router.get("/new", **page(Permission.MANAGE_DESTINATIONS))
 async def show_form(services: AppServices, request: Request) -> Response:
     empty = Form(
-        {"way": [WAYS[0] if services.connect_destinations.keeps_keys else "app-setting"], "setting": ["EVENTHUBS"]}
+        {
+            "way": [WAYS[0] if services.connect_destinations.keeps_keys else "app-setting"],
+            "setting": ["EVENTHUBS"],
+            "retention_hours": [str(RETENTION_HOURS)],
+        }
     )
     return _form(services, request, empty, {})
 

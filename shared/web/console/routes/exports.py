@@ -22,12 +22,14 @@ async def show_exports(
     follow: Annotated[bool, Query()] = False,
 ) -> Response:
     configuration = await services.edit_configuration.load()
+    frame = frame_of(configuration, destination_id, EXPORTS)
     return render(
         request,
         "exports.html",
-        **frame_of(configuration, destination_id, EXPORTS),
+        **frame,
         last=LastExportList.of(
             await services.shown_exports.of(destination_id, configuration),
+            await services.consumer_lags.kept(frame["destination"]),
             masked=Permission.VIEW_PROFILES not in request.state.principal.permissions,
         ),
         follow=follow,

@@ -11,6 +11,7 @@ from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH, InvalidChangeErr
 from shared.services.wiring import Services
 from shared.views.explained import explained
 from shared.views.profiles import DryRunView, ProfileDocument
+from shared.web.console import pages
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, render
 from shared.web.console.problems_by_field import Problems
@@ -57,7 +58,17 @@ async def explain(services: AppServices, request: Request, form: Submitted) -> R
         problems["change"] = answer.foreseen.problems
     view = ProfileDocument.of(answer.profile) if answer.profile else None
     told = explained(view, DryRunView.of(answer.foreseen), configuration, only)
-    return _show(request, services, configuration, **asked, problems=problems, view=view, explained=told)
+    read = await pages.known(services.consumer_lags.read_until(profile_id))
+    return _show(
+        request,
+        services,
+        configuration,
+        **asked,
+        problems=problems,
+        view=view,
+        explained=told,
+        read=read if isinstance(read, dict) else {},
+    )
 
 
 def _show(
@@ -77,5 +88,5 @@ def _show(
         only=only,
         problems=problems or {},
         now=services.clock(),
-        **{"profile_id": "", "change": "", "view": None, "explained": None} | values,
+        **{"profile_id": "", "change": "", "view": None, "explained": None, "read": {}} | values,
     )
