@@ -189,6 +189,7 @@ class _Run:
         )
         failures += [f"lost: {each}" for each in verdict.lost]
         failures += [f"unexpected: {each}" for each in verdict.unexpected]
+        failures += [f"its last event is not the greatest version: {each}" for each in verdict.out_of_order]
         failures += verdict.problems + self._disturbances.missed
         failures += await self._leftovers(model)
         cost = self._writes.cost
@@ -205,6 +206,8 @@ class _Run:
             recovered=verdict.recovered,
             duplicates_per_10000=round(10_000 * verdict.duplicated / max(1, len(exports)), 1),
             seconds_to_drain=round(seconds_to_drain, 1),
+            pairs=verdict.pairs,
+            last_not_greatest=len(verdict.out_of_order),
             undelivered_writes_per_change=round(cost.undelivered_per_change, 3) if cost else None,
             table_writes_per_change=round(cost.all_tables_per_change, 3) if cost else None,
         )
