@@ -11,7 +11,7 @@ from shared.host_json import FailedMessages
 from shared.ports.tracing import PassOn
 from shared.services.backfills.slices import SliceOutcome
 from shared.services.changes.export import InboundMessage, Outcome
-from shared.services.delivery.retry import Attempt
+from shared.services.delivery.attempts import Attempt
 from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
 from shared.settings import Settings

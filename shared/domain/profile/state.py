@@ -1,5 +1,6 @@
 """What is remembered of a profile, and how a change alters it: any order of the same changes gives the same state."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -229,6 +230,24 @@ class ProfileState:
         return 0 < revision <= self.decided_by and any(
             due.version == self.version and destination_id in due.reasons for due in self.due.values()
         )
+
+    def called_for_since(self, destination_id: str, version: int) -> bool:
+        """Whether a change has called for an export of a version later than that to the destination."""
+        return any(due.version > version and destination_id in due.reasons for due in self.due.values())
+
+    def destinations_called(self, since: int, others_than: Container[str]) -> set[str]:
+        """Those that changes have called for exports to after `since` (microseconds), but for these items."""
+        return {
+            destination_id
+            for item, due in self.due.items()
+            if due.version > since and item not in others_than
+            for destination_id in due.reasons
+        }
+
+    def transitions_at(self, destination_id: str) -> Transitions:
+        """What the destination was to be told of besides the state of this very version."""
+        of_version = (due for due in self.due.values() if due.version == self.version)
+        return next((due.transitions[destination_id] for due in of_version if destination_id in due.transitions), ())
 
     def forget_outdated(self, now: int) -> None:
         """Drop what no redelivery or reordering within the promised times can ask for any more."""

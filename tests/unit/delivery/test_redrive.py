@@ -10,7 +10,7 @@ from shared.domain.profile_key import profile_key
 from shared.errors import ConflictError, ExportTooLargeError, NotUndeliveredError
 from shared.ports.health import DestinationTrouble, RedriveRequest
 from shared.ports.undelivered import StoredUndelivered
-from shared.services.delivery.retry import Attempt
+from shared.services.delivery.attempts import Attempt
 from shared.services.delivery.watch import FAILURES_TO_STOP_AT
 from shared.views.undelivered import UndeliveredCountView
 from tests.kit.builders import NOW, configuration, item, membership, told
@@ -68,6 +68,7 @@ async def test_one_row_is_tried_whatever_its_state(world: World) -> None:
     assert world.rows == {("d", "p"): "dead"}
     world.health.troubles.clear()
     world.mend("d")
+    await world.clock.sleep(60)
     assert await redrive("d", KEY) == Attempt.SENT
     assert (world.rows, told(world.sender.sent)) == ({}, [("d", "audience")])
     assert {attempt for attempt, _ in await world.retry()} == {Attempt.OUTDATED}
