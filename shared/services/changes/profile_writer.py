@@ -240,22 +240,18 @@ class ProfileWriter:
         others = state.destinations_called(began - MAY_BE_UNDER_WAY, self._own) if saved.result.altered else set()
         versions = {(each, due.version) for due in saved.announced.values() for each in due.reasons}
         late = not within(self._clock() - began, SENT_IN_TIME)
-        doubtful = [export for each, export in last.items() if each in others]
-        unnoticed = [
-            export
-            for each, export in last.items()
-            if each not in others and (late or (each, export.version) not in versions)
-        ]
-        unsettled = await self._settling.later(doubtful) if doubtful else set()
-        return unsettled | (await self._settling.if_overtaken(unnoticed) if unnoticed else set())
+        unnoticed = [export for each, export in last.items() if late or (each, export.version) not in versions]
+        overtaken = await self._settling.if_overtaken(unnoticed) if unnoticed else set()
+        doubtful = [export for each, export in last.items() if each in others and each not in overtaken]
+        return overtaken | (await self._settling.later(doubtful) if doubtful else set())
 
     async def _forget_what_was_due(self, profile: StoredProfile, result: Transition) -> None:
         """Forget what was due and is delivered, once so much piled up that the row of a busy profile would grow.
 
         What the last change called for stays: a backfill need not send it. So does what tells who entered or left, but
         for what this worker has told. Otherwise this needs no request: what is due goes with a later save, a day after.
-        Losing a race here is fine. What others called for just now stays: their events may be under way, and who decides
-        next is to see that.
+        Losing a race here is fine. What others called for just now stays: their events may be under way, and whoever
+        decides next is to see that.
         """
         due = profile.state.due
         if len(due) <= DUE_KEPT_UNSETTLED:

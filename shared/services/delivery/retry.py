@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from shared.domain.exports.decision import NOT_OF_A_CHANGE, PAUSED
 from shared.domain.exports.export import Export, current_export
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState, after_failed_retry, retry_delay
-from shared.domain.instants import SECOND, within
+from shared.domain.instants import SECOND
 from shared.domain.messages.pointers import RetryPointer
 from shared.domain.profile.deletion import DeletionPhase
 from shared.domain.profile_key import partition_of, profile_key
@@ -81,10 +81,10 @@ class RetryExport:
             await self._failed(stored, error)
             return failed_attempt(error)
         self.breakers.succeeded(row.destination_id, partition)
-        if within(self.clock() - row.last_failed_at, int(self.lingering * SECOND)):
-            unsettled = await self.settle.later([export])
-        else:
-            unsettled = await self.settle.if_overtaken([export])
+        unsettled = await self.settle.if_overtaken([export])
+        over_at = row.last_failed_at + int(self.lingering * SECOND)
+        if self.clock() < over_at:
+            unsettled |= await self.settle.later([export], until=over_at)
         await self._settle(stored, export)
         if not unsettled:
             await self._go_on_deleting(profile, {row.destination_id: export.version})

@@ -55,9 +55,12 @@ class SettleStreams:
         self._forget = forget
         self._delay = max(SETTLES_IN, lingering)
 
-    async def later(self, exports: Iterable[Export]) -> set[str]:
-        """Send them once more in a while, as the profiles are by then. The destinations. Raises StorageError."""
-        return await self._put((export, export.version) for export in exports)
+    async def later(self, exports: Iterable[Export], until: int = 0) -> set[str]:
+        """Send them once more in a while, as the profiles are by then; the destinations. Raises StorageError.
+
+        A later change makes that needless, if it comes after `until` (microseconds).
+        """
+        return await self._put((export, max(export.version, until)) for export in exports)
 
     async def if_overtaken(self, exports: Iterable[Export]) -> set[str]:
         """The same of those among `exports`, all acknowledged, whose profile is of a later version by now."""
@@ -73,7 +76,7 @@ class SettleStreams:
         )
 
     async def _put(self, exports: Iterable[tuple[Export, int]]) -> set[str]:
-        """`exports` with the version that may have been overtaken, of which only a later one relieves."""
+        """`exports`, each with the version that what makes it needless is later than."""
         pointers = [
             RetryPointer.settling(
                 export.destination.id, profile_key(export.profile_id), version, export.reasons, export.occurred_at
