@@ -23,7 +23,7 @@ from tests.kit.builders import NOW, item, membership
 from tests.kit.fakes import MemorySender
 from tests.kit.world import World
 
-QUALIFIES = {"segmentMembership": membership(1)}
+QUALIFIES: dict[str, Any] = {"segmentMembership": membership(1)}
 
 
 class Overtaken(MemorySender):
