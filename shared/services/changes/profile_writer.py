@@ -92,7 +92,8 @@ class _Saved:
     @property
     def announced(self) -> dict[str, DueExports]:
         """What this save has made due."""
-        return {item: due for item, due in self.profile.state.due.items() if due.version > self.before}
+        due = self.profile.state.due
+        return {item: due[item] for item in self.result.items if item in due and due[item].version > self.before}
 
 
 @dataclass(frozen=True, slots=True)
