@@ -34,7 +34,7 @@ class SlowHub:
     """
 
     def __init__(self, seed: int, *, calm: bool = False) -> None:
-        self.world = World()
+        self.world = World(settle=True)
         self.stored: list[Export] = []
         self.rng = random.Random(seed)
         self.arrival: dict[int, float] = {}

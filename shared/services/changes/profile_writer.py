@@ -24,7 +24,7 @@ from shared.ports.tracing import Origin
 from shared.services.changes.recent_profiles import RecentProfiles
 from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery.deliver import Delivered, Delivery
-from shared.services.delivery.settle import MAY_BE_UNDER_WAY, SENT_IN_TIME, SettleStreams
+from shared.services.delivery.settle import MAY_BE_UNDER_WAY, SENT_IN_TIME, SettleStreams, settled
 from shared.services.runs.record import RecordRuns
 
 PROFILES_AT_ONCE = 64
@@ -235,7 +235,7 @@ class ProfileWriter:
         The events of this worker come in the order of its saves.
         """
         state, began = saved.profile.state, saved.decided_at
-        last = {export.destination.id: export for export in delivered.sent}
+        last = {export.destination.id: export for export in settled(delivered.sent)}
         if not last:
             return set()
         others = state.destinations_called(began - MAY_BE_UNDER_WAY, self._own) if saved.result.altered else set()

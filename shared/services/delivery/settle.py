@@ -2,7 +2,8 @@
 
 Workers send side by side, so an event may reach the hub behind one of a greater version, sent by another worker. Who
 keeps the greatest version never notices; who keeps what came last is wrong until the next change. So where order may
-have turned, the profile is sent once more in a while, unless a later change calls for an export by then.
+have turned, a destination with `settle` is sent the profile once more in a while, unless a later change calls for an
+export by then.
 
 Where it may have turned, one of two workers knows:
 
@@ -35,6 +36,11 @@ SETTLES_IN = 10.0
 """Seconds. Longer than an event may be under way unnoticed; so long that most changes are followed by another."""
 
 
+def settled(exports: Iterable[Export]) -> list[Export]:
+    """Those to destinations whose streams are to be settled."""
+    return [export for export in exports if export.destination.settle]
+
+
 class SettleStreams:
     """`lingering` in seconds: how long the event of a send that failed may still reach the hub."""
 
@@ -60,12 +66,12 @@ class SettleStreams:
 
         A later change makes that needless, if it comes after `until` (microseconds).
         """
-        return await self._put((export, max(export.version, until)) for export in exports)
+        return await self._put((export, max(export.version, until)) for export in settled(exports))
 
     async def if_overtaken(self, exports: Iterable[Export]) -> set[str]:
         """The same of those among `exports`, all acknowledged, whose profile is of a later version by now."""
         by_profile: dict[str, list[Export]] = {}
-        for export in exports:
+        for export in settled(exports):
             by_profile.setdefault(export.profile_id, []).append(export)
         profiles = await all_of(self._profiles.load(profile_id) for profile_id in by_profile)
         return await self._put(

@@ -14,6 +14,7 @@ _FLAGS = (
     "only_mapped_audiences",
     "include_export_metadata",
     "keyed",
+    "settle",
     "resync_by_message",
 )
 

@@ -93,11 +93,11 @@ async def test_after_a_save_of_which_nothing_is_known_the_profile_is_read(world:
     assert told(world) == [1, 2]
 
 
-async def test_a_redelivery_reads_before_it_sends_what_is_due_and_after(world: World, profiles: Reading) -> None:
+async def test_a_redelivery_reads_before_it_sends_what_is_due(world: World, profiles: Reading) -> None:
     await handle(world, world.worker, 1)
     await handle(world, world.worker, 2)
     await handle(world, world.worker, 1)
-    assert profiles.reads == 3
+    assert profiles.reads == 2
     assert told(world) == [1, 2, 2]
 
 
@@ -110,7 +110,6 @@ async def redeliver_after(world: World, what: dict[str, Any]) -> list[dict[str, 
     world.configuration.put(configuration(DOCUMENT | consent).model_copy(update={"requested_backfills": []}))
     first = item("p", 1, attributes={"x": "secret", "ok": "y"}, segmentMembership=membership(1))
     await world.handle(first, message_id="first")
-    await world.clock.sleep(60)
     other = world.new_worker()
     await other.export_changes.handle(InboundMessage("other", json.dumps([what]).encode(), NOW))
     world.sender.sent.clear()

@@ -68,7 +68,6 @@ async def test_one_row_is_tried_whatever_its_state(world: World) -> None:
     assert world.rows == {("d", "p"): "dead"}
     world.health.troubles.clear()
     world.mend("d")
-    await world.clock.sleep(60)
     assert await redrive("d", KEY) == Attempt.SENT
     assert (world.rows, told(world.sender.sent)) == ({}, [("d", "audience")])
     assert {attempt for attempt, _ in await world.retry()} == {Attempt.OUTDATED}

@@ -22,6 +22,7 @@ from shared.services.wiring import Services
 from tests.kit.builders import NOW, item, membership
 from tests.kit.fakes import MemorySender
 from tests.kit.world import World
+from tests.unit.changes.test_recent_profiles import Reading
 
 QUALIFIES: dict[str, Any] = {"segmentMembership": membership(1)}
 
@@ -50,7 +51,7 @@ def sender() -> Overtaken:
 
 @pytest.fixture
 def world(sender: Overtaken) -> World:
-    world = World()
+    world = World(settle=True)
     world.sender = sender
     world.worker = world.new_worker()
     return world
@@ -90,6 +91,17 @@ async def test_an_export_that_follows_another_workers_at_once_is_sent_once_more(
     assert (first.message_id, first.body) == (again.message_id, again.body)
     assert first.application_properties == again.application_properties
     assert world.retries.waiting == []
+
+
+async def test_who_does_not_ask_for_it_is_sent_nothing_more_and_costs_no_request() -> None:
+    profiles = Reading()
+    world = World(profiles)
+    await qualified(world)
+    await handle(world.worker, 2)
+    before = profiles.reads
+    await handle(world.new_worker(), 3)
+    assert world.retries.waiting == []
+    assert profiles.reads == before + 1
 
 
 async def test_who_entered_is_told_again_under_the_same_id(world: World) -> None:
