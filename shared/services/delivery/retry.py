@@ -169,6 +169,7 @@ class RetryExport:
         if export is None:
             return False
         await self._send(export)
+        await self.settle.if_overtaken([export])
         return True
 
     @staticmethod

@@ -92,9 +92,7 @@ class Disturbances:
         self.progress.release("outage")
 
     async def throttle(self) -> None:
-        """Event Hubs is busy in one of two seconds, as where throughput units are used up, for a minute; the last quarter
-        is sent after that.
-        """
+        """Event Hubs is busy in one of two seconds, for want of throughput units; the last quarter comes after."""
         await self.progress.reached(0.25)
         self.progress.hold("throttled", 0.75)
         with self._disturbed():

@@ -198,7 +198,9 @@ class _Run:
         failures += [f"{pair}: more than one row in Undelivered" for pair in cost.more_than_one_row] if cost else []
         most = self._scenario.most_rows
         if cost and most is not None and cost.undelivered_per_change > most:
-            failures.append(f"{cost.undelivered_per_change:.3f} writes to Undelivered a change, at most {most:g} expected")
+            failures.append(
+                f"{cost.undelivered_per_change:.3f} writes to Undelivered a change, at most {most:g} expected"
+            )
         result = Result(
             scenario=self._scenario.name,
             attempts=sum(hub.events + hub.rejected for hub in hubs.values()),

@@ -13,6 +13,7 @@ from shared.domain.exports.export import Export
 from shared.domain.instants import SECOND
 from shared.domain.messages.pointers import RetryPointer
 from shared.domain.messages.resync_item import ResyncRequest
+from shared.domain.profile_key import profile_key
 from shared.errors import StorageError
 from shared.ports.exports import Acknowledgement
 from shared.services.changes.export import InboundMessage
@@ -113,6 +114,23 @@ async def test_who_entered_is_told_again_under_the_same_id(world: World) -> None
     assert told[1] == told[2]
 
 
+async def test_what_followed_another_worker_at_once_and_came_late_may_be_overtaken_too(
+    world: World, sender: Overtaken
+) -> None:
+    await qualified(world)
+    await handle(world.worker, 2)
+
+    async def others_go_on() -> None:
+        await world.clock.sleep(5)
+        await handle(world.worker, 4)
+
+    sender.meanwhile = others_go_on
+    await handle(world.new_worker(), 3)
+    assert versions(world) == [0, 2, 1]
+    assert await world.retry() == [(Attempt.SENT, SETTLES_IN)]
+    assert versions(world) == [0, 2, 1, 2]
+
+
 @pytest.mark.parametrize("worker", ["same", "other"])
 async def test_order_cannot_have_turned(world: World, worker: str) -> None:
     """The events of a worker come in the order of its saves; another's has come by then, or that worker looks."""
@@ -172,6 +190,22 @@ async def test_a_retry_that_is_overtaken(world: World, sender: Overtaken) -> Non
     assert versions(world) == [1, 0]
     assert await world.retry() == [(Attempt.SENT, SETTLES_IN)]
     assert versions(world) == [1, 0, 1]
+
+
+async def test_a_probe_that_is_overtaken(world: World, sender: Overtaken) -> None:
+    """Its row stays, but another worker may be about to take it away."""
+    await qualified(world)
+    world.break_down("d")
+    await handle(world.worker, 2)
+    world.mend("d")
+    world.retries.waiting.clear()
+    await world.clock.sleep(60)
+    stored = await world.undelivered.load("d", profile_key("p"))
+    assert stored is not None
+    sender.meanwhile = partial(handle, world.new_worker(), 3)
+    assert await world.worker.retry_export.probe(stored, await world.worker.configuration.current())
+    assert versions(world) == [1, 0]
+    assert settling(world) == [("d", SETTLES_IN)]
 
 
 async def test_a_retry_while_what_failed_may_still_arrive(world: World) -> None:
