@@ -33,6 +33,7 @@ from shared.services.delivery.circuit_breakers import CircuitBreakers
 from shared.services.delivery.deliver import Delivery
 from shared.services.delivery.forget_profiles import ForgetProfiles
 from shared.services.delivery.retry import RetryExport
+from shared.services.delivery.settle import SettleStreams
 from shared.services.delivery.undelivered import UndeliveredExports
 from shared.services.delivery.watch import WatchDestinations
 from shared.services.destinations.connect import ConnectDestinations
@@ -111,15 +112,6 @@ class Services:
             clock=clock,
             retry_delays=settings.retry_delays,
         )
-        self.writer = ProfileWriter(
-            profiles=ports.profiles,
-            members=ports.members,
-            configuration=self.configuration,
-            delivery=self.delivery,
-            runs=self.runs,
-            clock=clock,
-            sleep=sleep,
-        )
         self.forget_profiles = ForgetProfiles(
             profiles=ports.profiles,
             members=ports.members,
@@ -127,6 +119,24 @@ class Services:
             quarantine=ports.quarantine,
             last_exports=self.last_exports,
             configuration=self.configuration,
+            clock=clock,
+            sleep=sleep,
+        )
+        self.settle_streams = SettleStreams(
+            profiles=ports.profiles,
+            configuration=self.configuration,
+            delivery=self.delivery,
+            retries=ports.retries,
+            forget=self.forget_profiles,
+            lingering=settings.send_timeout,
+        )
+        self.writer = ProfileWriter(
+            profiles=ports.profiles,
+            members=ports.members,
+            configuration=self.configuration,
+            delivery=self.delivery,
+            settle=self.settle_streams,
+            runs=self.runs,
             clock=clock,
             sleep=sleep,
         )
@@ -194,9 +204,11 @@ class Services:
             undelivered=ports.undelivered,
             retries=ports.retries,
             forget=self.forget_profiles,
+            settle=self.settle_streams,
             runs=self.runs,
             clock=ports.clock,
             retry_delays=settings.retry_delays,
+            lingering=settings.send_timeout,
         )
         self.watch_destinations = self._watch_destinations()
         self.undelivered_exports = UndeliveredExports(
@@ -265,6 +277,7 @@ class Services:
             members=ports.members,
             configuration=self.configuration,
             delivery=self.delivery,
+            settle=self.settle_streams,
             breakers=self.breakers,
             forget=self.forget_profiles,
             clock=ports.clock,
@@ -275,6 +288,7 @@ class Services:
             configuration=self.configuration,
             writer=self.writer,
             delivery=self.delivery,
+            settle=self.settle_streams,
             forget=self.forget_profiles,
             clock=ports.clock,
         )

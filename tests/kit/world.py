@@ -11,7 +11,7 @@ from shared.host_json import FailedMessages
 from shared.ports.tracing import PassOn
 from shared.services.backfills.slices import SliceOutcome
 from shared.services.changes.export import InboundMessage, Outcome
-from shared.services.delivery.retry import Attempt
+from shared.services.delivery.attempts import Attempt
 from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
 from shared.settings import Settings
@@ -64,15 +64,19 @@ CACHE_SECONDS = SETTINGS.config_cache_seconds
 
 
 class World:
-    """Storage, hubs and a clock that stands still, and a first worker."""
+    """Storage, hubs and a clock that stands still, and a first worker. `settle`: what the destinations choose."""
 
-    def __init__(self, profiles: MemoryProfiles | None = None, settings: Settings = SETTINGS) -> None:
+    def __init__(
+        self, profiles: MemoryProfiles | None = None, settings: Settings = SETTINGS, *, settle: bool = False
+    ) -> None:
         self.settings = settings
         self.clock = ManualClock(NOW)
         self.profiles = profiles or MemoryProfiles(size_limit=20_000)
         self.members = MemoryMembers(self.clock)
-        settled = configuration(DOCUMENT).model_copy(update={"requested_backfills": []})
-        self.configuration = MemoryConfiguration(settled)
+        given = configuration(DOCUMENT)
+        destinations = [each.model_copy(update={"settle": settle}) for each in given.destinations]
+        update = {"destinations": destinations, "requested_backfills": []}
+        self.configuration = MemoryConfiguration(given.model_copy(update=update))
         self.quarantine = MemoryQuarantine()
         self.sender = MemorySender()
         self.secrets = MemorySecrets()

@@ -367,6 +367,7 @@ async def test_metadata_and_static_properties_are_chosen_in_the_form(console: Co
     chosen = fields | {
         "include_export_metadata": "on",
         "keyed": "on",
+        "settle": "on",
         "static_properties": "Table=Profiles\nPath = a=b",
     }
     await go(console, EDIT, chosen)
@@ -374,6 +375,10 @@ async def test_metadata_and_static_properties_are_chosen_in_the_form(console: Co
     assert changed is not None
     assert changed.include_export_metadata
     assert changed.keyed
+    assert changed.settle
     assert changed.static_properties == {"Table": "Profiles", "Path": "a=b"}
-    assert re.search("metadata in the body, a key, the properties Table ?, Path", await console.page(SETTINGS))
+    assert re.search(
+        "metadata in the body, a key, the greatest version last, the properties Table ?, Path",
+        await console.page(SETTINGS),
+    )
     assert "Table=Profiles" in (await console.get(EDIT)).text

@@ -134,9 +134,9 @@ class Hub:
             except BusyError as error:
                 now, patience = asyncio.get_running_loop().time(), self._patience
                 self._busy_since = self._busy_since or now
-                if now + patience.throttled_pause >= self._busy_since + patience.throttled_after:
+                if now + (pause := patience.pause()) >= self._busy_since + patience.throttled_after:
                     raise ThrottledError(self._destination_id, error.reason, code=error.code) from error
-                await asyncio.sleep(patience.throttled_pause)
+                await asyncio.sleep(pause)
             except SendError:
                 raise
             except Exception as error:

@@ -9,6 +9,7 @@ is paid for, and storing each event elsewhere would multiply the load. Only wher
 `throttled_after`, or too much waits, or for too long, they are told.
 """
 
+import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +29,9 @@ class Patience:
 
     `gathering`: how long the first event of an idle lane waits for others, for a send costs hardly more with many than
     with one. `slow_after`: a connection that was lost is built anew within one to two. `tried_again_after`: when a slow
-    partition is tried again that shares its connection with others. `throttled_pause`: what the SDK's own table says.
+    partition is tried again that shares its connection with others. `throttled_pause`: what the SDK's own table says;
+    `spread` is the share by which it is shorter or longer: a hub counts by the second, and lanes of many workers that
+    came again after the same time would all meet it busy, again and again.
     `throttled_after`: how long a partition may take nothing before that is told; `throttled_longest`: how long an
     export may wait for one that takes others; `most_throttled`: how many bytes of exports to one destination may wait.
     """
@@ -37,9 +40,14 @@ class Patience:
     slow_after: float = 2.5
     tried_again_after: float = 15.0
     throttled_pause: float = 4.0
+    spread: float = 0.25
     throttled_after: float = 30.0
     throttled_longest: float = 60.0
     most_throttled: int = 16 * 1_048_576
+
+    def pause(self) -> float:
+        """How long to leave a hub alone that throttles."""
+        return self.throttled_pause * random.uniform(1 - self.spread, 1 + self.spread)  # noqa: S311 - no secret
 
 
 class PartitionQueue:
@@ -115,7 +123,7 @@ class PartitionQueue:
         self._give_back()
         if self._throttled_since is None or now > self.resume_at + self._patience.throttled_after:
             self._throttled_since = now
-        self.resume_at = now + self._patience.throttled_pause
+        self.resume_at = now + self._patience.pause()
         while self.waiting and self.waiting[0].since + self._patience.throttled_longest < self.resume_at:
             self.waiting.popleft().fail(self._throttling("it takes less than there is to send"))
         self.throttled_bytes = sum(len(each.export.body) + _OVERHEAD for each in self.waiting)

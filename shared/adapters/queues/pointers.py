@@ -1,7 +1,7 @@
 """The app's own queues: each message points to what is stored, so no personal data lies in a queue."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, Generic, TypeVar
 
 from pydantic.alias_generators import to_camel
@@ -14,7 +14,10 @@ Pointer = TypeVar("Pointer", RetryPointer, SlicePointer, DeliveryPointer)
 
 @dataclass(frozen=True)
 class PointerKind(Generic[Pointer]):
-    """The pointers of the queue `name`: a JSON object with the fields of `pointer_type`, in camel case."""
+    """The pointers of the queue `name`: a JSON object with the fields of `pointer_type`, in camel case.
+
+    Those that have a default may be missing: earlier releases do not write them.
+    """
 
     name: str
     pointer_type: type[Pointer]
@@ -27,10 +30,15 @@ class PointerKind(Generic[Pointer]):
         expected = fields(self.pointer_type)
         try:
             document: dict[str, Any] = json.loads(body)
-            return self.pointer_type(*(each.type(document[to_camel(each.name)]) for each in expected))  # type: ignore[operator]
+            values = {each: document[to_camel(each.name)] for each in expected if _given(each, document)}
+            return self.pointer_type(**{each.name: each.type(value) for each, value in values.items()})  # type: ignore[operator]
         except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
-            names = [to_camel(each.name) for each in expected]
+            names = [to_camel(each.name) for each in expected if each.default is MISSING]
             raise ValueError(f"queue {self.name}: expected {', '.join(names[:-1])} and {names[-1]}") from error
+
+
+def _given(field: Field[Any], document: dict[str, Any]) -> bool:
+    return field.default is MISSING or to_camel(field.name) in document
 
 
 RETRIES = PointerKind("export-retries", RetryPointer)

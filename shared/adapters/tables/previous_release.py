@@ -21,6 +21,7 @@ _DESTINATION = {
     "includeExportMetadata",
     "staticProperties",
     "keyed",
+    "settle",
     "resyncByMessage",
     "consumerCheckpoints",
     "retentionHours",

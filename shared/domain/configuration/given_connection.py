@@ -88,6 +88,7 @@ class NewDestination(_Given):
     include_export_metadata: bool = False
     static_properties: StaticProperties = Field(default_factory=dict)
     keyed: bool = False
+    settle: bool = False
     resync_by_message: bool = False
     consumer_checkpoints: CheckpointContainerUrl | None = None
     retention_hours: RetentionHours = RETENTION_HOURS

@@ -137,9 +137,10 @@ class Destination(_Model):
     given. Secrets are never part of the configuration. `identity_namespaces` are those of the identity map that are
     exported; None is all of them, an empty list none. `include_export_metadata`: bodies have the member `_export`, with
     what travels beside them; `static_properties` travel beside them, too. `keyed`: events carry a partition key, which
-    changes nothing about where they go. `resync_by_message`: whether a message of the queue of profile changes may ask
-    for a resync. `consumer_checkpoints`: the URL of the blob container in which the hub's consumers keep their
-    checkpoints, `retention_hours`: for how long the hub keeps events, which no request tells the app.
+    changes nothing about where they go. `settle`: a profile is sent once more where its last event may not be that of
+    its greatest version. `resync_by_message`: whether a message of the queue of profile changes may ask for a resync.
+    `consumer_checkpoints`: the URL of the blob container in which the hub's consumers keep their checkpoints,
+    `retention_hours`: for how long the hub keeps events, which no request tells the app.
     """
 
     id: Identifier
@@ -155,6 +156,7 @@ class Destination(_Model):
     include_export_metadata: bool = False
     static_properties: StaticProperties = Field(default_factory=dict)
     keyed: bool = False
+    settle: bool = False
     resync_by_message: bool = False
     consumer_checkpoints: CheckpointContainerUrl | None = None
     retention_hours: RetentionHours = RETENTION_HOURS

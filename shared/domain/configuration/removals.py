@@ -54,6 +54,8 @@ def _removed(before: _Look, after: _Look) -> Iterator[str]:
             yield f"the property {name} = {value}"
     if old.keyed and not new.keyed:
         yield "keys of events"
+    if old.settle and not new.settle:
+        yield "the promise that a profile's last event is its greatest version"
 
 
 def _read(destination: Destination, dataflow: Dataflow) -> list[Path]:

@@ -30,14 +30,14 @@ class DueExports:
         return cls(saved_at, version, reasons, told)
 
 
-def settle(due: dict[str, DueExports], told: last_told.Marks, items: Iterable[str]) -> last_told.Marks:
+def let_go(due: dict[str, DueExports], told: last_told.Marks, items: Iterable[str]) -> last_told.Marks:
     """Take `items` out of what is due; `told` with what they told destinations to which nothing later is due."""
-    settled = [due.pop(item) for item in items]
+    gone = [due.pop(item) for item in items]
     still_due: dict[str, int] = {}
     for each in due.values():
         for destination_id in each.reasons:
             still_due[destination_id] = max(each.version, still_due.get(destination_id, 0))
-    for each in settled:
+    for each in gone:
         last = {whom: why for whom, why in each.reasons.items() if still_due.get(whom, 0) < each.version}
         last_told.remember(told, each.version, last)
     return last_told.latest(told)

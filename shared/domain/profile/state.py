@@ -1,15 +1,16 @@
 """What is remembered of a profile, and how a change alters it: any order of the same changes gives the same state."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.domain.instants import DAY, SECOND
 from shared.domain.profile import crossing_marks, last_told
 from shared.domain.profile.attributes import AttributeNode, AttributeWrite
+from shared.domain.profile.audience_transitions import Transitions
 from shared.domain.profile.change import ProfileChange
 from shared.domain.profile.deletion import Deletion, DeletionPhase
-from shared.domain.profile.due_exports import DueExports, settle
+from shared.domain.profile.due_exports import DueExports, let_go
 from shared.domain.profile.identities import IdentityRegister
 from shared.domain.profile.memberships import STRENGTHS, AudienceKey, Membership, Strength
 from shared.domain.runs import flat, nested
@@ -216,9 +217,9 @@ class ProfileState:
             for destination_id in due.reasons:
                 self.told.pop(destination_id, None)
 
-    def settle(self, items: Iterable[str]) -> None:
+    def let_go(self, items: Iterable[str]) -> None:
         """Let go of these that are due, but for what each destination was last told by them."""
-        self.told = settle(self.due, self.told, items)
+        self.told = let_go(self.due, self.told, items)
 
     def called_for(self, destination_id: str, revision: int) -> bool:
         """Whether a change has called for an export of this very version to the destination, as it looks by `revision`.
@@ -229,12 +230,30 @@ class ProfileState:
             due.version == self.version and destination_id in due.reasons for due in self.due.values()
         )
 
+    def called_for_since(self, destination_id: str, version: int) -> bool:
+        """Whether a change has called for an export of a version later than that to the destination."""
+        return any(due.version > version and destination_id in due.reasons for due in self.due.values())
+
+    def destinations_called(self, since: int, others_than: Container[str]) -> set[str]:
+        """Those that changes have called for exports to after `since` (microseconds), but for these items."""
+        return {
+            destination_id
+            for item, due in self.due.items()
+            if due.version > since and item not in others_than
+            for destination_id in due.reasons
+        }
+
+    def transitions_at(self, destination_id: str) -> Transitions:
+        """What the destination was to be told of besides the state of this very version."""
+        of_version = (due for due in self.due.values() if due.version == self.version)
+        return next((due.transitions[destination_id] for due in of_version if destination_id in due.transitions), ())
+
     def forget_outdated(self, now: int) -> None:
         """Drop what no redelivery or reordering within the promised times can ask for any more."""
         self.attributes.drop_spent((now - SPENT_REGISTER_RETENTION) // SECOND)
         oldest = (now - DUE_RETENTION) // SECOND
         if outdated := [item for item, due in self.due.items() if due.saved_at < oldest]:
-            self.settle(outdated)
+            self.let_go(outdated)
         if self.crossed:
             self.crossed = crossing_marks.recent(self.crossed, now)
         if self.deletion_outdated(now):

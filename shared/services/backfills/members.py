@@ -23,6 +23,7 @@ from shared.services.configuration.cache import ConfigurationCache, Configuratio
 from shared.services.delivery.circuit_breakers import CircuitBreakers
 from shared.services.delivery.deliver import Delivered, Delivery
 from shared.services.delivery.forget_profiles import ForgetProfiles
+from shared.services.delivery.settle import SettleStreams
 
 MEMBERS_A_STEP = 50
 """Their reads go out together: so many that no time is lost, so few that a live change beside them hardly waits."""
@@ -39,6 +40,7 @@ class BackfillMembers:
     members: MemberIndex
     configuration: ConfigurationCache
     delivery: Delivery
+    settle: SettleStreams
     breakers: CircuitBreakers
     forget: ForgetProfiles
     clock: Clock
@@ -73,6 +75,7 @@ class _SliceOfMembers:
         exports = self._exports(found, target, snapshot)
         begun = self._parts.delivery.begin(exports, snapshot)
         delivered = await self._parts.delivery.finish(begun)
+        await self._parts.settle.if_overtaken(delivered.sent)
         await self._forget_the_deleted(found, delivered)
         await self._drop_stale_rows(listed, profiles)
         return Step(

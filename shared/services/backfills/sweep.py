@@ -25,6 +25,7 @@ from shared.services.changes.profile_writer import ProfileWriter
 from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery.deliver import Delivered, Delivery
 from shared.services.delivery.forget_profiles import ForgetProfiles
+from shared.services.delivery.settle import SettleStreams
 
 PROFILES_A_STEP = 100
 _REASON = "audience"
@@ -39,6 +40,7 @@ class SweepProfiles:
     configuration: ConfigurationCache
     writer: ProfileWriter
     delivery: Delivery
+    settle: SettleStreams
     forget: ForgetProfiles
     clock: Clock
 
@@ -127,8 +129,10 @@ class _SliceOfProfiles:
             if target.dataflow.enabled
         ]
         delivered = await self._parts.delivery.finish(self._parts.delivery.begin(exports, snapshot))
+        unsettled = await self._parts.settle.if_overtaken(delivered.sent)
+        acknowledged = {export.destination.id: export.version for export in delivered.sent}
         await self._parts.forget.proceed(
-            profile.key, {export.destination.id: export.version for export in delivered.sent}
+            profile.key, {each: version for each, version in acknowledged.items() if each not in unsettled}
         )
         return delivered
 

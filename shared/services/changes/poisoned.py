@@ -74,7 +74,12 @@ class Poisoned:
                     )
 
     async def pointer(self, pointer: RetryPointer) -> None:
-        """Mark the row dead that the pointer could not bring further. Raises StorageError."""
+        """Mark the row dead that the pointer could not bring further. Raises StorageError.
+
+        One that settles has none: what it was for is to be made up for by the profile's next export.
+        """
+        if pointer.settles:
+            return
         stored = await self.undelivered.load(pointer.destination_id, pointer.profile_key)
         if stored is None or stored.row.state != UndeliveredState.RETRYING:
             return

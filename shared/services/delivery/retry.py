@@ -2,51 +2,33 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from shared.domain.exports.decision import NOT_OF_A_CHANGE, PAUSED
 from shared.domain.exports.export import Export, current_export
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState, after_failed_retry, retry_delay
+from shared.domain.instants import SECOND
 from shared.domain.messages.pointers import RetryPointer
 from shared.domain.profile.deletion import DeletionPhase
 from shared.domain.profile_key import partition_of, profile_key
-from shared.errors import ConflictError, ExportTooLargeError, FailureCode, HeldBackError, SendError
+from shared.errors import ConflictError, FailureCode, HeldBackError, SendError
 from shared.ports.exports import ExportSender
 from shared.ports.profiles import ProfileStore, StoredProfile
 from shared.ports.time import Clock
 from shared.ports.undelivered import RetryQueue, StoredUndelivered, UndeliveredStore
 from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
+from shared.services.delivery.attempts import Attempt, failed_attempt
 from shared.services.delivery.circuit_breakers import CircuitBreakers
 from shared.services.delivery.deliver import DOWN, failure_of
 from shared.services.delivery.forget_profiles import ForgetProfiles
+from shared.services.delivery.settle import SettleStreams
 from shared.services.runs.record import RecordRuns
-
-
-class Attempt(StrEnum):
-    """What came of an attempt.
-
-    `refused`: the hub takes no event like this one, though others. `kept`: the hub took it, and the row stays until
-    every worker knows that it does. `parked`: its destination or its partition takes nothing for now.
-    """
-
-    SENT = "sent"
-    KEPT = "kept"
-    FAILED = "failed"
-    REFUSED = "refused"
-    PARKED = "parked"
-    DROPPED = "dropped"
-    OUTDATED = "outdated"
-
-
-def failed_attempt(error: SendError) -> Attempt:
-    if isinstance(error, HeldBackError):
-        return Attempt.PARKED
-    return Attempt.REFUSED if isinstance(error, ExportTooLargeError) else Attempt.FAILED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryExport:
-    """`retry_delays` in seconds, one for each retry."""
+    """In seconds: `retry_delays`, one for each retry; `lingering`, how long the event of a send that failed may still
+    reach the hub.
+    """
 
     profiles: ProfileStore
     configuration: ConfigurationCache
@@ -55,12 +37,16 @@ class RetryExport:
     undelivered: UndeliveredStore
     retries: RetryQueue
     forget: ForgetProfiles
+    settle: SettleStreams
     runs: RecordRuns
     clock: Clock
     retry_delays: Sequence[float]
+    lingering: float
 
     async def handle(self, pointer: RetryPointer) -> Attempt:
         """Try the row that `pointer` names. Raises StorageError, after which the pointer is to come again."""
+        if pointer.settles:
+            return await self.settle.handle(pointer)
         stored = await self.undelivered.load(pointer.destination_id, pointer.profile_key)
         if stored is None or stored.row.state != UndeliveredState.RETRYING:
             return Attempt.OUTDATED
@@ -95,8 +81,13 @@ class RetryExport:
             await self._failed(stored, error)
             return failed_attempt(error)
         self.breakers.succeeded(row.destination_id, partition)
+        unsettled = await self.settle.if_overtaken([export])
+        over_at = row.last_failed_at + int(self.lingering * SECOND)
+        if self.clock() < over_at:
+            unsettled |= await self.settle.later([export], until=over_at)
         await self._settle(stored, export)
-        await self._go_on_deleting(profile, {row.destination_id: export.version})
+        if not unsettled:
+            await self._go_on_deleting(profile, {row.destination_id: export.version})
         return Attempt.SENT
 
     async def _send(self, export: Export) -> str:
@@ -178,6 +169,7 @@ class RetryExport:
         if export is None:
             return False
         await self._send(export)
+        await self.settle.if_overtaken([export])
         return True
 
     @staticmethod

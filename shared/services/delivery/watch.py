@@ -15,8 +15,9 @@ from shared.ports.health import DestinationTrouble, HealthStore, RedriveRequest
 from shared.ports.time import Clock, Sleep
 from shared.ports.undelivered import StoredUndelivered, UndeliveredStore
 from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
+from shared.services.delivery.attempts import Attempt, failed_attempt
 from shared.services.delivery.note_recovery import NoteRecovery
-from shared.services.delivery.retry import Attempt, RetryExport, failed_attempt
+from shared.services.delivery.retry import RetryExport
 from shared.services.in_hand.live_traffic import LiveTraffic
 
 OVERDUE_PATIENCE = 120.0

@@ -17,6 +17,7 @@ _FLAGS = (
     "only_mapped_audiences",
     "include_export_metadata",
     "keyed",
+    "settle",
     "resync_by_message",
 )
 

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
             _say(f"{name}: {error}")
             return 1
         _say(str(outcomes[-1].result.to_json()))
-    out = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    out = Console(width=None if sys.stdout.isatty() else 220, highlight=False)
     command = " ".join(["python -m tests.faults.load", *arguments])
     what = f"{size.changes:,} changes of {size.profiles:,} profiles, seed {args.seed}"
     print_outcomes(out, outcomes, f"{headline(command)}\n{what}")

@@ -65,7 +65,13 @@ def configuration() -> dict[str, Any]:
             )
         ],
         "destinations": [
-            {"id": destination, "name": destination.upper(), "eventHubName": destination, **_TOGGLES[destination]}
+            {
+                "id": destination,
+                "name": destination.upper(),
+                "eventHubName": destination,
+                "settle": True,
+                **_TOGGLES[destination],
+            }
             for destination in DESTINATIONS
         ],
         "dataflows": [

@@ -91,6 +91,19 @@ class Disturbances:
             self._arm("outage")
         self.progress.release("outage")
 
+    async def throttle(self) -> None:
+        """Event Hubs is busy in one of two seconds, for want of throughput units; the last quarter comes after."""
+        await self.progress.reached(0.25)
+        self.progress.hold("throttled", 0.75)
+        with self._disturbed():
+            async with self.writes.counted():
+                for _ in range(int(OUTAGE_SECONDS / 2)):
+                    self._arm("throttled", Fault(kind="throttle"))
+                    await asyncio.sleep(1.0)
+                    self._arm("throttled")
+                    await asyncio.sleep(1.0)
+        self.progress.release("throttled")
+
     async def lose_replies(self) -> None:
         """Events are stored and the sender never learns of it: every second somewhere, in one of four ways."""
         with self._disturbed():

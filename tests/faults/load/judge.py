@@ -25,12 +25,17 @@ class LoadVerdict:
     Recovered: a (destination, profile) that is right although its exports were under way while something was broken.
     That is: some export of it was caused by a change (`occurredAt`) that was put on the queue before a fault of its
     destination, of a host or of storage ended, and it was stored after that fault began.
+
+    `pairs` are the (destination, profile) that have exports, `out_of_order` those of them whose last event in the
+    partition is not the greatest (profileVersion, configRevision): whoever keeps what came last is wrong there.
     """
 
     lost: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     duplicated: int = 0
     recovered: int = 0
+    pairs: int = 0
+    out_of_order: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -68,6 +73,9 @@ def judge(
         ids = [export.message_id for export in of_pair]
         verdict.duplicated += len(ids) - len(set(ids))
         verdict.problems += _broken_promises(pair, of_pair)
+    of_pairs = {pair: of_pair for pair, of_pair in by_pair.items() if of_pair}
+    verdict.pairs = len(of_pairs)
+    verdict.out_of_order = [f"{pair}: {late}" for pair, each in of_pairs.items() if (late := _out_of_order(each))]
     return verdict
 
 
@@ -96,6 +104,16 @@ def _wrong(exports: Sequence[Export], expected: dict[str, Any]) -> str | None:
     if canonical(last.body) == canonical(expected):
         return None
     return f"the last of {len(exports)} exports is {canonical(last.body)}, expected {canonical(expected)}"
+
+
+def _out_of_order(exports: Sequence[Export]) -> str | None:
+    last, greatest = max(exports, key=lambda export: export.sequence_number), max(exports, key=_order)
+    if _order(last) == _order(greatest):
+        return None
+    return (
+        f"#{last.sequence_number} of version {last.properties['profileVersion']} came after "
+        f"#{greatest.sequence_number} of version {greatest.properties['profileVersion']}, and nothing after it"
+    )
 
 
 def _order(export: Export) -> tuple[int, int]:

@@ -18,8 +18,9 @@ class Result:
 
     `acknowledged` are the events in the hubs; lost, unexpected, duplicated and recovered are what `LoadVerdict` says.
     `seconds_to_drain` is from the last message sent, or the last fault's end if that is later, until nothing was left.
-    The last two are requests that write rows of the table Undelivered, or of any table, during the scenario's outage,
-    for each change sent in it (`OutageCost`); None where they were not counted.
+    `pairs` are the (destination, profile) that were exported, `last_not_greatest` those of them whose last event in its
+    partition is not the greatest version. The last two are requests that write rows of the table Undelivered, or of any
+    table, during the scenario's outage, for each change sent in it (`OutageCost`); None where they were not counted.
     """
 
     scenario: str
@@ -31,6 +32,8 @@ class Result:
     recovered: int
     duplicates_per_10000: float
     seconds_to_drain: float
+    pairs: int
+    last_not_greatest: int
     undelivered_writes_per_change: float | None = None
     table_writes_per_change: float | None = None
 

@@ -189,12 +189,18 @@ class _Run:
         )
         failures += [f"lost: {each}" for each in verdict.lost]
         failures += [f"unexpected: {each}" for each in verdict.unexpected]
+        failures += [f"its last event is not the greatest version: {each}" for each in verdict.out_of_order]
         failures += verdict.problems + self._disturbances.missed
         failures += await self._leftovers(model)
         cost = self._writes.cost
         if cost is None and self._scenario.counts_writes:
             failures.append("what the outage costs was not counted")
         failures += [f"{pair}: more than one row in Undelivered" for pair in cost.more_than_one_row] if cost else []
+        most = self._scenario.most_rows
+        if cost and most is not None and cost.undelivered_per_change > most:
+            failures.append(
+                f"{cost.undelivered_per_change:.3f} writes to Undelivered a change, at most {most:g} expected"
+            )
         result = Result(
             scenario=self._scenario.name,
             attempts=sum(hub.events + hub.rejected for hub in hubs.values()),
@@ -205,6 +211,8 @@ class _Run:
             recovered=verdict.recovered,
             duplicates_per_10000=round(10_000 * verdict.duplicated / max(1, len(exports)), 1),
             seconds_to_drain=round(seconds_to_drain, 1),
+            pairs=verdict.pairs,
+            last_not_greatest=len(verdict.out_of_order),
             undelivered_writes_per_change=round(cost.undelivered_per_change, 3) if cost else None,
             table_writes_per_change=round(cost.all_tables_per_change, 3) if cost else None,
         )

@@ -15,6 +15,7 @@ class Scenario:
     """`breaking` runs while the load is sent. `without_hub` and `refused` are dead destinations, each in its way.
 
     `counts_writes`: its outage, of a destination that is dead or of Event Hubs, is told with what it costs in tables.
+    `most_rows`: how many of its writes to Undelivered a change may cost.
     `mapped_late`: it begins with few audiences mapped, and backfills run.
     """
 
@@ -24,6 +25,7 @@ class Scenario:
     refused: frozenset[str] = frozenset()
     storage_faults: bool = False
     counts_writes: bool = False
+    most_rows: float | None = None
     mapped_late: bool = False
 
     @property
@@ -47,6 +49,7 @@ SCENARIOS = {
         Scenario("calm"),
         Scenario("killed", [Disturbances.kill_hosts]),
         Scenario("broker down 60 s", [Disturbances.broker_outage], counts_writes=True),
+        Scenario("throttled 60 s", [Disturbances.throttle], counts_writes=True, most_rows=0.1),
         Scenario("storage errors", [Disturbances.storage_errors], storage_faults=True),
         Scenario("one destination dead", without_hub=frozenset({"ads"}), counts_writes=True),
         Scenario("replies lost", [Disturbances.lose_replies]),

@@ -21,7 +21,7 @@ class Queue:
     def __init__(self, *, alone: bool = True, patience: Patience | None = None, most: int = 1_000_000) -> None:
         self.now = 0.0
         self._most = most
-        self.patience = patience or Patience()
+        self.patience = patience or Patience(spread=0.0)
         self.queue = PartitionQueue("d", "2", self.patience, alone=alone, room=lambda size: self._held + size <= most)
 
     @property
@@ -86,6 +86,20 @@ async def test_throttling_that_does_not_last_tells_nobody() -> None:
     hub.answered()
     assert [told(each) for each in waiting] == [None] * 60
     assert all(each.acknowledged.done() for each in waiting)
+
+
+async def test_lanes_do_not_meet_a_hub_busy_again_and_again_that_is_so_in_every_other_second() -> None:
+    """All of them would, were each pause four seconds long."""
+    taken = 0
+    for _ in range(100):
+        hub = Queue(patience=Patience())
+        waiting = hub.add()
+        while not waiting.acknowledged.done():
+            hub.send()
+            hub.answered(BUSY if int(hub.now) % 2 == 0 else None)
+            hub.now = hub.queue.resume_at
+        taken += told(waiting) is None
+    assert taken > 50
 
 
 async def test_throttling_that_lasts_is_told_and_then_one_send_at_a_time_looks() -> None:

@@ -15,7 +15,7 @@ from shared.errors import NoSuchBackfillError, SendError, StorageError
 from shared.ports.backfills import StoredSlice
 from shared.services.backfills.planner import HISTORY
 from shared.services.backfills.slices import BUDGET_SECONDS, SliceOutcome
-from shared.services.changes.profile_writer import DUE_KEPT_UNSETTLED
+from shared.services.changes.profile_writer import DUE_KEPT
 from shared.services.configuration.apply import apply_configuration
 from shared.views.backfills import ProgressView
 from tests.kit.builders import destination, ids, item, membership
@@ -432,7 +432,7 @@ async def test_what_a_change_has_brought_since_the_mapping_is_not_sent_again(wor
 
 async def test_so_it_is_for_a_busy_profile_whose_row_is_cut_short(world: World) -> None:
     await mapped_with_a_change_since(world, **NEW_IDENTITY)
-    for number in range(2 * DUE_KEPT_UNSETTLED):
+    for number in range(2 * DUE_KEPT):
         changed = item("p", 6 + number, identityMap=ids(str(number)))
         await world.handle(changed, message_id=f"live{number}")
         last = world.profiles.saves[-1]

@@ -11,7 +11,7 @@ from shared.domain.profile.change import parse_change
 from shared.domain.profile_key import profile_key
 from shared.errors import ConflictError, StorageError
 from shared.ports.profiles import StoredProfile
-from shared.services.changes.profile_writer import DUE_KEPT_UNSETTLED, STORAGE_ATTEMPTS
+from shared.services.changes.profile_writer import DUE_KEPT, STORAGE_ATTEMPTS
 from tests.kit.builders import NOW, configuration, destination, item, membership, told
 from tests.kit.fakes import MemoryProfiles
 from tests.kit.world import DOCUMENT, World
@@ -215,8 +215,8 @@ async def test_the_row_of_a_busy_profile_does_not_grow_with_what_is_acknowledged
     await world.handle(item("p", 0, **QUALIFIES), message_id="m0")
     for second in range(1, 200):
         await world.handle(item("p", second, attributes={"x": second}), message_id=f"m{second}")
-    assert max(len(state.due) for state in world.profiles.saves) == DUE_KEPT_UNSETTLED + 1
-    assert len(world.profiles.saves) <= 200 * (1 + 1 / DUE_KEPT_UNSETTLED) + 1
+    assert max(len(state.due) for state in world.profiles.saves) == DUE_KEPT + 1
+    assert len(world.profiles.saves) <= 200 * (1 + 1 / DUE_KEPT) + 1
 
 
 async def test_what_is_due_and_not_delivered_stays(world: World) -> None:

@@ -12,7 +12,7 @@ from shared.errors import ConfigurationError, ConflictError, StorageError
 from shared.ports.health import DestinationTrouble
 from shared.ports.undelivered import StoredUndelivered
 from shared.services.configuration.apply import apply_configuration
-from shared.services.delivery.retry import Attempt
+from shared.services.delivery.attempts import Attempt
 from tests.kit.builders import NOW, configuration, destination, item, membership, told
 from tests.kit.world import CACHE_SECONDS, DOCUMENT, SETTINGS, World
 

@@ -7,7 +7,7 @@ import pytest
 
 from shared.domain.configuration.model import parse_configuration_file
 from shared.services.configuration.apply import apply_configuration
-from shared.services.delivery.retry import Attempt
+from shared.services.delivery.attempts import Attempt
 from tests.kit.builders import NOW, destination, item, membership
 from tests.kit.world import World
 

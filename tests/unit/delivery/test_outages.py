@@ -8,7 +8,7 @@ from shared.domain.alerts.subscription import SubscriptionDetails
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.ports.health import DestinationTrouble
 from shared.services.alerts.evaluate import AlertRun
-from shared.services.delivery.retry import Attempt
+from shared.services.delivery.attempts import Attempt
 from tests.kit.builders import configuration, item, membership
 from tests.kit.world import CACHE_SECONDS, DOCUMENT, World
 

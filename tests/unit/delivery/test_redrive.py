@@ -12,8 +12,8 @@ from shared.domain.profile_key import profile_key
 from shared.errors import ConflictError, ExportTooLargeError, NotUndeliveredError, StorageError
 from shared.ports.health import DestinationTrouble, RedriveRequest
 from shared.ports.undelivered import StoredUndelivered
+from shared.services.delivery.attempts import Attempt
 from shared.services.delivery.note_recovery import NoteRecovery
-from shared.services.delivery.retry import Attempt
 from shared.services.delivery.watch import FAILURES_TO_STOP_AT
 from shared.views.undelivered import UndeliveredCountView
 from tests.kit.builders import NOW, configuration, item, membership, told

@@ -8,7 +8,8 @@ from shared.domain.exports.redrive_pace import FIRST, MOST, PATIENCE, PATIENCE_B
 from shared.domain.instants import SECOND
 from shared.ports.undelivered import StoredUndelivered
 from shared.services.configuration.cache import ConfigurationSnapshot
-from shared.services.delivery.retry import Attempt, RetryExport
+from shared.services.delivery.attempts import Attempt
+from shared.services.delivery.retry import RetryExport
 from shared.services.delivery.watch import FAILURES_TO_STOP_AT
 from tests.kit.builders import item, membership
 from tests.kit.world import CACHE_SECONDS, World

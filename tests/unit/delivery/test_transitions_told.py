@@ -9,7 +9,7 @@ from shared.domain.instants import SECOND
 from shared.domain.profile.state import ProfileState
 from shared.domain.profile_key import profile_key
 from shared.errors import SendError, StorageError
-from shared.services.delivery.retry import Attempt
+from shared.services.delivery.attempts import Attempt
 from tests.kit.builders import item, membership
 from tests.kit.world import World
 

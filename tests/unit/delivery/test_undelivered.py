@@ -15,7 +15,7 @@ from shared.ports.health import DestinationTrouble
 from shared.ports.undelivered import StoredUndelivered
 from shared.services.changes.export import InboundMessage
 from shared.services.delivery import circuit_breakers
-from shared.services.delivery.retry import Attempt
+from shared.services.delivery.attempts import Attempt
 from tests.kit.builders import NOW, configuration, destination, item, membership, told
 from tests.kit.world import CACHE_SECONDS, DOCUMENT, World
 

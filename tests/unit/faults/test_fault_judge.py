@@ -69,9 +69,9 @@ def verdict_on(exports: list[Export], *, dead: str = "", disturbance: Disturbanc
 
 
 def test_what_is_right_is_right_in_any_order() -> None:
-    assert verdict_on(RIGHT) == LoadVerdict()
-    assert verdict_on(RIGHT[::-1]) == LoadVerdict()
-    assert verdict_on(RIGHT[2:]) == LoadVerdict()
+    assert verdict_on(RIGHT) == LoadVerdict(pairs=1)
+    assert verdict_on(RIGHT[::-1]) == LoadVerdict(pairs=1)
+    assert verdict_on(RIGHT[2:]) == LoadVerdict(pairs=1)
 
 
 @pytest.mark.parametrize("exports", [[], RIGHT[:2], [*RIGHT, export(4, STATES[1])]])
@@ -100,7 +100,23 @@ def test_what_nobody_asked_for_is_unexpected(made_up: Export) -> None:
 
 def test_the_same_id_again_is_a_duplicate() -> None:
     verdict = verdict_on([*RIGHT, export(1), export(3), export(3)])
-    assert verdict == LoadVerdict(duplicated=3)
+    assert verdict == LoadVerdict(duplicated=3, pairs=1)
+
+
+def test_the_last_in_the_partition_is_to_be_the_greatest_version() -> None:
+    overtaken = [export(1), export(3), replace(export(2), sequence_number=4)]
+    verdict = verdict_on(overtaken)
+    assert verdict.lost == []
+    assert verdict.pairs == 1
+    assert verdict.out_of_order == ["('d', 'p'): #4 of version 2 came after #3 of version 3, and nothing after it"]
+    assert verdict_on([*overtaken, replace(export(3), sequence_number=5)]).out_of_order == []
+
+
+def test_a_newer_configuration_is_greater_at_the_same_version() -> None:
+    anew = export(3, message_id="by a newer configuration")
+    anew.properties["configRevision"] = 2
+    assert len(verdict_on([*RIGHT, replace(anew, sequence_number=2)]).out_of_order) == 1
+    assert verdict_on([*RIGHT, replace(anew, sequence_number=4)]).out_of_order == []
 
 
 @pytest.mark.parametrize(

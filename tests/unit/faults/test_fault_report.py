@@ -27,6 +27,8 @@ CALM = Result(
     recovered=3,
     duplicates_per_10000=20.0,
     seconds_to_drain=1.5,
+    pairs=400,
+    last_not_greatest=0,
 )
 DEAD = Result(
     scenario="one destination dead",
@@ -38,6 +40,8 @@ DEAD = Result(
     recovered=0,
     duplicates_per_10000=0.0,
     seconds_to_drain=0.5,
+    pairs=4,
+    last_not_greatest=1,
     undelivered_writes_per_change=0.125,
     table_writes_per_change=1.5,
 )
@@ -107,7 +111,7 @@ async def test_without_a_proxy_nothing_is_counted() -> None:
 
 def printed(*outcomes: Outcome) -> str:
     out = io.StringIO()
-    print_outcomes(Console(file=out, width=200), outcomes, "on a machine")
+    print_outcomes(Console(file=out, width=220), outcomes, "on a machine")
     return out.getvalue()
 
 
@@ -118,8 +122,8 @@ def test_the_table_has_a_line_for_each_scenario_and_what_failed_below() -> None:
     assert heading == "on a machine"
     names = columns.split("  ")
     assert (names[0], names[-2:]) == ("scenario", ["undelivered writes per change", "table writes per change"])
-    assert calm.split() == ["calm", "1,000", "999", "0", "0", "2", "3", "20.0", "1.5", "-", "-"]
-    assert dead.split()[-3:] == ["0.5", "0.125", "1.5"]
+    assert calm.split() == ["calm", "1,000", "999", "0", "0", "2", "3", "20.0", "1.5", "400", "0", "-", "-"]
+    assert dead.split()[-5:] == ["0.5", "4", "1", "0.125", "1.5"]
     assert below == [
         "one destination dead: 8 changes",
         *(f"one destination dead: lost: {number}" for number in range(5)),
@@ -140,6 +144,8 @@ def test_the_json_has_the_names_that_are_documented(tmp_path: Path) -> None:
         "recovered": 3,
         "duplicatesPer10000": 20.0,
         "secondsToDrain": 1.5,
+        "pairs": 400,
+        "lastNotGreatest": 0,
         "undeliveredWritesPerChange": None,
         "tableWritesPerChange": None,
     }

@@ -43,20 +43,20 @@ def test_what_is_due_no_more_leaves_what_each_was_told_last() -> None:
     assert told(state) == {"e": (NOW + SECOND, ("attribute",))}
 
 
-def test_what_is_settled_out_of_turn_does_not_hide_what_is_later() -> None:
+def test_what_goes_out_of_turn_does_not_hide_what_is_later() -> None:
     state = ProfileState("p")
     state.call_for("m1:0", due_at(NOW, "d"))
     state.call_for("m2:0", due_at(NOW + SECOND, "d"))
-    state.settle(["m2:0"])
+    state.let_go(["m2:0"])
     assert told(state) == {"d": (NOW + SECOND, ("audience",))}
-    state.settle(["m1:0"])
+    state.let_go(["m1:0"])
     assert told(state) == {"d": (NOW + SECOND, ("audience",))}
 
 
 def test_of_too_many_destinations_those_told_last_are_kept() -> None:
     state = ProfileState("p", told={f"d{number}": mark(NOW + number, ["audience"]) for number in range(MOST)})
     state.due["m:0"] = due_at(NOW + MOST, "new", "newer")
-    state.settle(["m:0"])
+    state.let_go(["m:0"])
     assert state.told.keys() == {"new", "newer", *(f"d{number}" for number in range(2, MOST))}
 
 
