@@ -58,6 +58,7 @@ from shared.web.console.routes import (
     settings,
     shadow,
     subscriptions,
+    upload,
     why,
 )
 from shared.web.console.routes import destinations as destination_pages
@@ -107,6 +108,7 @@ PAGES = (
     audit_page.router,
     alert_pages.router,
     subscriptions.router,
+    upload.router,
     undelivered_pages.router,
     quarantine_pages.router,
     why.router,

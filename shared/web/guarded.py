@@ -43,12 +43,20 @@ def needs(
     accepts: tuple[str, ...] = JSON_TYPES,
     preconditions: bool = False,
     noted: bool = True,
+    largest: int = LARGEST_JSON,
 ) -> dict[str, Any]:
-    """What a route's `openapi_extra` must be: the permissions it needs, the media types it accepts, whether it
-    heeds If-Match and If-None-Match, and whether the audit log has it, unless it is a GET, which never is.
+    """What a route's `openapi_extra` must be: the permissions it needs, the media types it accepts and how many bytes
+    of them, whether it heeds If-Match and If-None-Match, and whether the audit log has it, unless it is a GET, which
+    never is.
     """
     names = [str(permission) for permission in permissions]
-    return {PERMISSIONS: names, "x-accepts": list(accepts), "x-preconditions": preconditions, "x-noted": noted}
+    return {
+        PERMISSIONS: names,
+        "x-accepts": list(accepts),
+        "x-largest": largest,
+        "x-preconditions": preconditions,
+        "x-noted": noted,
+    }
 
 
 class GuardedRoute(APIRoute):
@@ -58,10 +66,10 @@ class GuardedRoute(APIRoute):
     """What is answered when an error ends a request."""
 
     @staticmethod
-    async def check(request: Request, accepts: list[str]) -> None:
+    async def check(request: Request, accepts: list[str], largest: int) -> None:
         """Hold a request that changes something against what it must be. Raises ProblemError."""
         refuse_other_sites(request)
-        await _check_body(request, accepts)
+        await _check_body(request, accepts, largest)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -79,7 +87,7 @@ class GuardedRoute(APIRoute):
                 principal.require(required)
                 if request.method in _READING:
                     return await handler(request)
-                await self.check(request, accepts)
+                await self.check(request, accepts, extra["x-largest"])
                 if not extra["x-noted"]:
                     return await handler(request)
                 return await _noted(request, principal, handler, self.answer)
@@ -142,14 +150,13 @@ def _query(request: Request) -> str:
     return f"?{urlencode(pairs)}" if pairs else ""
 
 
-async def _check_body(request: Request, accepts: list[str]) -> None:
+async def _check_body(request: Request, accepts: list[str], largest: int) -> None:
     """Raises ProblemError: 411 for one that did not get here, 413 for one that is too large, 415 for another type or
     encoding, 400 for what is not JSON.
     """
-    limit = LARGEST_FILE if accepts == list(FILE_TYPES) else LARGEST_JSON
     body = await request.body()
-    if len(body) > limit:
-        raise ProblemError(413, f"expected at most {limit:,} bytes, got {len(body):,}")
+    if len(body) > largest:
+        raise ProblemError(413, f"expected at most {largest:,} bytes, got {len(body):,}")
     if not body:
         if "chunked" in request.headers.get("transfer-encoding", "").lower():
             raise ProblemError(

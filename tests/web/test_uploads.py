@@ -1,6 +1,7 @@
 """Uploads over the API: posted at once, or created, written and committed; and what is refused."""
 
 from collections.abc import AsyncIterator
+from html import unescape
 
 import pytest
 
@@ -8,6 +9,7 @@ from shared.domain.backfills.csv_records import RECORD_LIMIT
 from shared.domain.instants import MINUTE, format_instant
 from tests.kit.api import Api
 from tests.kit.builders import NOW
+from tests.kit.console import Console, fields_of, text_of
 from tests.kit.world import World
 
 AUDIENCE = "/api/audiences/list"
@@ -134,3 +136,58 @@ async def test_the_audit_log_names_uploads_and_neither_addresses_nor_members(api
     ]
     assert created["url"] not in str(entries)
     assert "somebody" not in str(entries)
+
+
+PAGE = "/console/audiences/upload?namespace=ups&id=list"
+UPLOAD_FORM = "/console/audiences/upload"
+
+
+@pytest.fixture
+async def console(api: Api) -> AsyncIterator[Console]:
+    async with Console(api.world) as console:
+        yield console
+
+
+async def test_members_are_pasted_in_the_console(console: Console) -> None:
+    listed = (await console.get("/console/audiences")).text
+    assert unescape(listed).count(PAGE) == 1
+    fields = fields_of((await console.get(PAGE)).text)
+    answer = await console.submit(UPLOAD_FORM, fields | {"members": "profileId\r\np\r\n,\r\n", "replace": "on"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/backfills?done=uploaded")
+    assert "Upload to list" in await console.page("/console/backfills?done=uploaded")
+    (upload,) = (await console.expect(200, "GET", UPLOADS))["uploads"]
+    assert (upload["format"], upload["replace"], upload["force"]) == ("csv", True, False)
+    for _ in range(2):
+        await console.world.run_backfills()
+    (done,) = (await console.expect(200, "GET", UPLOADS))["uploads"]
+    assert (done["state"], done["accepted"], done["bad"]) == ("done", 1, 1)
+
+
+async def test_json_lines_are_pasted_too(console: Console) -> None:
+    fields = fields_of((await console.get(PAGE)).text)
+    await console.submit(UPLOAD_FORM, fields | {"members": '\r\n{"profileId": "p"}\r\n'})
+    (upload,) = (await console.expect(200, "GET", UPLOADS))["uploads"]
+    assert upload["format"] == "ndjson"
+
+
+async def test_what_cannot_be_taken_is_said_beside_it_and_stays(console: Console) -> None:
+    fields = fields_of((await console.get(PAGE)).text)
+    for members, problem in (("", "the file is empty"), ("name\r\nada", "profileId"), ("x" * 5_000_000, "at most")):
+        answer = await console.submit(UPLOAD_FORM, fields | {"members": members, "force": "on"})
+        shown = text_of(answer, 422)
+        assert "Nothing was changed." in shown
+        assert problem in shown
+        again = fields_of(answer.text)
+        assert again["members"].splitlines() == members.splitlines()
+        assert "force" in again
+    assert (await console.expect(200, "GET", UPLOADS))["uploads"] == []
+
+
+async def test_only_audiences_whose_members_are_uploaded_have_a_page_for_it(console: Console) -> None:
+    await console.expect(201, "PUT", "/api/audiences/computed", json={})
+    assert "id=computed" not in (await console.get("/console/audiences")).text
+    for audience in ("computed", "nobody"):
+        path = f"{UPLOAD_FORM}?id={audience}"
+        assert f"udience ups/{audience}: expected one that the catalog has" in await console.page(path, 422)
+    fields = {"namespace": "ups", "id": "computed", "members": "profileId\r\np"}
+    assert "expected one that the catalog has" in text_of(await console.submit(UPLOAD_FORM, fields), 422)

@@ -66,7 +66,7 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any]) -> None:
-    for internal in ("x-accepts", "x-noted"):
+    for internal in ("x-accepts", "x-largest", "x-noted"):
         operation.pop(internal)
     if operation.pop("x-preconditions"):
         operation["parameters"] = [*operation.get("parameters", ()), *_PRECONDITIONS]

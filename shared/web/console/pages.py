@@ -18,7 +18,7 @@ from shared.web import problems
 from shared.web.console.forms import COOKIE, FIELD, require_own_page, token_of
 from shared.web.console.words import FILTERS
 from shared.web.context import context_of
-from shared.web.guarded import FORM_TYPES, GuardedRoute, needs
+from shared.web.guarded import FORM_TYPES, LARGEST_JSON, GuardedRoute, needs
 from shared.web.health import banner
 from shared.web.permissions import Permission, Principal, principal_of
 
@@ -57,6 +57,7 @@ _NOTICES = {
     "unsubscribed": "Removed, and its secret with it. It is told of nothing any more.",
     "resync": "Asked for. It begins at once; the page shows how far it is.",
     "resync-known": "It was asked for already. The page shows how far it is.",
+    "uploaded": "Taken. Its lines become profile changes at the pace of a backfill; the page shows how far it is.",
     "cancelled": "Cancelled. What was exported stays exported.",
 }
 
@@ -110,8 +111,8 @@ class PageRoute(GuardedRoute):
         return await answer(request, error)
 
     @staticmethod
-    async def check(request: Request, accepts: list[str]) -> None:
-        await GuardedRoute.check(request, accepts)
+    async def check(request: Request, accepts: list[str], largest: int) -> None:
+        await GuardedRoute.check(request, accepts, largest)
         await require_own_page(request)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -126,12 +127,12 @@ class PageRoute(GuardedRoute):
         return secured
 
 
-def page(*permissions: Permission, noted: bool = True) -> dict[str, Any]:
-    """What the decorator of a page's route is given besides its path: whom it is for, and whether the audit log has it
-    where it is a form's.
+def page(*permissions: Permission, noted: bool = True, largest: int = LARGEST_JSON) -> dict[str, Any]:
+    """What the decorator of a page's route is given besides its path: whom it is for, and, where it is a form's,
+    whether the audit log has it, and how many bytes it may have.
     """
     return {
-        "openapi_extra": needs(*permissions, accepts=FORM_TYPES, noted=noted),
+        "openapi_extra": needs(*permissions, accepts=FORM_TYPES, noted=noted, largest=largest),
         "include_in_schema": False,
         "response_class": HTMLResponse,
         "response_model": None,

@@ -12,7 +12,7 @@ from shared.errors import NoSuchUploadError
 from shared.services.wiring import Services
 from shared.views.uploads import CreatedUploadView, UploadList, UploadView
 from shared.web.context import AppServices
-from shared.web.guarded import FILE_TYPES, GuardedRoute, needs, note
+from shared.web.guarded import FILE_TYPES, LARGEST_FILE, GuardedRoute, needs, note
 from shared.web.parameters import AudienceId, Namespace
 from shared.web.permissions import Permission
 
@@ -39,7 +39,7 @@ _FILE_BODY: dict[str, Any] = {
     "/members",
     summary="Upload members from a CSV or NDJSON file of at most 4 MiB",
     status_code=202,
-    openapi_extra=needs(*_WRITING, accepts=FILE_TYPES) | _FILE_BODY,
+    openapi_extra=needs(*_WRITING, accepts=FILE_TYPES, largest=LARGEST_FILE) | _FILE_BODY,
 )
 async def upload_members(
     services: AppServices,

@@ -60,6 +60,7 @@ async def show_audiences(
         sort=sort,
         destination=destination,
         destinations={each.id: each.name for each in configuration.destinations},
+        uploadable={each.key for each in configuration.audiences if each.origin == "custom-upload"},
         address=address,
         skip=skip,
         size=_PAGE,

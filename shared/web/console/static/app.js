@@ -133,6 +133,28 @@ if (previewButton) {
   if ([...form.elements].some((field) => field.name && altered(field))) follow();
 }
 
+// A file is read into its field. Bytes that are no UTF-8 would be replaced in silence, and ids be others than they are.
+for (const part of document.querySelectorAll("[data-file]")) {
+  const input = part.querySelector("input");
+  const said = part.querySelector("[role=status]");
+  const area = document.getElementById(part.dataset.file);
+  part.hidden = false;
+  input.addEventListener("change", async () => {
+    const [file] = input.files;
+    said.textContent = "";
+    if (!file) return;
+    if (file.size > Number(part.dataset.most)) {
+      said.textContent = `The file has ${file.size.toLocaleString("en")} bytes, more than is taken here.`;
+      return;
+    }
+    try {
+      area.value = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+    } catch {
+      said.textContent = "The file is not in UTF-8: save it in that encoding, then choose it again.";
+    }
+  });
+}
+
 // A form is sent once, however often its button is pressed.
 for (const form of document.querySelectorAll("form[data-once]")) {
   form.addEventListener("submit", () => {
