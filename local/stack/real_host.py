@@ -52,7 +52,8 @@ class RealHost(FunctionsHost):
         super().__init__(log, **options)
         self._state = self._settings_file.parent / log.stem
         self._key_is_asked_for = KEY_SETTING in self._settings
-        self._key: str | None = self._settings.get(KEY_SETTING) or secrets.token_urlsafe()
+        # In digits and letters: a value that begins with a dash would be taken for an option.
+        self._key: str | None = self._settings.get(KEY_SETTING) or secrets.token_hex(32)
         self._host_log = HostLog(log)
         self._front: KeyFront | None = None
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -70,6 +71,11 @@ def test_it_is_ready_once_every_function_is_there(make: Make) -> None:
     host.start()
     assert host.functions == ["a", "b"]
     assert httpx.get(f"{host.url}/console/x?y=%20").json() == {"path": "/console/x?y=%20"}
+
+
+def test_its_key_is_no_option(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda *_: "-begins-with-a-dash")
+    make(functions={"a": []}).start()
 
 
 def test_functions_in_error_are_named_and_nothing_is_left(make: Make, notes: Notes) -> None:

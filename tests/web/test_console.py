@@ -86,7 +86,7 @@ def test_the_table_in_the_docs_is_the_codes() -> None:
         path.replace("{id}", "{destination_id}"): {name.strip() for name in names.split(",")} for path, names in rows
     }
     code = {path: {str(each) for each in required(route)} for method, path, route in ROUTES if method == "GET"}
-    assert len(table) == 22
+    assert len(table) == 23
     assert table == {path: code[path] for path in table}
     assert code.keys() - table.keys() == {
         "/console/",
