@@ -50,6 +50,17 @@ async def go(console: Console, path: str, fields: dict[str, str]) -> str:
     return answer.headers["location"]
 
 
+async def agree(console: Console, fields: dict[str, str], *taken_away: str) -> str:
+    """Where the form of details leads that takes something from what consumers read, once one agrees."""
+    before = await destination(console)
+    asked = await console.submit(EDIT, fields)
+    said = text_of(asked, 200)
+    assert "Nothing is saved yet: saving takes something away." in said
+    assert all(f"removes {each} from what d's consumers read" in said for each in taken_away)
+    assert await destination(console) == before
+    return await go(console, EDIT, fields | {"agreed": fields_of(asked.text)["agreed"]})
+
+
 def problems_in(page: str) -> set[str]:
     return set(re.findall(r'id="(\w+)-problem"', page))
 
@@ -88,7 +99,9 @@ async def test_details_are_edited(console: Console) -> None:
     fields = await form(console, EDIT)
     assert (fields["name"], fields["event_hub_name"]) == ("D", "d")
     fields |= {"name": "<b>Sales", "description": "What <i>it</i> is", "event_hub_name": "crm"}
-    assert await go(console, EDIT, fields | {"include_segment_timestamps": "on"}) == f"{SETTINGS}?done=edited"
+    edited = fields | {"include_segment_timestamps": "on"}
+    moved = "all that is exported from now on, which goes to the hub crm,"
+    assert await agree(console, edited, moved) == f"{SETTINGS}?done=edited"
     changed = await destination(console)
     assert changed is not None
     assert (changed.name, changed.description, changed.event_hub_name) == ("<b>Sales", "What <i>it</i> is", "crm")
@@ -96,8 +109,10 @@ async def test_details_are_edited(console: Console) -> None:
     page = await console.get(f"{SETTINGS}?done=edited")
     assert "Saved. Every worker follows within a minute." in text_of(page)
     assert "<b>Sales" not in page.text
-    (entry,) = console.world.audit.entries.values()
-    assert (entry.what, entry.details) == (f"POST {EDIT}", ["destination d changed"])
+    asked, saved = console.world.audit.entries.values()
+    assert asked.what == saved.what == f"POST {EDIT}"
+    assert asked.details == ["not saved: it was asked whether consumers know of it"]
+    assert saved.details == ["destination d changed"]
     again = await form(console, EDIT)
     assert again["include_segment_timestamps"] == "on"
     assert await go(console, EDIT, again) == f"{SETTINGS}?done=unchanged"
@@ -108,7 +123,7 @@ async def test_what_exports_hold_is_edited(console: Console) -> None:
     assert "only_mapped_audiences" not in fields
     fields |= {"only_mapped_audiences": "on", "only_these_identities": "on"}
     fields |= {"identity_namespaces": 'email\r\n" odd"\r\nemail'}
-    assert await go(console, EDIT, fields) == f"{SETTINGS}?done=edited"
+    assert await agree(console, fields, "audiences that are not mapped") == f"{SETTINGS}?done=edited"
     changed = await destination(console)
     assert changed is not None
     assert (changed.only_mapped_audiences, changed.identity_namespaces) == (True, ["email", " odd"])
@@ -117,7 +132,7 @@ async def test_what_exports_hold_is_edited(console: Console) -> None:
     assert (again["only_mapped_audiences"], again["identity_namespaces"]) == ("on", 'email\n" odd"')
     assert await go(console, EDIT, again) == f"{SETTINGS}?done=unchanged"
 
-    assert await go(console, EDIT, again | {"identity_namespaces": ""}) == f"{SETTINGS}?done=edited"
+    assert await agree(console, again | {"identity_namespaces": ""}, "identities of email") == f"{SETTINGS}?done=edited"
     assert "mapped audiences only, no identities" in await console.page(SETTINGS)
     again = await form(console, EDIT)
     del again["only_these_identities"]
