@@ -337,6 +337,11 @@ class Configuration(_Model):
         """That of the destination. Raises NotConfiguredError."""
         return _found("dataflow", (each for each in self.dataflows if each.id == destination_id))
 
+    def with_dataflow(self, dataflow: Dataflow) -> "Configuration":
+        """The same, were this the dataflow of its destination."""
+        dataflows = {each.id: each for each in self.dataflows} | {dataflow.id: dataflow}
+        return self.model_copy(update={"dataflows": list(dataflows.values())})
+
     def shadow(self, destination_id: str) -> Shadow | None:
         """That of the destination's dataflow, if there is one, running or over."""
         return next((each for each in self.shadows if each.id == destination_id), None)

@@ -31,8 +31,7 @@ class EstimateBackfills:
 
         Raises ConfigurationError where `wanted` has no destination, StorageError.
         """
-        others = [each for each in current.dataflows if each.id != wanted.id]
-        file = as_file(current).model_copy(update={"dataflows": [*others, wanted]})
+        file = as_file(current).model_copy(update={"dataflows": current.with_dataflow(wanted).dataflows})
         estimates = await self.of_plan(plan_changes(current, file, self.clock() // MILLISECOND))
         return next((each for each in estimates if each.destination_id == wanted.id), None)
 

@@ -90,7 +90,7 @@ class ShadowDataflows:
         def edit(configuration: Configuration) -> ConfigurationFile:
             tried = _tried(configuration, destination_id)
             check(tried)
-            return as_file(_with(configuration, tried.made_live))
+            return as_file(configuration.with_dataflow(tried.made_live))
 
         plan = await self.configuration.apply(edit)
         if not plan.changes_something:  # it was live already, which no plan takes for the end of the shadow
@@ -127,13 +127,8 @@ class ShadowDataflows:
             live_month=month(attrgetter("live")),
             candidate_month=month(attrgetter("candidate")),
             backfill=await self.estimate_backfills.of_mapping(configuration, tried.made_live),
-            removals=removals(configuration, _with(configuration, tried.made_live)),
+            removals=removals(configuration, configuration.with_dataflow(tried.made_live)),
         )
-
-
-def _with(configuration: Configuration, dataflow: Dataflow) -> Configuration:
-    dataflows = [dataflow if each.id == dataflow.id else each for each in configuration.dataflows]
-    return configuration.model_copy(update={"dataflows": dataflows})
 
 
 def _tried(configuration: Configuration, destination_id: str) -> Tried:

@@ -107,12 +107,6 @@ def _is_path(text: str) -> bool:
     return False
 
 
-def with_dataflow(configuration: Configuration, dataflow: Dataflow) -> Configuration:
-    """The configuration, were this the dataflow of its destination."""
-    others = [each for each in configuration.dataflows if each.id != dataflow.id]
-    return configuration.model_copy(update={"dataflows": [*others, dataflow]})
-
-
 def _key(value: str) -> AudienceKey:
     namespace, _, audience_id = value.partition("/")
     return unquote(namespace), unquote(audience_id)
