@@ -121,18 +121,19 @@ async def build(environment: Mapping[str, str]) -> Relay:
     needed: list[table.Table | queue.Queue] = [*own_queues, *home.values(), *profile_tables.values()]
     await _all_or_close([each.create_if_missing() for each in needed], clients)
 
+    metrics, tracing = metrics_and_traces(settings.application_insights)
     connections = HubConnections(settings.event_hubs, secrets, local=settings.is_local)
     sender = EventHubsSender(
         connections,
         settings.send_timeout,
         connections_per_hub=settings.connections_per_hub,
         partitions_known_for=settings.partitions_known_for,
+        tracing=tracing,
     )
     configuration = TableConfiguration(home["Configuration"], settings.oldest_release)
     undelivered = TableUndelivered(home["Undelivered"])
     backfills = TableBackfills(home["Backfills"])
     uploads = BlobUploadFiles(settings.blobs)
-    metrics, tracing = metrics_and_traces(settings.application_insights)
     ports = Ports(
         profiles=TableProfiles([profile_tables[name] for name in settings.profile_accounts]),
         members=TableMembers(home["AudienceMembers"]),

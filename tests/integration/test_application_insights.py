@@ -22,7 +22,10 @@ from shared.adapters.telemetry import azure_monitor
 from shared.adapters.telemetry.metrics import OpenTelemetryMetrics
 from shared.adapters.telemetry.tracing import OpenTelemetryTracing
 from shared.domain.alerts.alert import Alert
+from shared.domain.configuration.model import Destination
+from shared.domain.exports.export import Export
 from shared.domain.runs import RunCounts
+from shared.errors import FailureCode, SendError
 from shared.settings import Settings
 from shared.telemetry import NoMetrics, metrics_and_traces
 from tests.kit.ingestion import IDENTITY, Ingestion, ingestion
@@ -140,6 +143,31 @@ def test_what_a_span_says_of_its_message_arrives(insights: Ingestion) -> None:
     assert (sound["success"], sound["properties"]) == (True, {"profile_relay.message": "m-1"})
     assert failed["success"] is False
     assert failed["properties"] == {"profile_relay.message": "m-2", "profile_relay.error": "LookupError"}
+    assert "somebody" not in str(insights.items)
+
+
+def test_what_a_span_says_of_a_send_arrives(insights: Ingestion) -> None:
+    """In the trace of the change, and with names of our own."""
+    destination = Destination(id="crm", name="CRM", event_hub_name="hub")
+    export = Export(destination, "p", 1, 1, ("audience",), 1, b"{}", SAMPLED)
+    with telemetry(insights) as told:
+        with told.tracing.send([export], "2"):
+            pass
+        with suppress(SendError), told.tracing.send([export], "2"):
+            raise SendError("crm", "somebody's name", FailureCode.TIMEOUT, "2")
+    sound, failed = insights.of_kind("RemoteDependencyData")
+    assert (sound["name"], sound["type"], sound["target"]) == ("send hub", "Queue Message | eventhubs", "hub")
+    assert (sound["success"], failed["success"]) == (True, False)
+    own = {name: value for name, value in failed["properties"].items() if not name.startswith("_MS.")}
+    assert own == {
+        "profile_relay.destination": "crm",
+        "profile_relay.event_hub": "hub",
+        "profile_relay.partition": "2",
+        "profile_relay.events": "1",
+        "profile_relay.error": "timeout",
+    }
+    assert TRACE in sound["properties"]["_MS.links"]
+    assert {item["tags"]["ai.operation.id"] for item in insights.items} == {TRACE}
     assert "somebody" not in str(insights.items)
 
 

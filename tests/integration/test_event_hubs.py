@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -26,6 +28,7 @@ from shared.domain.profile_key import partition_of
 from shared.errors import ExportTooLargeError, HeldBackError, SendError, SettingError, ThrottledError
 from shared.ports.connections import Verified
 from shared.ports.exports import Acknowledgement
+from shared.ports.tracing import PassOn
 from shared.settings import Connection
 from tests.conftest import UniqueNames
 from tests.kit.builders import NOW
@@ -92,6 +95,36 @@ async def test_an_export_arrives_as_it_was_made(stack: LocalStack, hub: str, mak
     assert read.body == {"x": "ü"}
     assert (read.content_type, read.message_id) == ("application/json", export.message_id)
     assert read.properties == export.application_properties
+
+
+async def test_each_send_is_traced_with_all_that_it_holds(stack: LocalStack, hub: str, make_sender: MakeSender) -> None:
+    """Those that failed, too."""
+    sends: list[tuple[str, int, str]] = []
+
+    class Traced(PassOn):
+        @contextmanager
+        def send(self, exports: Sequence[Export], partition: str, /) -> Iterator[None]:
+            outcome = "cut off"
+            try:
+                yield
+                outcome = "acknowledged"
+            except SendError as error:
+                outcome = error.code
+                raise
+            finally:
+                sends.append((partition, len(exports), outcome))
+
+    sender = make_sender(tracing=Traced())
+    exports = [export_to(hub, f"profile {number}") for number in range(40)]
+    await acknowledged(*(sender.enqueue(export) for export in exports))
+    of_partition = Counter(str(partition_of(export.profile_id, PARTITIONS)) for export in exports)
+    assert {partition: sum(n for p, n, _ in sends if p == partition) for partition in of_partition} == of_partition
+    assert {outcome for _, _, outcome in sends} == {"acknowledged"}
+    sends.clear()
+    stack.broker.set_faults(Fault(kind="reject", hub=hub))
+    with pytest.raises(SendError) as refused:
+        await acknowledged(sender.enqueue(exports[0]))
+    assert sends == [(str(partition_of(exports[0].profile_id, PARTITIONS)), 1, refused.value.code)]
 
 
 async def test_a_key_is_handed_out_and_moves_no_profile_to_another_partition(

@@ -19,6 +19,7 @@ from shared.domain.profile_key import partition_of
 from shared.errors import SendError, ThrottledError
 from shared.places import Places
 from shared.ports.exports import Acknowledgement
+from shared.ports.tracing import Tracing
 
 _ASKED_AGAIN = 0.1
 """Where the partitions could not be read: after which share of the usual time they are asked for again."""
@@ -40,6 +41,7 @@ class Hub:
         partitions_known_for: float,
         patience: Patience,
         openings: Places,
+        tracing: Tracing,
     ) -> None:
         self._destination_id = destination_id
         self._access = access
@@ -48,6 +50,7 @@ class Hub:
         self._partitions_known_for = partitions_known_for
         self._patience = patience
         self._openings = openings
+        self._tracing = tracing
         self._outdated_at = 0.0
         self._busy_since: float | None = None
         self._lanes: list[Lane] = []
@@ -172,6 +175,7 @@ class Hub:
                 gone=self._partition_gone,
                 room=self._room,
                 patience=self._patience,
+                tracing=self._tracing,
             )
             self._lanes.append(lane)
             self._lane_of.update(dict.fromkeys(served, lane))

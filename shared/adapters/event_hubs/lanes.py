@@ -17,6 +17,7 @@ from shared.adapters.event_hubs.hub_connection import BusyError, HubConnection, 
 from shared.adapters.event_hubs.partition_queue import NEVER, PartitionQueue, Patience
 from shared.concurrency import ListeningTimer
 from shared.errors import FailureCode, SendError
+from shared.ports.tracing import Tracing
 
 
 class Lane:
@@ -34,6 +35,7 @@ class Lane:
         gone: Callable[[str, SendError], None],
         room: Callable[[int], bool],
         patience: Patience,
+        tracing: Tracing,
     ) -> None:
         self._destination_id = destination_id
         self._connection = connection
@@ -45,6 +47,7 @@ class Lane:
         self._turns = deque(self._queues.values())
         self._gone = gone
         self._patience = patience
+        self._tracing = tracing
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._stopping = False
@@ -161,7 +164,8 @@ class Lane:
         fill(batch, queue.waiting, queue.sent, most, queue.id)
         if not queue.sent:
             return False
-        await connection.send(queue.id, batch)
+        with self._tracing.send([each.export for each in queue.sent], queue.id):
+            await connection.send(queue.id, batch)
         return True
 
     @asynccontextmanager

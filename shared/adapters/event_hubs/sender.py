@@ -12,6 +12,7 @@ from shared.domain.configuration.model import Authentication, Destination
 from shared.domain.exports.export import Export
 from shared.places import Places
 from shared.ports.exports import Acknowledgement
+from shared.ports.tracing import PassOn, Tracing
 
 _Key: TypeAlias = tuple[str, Authentication | str, str]
 CONNECTIONS = 4
@@ -41,6 +42,7 @@ class EventHubsSender:
         outdated_after: float = 60.0,
         unused_after: float = 170.0,
         patience: Patience = PATIENCE,
+        tracing: Tracing | None = None,
     ) -> None:
         self._connections = connections
         self._send_timeout = send_timeout
@@ -49,6 +51,7 @@ class EventHubsSender:
         self._outdated_after = outdated_after
         self._unused_after = unused_after
         self._patience = patience
+        self._tracing = tracing or PassOn()
         self._openings = Places(OPENED_AT_ONCE, OPENING_WAITED_FOR)
         self._hubs: dict[_Key, Hub] = {}
         self._tidying: asyncio.Future[None] | None = None
@@ -72,6 +75,7 @@ class EventHubsSender:
                 partitions_known_for=self._partitions_known_for,
                 patience=self._patience,
                 openings=self._openings,
+                tracing=self._tracing,
             )
             if self._tidying is None or self._tidying.done():
                 self._tidying = asyncio.ensure_future(self._tidy_up())

@@ -13,6 +13,7 @@ from shared.domain.configuration.model import Destination
 from shared.domain.exports.export import Export
 from shared.errors import FailureCode, HeldBackError, SendError
 from shared.ports.exports import Acknowledgement
+from shared.ports.tracing import PassOn
 from tests.kit.builders import NOW
 from tests.kit.virtual_time import VirtualTimeLoop, run_virtually
 
@@ -63,6 +64,7 @@ def outcomes(connection: Connection, partitions: list[str]) -> list[Acknowledgem
             gone=gone,
             room=lambda size: True,
             patience=Patience(),
+            tracing=PassOn(),
         )
         exports = [(each, waiting()) for each in (*partitions, partitions[0])]
         for partition, export in exports:

@@ -1,4 +1,4 @@
-"""The same counts as OpenTelemetry metrics, and a span for each message."""
+"""The same counts as OpenTelemetry metrics."""
 
 import re
 from collections.abc import Iterator
@@ -8,17 +8,12 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from shared.adapters.telemetry.metrics import PREFIX, OpenTelemetryMetrics
-from shared.adapters.telemetry.tracing import OpenTelemetryTracing
 from shared.domain.alerts.alert import Alert
 from shared.domain.instants import SECOND
 from shared.domain.runs import Histogram, RunCounts
 from tests.kit.builders import NOW
-from tests.unit.changes.test_tracing import TRACEPARENT
 
 DOCUMENT = Path(__file__).parents[3] / "docs/metrics.md"
 
@@ -160,24 +155,3 @@ def test_the_document_lists_every_metric_with_its_unit(reader: InMemoryMetricRea
         metric.name.removeprefix(PREFIX): units.get(metric.unit or "", (metric.unit or "").strip("{}") + "s")
         for metric in metrics
     }
-
-
-def test_a_span_continues_the_trace_of_its_message() -> None:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracing = OpenTelemetryTracing(provider.get_tracer("test"))
-    with tracing.message("m", TRACEPARENT) as inside:
-        pass
-    with tracing.message("n", None) as anew:
-        pass
-    continued, begun = exporter.get_finished_spans()
-    assert continued.context is not None
-    assert continued.parent is not None
-    assert inside == f"00-0af7651916cd43dd8448eb211c80319c-{continued.context.span_id:016x}-01"
-    assert f"{continued.parent.span_id:016x}" == "b7ad6b7169203331"
-    assert continued.attributes == {"profile_relay.message": "m"}
-    assert begun.parent is None
-    assert begun.context is not None
-    assert anew is not None
-    assert f"{begun.context.trace_id:032x}" in anew
