@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any, Self
 
 _PROJECT = Path(__file__).parents[2]
+KEEP_COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Compiled modules are kept, whatever the shell says: no process but the first is to compile them."""
 
 
 class WorkerFailedError(Exception):
@@ -40,7 +42,7 @@ class WorkerProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=os.environ | dict(self._settings),
+                env=os.environ | KEEP_COMPILED | dict(self._settings),
                 cwd=self._folder,
             )
         return self
