@@ -29,10 +29,11 @@ _SETTINGS = {"CONFIG_CACHE_SECONDS": "30"}  # as in Azure; the stack has 1
 
 
 @contextmanager
-def started_stack(directory: Path, *, in_memory: bool = True) -> Iterator[LocalStack]:
+def started_stack(directory: Path, *, in_memory: bool = True, tables_apart: bool = False) -> Iterator[LocalStack]:
     """The dataflow is there, and goes to the hub of the app. Nothing is left of what an earlier one stored."""
     shutil.rmtree(directory, ignore_errors=True)
-    with LocalStack(directory, hubs=dict.fromkeys(_HUBS.values(), PARTITIONS), in_memory=in_memory) as stack:
+    hubs = dict.fromkeys(_HUBS.values(), PARTITIONS)
+    with LocalStack(directory, hubs=hubs, in_memory=in_memory, tables_apart=tables_apart) as stack:
         asyncio.run(configure(stack, configuration(app.HUB)))
         yield stack
 

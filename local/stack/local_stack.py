@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,7 +14,7 @@ from azure.storage.queue import QueueServiceClient
 from local.broker.control import BrokerControl
 from local.errors import PartFailedError, StartAbandonedError
 from local.ports import AUTOMATIC_PORTS, Ports
-from local.stack.emulators import Azurite, EventHubsBroker
+from local.stack.emulators import Azurite, EventHubsBroker, storage_connection_string
 from local.stack.functions_host import FunctionsHost, HostKind
 from local.stack.part import PROJECT, Part
 from local.stack.real_host import CoreToolsHost, RealHost
@@ -60,7 +61,9 @@ class LocalStack:
     `directory` gets the logs, the settings files and, unless `in_memory`, Azurite's data.
     Each hub has the `consumer_groups`, beside $Default.
     A part can be killed and started again: it comes back at the same address.
-    With `storage_faults` the app, and whoever else uses `settings`, reaches its storage through a fault proxy.
+    With `storage_faults` the app, and whoever else uses `settings`, reaches its storage through a fault proxy. With
+    `tables_apart` tables are in a process of their own, as they are a service of their own in Azure: otherwise what a
+    busy app asks of a queue waits behind all that it asks of tables. That is not for `storage_faults`.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class LocalStack:
         hubs: Mapping[str, int] = DEFAULT_HUBS,
         consumer_groups: Sequence[str] = (),
         storage_faults: bool = False,
+        tables_apart: bool = False,
         report: Report = _say_nothing,
     ) -> None:
         self.directory = directory.absolute()
@@ -82,6 +86,8 @@ class LocalStack:
         self._abandoned = False
         location = None if in_memory else self.directory / "azurite"
         self.azurite = Azurite(self._logs / "azurite.log", ports, location)
+        of_tables = location and location.with_name("azurite-tables")
+        self._tables = Azurite(self._logs / "azurite-tables.log", AUTOMATIC_PORTS, of_tables) if tables_apart else None
         self.storage_proxy = (
             StorageFaultProxy(self._logs / "storage-faults.log", self.azurite) if storage_faults else None
         )
@@ -91,7 +97,8 @@ class LocalStack:
     @property
     def storage_connection_string(self) -> str:
         """Past the fault proxy, if there is one."""
-        return self.azurite.connection_string
+        tables = self._tables or self.azurite
+        return storage_connection_string(replace(self.azurite.ports, table=tables.ports.table))
 
     @property
     def event_hubs_connection_string(self) -> str:
@@ -116,7 +123,7 @@ class LocalStack:
         return {
             "FUNCTIONS_WORKER_RUNTIME": "python",
             "AzureWebJobsStorage": self.storage_connection_string,
-            RELAY_STORAGE: (self.storage_proxy or self.azurite).connection_string,
+            RELAY_STORAGE: proxy.connection_string if (proxy := self.storage_proxy) else self.storage_connection_string,
             PROFILE_CHANGES_QUEUE: CHANGES_QUEUE,
             "WATCH_SCHEDULE": "*/30 * * * * *",
             "BACKFILL_SCHEDULE": "*/5 * * * * *",
@@ -143,7 +150,8 @@ class LocalStack:
     @property
     def _parts(self) -> list[Part]:
         proxies = [] if self.storage_proxy is None else [self.storage_proxy]
-        return [self.azurite, *proxies, self.event_hubs, *self.functions_hosts]
+        tables = [] if self._tables is None else [self._tables]
+        return [self.azurite, *tables, *proxies, self.event_hubs, *self.functions_hosts]
 
     def start(self) -> None:
         """Start storage and Event Hubs, with their queues and hubs. Leaves nothing running when it fails."""
@@ -152,6 +160,8 @@ class LocalStack:
             old.unlink()
         try:
             self._start(self.azurite)
+            if self._tables is not None:
+                self._start(self._tables)
             self.create_queues((*QUEUES, _NOTES_QUEUE))
             if self.storage_proxy is not None:
                 self._start(self.storage_proxy)

@@ -14,7 +14,6 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -46,11 +45,15 @@ _UNTIL_BUSY = 24
 _EXPORTER = "export_profile_changes"
 _READ_WITHIN = 300.0
 _DRAINED_SECONDS = 4.0
+_PAGE = 32
+_TAKEN_SECONDS = 3
 
 
 @dataclass
 class Kill:
-    """`numbers` are those of the changes that were on their way; `late` is how many messages were."""
+    """`in_hand`: the messages that the host had fetched, whether or not the app had begun with them. `numbers` are
+    those of the changes that were on their way; `late` is how many messages were.
+    """
 
     at: float
     in_hand: int
@@ -68,7 +71,7 @@ class Kills:
 def measure_kills(sizes: Sizes, directory: Path, app_dir: Path = PROJECT) -> MeasuredPart:
     """On the real host where FUNCTIONS_HOST names one, else on the stand-in, whose leases are as long."""
     kind = HostKind.REAL if os.environ.get(RUN_HOST) else HostKind.STAND_IN
-    with started_stack(directory, in_memory=False) as stack:
+    with started_stack(directory, in_memory=False, tables_apart=True) as stack:
         asyncio.run(fill(stack, PROFILES))
         kills = asyncio.run(_run(stack, kind, sizes.kills, app_dir))
     shares = [1 - kill.late / kill.in_hand for kill in kills.kills if kill.in_hand]
@@ -112,7 +115,7 @@ async def _run(stack: LocalStack, kind: HostKind, count: int, app_dir: Path) -> 
         await load.burst(_MESSAGES * _CHANGES_A_MESSAGE)
         await _drained(queue)
         for _ in range(count):
-            kills.kills.append(await _kill(stack, load, chance))
+            kills.kills.append(await _kill(stack, load, queue, chance))
             print(f"{kills.kills[-1]}", file=sys.stderr, flush=True)
             await asyncio.to_thread(stack.functions_host.start)
             await _drained(queue)
@@ -124,19 +127,23 @@ async def _run(stack: LocalStack, kind: HostKind, count: int, app_dir: Path) -> 
     return kills
 
 
-async def _kill(stack: LocalStack, load: LiveLoad, chance: random.Random) -> Kill:
+async def _kill(stack: LocalStack, load: LiveLoad, queue: QueueClient, chance: random.Random) -> Kill:
     """Of a host that is at full load, and has enough left for longer."""
     first, host = load.next, stack.functions_host
     done = _succeeded(host)
     await load.burst(_MESSAGES * _CHANGES_A_MESSAGE)
     await eventually(lambda: _succeeded(host) >= done + _UNTIL_BUSY, timeout=180)
     await asyncio.sleep(chance.uniform(0.0, 1.0))
-    running = (await asyncio.to_thread(host.invocations))[_EXPORTER].running
     at = time.time()
     await asyncio.to_thread(host.kill)
-    with suppress(OSError):  # the stand-in tells nothing any more, the real host's log is whole now
-        running = host.invocations()[_EXPORTER].running
-    return Kill(at, running, range(first, load.next))
+    return Kill(at, await _hidden(queue), range(first, load.next))
+
+
+async def _hidden(queue: QueueClient) -> int:
+    """How many messages nobody else can have for now; each of the others is taken for a moment."""
+    left = (await queue.get_queue_properties()).approximate_message_count or 0
+    visible = queue.receive_messages(messages_per_page=_PAGE, visibility_timeout=_TAKEN_SECONDS)
+    return left - len([message async for message in visible])
 
 
 def _succeeded(host: FunctionsHost) -> int:

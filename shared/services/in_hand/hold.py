@@ -6,7 +6,7 @@ all messages: so none of them takes a request of its own, however many there are
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
 
@@ -19,10 +19,12 @@ from shared.host_json import FailedMessages
 from shared.ports.in_hand import InHandNote, MessageInHand, MessagesInHand
 from shared.ports.time import Clock, Sleep
 
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.01
 PATIENCE_SECONDS = 0.3
 """What is done by then is not noted, unless `MANY` are in hand: an idle worker takes less, and writes no notes."""
 MANY = 8
+NOTED_WITHIN_SECONDS = 1.0
+"""For so long work on one of many waits for its note: beside that work the note would come last, when it is over."""
 QUIET_SECONDS = 5.0
 """How long a note without anything in hand is left alone, for the next messages to be noted in it."""
 PAUSE_SECONDS = 1.0
@@ -58,6 +60,8 @@ class HoldMessages:
         self._noted: frozenset[MessageInHand] = frozenset()
         self._written_at = 0
         self._keeper: asyncio.Task[None] | None = None
+        self._waiting: dict[MessageInHand, asyncio.Future[None]] = {}
+        self._notes_succeed = True
 
     @asynccontextmanager
     async def holding(self, kind: QueueKind, message_id: str, receipt: str, deliveries: int) -> AsyncIterator[None]:
@@ -70,6 +74,8 @@ class HoldMessages:
         if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep(), context=contextvars.Context())  # of no message's trace
         try:
+            if len(self._begun_at) >= MANY and self._notes_succeed:
+                await self._until_noted(message)
             yield
         except Exception as error:
             await self._put_off(message, deliveries, storage_failed=isinstance(error, StorageError))
@@ -89,6 +95,19 @@ class HoldMessages:
         if self._begun_at:
             await self._write(0)
 
+    async def _until_noted(self, message: MessageInHand) -> None:
+        """Or until that has failed, or takes too long: the message has its turn all the same."""
+        self._waiting[message] = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait({self._waiting[message]}, timeout=NOTED_WITHIN_SECONDS)
+        finally:
+            del self._waiting[message]
+
+    def _let_them_begin(self, messages: Set[MessageInHand]) -> None:
+        for message in messages & self._waiting.keys():
+            if not self._waiting[message].done():
+                self._waiting[message].set_result(None)
+
     async def _put_off(self, message: MessageInHand, deliveries: int, *, storage_failed: bool) -> None:
         """What becomes poison is left to the host, which needs the receipt to take it off the queue."""
         first = self._failed.first_delay
@@ -103,6 +122,8 @@ class HoldMessages:
             try:
                 await self._look()
             except StorageError:  # nothing is lost: the host's own lease ends, too
+                self._notes_succeed = False
+                self._let_them_begin(self._begun_at.keys())
                 await self._sleep(PAUSE_SECONDS)
 
     async def _look(self) -> None:
@@ -128,3 +149,5 @@ class HoldMessages:
             note = await self._messages.write_note(self._note, messages, seconds)
         self._note = note or await self._messages.put_note(messages, seconds)
         self._noted, self._written_at = frozenset(messages), began
+        self._notes_succeed = True
+        self._let_them_begin(self._noted)

@@ -41,8 +41,8 @@ def test_bytecode_that_is_published_is_used(tmp_path: Path) -> None:
     for file in tmp_path.rglob("*.py"):
         os.utime(file, (0, 0))
     assert compiled_at_start(tmp_path) == []
-    with Path(settings).open("a") as file:
-        file.write("\n")
+    with Path(settings).open("a") as written:
+        written.write("\n")
     assert compiled_at_start(tmp_path) == [settings]
 
 

@@ -10,12 +10,14 @@ from shared.adapters.queues.in_hand import QUEUE, decode_note, encode_note
 from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import StorageError
 from shared.host_json import FailedMessages
-from shared.ports.in_hand import MessageInHand
+from shared.ports.in_hand import InHandNote, MessageInHand
 from shared.services.in_hand.hold import (
     LOOK_SECONDS,
     MANY,
     MOST_IN_A_NOTE,
+    NOTED_WITHIN_SECONDS,
     PATIENCE_SECONDS,
+    PAUSE_SECONDS,
     QUIET_SECONDS,
     HoldMessages,
 )
@@ -49,8 +51,7 @@ class Instance:
         return await self.queues.take(CHANGES)
 
     async def begin(self, stack: AsyncExitStack, taken: Sequence[Taken]) -> None:
-        for each in taken:
-            await stack.enter_async_context(self.holding(each))
+        await asyncio.gather(*(stack.enter_async_context(self.holding(each)) for each in taken))
 
     def holding(self, taken: Taken, deliveries: int = 1):  # type: ignore[no-untyped-def]
         return self.hold.holding(QueueKind.CHANGES, taken.message.id, taken.message.receipt, deliveries)
@@ -249,3 +250,66 @@ async def test_a_failure_is_raised_though_it_cannot_be_put_off() -> None:
 def test_what_is_no_note_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match="queue messages-in-hand: expected ids and receipts by queue"):
         decode_note(body)
+
+
+@virtually
+async def test_work_on_one_of_many_begins_once_it_is_noted() -> None:
+    """Beside the work on all of them the note would come last, when nobody needs it any more."""
+    worker = Instance()
+    begun: list[bool] = []
+
+    async def work(taken: Taken, done: asyncio.Event) -> None:
+        async with worker.holding(taken):
+            begun.append(bool(worker.queues.requests))
+            await done.wait()
+
+    done = asyncio.Event()
+    handed_out = await worker.handed_out(MANY + 15)
+    working = [asyncio.create_task(work(each, done)) for each in handed_out]
+    await asyncio.sleep(2 * LOOK_SECONDS)
+    assert begun == [False] * (MANY - 1) + [True] * 16
+    done.set()
+    await asyncio.gather(*working)
+
+
+@virtually
+async def test_work_begins_although_nothing_can_be_noted() -> None:
+    """The first of many wait for the try, the next ones only once a note was written again."""
+
+    class Failing(MemoryMessagesInHand):
+        fails = True
+
+        async def put_note(self, messages: Sequence[MessageInHand], seconds: float) -> InHandNote:
+            if self.fails:
+                raise StorageError("out of order")
+            return await super().put_note(messages, seconds)
+
+    loop = asyncio.get_running_loop()
+    queues = Failing(lambda: int(loop.time() * 1_000_000))
+    worker = Instance(queues)
+    async with AsyncExitStack() as stack:
+        began = loop.time()
+        await worker.begin(stack, await worker.handed_out(MANY))
+        assert loop.time() - began <= 2 * LOOK_SECONDS
+        began = loop.time()
+        await worker.begin(stack, await worker.handed_out(16))
+        assert loop.time() == began
+        queues.fails = False
+        await asyncio.sleep(PAUSE_SECONDS + 2 * LOOK_SECONDS)
+        assert queues.requests == ["put a note"]
+
+
+@virtually
+async def test_work_does_not_wait_for_a_note_that_takes_long() -> None:
+    class Slow(MemoryMessagesInHand):
+        async def put_note(self, messages: Sequence[MessageInHand], seconds: float) -> InHandNote:
+            await asyncio.sleep(100 * NOTED_WITHIN_SECONDS)
+            return await super().put_note(messages, seconds)
+
+    loop = asyncio.get_running_loop()
+    worker = Instance(Slow(lambda: int(loop.time() * 1_000_000)))
+    async with AsyncExitStack() as stack:
+        began = loop.time()
+        await worker.begin(stack, await worker.handed_out(MANY))
+        assert loop.time() - began == pytest.approx(NOTED_WITHIN_SECONDS)
+        worker.die()
