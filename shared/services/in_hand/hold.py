@@ -19,7 +19,7 @@ from shared.host_json import FailedMessages
 from shared.ports.in_hand import InHandNote, MessageInHand, MessagesInHand
 from shared.ports.time import Clock, Sleep
 
-LOOK_SECONDS = 0.01
+LOOK_SECONDS = 0.02
 PATIENCE_SECONDS = 0.3
 """What is done by then is not noted, unless `MANY` are in hand: an idle worker takes less, and writes no notes."""
 MANY = 8
