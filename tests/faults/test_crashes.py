@@ -193,7 +193,12 @@ SCENARIOS: list[Scenario] = [
 ]
 FORGETTING = (forget_a_profile, take_turns)
 # A run has many slices that make the same calls: every third call, or eleventh, meets each of them in some slice.
-EVERY = {map_an_audience: 3, pause_and_resume: 3, let_uploads_lapse: 3, redrive_in_slices: 11}
+EVERY: dict[Scenario, int] = {
+    map_an_audience: 3,
+    pause_and_resume: 3,
+    let_uploads_lapse: 3,
+    redrive_in_slices: 11,
+}
 
 
 def simulation_of(scenario: Scenario) -> Simulation:
