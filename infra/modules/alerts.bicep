@@ -74,6 +74,18 @@ requests
 '''
   }
   {
+    name: 'drain-poison-queues-overdue'
+    description: 'drain_poison_queues, which runs twice a minute, has not succeeded for a quarter of an hour: what failed at every delivery waits, and expires after seven days'
+    severity: 1
+    window: 'PT15M'
+    operator: 'LessThan'
+    threshold: 1
+    query: '''
+requests
+| where name == "drain_poison_queues" and tobool(success)
+'''
+  }
+  {
     name: 'sweep-profiles-overdue'
     description: 'sweep_profiles, which runs once a day, has not succeeded for 26 hours: what has expired stays'
     severity: 2
