@@ -100,14 +100,15 @@ requests
   }
   {
     name: 'wrong-settings'
-    description: 'A setting keeps the app from working: the exception names it, and so does GET /api/health'
+    description: 'A setting keeps the app from working: the exception or the line names it, and so does GET /api/health'
     severity: 0
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
     query: '''
-exceptions
-| where outerMessage contains "app setting " or innermostMessage contains "app setting "
+union
+  (exceptions | where outerMessage contains "app setting " or innermostMessage contains "app setting "),
+  (traces | where message contains "app setting " and message contains " stays, and comes again in ")
 '''
   }
   {
