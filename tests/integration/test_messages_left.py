@@ -49,7 +49,7 @@ async def deleted_by_the_host(queue: QueueClient, message: QueueMessage) -> bool
     try:
         await queue.delete_message(message.id, message.pop_receipt)
     except HttpResponseError as error:
-        if error.error_code not in ("PopReceiptMismatch", "MessageNotFound"):
+        if getattr(error, "error_code", None) not in ("PopReceiptMismatch", "MessageNotFound"):
             raise
         return False
     return True
@@ -74,7 +74,8 @@ async def test_what_was_delivered_too_often_begins_anew_uncounted(
     await leave.leave(in_hand(queue, message), 1, BODY)
     assert not await deleted_by_the_host(queue, message)
     (again,) = await taken(queue)
-    assert (again.id == message.id, again.dequeue_count, again.expires_on.year) == (False, 1, 9999)
+    assert (again.id == message.id, again.dequeue_count) == (False, 1)
+    assert str(again.expires_on).startswith("9999-")
 
 
 async def test_storage_that_fails_leaves_it_to_the_host() -> None:
