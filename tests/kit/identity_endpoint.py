@@ -21,15 +21,13 @@ _IMDS = ("/metadata/identity/oauth2/token", "Metadata", "true", "2018-02-01")
 
 @dataclass(slots=True)
 class IdentityEndpoint:
-    """`asked`: the resource of each request. `life`: for how many seconds tokens are good, as it says; they are `taken_for` so
-    many, a day as a rule, so that a request may be slow. `answers`: whether it does, or with HTTP 500 to all.
+    """`asked`: the resource of each request. `life`: for how many seconds tokens are good, as it says; they are taken
+    for a day, so that a request may be slow.
     """
 
     port: int = 0
     asked: list[str] = field(default_factory=list)
     life: int = _DAY
-    taken_for: int = _DAY
-    answers: bool = True
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -44,7 +42,7 @@ class IdentityEndpoint:
     def answer(self, resource: str) -> dict[str, str]:
         self.asked.append(resource)
         now = int(time.time())
-        token = token_for(resource, now + self.taken_for)
+        token = token_for(resource, now + _DAY)
         return {
             "access_token": token,
             "expires_in": str(self.life),
@@ -73,14 +71,9 @@ def identity_endpoint() -> Iterator[IdentityEndpoint]:
                 (target.path, self.headers.get(header), asked.get("api-version")) == (path, value, [version])
                 for path, header, value, version in (_APP_SERVICE, _IMDS)
             )
-            if not endpoint.answers:
-                status, document = 500, {"message": "out"}
-            elif known:
-                status, document = 200, endpoint.answer(asked["resource"][0])
-            else:  # so IMDS answers who looks whether it is there
-                status, document = 400, {"message": "who are you?"}
+            document: Any = endpoint.answer(asked["resource"][0]) if known else {"message": "who are you?"}
             body = json.dumps(document).encode()
-            self.send_response(status)
+            self.send_response(200 if known else 400)  # so IMDS answers who looks whether it is there
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
