@@ -108,7 +108,7 @@ class WatchDestinations:
         snapshot = await self._configuration.current()
         troubles, requests = await self._health.load(), await self._health.requests()
         under_way = await self._slices.under_way()
-        destination_ids = sorted(snapshot.targets.by_id.keys() | troubles.keys() | requests.keys())
+        destination_ids = sorted(snapshot.targets.by_id.keys() | troubles.keys() | requests.keys() | under_way)
         await self._begin_notes(outcome, destination_ids)
 
         async def look_after(destination_id: str) -> None:

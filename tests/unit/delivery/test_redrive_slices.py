@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,8 +21,9 @@ from shared.services.backfills.slices import SliceOutcome
 from shared.services.delivery import watch
 from shared.services.wiring import Services
 from tests.kit.builders import NOW, item, membership
+from tests.kit.parked import parked
 from tests.kit.virtual_time import run_virtually
-from tests.kit.world import CACHE_SECONDS, SETTINGS, World
+from tests.kit.world import CACHE_SECONDS, World
 
 FIRST_WAVE = 3
 
@@ -33,20 +33,6 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A redrive is long that has tried a row."""
     monkeypatch.setattr(watch.WatchDestinations, "alone_for_rows", 1)
     monkeypatch.setattr(watch.WatchDestinations, "alone_for", 0)
-
-
-async def parked(rows: int, **settings: Any) -> World:
-    """So many rows wait for d, which answers again."""
-    world = World(settings=replace(SETTINGS, **settings))
-    world.break_down("d")
-    for each in range(rows + 3):
-        await world.handle(item(f"p{each}", 1, segmentMembership=membership(1)), message_id=f"m{each}")
-    world.mend("d")
-    world.health.troubles.clear()
-    await world.clock.sleep(2 * CACHE_SECONDS)
-    await world.retry()  # the three that opened the breaker
-    world.sender.sent.clear()
-    return world
 
 
 async def watched(world: World, after_seconds: float = 60) -> dict[str, int]:
