@@ -30,6 +30,7 @@ _CALIBRATION_CHANGES = 1_500
 _SHARE_OF_CAPACITY = 0.4
 """Of the rate that empties a deep queue, whose large batches cost less a change than those of a steady load."""
 _EMPTY_WITHIN = 180.0
+"""With ten destinations; with more of them it takes longer."""
 _READ_WITHIN = 180.0
 _EXPORTED = "exported {"
 _NEVER = "0 0 0 1 1 *"
@@ -41,12 +42,13 @@ class _Bench:
     stack: LocalStack
     storage: Storage
     load: Load
+    destinations: Destinations
 
     async def emptied(self) -> None:
         async def empty() -> bool:
             return not await self.storage.waiting([CHANGES_QUEUE])
 
-        await eventually(empty, timeout=_EMPTY_WITHIN)
+        await eventually(empty, timeout=_EMPTY_WITHIN * max(1, len(self.destinations.all) / 10))
 
 
 @asynccontextmanager
@@ -60,7 +62,7 @@ async def _bench(directory: Path, destinations: Destinations) -> AsyncIterator[_
             Storage(connection_string) as storage,
             QueueClient.from_connection_string(connection_string, CHANGES_QUEUE, use_env_settings=False) as queue,
         ):
-            bench = _Bench(stack, storage, Load(queue))
+            bench = _Bench(stack, storage, Load(queue), destinations)
             await bench.load.qualify()
             await bench.emptied()
             yield bench
