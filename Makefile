@@ -74,7 +74,7 @@ faults: setup ## the long fault load: kills, outages, storage errors; nothing ma
 faults-short: setup ## the load in short: calm, killed, one destination dead; in a minute
 	@$(BIN)/python -m tests.faults.load --short
 
-isolation: setup ## what one dead or stalled destination costs nine others (about half an hour)
+isolation: setup ## what dead or stalled destinations cost the others: one of ten (about half an hour)
 	@$(BIN)/python -m tests.faults.isolation
 
 wide: setup ## a hundred destinations and unseen profiles at full speed, beside ten that map the same (up to half an hour)
@@ -98,7 +98,7 @@ bench-startup: setup ## what importing the app costs on top of azure.functions
 bench-backfill: setup ## what backfills take, and what they cost live changes (about 20 minutes); writes bench/backfill.json
 	@$(BIN)/python -m bench.backfill
 
-bench-redrive: setup ## how fast 50,000 parked exports are sent once their hub answers (about ten minutes)
+bench-redrive: setup ## how fast two instances send 50,000 parked exports once their hub answers (about five minutes)
 	@$(BIN)/python -m bench.redrive
 
 bench-core: setup ## what the pure core takes for a change, against bare JSON (a minute)

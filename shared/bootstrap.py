@@ -20,6 +20,7 @@ from shared.adapters.identity import sign_in_failing_since
 from shared.adapters.queues import in_hand, queue
 from shared.adapters.queues.changes import StorageChangesQueue
 from shared.adapters.queues.counter import StorageQueueCounter
+from shared.adapters.queues.leave import LeaveMessages
 from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES, StoragePointerQueue
 from shared.adapters.queues.poison import StoragePoisonQueues
 from shared.adapters.secrets.stores import ClosableSecretStore, secret_store
@@ -45,9 +46,10 @@ from shared.concurrency import all_of
 from shared.domain.messages.queue_kind import QueueKind
 from shared.host_json import failed_messages
 from shared.hosting import RELAY_STORAGE
+from shared.ports.in_hand import MessageInHand
 from shared.services.wiring import Services
 from shared.services.worker_ports import Ports
-from shared.settings import Settings
+from shared.settings import Settings, changes_queue, queue_connection
 from shared.stopping import before_the_end
 from shared.telemetry import metrics_and_traces
 
@@ -88,12 +90,7 @@ async def build(environment: Mapping[str, str]) -> Relay:
         name: table.Account(settings.tables(name))
         for name in dict.fromkeys((RELAY_STORAGE, *settings.profile_accounts))
     }
-    queue_names = {
-        QueueKind.CHANGES: settings.changes_queue,
-        QueueKind.RETRIES: RETRIES.name,
-        QueueKind.SLICES: SLICES.name,
-        QueueKind.ALERTS: ALERT_DELIVERIES.name,
-    }
+    queue_names = _queue_names(settings.changes_queue)
     changes_client, *own_clients = (queue.connect(settings.queues(), name) for name in queue_names.values())
     queue_account = queue.connect_account(settings.queues())
     notes_account = queue.connect_account(settings.queues(), queue.IN_PASSING)
@@ -211,6 +208,26 @@ async def _build_for_good() -> Relay:
     spare_the_collector()
     before_the_end(built.services.hold_messages.let_go)
     return built
+
+
+async def leave_message(kind: QueueKind, message_id: str, receipt: str, deliveries: int, body: bytes) -> float:
+    """Leave a message on its queue that cannot be worked on, as a setting is wrong; in how many seconds it comes again.
+
+    Raises SettingError where it cannot be told by which account, StorageError.
+    """
+    connection, failed = queue_connection(_ENVIRONMENT), failed_messages(_ENVIRONMENT)
+    message = MessageInHand(_queue_names(changes_queue(_ENVIRONMENT))[kind], message_id, receipt)
+    async with queue.connect_account(connection, queue.IN_PASSING) as account:
+        return await LeaveMessages(account, failed).leave(message, deliveries, body)
+
+
+def _queue_names(changes: str) -> dict[QueueKind, str]:
+    return {
+        QueueKind.CHANGES: changes,
+        QueueKind.RETRIES: RETRIES.name,
+        QueueKind.SLICES: SLICES.name,
+        QueueKind.ALERTS: ALERT_DELIVERIES.name,
+    }
 
 
 def app_settings() -> Mapping[str, str]:

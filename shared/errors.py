@@ -2,6 +2,7 @@
 
 RelayError
 ├── SettingError             an app setting is missing or malformed
+├── MessageLeftError         for that, a message is left on its queue
 ├── ConfigurationError       the configuration (audiences, destinations, dataflows) cannot be accepted or read
 │   └── NotForUploadError    the audience's members are not uploaded: the catalog says so, or does not have it
 ├── ChangeRefusedError       a profile change cannot be sent, or the app would put it in quarantine
@@ -94,6 +95,10 @@ DELIVERY_CODES = tuple(code for code in FailureCode if code == FailureCode.GAVE_
 
 class RelayError(Exception):
     """The root of the tree above."""
+
+
+class MessageLeftError(RelayError):
+    """A message could not be worked on, for a setting is wrong, and is on its queue again."""
 
 
 class SettingError(RelayError):

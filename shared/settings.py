@@ -78,7 +78,7 @@ class Settings:
             upload_url_seconds=_positive(environment, "UPLOAD_URL_SECONDS", 3_600.0),
             message_lease=_positive(environment, "MESSAGE_LEASE_SECONDS", 60.0),
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
-            changes_queue=environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes",
+            changes_queue=changes_queue(environment),
             egress_addresses=_addresses(environment.get("EGRESS_ADDRESSES", "")),
             public_origins=public_origins(environment),
             app_service_authentication=app_service_authentication(environment),
@@ -112,27 +112,20 @@ class Settings:
 
     def tables(self, name: str = RELAY_STORAGE) -> Connection:
         """The Table Storage behind the setting `name`, or behind `<name>__tableServiceUri`."""
-        return self._storage(name, "tableServiceUri")
+        return _storage(self.environment, name, "tableServiceUri")
 
     def queues(self) -> Connection:
         """The queues beside the tables: in the same account, or behind `RELAY_STORAGE__queueServiceUri`."""
-        return self._storage(RELAY_STORAGE, "queueServiceUri")
+        return queue_connection(self.environment)
 
     def blobs(self) -> Connection:
         """The blobs beside the tables: in the same account, or behind `RELAY_STORAGE__blobServiceUri`."""
-        return self._storage(RELAY_STORAGE, "blobServiceUri")
-
-    def _storage(self, name: str, endpoint_suffix: str) -> Connection:
-        found = self._connection(name, endpoint_suffix, f"a storage connection string, or {{name}}__{endpoint_suffix}")
-        if found.connection_string is None:
-            return found
-        return replace(found, connection_string=checked_storage(name, found.connection_string))
+        return _storage(self.environment, RELAY_STORAGE, "blobServiceUri")
 
     def event_hubs(self, name: str) -> Connection:
         """The Event Hubs namespace behind the setting `name`, or behind `<name>__fullyQualifiedNamespace`."""
-        return self._connection(
-            name, "fullyQualifiedNamespace", "an Event Hubs connection string, or {name}__fullyQualifiedNamespace"
-        )
+        expected = f"an Event Hubs connection string, or {name}__fullyQualifiedNamespace"
+        return _connection(self.environment, name, "fullyQualifiedNamespace", expected)
 
     def key_vault(self) -> Connection | None:
         """The Key Vault at `KEY_VAULT_URI`, if there is one."""
@@ -167,20 +160,39 @@ class Settings:
         """Whether the app runs on the local stack: all of its storage is on this machine."""
         return on_local_stack(self.environment)
 
-    def _connection(self, name: str, endpoint_suffix: str, expected: str) -> Connection:
-        connection_string = self.environment.get(name)
-        endpoint = self.environment.get(f"{name}__{endpoint_suffix}")
-        for setting, value in ((name, connection_string), (f"{name}__{endpoint_suffix}", endpoint)):
-            if value and is_unresolved(value):
-                raise SettingError.of(setting, UNRESOLVED)
-        if not connection_string and not endpoint:
-            raise SettingError.of(name, f"expected {expected.format(name=name)} for an identity's access")
-        return Connection(
-            name,
-            connection_string=connection_string or None,
-            endpoint=endpoint,
-            client_id=self.environment.get(f"{name}__clientId"),
-        )
+
+def changes_queue(environment: Mapping[str, str]) -> str:
+    """The name of the queue of profile changes."""
+    return environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes"
+
+
+def queue_connection(environment: Mapping[str, str]) -> Connection:
+    """As `Settings.queues`, also where other settings are wrong. Raises SettingError."""
+    return _storage(environment, RELAY_STORAGE, "queueServiceUri")
+
+
+def _storage(environment: Mapping[str, str], name: str, endpoint_suffix: str) -> Connection:
+    expected = f"a storage connection string, or {name}__{endpoint_suffix}"
+    found = _connection(environment, name, endpoint_suffix, expected)
+    if found.connection_string is None:
+        return found
+    return replace(found, connection_string=checked_storage(name, found.connection_string))
+
+
+def _connection(environment: Mapping[str, str], name: str, endpoint_suffix: str, expected: str) -> Connection:
+    connection_string = environment.get(name)
+    endpoint = environment.get(f"{name}__{endpoint_suffix}")
+    for setting, value in ((name, connection_string), (f"{name}__{endpoint_suffix}", endpoint)):
+        if value and is_unresolved(value):
+            raise SettingError.of(setting, UNRESOLVED)
+    if not connection_string and not endpoint:
+        raise SettingError.of(name, f"expected {expected} for an identity's access")
+    return Connection(
+        name,
+        connection_string=connection_string or None,
+        endpoint=endpoint,
+        client_id=environment.get(f"{name}__clientId"),
+    )
 
 
 def is_unresolved(value: str) -> bool:

@@ -4,8 +4,16 @@
 
 const ROW = /^\/([^/]+)\/([^/(]+)\(PartitionKey='((?:[^']|'')*)',RowKey='((?:[^']|'')*)'\)$/;
 const QUERY = /^\/([^/]+)\/([^/(]+)\(\)$/;
+const BATCH = /^\/([^/]+)\/\$batch$/;
+const INSERTED = /^POST \S+\/(\w+) HTTP\/1\.1\r\n(?:.+\r\n)*\r\n(\{.*\})\r$/gm;
 const TABLE = /^\/([^/]+)\/([^/(]+)$/;
-const CONDITION = /(\w+) (eq|gt) '((?:[^']|'')*)'/g;
+const CONDITION = /(\w+) (eq|gt|ge|le) '((?:[^']|'')*)'/g;
+const COMPARE = {
+  eq: (one, other) => one === other,
+  gt: (one, other) => one > other,
+  ge: (one, other) => one >= other,
+  le: (one, other) => one <= other,
+};
 const MOST_IN_A_PAGE = 1000;
 
 class Tables {
@@ -24,6 +32,8 @@ class Tables {
     if (row !== null) return this.ofRow(method, row, ifMatch, text);
     const query = QUERY.exec(path);
     if (query !== null && method === "GET") return this.query(query, new URLSearchParams(target.slice(mark + 1)));
+    const batch = BATCH.exec(path);
+    if (batch !== null && method === "POST") return this.insertAll(batch[1], text);
     const table = TABLE.exec(path);
     if (table !== null && method === "POST") {
       return table[2] === "Tables" ? this.createTable(table[1], JSON.parse(text).TableName) : this.insert(table, text);
@@ -46,6 +56,12 @@ class Tables {
     return this.save(partitions, PartitionKey, RowKey, text);
   }
 
+  // For filling tables. What cannot be inserted is told as it would be alone, and the others are there all the same.
+  insertAll(account, text) {
+    const answers = [...text.matchAll(INSERTED)].map(([, name, row]) => this.insert([, account, name], row));
+    return { status: 202, body: answers.map(({ status, code }) => `HTTP/1.1 ${status} ${code ?? ""}\r\n`).join("") };
+  }
+
   ofRow(method, [, account, name, quotedPartition, quotedKey], ifMatch, text) {
     const partitions = this.tables.get(`${account}/${name}`);
     if (partitions === undefined) return { status: 404, code: "TableNotFound" };
@@ -66,31 +82,32 @@ class Tables {
     return { status: 204 };
   }
 
+  // Keys are compared before a row is looked into, which takes most of the time.
   query([, account, name], parameters) {
     const partitions = this.tables.get(`${account}/${name}`);
     if (partitions === undefined) return { status: 404, code: "TableNotFound" };
-    const conditions = [...(parameters.get("$filter") ?? "").matchAll(CONDITION)].map(
-      ([, column, how, value]) => ({ column, how, value: unquoted(value) }),
-    );
-    const partition = conditions.find(({ column, how }) => column === "PartitionKey" && how === "eq");
-    if (partition === undefined) return { status: 501, code: "NotImplemented" };
+    const conditions = { PartitionKey: [], RowKey: [], others: [] };
+    for (const [, column, how, value] of (parameters.get("$filter") ?? "").matchAll(CONDITION)) {
+      const holds = (told) => COMPARE[how](told, unquoted(value));
+      if (conditions[column] === undefined) conditions.others.push((columns) => holds(columns[column]));
+      else conditions[column].push(holds);
+    }
     const most = Number(parameters.get("$top") ?? MOST_IN_A_PAGE);
-    const from = parameters.get("NextRowKey") ?? "";
-    const found = [...(partitions.get(partition.value) ?? [])]
-      .filter(([rowKey, row]) => {
-        if (rowKey < from) return false;
-        const columns = JSON.parse(`{${row.text}`);
-        return conditions.every(({ column, how, value }) =>
-          how === "eq" ? columns[column] === value : columns[column] > value,
-        );
-      })
-      .sort(([one], [other]) => (one < other ? -1 : 1));
-    const page = found.slice(0, most);
-    return {
-      status: 200,
-      next: found.length > most ? { partitionKey: partition.value, rowKey: found[most][0] } : undefined,
-      body: `{"value":[${page.map(([, row]) => told(row)).join(",")}]}`,
-    };
+    const [fromPartition, fromRow] = [parameters.get("NextPartitionKey") ?? "", parameters.get("NextRowKey") ?? ""];
+    const page = [];
+    for (const partitionKey of matching(partitions, fromPartition, conditions.PartitionKey)) {
+      const rows = partitions.get(partitionKey);
+      for (const rowKey of matching(rows, partitionKey === fromPartition ? fromRow : "", conditions.RowKey)) {
+        const row = rows.get(rowKey);
+        if (conditions.others.length > 0) {
+          const columns = JSON.parse(`{${row.text}`);
+          if (!conditions.others.every((holds) => holds(columns))) continue;
+        }
+        if (page.length === most) return answered(page, { partitionKey, rowKey });
+        page.push(told(row));
+      }
+    }
+    return answered(page);
   }
 
   save(partitions, partitionKey, rowKey, text) {
@@ -109,6 +126,15 @@ class Tables {
 
 function unquoted(text) {
   return text.includes("'") ? text.replaceAll("''", "'") : text;
+}
+
+// The keys of a map, from `from` on, that meet all conditions, in their order.
+function matching(map, from, conditions) {
+  return [...map.keys()].filter((key) => key >= from && conditions.every((holds) => holds(key))).sort();
+}
+
+function answered(page, next) {
+  return { status: 200, next, body: `{"value":[${page.join(",")}]}` };
 }
 
 function told({ text, etag, at }) {

@@ -74,6 +74,18 @@ requests
 '''
   }
   {
+    name: 'drain-poison-queues-overdue'
+    description: 'drain_poison_queues, which runs twice a minute, has not succeeded for a quarter of an hour: what failed at every delivery waits, and expires after seven days'
+    severity: 1
+    window: 'PT15M'
+    operator: 'LessThan'
+    threshold: 1
+    query: '''
+requests
+| where name == "drain_poison_queues" and tobool(success)
+'''
+  }
+  {
     name: 'sweep-profiles-overdue'
     description: 'sweep_profiles, which runs once a day, has not succeeded for 26 hours: what has expired stays'
     severity: 2
@@ -88,14 +100,15 @@ requests
   }
   {
     name: 'wrong-settings'
-    description: 'A setting keeps the app from working: the exception names it, and so does GET /api/health'
+    description: 'A setting keeps the app from working: the exception or the line names it, and so does GET /api/health'
     severity: 0
     window: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
     query: '''
-exceptions
-| where outerMessage contains "app setting " or innermostMessage contains "app setting "
+union
+  (exceptions | where outerMessage contains "app setting " or innermostMessage contains "app setting "),
+  (traces | where message contains "app setting " and message contains " stays, and comes again in ")
 '''
   }
   {

@@ -4,7 +4,7 @@
 
 const { Refused, notFound, unauthorized, unknownPartition } = require("./refusals.js");
 const { accept, decodeMessage, types } = require("./rhea-for-azure.js");
-const { TokenRefused, verifyToken } = require("./tokens.js");
+const { TokenRefused, verifyIdentityToken, verifyToken } = require("./tokens.js");
 
 const NEVER = -62135596800000; // year 1: how Event Hubs writes a time that is not set
 const ARRAY_OF_STRINGS = 0xa1;
@@ -50,20 +50,21 @@ class Requests {
     }
   }
 
-  #takeToken(connection, { operation, name }, token) {
+  #takeToken(connection, { operation, name, type }, token) {
     if (operation !== "put-token" || typeof name !== "string" || typeof token !== "string") {
       return { status: BAD_REQUEST, description: "$cbs knows put-token only, with a name and a token" };
     }
     const hub = hubOfAudience(name);
     if (this.faults.refusesToken(hub)) throw unauthorized("refused by the fault auth-failure");
-    const verified = this.#verified(token, name);
+    const verified = this.#verified(token, name, type);
     if (!this.hubs.get(hub)) throw notFound(name, "Create the hub with --hub or PUT /hubs/{name}.");
     this.authorizations.grant(connection, hub, verified);
     return ACCEPTED;
   }
 
-  #verified(token, audience) {
+  #verified(token, audience, type) {
     try {
+      if (type === "jwt") return verifyIdentityToken(token, this.clock.now());
       return verifyToken(token, audience, this.rules, this.clock.now());
     } catch (error) {
       if (error instanceof TokenRefused) throw unauthorized(error.message);
@@ -76,7 +77,7 @@ class Requests {
     const hub = this.hubs.get(name);
     if (!hub) throw notFound(name, "Create the hub with --hub or PUT /hubs/{name}.");
     // .NET shows its token in the request itself, and none to $cbs before; Python does both.
-    if (typeof token === "string") this.#verified(token, `/${name}`);
+    if (typeof token === "string") this.#verified(token, `/${name}`, token.startsWith("Shared") ? undefined : "jwt");
     else this.#requireToken(connection, name);
     if (type === "com.microsoft:eventhub") return hubProperties(hub);
     if (type !== "com.microsoft:partition") throw new Refused("amqp:not-implemented", `unknown type "${type}"`);

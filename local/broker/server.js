@@ -27,6 +27,7 @@ const HELP = `Event Hubs stand-in for the local stack and the tests; never deplo
 When ready it prints one line: {"event":"listening","amqpPort":...,"controlPort":...}
 Connection string: Endpoint=sb://127.0.0.1:<amqpPort>;SharedAccessKeyName=<NAME>;SharedAccessKey=<KEY>;\
 UseDevelopmentEmulator=true;EntityPath=<hub>
+Tokens of identities ("jwt") are taken unsigned, from the issuer https://sts.windows.net/test/, for https://eventhubs.azure.net.
 Further keys: PUT /keys/{name} {"key":"...","claims":["Send"]}; claims are Manage, Send, Listen.
 Control API: GET /hubs, PUT /hubs/{name} {"partitions":4,"consumerGroups":["loader"],"status":"Active",\
 "geoReplicated":false}, DELETE /hubs/{name}, GET /keys, DELETE /keys/{name}, GET /stats,

@@ -17,8 +17,9 @@ DESCRIPTION = """\
 Send the exports that DESTINATION has not received, with the profiles as they are now: those that are parked, and those
 that are dead, also for a permanent reason. The app does so by itself once a destination answers again, except for
 the last kind. A destination that is down is tried with one export first; it then counts as recovering, and the app
-sends the rest when every worker has heard of it. Says every few seconds what is left; in the end prints, as JSON, what
-was done and what is left.
+sends the rest when every worker has heard of it. What takes longer than a few seconds is handed out to the instances
+of the app, which go on with it. Says every few seconds what is left; in the end prints, as JSON, what was done and what
+is left.
 """
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.domain.exports.recovery import Recovery
+from shared.domain.instants import within
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,12 @@ class DestinationTrouble:
     half_open_since: int = 0
     code: str | None = None
     etag: str | None = field(default=None, compare=False)
+
+    def may_be_believed(self, now: int, grace: int) -> bool:
+        """Whether a worker may still take the destination for down, and count on what it parked to be there: until
+        `grace` microseconds after it has answered.
+        """
+        return not self.recovering or within(now - self.since, grace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.domain.exports.redrive_slices import RedrivePart
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.messages.pointers import RetryPointer
 
@@ -93,6 +94,9 @@ class UndeliveredStore(Protocol):
 
     def of(self, destination_id: str) -> AsyncIterator[StoredUndelivered]:
         """All rows of a destination, in no particular order."""
+
+    def part(self, destination_id: str, part: RedrivePart, after: str) -> AsyncIterator[StoredUndelivered]:
+        """Those of a part, by their profiles' keys, from behind the key `after` on. Raises StorageError."""
 
     async def page(
         self,

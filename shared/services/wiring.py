@@ -13,6 +13,7 @@ from shared.services.audiences.keep import KeepAudienceCounts
 from shared.services.backfills.members import BackfillMembers
 from shared.services.backfills.planner import PlanBackfills
 from shared.services.backfills.rebuild_index import RebuildIndex
+from shared.services.backfills.redrives import HandOutRedrives, RedriveSlices
 from shared.services.backfills.resyncs import RequestResync
 from shared.services.backfills.slices import WorkSlices
 from shared.services.backfills.status import BackfillStatuses
@@ -73,6 +74,7 @@ class Services:
             lease_seconds=settings.message_lease,
             failed=ports.failed_messages,
         )
+        self._grace = 2 * settings.config_cache_seconds
         self.setting_problems = setting_problems(settings.environment)
         self.timers = TimerRuns(ports.timers, clock, schedules_of(settings.environment), settings.time_zone)
         self.traffic = LiveTraffic(clock)
@@ -140,6 +142,20 @@ class Services:
             clock=clock,
             sleep=sleep,
         )
+        self.retry_export = RetryExport(
+            profiles=ports.profiles,
+            configuration=self.configuration,
+            sender=ports.sender,
+            breakers=self.breakers,
+            undelivered=ports.undelivered,
+            retries=ports.retries,
+            forget=self.forget_profiles,
+            settle=self.settle_streams,
+            runs=self.runs,
+            clock=clock,
+            retry_delays=settings.retry_delays,
+            lingering=settings.send_timeout,
+        )
         self._make_the_services_of_backfills()
         self.export_changes = ExportChanges(
             writer=self.writer,
@@ -195,24 +211,13 @@ class Services:
         )
 
     def _make_the_services_of_failure(self) -> None:
-        ports, settings = self._ports, self._settings
-        self.retry_export = RetryExport(
-            profiles=ports.profiles,
-            configuration=self.configuration,
-            sender=ports.sender,
-            breakers=self.breakers,
-            undelivered=ports.undelivered,
-            retries=ports.retries,
-            forget=self.forget_profiles,
-            settle=self.settle_streams,
-            runs=self.runs,
-            clock=ports.clock,
-            retry_delays=settings.retry_delays,
-            lingering=settings.send_timeout,
-        )
+        ports = self._ports
         self.watch_destinations = self._watch_destinations()
         self.undelivered_exports = UndeliveredExports(
-            undelivered=ports.undelivered, health=ports.health, configuration=self.configuration
+            undelivered=ports.undelivered,
+            health=ports.health,
+            backfills=ports.backfills,
+            configuration=self.configuration,
         )
         self.poisoned = Poisoned(
             profiles=ports.profiles,
@@ -232,12 +237,12 @@ class Services:
             undelivered=ports.undelivered,
             health=ports.health,
             retry=self.retry_export,
+            slices=HandOutRedrives(backfills=ports.backfills, plan=self.plan_backfills, clock=ports.clock),
             traffic=self.traffic,
             clock=ports.clock,
             sleep=ports.sleep,
-            retry_delays=settings.retry_delays,
             redrive_per_second=settings.redrive_per_second,
-            grace=2 * settings.config_cache_seconds,
+            grace=self._grace,
             **budget,
         )
 
@@ -300,6 +305,17 @@ class Services:
             backfills=ports.backfills,
             clock=ports.clock,
         )
+        redrive_slices = RedriveSlices(
+            configuration=self.configuration,
+            undelivered=ports.undelivered,
+            health=ports.health,
+            retry=self.retry_export,
+            breakers=self.breakers,
+            traffic=self.traffic,
+            clock=ports.clock,
+            most_per_second=settings.redrive_per_second,
+            grace=self._grace,
+        )
         self.audience_uploads = AudienceUploads(
             store=ports.configuration,
             backfills=ports.backfills,
@@ -317,6 +333,7 @@ class Services:
                 BackfillKind.RESYNC: backfill_members,
                 BackfillKind.SWEEP: sweep_profiles,
                 BackfillKind.UPLOAD: upload_members,
+                BackfillKind.REDRIVE: redrive_slices,
             },
             traffic=self.traffic,
             clock=ports.clock,

@@ -19,12 +19,20 @@ Decoded = TypeVar("Decoded")
 async def in_hand(
     kind: Literal["changes", "retries", "slices", "alerts"], message: func.QueueMessage
 ) -> AsyncIterator["Services"]:
-    """The services, to work on `message` with; while the block does, others give it back should this worker go."""
-    from shared.bootstrap import relay  # here, so that indexing the functions does not load the SDKs
-    from shared.domain.messages.queue_kind import QueueKind
+    """The services, to work on `message` with; while the block does, others give it back should this worker go.
 
-    services = (await relay()).services
+    Raises MessageLeftError where a setting is wrong: the message is on its queue then.
+    """
+    from shared.bootstrap import leave_message, relay  # here, so that indexing the functions does not load the SDKs
+    from shared.domain.messages.queue_kind import QueueKind
+    from shared.errors import MessageLeftError, SettingError
+
     delivered = (message.id or "", message.pop_receipt or "", message.dequeue_count or 1)
+    try:
+        services = (await relay()).services
+    except SettingError as error:
+        seconds = await leave_message(QueueKind(kind), *delivered, message.get_body())
+        raise MessageLeftError(f"{error}; message {message.id} stays, and comes again in {seconds:.0f} s") from error
     async with services.hold_messages.holding(QueueKind(kind), *delivered):
         yield services
 

@@ -6,16 +6,23 @@ import hashlib
 import hmac
 import re
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
+from azure.core.credentials import AccessToken
 from azure.eventhub import EventData, EventHubSharedKeyCredential
+from azure.eventhub.aio import EventHubProducerClient
 from azure.eventhub.exceptions import AuthenticationError, ConnectError, ConnectionLostError, EventHubError
 
 from local.broker.control import BrokerControlError
 from tests.broker.clients import (
+    IMPATIENT,
+    PATIENCE,
     SOCKETS_ARE_LEFT,
     Broker,
     last_sequence_numbers,
@@ -24,6 +31,7 @@ from tests.broker.clients import (
     send,
     until,
 )
+from tests.kit.identity_endpoint import ISSUER, token_for
 
 pytestmark = SOCKETS_ARE_LEFT
 
@@ -164,3 +172,73 @@ async def test_a_chosen_partition_is_where_events_go_and_an_unknown_one_is_not_f
         broker.control.create_hub(wide_hub, 2)
         with pytest.raises(ConnectError, match="partition '2' is invalid: it should be between 0 and 1"):
             await send(producer, "x", partition_id="2")
+
+
+HUBS = "https://eventhubs.azure.net/"
+
+
+class Identity:
+    """A credential whose tokens are good until `ends_at`, a moment of the broker's clock."""
+
+    def __init__(self, ends_at: float, *, resource: str = HUBS, issuer: str = ISSUER) -> None:
+        self.ends_at = ends_at
+        self._resource, self._issuer = resource, issuer
+
+    async def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
+        return AccessToken(token_for(self._resource, self.ends_at, self._issuer), int(time.time()) + 3_600)
+
+    async def close(self) -> None:
+        return
+
+    async def __aenter__(self) -> "Identity":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+
+@asynccontextmanager
+async def producing_by_token(broker: Broker, hub: str, identity: Identity) -> AsyncIterator[EventHubProducerClient]:
+    address = f"127.0.0.1:{broker.amqp_port}"
+    client = EventHubProducerClient(address, hub, identity, use_tls=False, **IMPATIENT)
+    async with asyncio.timeout(PATIENCE), client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("identity", "accepted"),
+    [
+        (Identity(time.time() + 3_600), True),
+        (Identity(time.time() + 3_600, resource="https://eventhubs.azure.net"), True),
+        (Identity(time.time() - 1), False),
+        (Identity(time.time() + 3_600, resource="https://storage.azure.com"), False),
+        (Identity(time.time() + 3_600, issuer="https://sts.windows.net/another/"), False),
+    ],
+    ids=["good", "without a slash", "ended", "of another service", "of another issuer"],
+)
+async def test_a_token_of_an_identity_is_good_for_the_service_and_its_time(
+    broker: Broker, hub: str, identity: Identity, accepted: bool
+) -> None:
+    async with producing_by_token(broker, hub, identity) as producer:
+        if accepted:
+            await send(producer, "x")
+        else:
+            with pytest.raises(AuthenticationError, match="CBS Token authentication failed"):
+                await send(producer, "x")
+    assert broker.control.stats().hubs[hub].events == accepted
+
+
+async def test_a_link_ends_with_its_token_and_the_next_one_needs_another(broker: Broker, hub: str) -> None:
+    identity = Identity(time.time() + 600)
+    async with producing_by_token(broker, hub, identity) as producer:
+        await send(producer, "x")
+        broker.control.set_clock(timedelta(seconds=601))
+        try:
+            await until(lambda: broker.control.stats().hubs[hub].links_open == 0)
+            with pytest.raises(EventHubError):
+                await send(producer, "y")
+            identity.ends_at += 600
+            await send(producer, "z")
+        finally:
+            broker.control.set_clock(timedelta(0))
+    assert broker.control.stats().hubs[hub].events == 2

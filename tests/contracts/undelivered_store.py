@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from shared.domain.exports.redrive_slices import SLICES, RedrivePart
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.profile.audience_transitions import AudienceTransition
 from shared.domain.profile_key import profile_key
@@ -75,6 +76,23 @@ class UndeliveredStoreContract:
         rows = [stored.row async for stored in store.of("d")]
         assert sorted(row.profile_id for row in rows) == sorted(f"p{number}" for number in range(40))
         assert {row.destination_id for row in rows} == {"d"}
+
+    async def test_rows_of_a_part(self, store: UndeliveredStore) -> None:
+        keys = {destination_id: set[str]() for destination_id in ("d", "d-2")}
+        for destination_id, wanted in keys.items():
+            for number in range(300):
+                row = replace(ROW, destination_id=destination_id, profile_id=f"p{number}")
+                await store.save(StoredUndelivered(row, None))
+                wanted.add(profile_key(row.profile_id))
+        found: list[str] = []
+        for part in map(RedrivePart.of, range(SLICES)):
+            of_part = [profile_key(stored.row.profile_id) async for stored in store.part("d", part, "")]
+            assert of_part == sorted(of_part)
+            if of_part:
+                behind = [profile_key(stored.row.profile_id) async for stored in store.part("d", part, of_part[0])]
+                assert behind == of_part[1:]
+            found += of_part
+        assert sorted(found) == sorted(keys["d"])
 
     async def fill(self, store: UndeliveredStore) -> None:
         states = list(UndeliveredState)

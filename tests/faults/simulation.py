@@ -117,9 +117,13 @@ class _Mortal:
 
 
 class Simulation:
-    """`queue` holds the messages that no worker has finished with, by id; `handled` those that one has."""
+    """`queue` holds the messages that no worker has finished with, by id; `handled` those that one has.
 
-    def __init__(self) -> None:
+    `in_slices`: whether redrives go in slices, however little there is.
+    """
+
+    def __init__(self, *, in_slices: bool = False) -> None:
+        self._in_slices = in_slices
         self.world = World()
         self.plan = CrashPlan()
         self.queue: dict[str, bytes] = {}
@@ -136,7 +140,10 @@ class Simulation:
 
     def _new_worker(self) -> Services:
         life = Life()
-        return self.world.new_worker(**{port: self.plan.wrap(getattr(self.world, port), life) for port in PORTS})
+        worker = self.world.new_worker(**{port: self.plan.wrap(getattr(self.world, port), life) for port in PORTS})
+        if self._in_slices:
+            worker.watch_destinations.alone_for_rows = worker.watch_destinations.alone_for = 0
+        return worker
 
     @property
     def worker(self) -> Services:

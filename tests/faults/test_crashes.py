@@ -24,7 +24,7 @@ from shared.ports import (
 )
 from shared.services.configuration.apply import apply_configuration
 from shared.services.poison.drain import ROUNDS, SAME_ROUND
-from tests.faults.simulation import PORTS, Simulation
+from tests.faults.simulation import PORTS, Crash, Simulation
 from tests.kit.builders import item, membership
 from tests.kit.world import DOCUMENT
 
@@ -73,6 +73,18 @@ async def outlive_an_outage(simulation: Simulation) -> None:
     simulation.world.mend("d")
     for _ in range(5):
         await simulation.watch()
+
+
+async def redrive_in_slices(simulation: Simulation) -> None:
+    await outlive_an_outage(simulation)
+    simulation.world.break_down("d")
+    for second in range(1, 8):
+        simulation.enqueue(item(f"p{second}", second, attributes={"x": second}))
+        await simulation.deliver_all()
+    simulation.world.mend("d")
+    for _ in range(4):
+        await simulation.watch()
+        await simulation.backfill()
 
 
 MAPS_B = {"dataflows": [{"id": "d", "audiences": ["a", "b"], "attributes": ["/x"]}, {"id": "e", "audiences": ["a"]}]}
@@ -171,6 +183,7 @@ SCENARIOS: list[Scenario] = [
     send_changes,
     send_to_a_broken_hub,
     outlive_an_outage,
+    redrive_in_slices,
     map_an_audience,
     pause_and_resume,
     forget_a_profile,
@@ -179,8 +192,17 @@ SCENARIOS: list[Scenario] = [
     fail_at_every_delivery,
 ]
 FORGETTING = (forget_a_profile, take_turns)
-# A run has sixteen slices that make the same calls: every third call meets each of them in some slice.
-SLICED = (map_an_audience, pause_and_resume, let_uploads_lapse)
+# A run has many slices that make the same calls: every third call, or eleventh, meets each of them in some slice.
+EVERY: dict[Scenario, int] = {
+    map_an_audience: 3,
+    pause_and_resume: 3,
+    let_uploads_lapse: 3,
+    redrive_in_slices: 11,
+}
+
+
+def simulation_of(scenario: Scenario) -> Simulation:
+    return Simulation(in_slices=scenario is redrive_in_slices)
 
 
 async def meet_stale_rows(simulation: Simulation) -> None:
@@ -213,12 +235,13 @@ async def check(scenario: Scenario, simulation: Simulation) -> None:
         assert not simulation.world.members.rows
 
 
-async def calls_of(scenario: Scenario) -> int:
-    """How many calls the scenario makes until all is settled, when nothing fails.
+async def calls_of(scenario: Scenario, failure: type[Crash | StorageError] = Crash) -> int:
+    """How many calls that may fail so the scenario makes until all is settled, when nothing fails.
 
     The sweep behind it is no part of it: it is the same for all, and `let_uploads_lapse` has sweeps with work to do.
     """
-    calm = Simulation()
+    calm = simulation_of(scenario)
+    calm.plan.failure = failure
     await scenario(calm)
     await calm.settle()
     calls = calm.plan.passed
@@ -230,9 +253,9 @@ async def calls_of(scenario: Scenario) -> int:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 async def test_a_crash_at_any_call_loses_nothing(scenario: Scenario) -> None:
     steps, crashes = await calls_of(scenario), 0
-    places = range(1, steps + 1, 3 if scenario in SLICED else 1)
+    places = range(1, steps + 1, EVERY.get(scenario, 1))
     for at in places:
-        simulation = Simulation()
+        simulation = simulation_of(scenario)
         simulation.plan.at = at
         await scenario(simulation)
         await check(scenario, simulation)
@@ -240,11 +263,13 @@ async def test_a_crash_at_any_call_loses_nothing(scenario: Scenario) -> None:
     assert crashes == len(places)
 
 
-@pytest.mark.parametrize("scenario", [send_changes, map_an_audience, fail_at_every_delivery, *FORGETTING])
+@pytest.mark.parametrize(
+    "scenario", [send_changes, map_an_audience, redrive_in_slices, fail_at_every_delivery, *FORGETTING]
+)
 async def test_a_call_of_storage_that_fails_at_any_place_loses_nothing(scenario: Scenario) -> None:
     """The worker lives on, with what it remembers."""
-    for at in range(1, await calls_of(scenario) + 1, 3 if scenario in SLICED else 1):
-        simulation = Simulation()
+    for at in range(1, await calls_of(scenario, StorageError) + 1, EVERY.get(scenario, 1)):
+        simulation = simulation_of(scenario)
         simulation.plan.failure, simulation.plan.at = StorageError, at
         await scenario(simulation)
         await check(scenario, simulation)
@@ -254,7 +279,7 @@ async def test_a_call_of_storage_that_fails_at_any_place_loses_nothing(scenario:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 async def test_two_crashes_in_a_row_lose_nothing(scenario: Scenario) -> None:
     for at in range(1, 60):
-        simulation = Simulation()
+        simulation = simulation_of(scenario)
         simulation.plan.at = at
         step = simulation.plan.step
 

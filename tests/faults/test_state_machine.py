@@ -49,13 +49,14 @@ class TwoWorkers(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.simulation = Simulation()
+        self.simulation = Simulation(in_slices=self.in_slices)
         self.loop = asyncio.new_event_loop()
         self.sent: list[list[dict[str, Any]]] = []
         self.mapped = ["a"]
 
     asks: ClassVar[dict[str, Any]] = {"attributes": ["/x"]}
     """What the dataflow `d` asks for besides its audiences."""
+    in_slices = False
 
     def do(self, work: Coroutine[Any, Any, None]) -> None:
         self.loop.run_until_complete(work)
@@ -228,6 +229,12 @@ class RelayMachine(TwoWorkers):
         assert all(1 <= row.attempts <= 2 for row in retrying)
 
 
+class RelayInSlices(RelayMachine):
+    """The same where every redrive is handed out."""
+
+    in_slices = True
+
+
 class RelayWithConsent(RelayMachine):
     """The same where `d` asks for consent, and shows it: so each body says whether it may be what it is."""
 
@@ -271,5 +278,7 @@ class RelayWithConsent(RelayMachine):
 SETTINGS = settings(max_examples=150, stateful_step_count=30)
 TestTwoWorkers = TwoWorkers.TestCase
 TestRelay = RelayMachine.TestCase
+TestRelayInSlices = RelayInSlices.TestCase
 TestRelayWithConsent = RelayWithConsent.TestCase
 TestTwoWorkers.settings = TestRelay.settings = TestRelayWithConsent.settings = SETTINGS
+TestRelayInSlices.settings = settings(max_examples=50, stateful_step_count=30)

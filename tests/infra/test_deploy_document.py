@@ -3,6 +3,7 @@
 import json
 import re
 
+from shared.domain.timers import TIMERS
 from shared.web.permissions import Permission
 from tests.kit.environments import CHECKOUT
 
@@ -44,6 +45,12 @@ def test_every_alert_rule_is_explained() -> None:
     suffix = EVERYTHING.outputs["RELAY_NAME"].removeprefix("func-relay")
     made = [rule.name.removeprefix("relay-").removesuffix(suffix) for rule in (*LOG_ALERTS, *metric_alerts)]
     assert first_cells("rule") == made
+
+
+def test_every_timer_has_a_rule_that_misses_it() -> None:
+    queries = (rule.properties["criteria"]["allOf"][0]["query"] for rule in LOG_ALERTS)
+    missed = {name for query in queries for name in re.findall(r'name == "(\w+)" and tobool\(success\)', query)}
+    assert missed == set(TIMERS)
 
 
 def test_rules_and_workbook_name_functions_and_metrics_that_there_are() -> None:

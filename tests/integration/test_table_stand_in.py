@@ -11,10 +11,12 @@ from bench.tables.stand_in import TableStandIn
 from shared.adapters.tables.members import TableMembers
 from shared.adapters.tables.profiles import TableProfiles
 from shared.adapters.tables.service.table import Account, Table
+from shared.adapters.tables.undelivered import TableUndelivered
 from shared.errors import ConflictError, StorageError
 from shared.settings import PROFILE_BUCKETS, Connection
 from tests.contracts.member_index import MemberIndexContract
 from tests.contracts.profile_store import ProfileStoreContract
+from tests.contracts.undelivered_store import UndeliveredStoreContract
 
 _CONFLICT_EVERY = 1_000
 
@@ -51,6 +53,12 @@ class TestProfiles(ProfileStoreContract):
     @pytest.fixture
     def too_large(self) -> str:
         return base64.b64encode(os.urandom(1_100_000)).decode()
+
+
+class TestUndelivered(UndeliveredStoreContract):
+    @pytest.fixture
+    def store(self, table: Table) -> TableUndelivered:
+        return TableUndelivered(table)
 
 
 class TestMembers(MemberIndexContract):

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,15 @@ import pytest
 from local.ports import HOST, Ports
 from local.stack.emulators import Azurite
 from local.stack.local_stack import LocalStack
+from shared.domain.configuration.credentials import parse_connection_string
 from shared.hosting import RELAY_STORAGE
 from tests.kit.environments import CHECKOUT
 from tests.kit.identity_endpoint import IdentityEndpoint, identity_endpoint
 from tests.kit.ingestion import make_certificate
 
+EVENTHUBS = "EVENTHUBS"
 STORAGE = "https://storage.azure.com"
+HUBS = "https://eventhubs.azure.net"
 _TIMEOUT_SECONDS = 180
 
 
@@ -47,19 +50,20 @@ def endpoint() -> Iterator[IdentityEndpoint]:
         yield endpoint
 
 
-def acted(stack: LocalStack, endpoint: IdentityEndpoint, directory: Path) -> dict[str, Any]:
+def acted(stack: LocalStack, identity: Mapping[str, str], directory: Path) -> dict[str, Any]:
     """What tests/kit/act_by_identity.py did, in a new account."""
     certificate = directory / "certificate.pem"
     make_certificate(certificate)
     azurite = AzuriteByToken(directory / "azurite.log", certificate)
     azurite.start()
     with azurite:
-        settings = {name: value for name, value in stack.settings.items() if name != RELAY_STORAGE} | azurite.settings
+        without_keys = {name: value for name, value in stack.settings.items() if name not in (RELAY_STORAGE, EVENTHUBS)}
+        settings = without_keys | azurite.settings | {f"{EVENTHUBS}__fullyQualifiedNamespace": namespace_of(stack)}
         done = subprocess.run(
             [sys.executable, "-m", "tests.kit.act_by_identity"],
             cwd=CHECKOUT,
             input=json.dumps(settings | {"SEND_TIMEOUT": "5", "CONFIG_CACHE_SECONDS": "0.2"}),
-            env={**os.environ, "SSL_CERT_FILE": str(certificate), **endpoint.settings},
+            env={**os.environ, "SSL_CERT_FILE": str(certificate), **identity},
             capture_output=True,
             text=True,
             check=False,
@@ -70,14 +74,24 @@ def acted(stack: LocalStack, endpoint: IdentityEndpoint, directory: Path) -> dic
     return answer
 
 
-@pytest.mark.parametrize("life", [86_400, 4], ids=["one token", "tokens that end meanwhile"])
-def test_tables_queues_and_blobs_by_token_alone(tmp_path: Path, endpoint: IdentityEndpoint, life: int) -> None:
+def namespace_of(stack: LocalStack) -> str:
+    return parse_connection_string(stack.event_hubs_connection_string, local_allowed=True).credentials.namespace
+
+
+@pytest.mark.parametrize(
+    ("life", "by_imds"),
+    [(86_400, False), (86_400, True), (4, False)],
+    ids=["one token", "by IMDS", "tokens that end meanwhile"],
+)
+def test_tables_queues_blobs_and_hubs_by_token_alone(
+    tmp_path: Path, endpoint: IdentityEndpoint, life: int, by_imds: bool
+) -> None:
     endpoint.life = life
     with LocalStack(tmp_path / "stack", hubs={"crm": 2}) as stack:
-        answer = acted(stack, endpoint, tmp_path)
+        answer = acted(stack, endpoint.imds_settings if by_imds else endpoint.settings, tmp_path)
         assert stack.broker.stats().hubs["crm"].events > 0
     assert answer["ann"] == {"name": {"firstName": "Ann"}, "age": 42}
     assert (answer["undelivered"], answer["quarantined"], answer["uploaded"]) == (5, 2, "done")
     assert answer["queues"]["slices"] >= 1
-    assert set(endpoint.asked) == {STORAGE}
-    assert (len(endpoint.asked) == 1) is (life > 4)  # all clients share it
+    assert {resource.rstrip("/") for resource in endpoint.asked} == {STORAGE, HUBS}
+    assert (endpoint.asked.count(STORAGE) == 1) is (life > 4)  # all clients share it

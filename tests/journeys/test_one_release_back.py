@@ -254,7 +254,7 @@ def test_all_that_0_1_has_no_word_for_is_named(release: Path) -> None:
     }
     assert set(known["rules"]) == set(previous_release._RULES)
     assert {each.name for each in fields(UploadOrder)} - set(known["upload"]) == previous_release._UPLOAD
-    assert set(BackfillKind) - set(known["kinds"]) == {BackfillKind.RESYNC}
+    assert set(BackfillKind) - set(known["kinds"]) == {BackfillKind.RESYNC, BackfillKind.REDRIVE}
 
 
 async def test_a_configuration_that_0_1_refuses_is_not_saved_while_one_may_run(tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ from shared.domain.exports.export import Export
 from shared.domain.exports.lag import Checkpoint, HubEnds, host_of
 from shared.domain.exports.lag_look import LagLook
 from shared.domain.exports.recovery import Recovery
+from shared.domain.exports.redrive_slices import RedrivePart
 from shared.domain.exports.sent_export import SentExport
-from shared.domain.exports.undelivered import Undelivered, UndeliveredState
+from shared.domain.exports.undelivered import BUCKETS, Undelivered, UndeliveredState
 from shared.domain.instants import DAY, SECOND
 from shared.domain.messages.pointers import AnyPointer, DeliveryPointer, RetryPointer, SlicePointer
 from shared.domain.messages.queue_kind import QueueKind
@@ -280,6 +281,12 @@ class MemoryUndelivered:
     async def of(self, destination_id: str) -> AsyncIterator[StoredUndelivered]:
         for (owner, _), found in list(self.rows.items()):
             if owner == destination_id:
+                yield StoredUndelivered(*found)
+
+    async def part(self, destination_id: str, part: RedrivePart, after: str) -> AsyncIterator[StoredUndelivered]:
+        for (owner, key), found in sorted(self.rows.items()):
+            within = max(after, part.after) < key < part.before
+            if owner == destination_id and within and bucket_of_key(key, BUCKETS) == part.bucket:
                 yield StoredUndelivered(*found)
 
     async def page(

@@ -1,4 +1,4 @@
-"""App Service's identity endpoint, for tests: whoever has its header is given tokens, which nobody has signed."""
+"""An identity endpoint for tests, by App Service's protocol and by IMDS's. Nobody has signed its tokens."""
 
 import base64
 import json
@@ -13,12 +13,16 @@ from urllib.parse import parse_qs, urlsplit
 
 _HEADER = "made-for-this-test"
 _DAY = 86_400
+ISSUER = "https://sts.windows.net/test/"
+_APP_SERVICE = ("/msi/token", "X-IDENTITY-HEADER", _HEADER, "2019-08-01")
+_IMDS = ("/metadata/identity/oauth2/token", "Metadata", "true", "2018-02-01")
+"""Of each protocol the path, the header that it asks for, and its version."""
 
 
 @dataclass(slots=True)
 class IdentityEndpoint:
-    """`asked`: the resource of each request. `life`: for how many seconds tokens are good, as it says; storage
-    takes them for a day, so that a request may be slow.
+    """`asked`: the resource of each request. `life`: for how many seconds tokens are good, as it says; they are taken
+    for a day, so that a request may be slow.
     """
 
     port: int = 0
@@ -27,15 +31,32 @@ class IdentityEndpoint:
 
     @property
     def settings(self) -> Mapping[str, str]:
+        """For App Service's protocol."""
         return {"IDENTITY_ENDPOINT": f"http://127.0.0.1:{self.port}/msi/token", "IDENTITY_HEADER": _HEADER}
+
+    @property
+    def imds_settings(self) -> Mapping[str, str]:
+        """For IMDS's, which has an address of its own in Azure."""
+        return {"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://127.0.0.1:{self.port}"}
 
     def answer(self, resource: str) -> dict[str, str]:
         self.asked.append(resource)
         now = int(time.time())
-        times = {"iat": now - 60, "nbf": now - 60, "exp": now + _DAY}
-        claims: dict[str, Any] = {"aud": resource, "iss": "https://sts.windows.net/test/", **times}
-        token = f"{_encoded({'alg': 'none', 'typ': 'JWT'})}.{_encoded(claims)}."
-        return {"access_token": token, "expires_on": str(now + self.life), "resource": resource, "token_type": "Bearer"}
+        token = token_for(resource, now + _DAY)
+        return {
+            "access_token": token,
+            "expires_in": str(self.life),
+            "expires_on": str(now + self.life),
+            "resource": resource,
+            "token_type": "Bearer",
+        }
+
+
+def token_for(resource: str, expires_at: float, issuer: str = ISSUER) -> str:
+    """As Azurite and the local Event Hubs take it; `expires_at` in seconds since 1970."""
+    since = int(time.time()) - 60
+    claims: dict[str, Any] = {"aud": resource, "iss": issuer, "iat": since, "nbf": since, "exp": int(expires_at)}
+    return f"{_encoded({'alg': 'none', 'typ': 'JWT'})}.{_encoded(claims)}."
 
 
 @contextmanager
@@ -44,11 +65,15 @@ def identity_endpoint() -> Iterator[IdentityEndpoint]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = parse_qs(urlsplit(self.path).query)
-            known = self.headers.get("X-IDENTITY-HEADER") == _HEADER and asked.get("api-version") == ["2019-08-01"]
+            target = urlsplit(self.path)
+            asked = parse_qs(target.query)
+            known = any(
+                (target.path, self.headers.get(header), asked.get("api-version")) == (path, value, [version])
+                for path, header, value, version in (_APP_SERVICE, _IMDS)
+            )
             document: Any = endpoint.answer(asked["resource"][0]) if known else {"message": "who are you?"}
             body = json.dumps(document).encode()
-            self.send_response(200 if known else 401)
+            self.send_response(200 if known else 400)  # so IMDS answers who looks whether it is there
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from azure.storage.queue import QueueClient
 
 from local.stack.functions_host import FunctionsHost, HostKind
-from local.stack.local_stack import LocalStack
+from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from local.stack.real_host import RealHost
 from tests.kit.running_relay import IMPATIENT
 
@@ -66,6 +67,31 @@ def test_the_api_names_what_the_host_cannot_use(
     assert {"admin_api", "console"} <= set(functions)
     if listed is not None and stops != "every function":
         assert (stops in functions) is listed, log[-2000:]
+
+
+@pytest.mark.usefixtures("lenient")
+def test_messages_stay_uncounted_while_a_setting_is_wrong(stack: LocalStack) -> None:
+    """By the host's own listener: it deletes what has succeeded, with a receipt that is outdated by then."""
+    wrong = {"RETRY_DELAYS": "abc", "AzureFunctionsJobHost__extensions__queues__maxDequeueCount": "2"}
+
+    def count(name: str) -> int:
+        with QueueClient.from_connection_string(stack.storage_connection_string, name) as queue:
+            return queue.get_queue_properties().approximate_message_count or 0
+
+    with running(stack, wrong) as host:
+        with QueueClient.from_connection_string(stack.storage_connection_string, CHANGES_QUEUE) as queue:
+            queue.send_message("[]")
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until and host.log.read_text().count("stays, and comes again in") < 5:
+            time.sleep(0.5)
+        log = host.log.read_text()
+        assert log.count("stays, and comes again in") >= 5, log[-3000:]
+        assert count(CHANGES_QUEUE) == 1
+        assert "poison" not in log.split("stays, and comes again in", 1)[1].replace("drain_poison_queues", "")
+    with running(stack, {}):
+        while time.monotonic() < until + PATIENCE and count(CHANGES_QUEUE):
+            time.sleep(0.5)
+        assert count(CHANGES_QUEUE) == 0
 
 
 @pytest.mark.usefixtures("lenient")

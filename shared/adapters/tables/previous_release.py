@@ -52,8 +52,11 @@ def subscription_for_previous(subscription: AlertSubscription) -> dict[str, obje
 
 
 def backfill_for_previous(backfill: Backfill) -> Backfill:
-    """A resync, and an upload that is no CSV file, has ended there: 0.1 drops its pointers, which are put again."""
-    if backfill.kind != BackfillKind.RESYNC and not (backfill.upload and _UPLOAD & backfill.upload.stored().keys()):
+    """A resync, a redrive, and an upload that is no CSV file, has ended there: 0.1 drops its pointers, which are put
+    again.
+    """
+    unknown = backfill.kind in {BackfillKind.RESYNC, BackfillKind.REDRIVE}
+    if not unknown and not (backfill.upload and _UPLOAD & backfill.upload.stored().keys()):
         return backfill
     return replace(
         backfill,

@@ -10,13 +10,15 @@ from azure.data.tables import EdmType, EntityProperty
 
 from shared.adapters.tables.service.chunks import from_chunks, to_chunks
 from shared.adapters.tables.service.table import Row, Table
-from shared.domain.exports.undelivered import Undelivered, UndeliveredState
+from shared.domain.exports.redrive_slices import RedrivePart
+from shared.domain.exports.undelivered import BUCKETS, Undelivered, UndeliveredState
 from shared.domain.profile.audience_transitions import AudienceTransition, Transitions
 from shared.domain.profile_key import bucket_of_key, profile_key
 from shared.ports.undelivered import StoredUndelivered, UndeliveredCount, UndeliveredPage, UndeliveredTally
 
-BUCKETS = 16
 _PAGE = 1_000
+_PAGE_OF_A_PART = 250
+"""A worker has two dozen slices in hand at a time."""
 _REQUESTS_TO_COUNT = 32
 _COUNTED = ["PartitionKey", "destinationId", "state", "code", "firstFailedAt", "lastFailedAt"]
 _ERROR_LENGTH = 1_000
@@ -50,6 +52,13 @@ class TableUndelivered:
                 yield _from_row(row)
             if token is None:
                 return
+
+    async def part(self, destination_id: str, part: RedrivePart, after: str) -> AsyncIterator[StoredUndelivered]:
+        partition = _bucket_key(destination_id, part.bucket)
+        async for row in self._table.partition(partition, after=max(after, part.after), most=_PAGE_OF_A_PART):
+            if row.properties["RowKey"] >= part.before:
+                return
+            yield _from_row(row)
 
     async def page(
         self,
@@ -113,8 +122,8 @@ def _query(
     if destination_id is not None:
         conditions += ["PartitionKey le @last", "destinationId eq @destination"]
         parameters |= {
-            "first": f"{destination_id}-00",
-            "last": f"{destination_id}-{BUCKETS - 1:02}",
+            "first": _bucket_key(destination_id, 0),
+            "last": _bucket_key(destination_id, BUCKETS - 1),
             "destination": destination_id,
         }
     if state is not None:
@@ -127,7 +136,11 @@ def _query(
 
 
 def _partition_key(destination_id: str, key: str) -> str:
-    return f"{destination_id}-{bucket_of_key(key, BUCKETS):02}"
+    return _bucket_key(destination_id, bucket_of_key(key, BUCKETS))
+
+
+def _bucket_key(destination_id: str, bucket: int) -> str:
+    return f"{destination_id}-{bucket:02}"
 
 
 def _to_properties(row: Undelivered) -> dict[str, Any]:

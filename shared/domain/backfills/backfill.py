@@ -9,6 +9,7 @@ from shared.domain.backfills.upload import UploadOrder
 from shared.domain.configuration.model import RequestedBackfill
 from shared.domain.configuration.targets import Target
 from shared.domain.exports.consent import consents
+from shared.domain.exports.redrive_slices import SLICES as REDRIVE_SLICES
 from shared.domain.instants import MILLISECOND, SECOND
 from shared.domain.profile.memberships import AudienceKey
 from shared.domain.profile.state import ProfileState
@@ -18,22 +19,28 @@ from shared.domain.profile_key import INDEX_BUCKETS
 class BackfillKind(StrEnum):
     """`backfill` exports members of audiences to a destination, `resync` does so again on request; `sweep` does what
     time has come for to all profiles; `upload` puts the members of an audience, as a file lists them, on the queue of
-    profile changes.
+    profile changes; `redrive` sends what a destination has undelivered.
     """
 
     BACKFILL = "backfill"
     RESYNC = "resync"
     SWEEP = "sweep"
     UPLOAD = "upload"
+    REDRIVE = "redrive"
 
     @property
     def slices(self) -> int:
         """Into how many slices it is cut; a file is read from its beginning to its end."""
-        return 1 if self == BackfillKind.UPLOAD else INDEX_BUCKETS
+        return {BackfillKind.UPLOAD: 1, BackfillKind.REDRIVE: REDRIVE_SLICES}.get(self, INDEX_BUCKETS)
 
     @property
     def for_a_destination(self) -> bool:
-        """Whether it exports to one, and waits while that is down or its dataflow paused."""
+        """Whether it exports to one."""
+        return self.exports_members or self == BackfillKind.REDRIVE
+
+    @property
+    def exports_members(self) -> bool:
+        """Whether it exports members of audiences to a destination, and waits while that takes nothing."""
         return self in {BackfillKind.BACKFILL, BackfillKind.RESYNC}
 
 
@@ -94,6 +101,11 @@ class Backfill:
     @property
     def finished(self) -> bool:
         return self.state in {BackfillState.DONE, BackfillState.FAILED, BackfillState.CANCELLED}
+
+
+def redrive_id(destination_id: str) -> str:
+    """The only one to a destination; no other backfill has a colon in its id."""
+    return f"redrive:{destination_id}"
 
 
 @dataclass(frozen=True, slots=True)

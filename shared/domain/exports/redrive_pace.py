@@ -11,6 +11,7 @@ from shared.domain.instants import SECOND
 FIRST = 3
 MOST = 256
 STEP = 16
+"""How many more each time once something was slow, or half as many again where those are fewer."""
 PATIENCE = SECOND
 """How long exports that are sent together may take (microseconds), the slowest of them."""
 PATIENCE_BESIDE_CHANGES = SECOND // 4
@@ -32,7 +33,7 @@ class RedrivePace:
         """The pace once those that were sent together have `took` so long. `failed`: one of them, or was held back."""
         if failed or took > _patience(beside_changes):
             return RedrivePace(self.most_per_second, max(1, self.at_once // 2), doubles=False)
-        more = 2 * self.at_once if self.doubles else self.at_once + STEP
+        more = 2 * self.at_once if self.doubles else self.at_once + max(1, min(STEP, self.at_once // 2))
         return RedrivePace(self.most_per_second, min(MOST, more), self.doubles)
 
     def rest(self, sent: int, took: int, *, beside_changes: bool) -> int:
@@ -40,7 +41,12 @@ class RedrivePace:
         turn then.
         """
         due = int(sent * SECOND / self.most_per_second) - took
-        return max(due, took if beside_changes and took > PATIENCE_BESIDE_CHANGES else 0, 0)
+        return max(due, self.yields(took, beside_changes=beside_changes))
+
+    @staticmethod
+    def yields(took: int, *, beside_changes: bool) -> int:
+        """How long to wait for the changes beside it."""
+        return took if beside_changes and took > PATIENCE_BESIDE_CHANGES else 0
 
 
 def _patience(beside_changes: bool) -> int:

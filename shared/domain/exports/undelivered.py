@@ -12,6 +12,8 @@ from shared.domain.instants import SECOND, within
 from shared.domain.profile.audience_transitions import Transitions, merged
 from shared.errors import FailureCode
 
+BUCKETS = 16
+"""Over how many partitions what a destination has undelivered is spread."""
 TRANSITIONS_KEPT = 1_000
 """Of one row, so that it fits into a table and its export into a hub."""
 

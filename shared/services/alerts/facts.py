@@ -107,7 +107,7 @@ class AlertFacts:
         started: dict[str, int] = {}
         async for stored in self.backfills.all():
             backfill = stored.backfill
-            if backfill.kind.for_a_destination and backfill.state == BackfillState.RUNNING:
+            if backfill.kind.exports_members and backfill.state == BackfillState.RUNNING:
                 oldest = started.get(backfill.destination_id, backfill.started_at)
                 started[backfill.destination_id] = min(oldest, backfill.started_at)
         return started

@@ -57,6 +57,8 @@ class PlanBackfills:
         await self._take_note()
         outcome = {}
         async for stored in self._backfills.all():
+            if stored.backfill.kind == BackfillKind.REDRIVE and not stored.backfill.finished:
+                continue  # watch_destinations looks after it
             try:
                 if done := await self._advance(stored):
                     outcome[stored.backfill.id] = done
@@ -100,7 +102,10 @@ class PlanBackfills:
         await self._add(Backfill(name, BackfillKind.SWEEP, BackfillState.WAITING, requested_at=now, due_at=now))
 
     async def start(self, stored: StoredBackfill) -> None:
-        """Start what waits and is due, without waiting for the timer. Raises StorageError, ConflictError."""
+        """Start what waits and is due, and look after what runs, without waiting for the timer.
+
+        Raises StorageError, ConflictError.
+        """
         await self._advance(stored)
 
     async def _advance(self, stored: StoredBackfill) -> str:
@@ -127,16 +132,27 @@ class PlanBackfills:
 
     async def _start(self, stored: StoredBackfill) -> str:
         slices = stored.backfill.kind.slices
-        await all_of(self._make_slice(stored.backfill.id, bucket) for bucket in range(slices))
+        await all_of(self._make_slice(stored.backfill, bucket) for bucket in range(slices))
         stored.backfill = replace(stored.backfill, state=BackfillState.RUNNING, started_at=self._clock())
         await self._backfills.save(stored)
         return f"started with {slices} slices" if slices > 1 else "started"
 
-    async def _make_slice(self, backfill_id: str, bucket: int) -> None:
-        part = Slice(backfill_id, bucket, updated_at=self._clock())
-        with suppress(ConflictError):  # an earlier run made it, and may not have come to put its pointer
+    async def _make_slice(self, backfill: Backfill, bucket: int) -> None:
+        part = Slice(backfill.id, bucket, updated_at=self._clock())
+        try:
             await self._backfills.save_slice(StoredSlice(part, None))
-        await self._queue.put(SlicePointer(backfill_id, bucket, part.sequence))
+        except ConflictError:  # an earlier run made it, and may not have come to put its pointer
+            part = await self._made_earlier(backfill, part)
+        await self._queue.put(SlicePointer(backfill.id, bucket, part.sequence))
+
+    async def _made_earlier(self, backfill: Backfill, part: Slice) -> Slice:
+        """One that is left from the last backfill of the same name begins anew, and its pointers are outdated."""
+        there = await self._backfills.load_slice(backfill.id, part.bucket)
+        if there is None or there.slice.updated_at >= backfill.requested_at:
+            return part
+        part = replace(part, sequence=there.slice.sequence + 1)
+        await self._backfills.save_slice(StoredSlice(part, there.etag))
+        return part
 
     async def _look_after(self, stored: StoredBackfill) -> str:
         slices = await self._backfills.slices(stored.backfill.id)
@@ -186,7 +202,8 @@ class PlanBackfills:
 
     async def all(self, configuration: Configuration | None = None) -> list[Backfill]:
         """Every backfill, resync and sweep, the oldest first, those included that `run` has not noted yet, and the
-        uploads that were committed. `configuration`: as the caller has just read it, else it is read here.
+        uploads that were committed; redrives show as what is undelivered. `configuration`: as the caller has just read
+        it, else it is read here.
 
         Raises StorageError.
         """
@@ -195,7 +212,9 @@ class PlanBackfills:
         noted = [
             backfill
             for backfill in stored
-            if backfill.state != BackfillState.CREATED and (backfill.upload is None or backfill.upload.time)
+            if backfill.state != BackfillState.CREATED
+            and backfill.kind != BackfillKind.REDRIVE
+            and (backfill.upload is None or backfill.upload.time)
         ]
         ids = {backfill.id for backfill in noted}
         new = [backfill for backfill in requested if backfill.id not in ids]

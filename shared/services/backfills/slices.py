@@ -1,4 +1,7 @@
-"""Works on a slice of a backfill, a sweep or an upload: for at most a minute, with checkpoints; passes on the rest."""
+"""Works on a slice of a backfill, a sweep, an upload or a redrive.
+
+For at most a minute, with checkpoints; then it passes on the rest.
+"""
 
 import asyncio
 from contextlib import suppress
@@ -38,7 +41,8 @@ class SliceOutcome(StrEnum):
 class Step:
     """What one step of a slice did; `cursor` is "" at the end of the slice. `hold`: why it cannot go on now.
 
-    `failed`: why it never can. `pause`: seconds to wait before the next step. `tally`: the slice's from now on.
+    `failed`: why it never can. `pause`: seconds to wait before the next step. `tally`: the slice's from now on. `rest`:
+    seconds for which all slices of the worker wait; None where it is to go by the pace of backfills.
     """
 
     cursor: str = ""
@@ -50,6 +54,7 @@ class Step:
     failed: str = ""
     pause: float = 0.0
     tally: str = ""
+    rest: float | None = None
 
 
 class SliceWork(Protocol):
@@ -121,7 +126,7 @@ class WorkSlices:
             async with self._turns:
                 began = self._clock()
                 step = await work.step()
-                gave_way = await self._give_way(began, step.exported)
+                gave_way = await self._give_way(began, step)
             part = _advanced(part, step)
             if gave_way and not part.done and not part.note:
                 part = replace(part, note=LIVE_CHANGES_FIRST)
@@ -149,12 +154,16 @@ class WorkSlices:
             or self._clock() - saved.updated_at >= CHECKPOINT_SECONDS * SECOND
         )
 
-    async def _give_way(self, began: int, exported: int) -> bool:
+    async def _give_way(self, began: int, step: Step) -> bool:
         """Rest after a step, for the pace and for the changes that come in; the next slice rests with it. Whether there
         are such changes.
         """
+        if step.rest is not None:
+            if step.rest > 0:
+                await self._sleep(step.rest)
+            return step.rest > 0
         now = self._clock()
-        self._paced_until = max(self._paced_until, began) + exported * self._export_takes
+        self._paced_until = max(self._paced_until, began) + step.exported * self._export_takes
         rest = (self._paced_until - now) / SECOND
         busy = self._traffic.busy
         if busy:

@@ -38,6 +38,13 @@ class NoteRecovery:
             with suppress(StorageError):
                 await self._health.note_recovery(self._recovery)
 
+    async def goes_on(self) -> None:
+        """Others are at it, and count what they settle themselves."""
+        self._recovery = replace(self._recovery, at=self._clock())
+        self._noted, self._noted_at, self._is_there = self._recovery, self._recovery.at, True
+        with suppress(StorageError):
+            await self._health.note_recovery(self._recovery)
+
     async def end(self) -> None:
         """Nothing is left."""
         self._noted = self._recovery

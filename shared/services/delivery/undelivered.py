@@ -1,12 +1,14 @@
 """What destinations have not heard of, for people: page by page, row by row, counted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.concurrency import all_of
-from shared.domain.exports.recovery import RecoveryProgress
+from shared.domain.backfills.backfill import redrive_id
+from shared.domain.exports.recovery import Recovery, RecoveryProgress
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.profile_key import profile_key
+from shared.ports.backfills import BackfillStore
 from shared.ports.health import HealthStore, RedriveRequest
 from shared.ports.undelivered import UndeliveredCount, UndeliveredPage, UndeliveredStore
 from shared.services.configuration.cache import ConfigurationCache
@@ -21,6 +23,7 @@ class UndeliveredExports:
 
     undelivered: UndeliveredStore
     health: HealthStore
+    backfills: BackfillStore
     configuration: ConfigurationCache
 
     async def page(
@@ -76,6 +79,17 @@ class UndeliveredExports:
             count = counts.get(destination_id)
             if count is None or destination_id in down or not recovery.goes_on(now):
                 continue
+            recovery = await self._with_slices(recovery)
             dead = 0 if destination_id in asked else count.by_state.get(UndeliveredState.DEAD, 0)
             found.append(RecoveryProgress(recovery, count.total - dead, count.complete))
         return found
+
+    async def _with_slices(self, recovery: Recovery) -> Recovery:
+        """With what those have settled who take part in it now."""
+        stored = await self.backfills.load(redrive_id(recovery.destination_id))
+        if stored is None or stored.backfill.finished:
+            return recovery
+        parts = [part.slice for part in await self.backfills.slices(stored.backfill.id)]
+        settled = sum(part.exported for part in parts)
+        at = max((part.updated_at for part in parts if part.exported), default=recovery.at)
+        return replace(recovery, settled=recovery.settled + settled, at=max(recovery.at, at))

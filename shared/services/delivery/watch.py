@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from shared.concurrency import all_of
 from shared.domain.exports.redrive_pace import RedrivePace
-from shared.domain.exports.undelivered import UndeliveredState, retry_overdue
-from shared.domain.instants import MINUTE, SECOND, within
+from shared.domain.instants import SECOND, within
 from shared.errors import ConflictError, ExportTooLargeError, NotUndeliveredError, SendError, StorageError
 from shared.ports.health import DestinationTrouble, HealthStore, RedriveRequest
 from shared.ports.time import Clock, Sleep
@@ -17,17 +16,14 @@ from shared.ports.undelivered import StoredUndelivered, UndeliveredStore
 from shared.services.configuration.cache import ConfigurationCache, ConfigurationSnapshot
 from shared.services.delivery.attempts import Attempt, failed_attempt
 from shared.services.delivery.note_recovery import NoteRecovery
+from shared.services.delivery.redrive_pass import RedrivePass, parked_since
 from shared.services.delivery.retry import RetryExport
 from shared.services.in_hand.live_traffic import LiveTraffic
 
-OVERDUE_PATIENCE = 120.0
-DEAD_LEFT_ALONE = MINUTE
-FAILURES_TO_STOP_AT = 3
 PROBED_PARTITIONS = 4
 """For so many partitions of a destination that is down a run looks whether one of them answers."""
-CLOCK_SKEW = 5 * SECOND
-"""How far the clocks of workers may be apart."""
-_SETTLED = frozenset({Attempt.SENT, Attempt.DROPPED})
+ONE_WORKERS_PACE = 250.0
+"""Exports a second that one worker sends by itself, so that slices would gain nothing."""
 
 
 @dataclass(slots=True)
@@ -49,12 +45,32 @@ class WatchOutcome:
         return by_destination
 
 
+class RedriveInSlices(Protocol):
+    """Long redrives, which every worker takes part in."""
+
+    async def under_way(self) -> set[str]:
+        """The destinations that have one, so that nobody else is to touch their rows. Raises StorageError."""
+
+    async def look_after(self, destination_id: str) -> int | None:
+        """Start again what is lost of one that is under way; once it has ended, how many rows it settled.
+
+        Raises StorageError.
+        """
+
+    async def hand_out(self, destination_id: str) -> None:
+        """Begin one. Raises StorageError."""
+
+
 class WatchDestinations:
     """`redrive_per_second` is the highest pace for each destination; a run works for at most `budget` seconds.
 
     A destination that answers again is `recovering` for `grace` seconds: by then every worker knows, and nobody
-    counts on a parked row to be there still.
+    counts on a parked row to be there still. A redrive that has tried `alone_for_rows` in `alone_for` microseconds and
+    is not through goes on in `slices`.
     """
+
+    alone_for_rows = 500
+    alone_for = 5 * SECOND
 
     def __init__(
         self,
@@ -63,10 +79,10 @@ class WatchDestinations:
         undelivered: UndeliveredStore,
         health: HealthStore,
         retry: RetryExport,
+        slices: RedriveInSlices,
         traffic: LiveTraffic,
         clock: Clock,
         sleep: Sleep,
-        retry_delays: Sequence[float],
         redrive_per_second: float,
         grace: float,
         budget: float = 55.0,
@@ -75,10 +91,10 @@ class WatchDestinations:
         self._undelivered = undelivered
         self._health = health
         self._retry = retry
+        self._slices = slices
         self._traffic = traffic
         self._clock = clock
         self._sleep = sleep
-        self._retry_delays = retry_delays
         self._redrive_per_second = redrive_per_second
         self._grace = int(grace * SECOND)
         self._budget = int(budget * SECOND)
@@ -91,13 +107,15 @@ class WatchDestinations:
         outcome = WatchOutcome()
         snapshot = await self._configuration.current()
         troubles, requests = await self._health.load(), await self._health.requests()
-        destination_ids = sorted(snapshot.targets.by_id.keys() | troubles.keys() | requests.keys())
+        under_way = await self._slices.under_way()
+        destination_ids = sorted(snapshot.targets.by_id.keys() | troubles.keys() | requests.keys() | under_way)
         await self._begin_notes(outcome, destination_ids)
 
         async def look_after(destination_id: str) -> None:
             trouble, request = troubles.get(destination_id), requests.get(destination_id)
             try:
-                await self._look_after(destination_id, trouble, snapshot, outcome, request)
+                in_slices = destination_id in under_way
+                await self._look_after(destination_id, trouble, snapshot, outcome, request, in_slices=in_slices)
             except StorageError as error:
                 outcome.failed[destination_id] = error
             await outcome.notes[destination_id].note()
@@ -112,7 +130,8 @@ class WatchDestinations:
         trouble = (await self._health.load()).get(destination_id)
         asked = RedriveRequest(destination_id, self._clock())
         await self._begin_notes(outcome, [destination_id])
-        await self._look_after(destination_id, trouble, snapshot, outcome, asked)
+        in_slices = destination_id in await self._slices.under_way()
+        await self._look_after(destination_id, trouble, snapshot, outcome, asked, in_slices=in_slices)
         await outcome.notes[destination_id].note()
         return outcome
 
@@ -120,6 +139,16 @@ class WatchDestinations:
         earlier = await self._health.recoveries()
         for each in destination_ids:
             outcome.notes[each] = NoteRecovery(self._health, self._clock, each, earlier.get(each))
+
+    async def _have_ended(self, destination_id: str, outcome: WatchOutcome) -> bool:
+        """Look after a redrive in slices; whether that is over, so that what it left is up to this run."""
+        settled = await self._slices.look_after(destination_id)
+        if settled is None:
+            outcome.done[destination_id, "in slices"] += 1
+            await outcome.notes[destination_id].goes_on()
+            return False
+        await outcome.notes[destination_id].settled(settled)
+        return True
 
     async def request_redrive(self, destination_id: str) -> RedriveRequest:
         """Let the next runs do the same, until it is done: it may take longer than an HTTP request may last.
@@ -144,7 +173,7 @@ class WatchDestinations:
             raise NotUndeliveredError
         target = snapshot.targets.by_id.get(destination_id)
         paused = target is not None and not target.dataflow.enabled
-        if paused or not (self._unsettled(trouble) or _parked_since(stored, began)):
+        if paused or not (self._unsettled(trouble) or parked_since(stored, began)):
             return await self._retry.attempt(stored, snapshot)
         error = None
         try:
@@ -157,8 +186,7 @@ class WatchDestinations:
         return Attempt.KEPT if error is None else failed_attempt(error)
 
     def _unsettled(self, trouble: DestinationTrouble | None) -> bool:
-        """Whether a worker may still take the destination for down."""
-        return trouble is not None and (not trouble.recovering or within(self._clock() - trouble.since, self._grace))
+        return trouble is not None and trouble.may_be_believed(self._clock(), self._grace)
 
     async def _look_after(
         self,
@@ -167,6 +195,8 @@ class WatchDestinations:
         snapshot: ConfigurationSnapshot,
         outcome: WatchOutcome,
         request: RedriveRequest | None,
+        *,
+        in_slices: bool,
     ) -> None:
         target = snapshot.targets.by_id.get(destination_id)
         if target is not None and not target.dataflow.enabled:
@@ -175,6 +205,8 @@ class WatchDestinations:
             await self._probe(trouble, snapshot, outcome)
         elif self._unsettled(trouble):
             outcome.done[destination_id, "recovering"] += 1
+        elif in_slices and not await self._have_ended(destination_id, outcome):
+            return
         elif await self._redrive(destination_id, snapshot, outcome, request):
             await outcome.notes[destination_id].end()
             if trouble is not None:
@@ -252,79 +284,51 @@ class WatchDestinations:
         outcome: WatchOutcome,
         request: RedriveRequest | None,
     ) -> bool:
-        """Try what waits, at the pace; whether all of it was tried.
-
-        What was parked since the health rows were read is left for the next run: whoever parked it may know of an
-        outage that began after that, and count on the row to be there. Of a destination that is removed every row is
-        tried, which drops it: nothing else ever would. A partition that fails too often is left for the next run, too.
-        """
-        removed = destination_id not in snapshot.targets.by_id
+        """Try what waits, at the pace; whether all of it was tried. What takes long is handed out in slices."""
         began = self._clock()
         until = began + self._budget
-        failures: Counter[str | None] = Counter()
-        left = False
+        a_pass = RedrivePass(self._retry, self._clock, destination_id, snapshot, request, began)
         pace = RedrivePace(self._redrive_per_second)
-        together: list[tuple[str | None, StoredUndelivered]] = []
-        async for stored in self._undelivered.of(destination_id):
-            now = self._clock()
-            partition = None if removed else self._retry.partition_of(stored.row, snapshot)
-            if not removed and retry_overdue(stored.row, now, self._retry_delays, OVERDUE_PATIENCE):
-                await self._retry.point_to(stored.row)
-                outcome.done[destination_id, "pointed to again"] += 1
-            elif _parked_since(stored, began) or failures[partition] >= FAILURES_TO_STOP_AT:
-                left = True
-            elif removed or _wants_redrive(stored, now, request):
-                together.append((partition, stored))
-            if len(together) >= pace.at_once:
-                pace = await self._attempt_all(together, destination_id, snapshot, outcome, failures, pace)
-                together = []
-            if self._clock() >= until or self._all_fail(failures, destination_id, snapshot):
-                return False
-        if together:
-            await self._attempt_all(together, destination_id, snapshot, outcome, failures, pace)
-        return not left and max(failures.values(), default=0) < FAILURES_TO_STOP_AT
+        together: list[StoredUndelivered] = []
+        try:
+            async for stored in self._undelivered.of(destination_id):
+                if await a_pass.wants(stored):
+                    together.append(stored)
+                if together and self._is_for_several(a_pass):
+                    await self._hand_out(destination_id, request)
+                    a_pass.done["handed out"] += 1
+                    return False
+                if len(together) >= pace.at_once:
+                    pace = await self._attempt_all(a_pass, together, outcome, pace)
+                    together = []
+                if self._clock() >= until or a_pass.all_fail:
+                    return False
+            if together:
+                await self._attempt_all(a_pass, together, outcome, pace)
+        finally:
+            for what, count in a_pass.done.items():
+                outcome.done[destination_id, what] += count
+        return a_pass.complete
 
     async def _attempt_all(
-        self,
-        together: Sequence[tuple[str | None, StoredUndelivered]],
-        destination_id: str,
-        snapshot: ConfigurationSnapshot,
-        outcome: WatchOutcome,
-        failures: Counter[str | None],
-        pace: RedrivePace,
+        self, a_pass: RedrivePass, together: Sequence[StoredUndelivered], outcome: WatchOutcome, pace: RedrivePace
     ) -> RedrivePace:
-        """Try these rows, each with its partition, and rest for the pace; the pace for the next ones."""
-        began = self._clock()
-        attempts = await all_of(self._retry.attempt(stored, snapshot) for _, stored in together)
-        for (partition, _), attempt in zip(together, attempts, strict=True):
-            if attempt == Attempt.FAILED:
-                failures[partition] += 1
-            elif attempt == Attempt.PARKED:
-                failures[partition] = max(failures[partition], FAILURES_TO_STOP_AT)
-            outcome.done[destination_id, attempt] += 1
-        took, beside_changes = self._clock() - began, self._traffic.busy
-        failed = not {Attempt.FAILED, Attempt.PARKED}.isdisjoint(attempts)
-        if rest := pace.rest(len(together), took, beside_changes=beside_changes):
+        """Try these rows and rest for the pace; the pace for the next ones."""
+        tried, beside_changes = await a_pass.attempt(together), self._traffic.busy
+        if rest := pace.rest(len(together), tried.took, beside_changes=beside_changes):
             await self._sleep(rest / SECOND)
-        await outcome.notes[destination_id].settled(sum(attempt in _SETTLED for attempt in attempts))
-        return pace.after(took, failed=failed, beside_changes=beside_changes)
+        await outcome.notes[a_pass.destination_id].settled(tried.settled)
+        return pace.after(tried.took, failed=tried.failed, beside_changes=beside_changes)
 
-    def _all_fail(self, failures: Counter[str | None], destination_id: str, snapshot: ConfigurationSnapshot) -> bool:
-        """Whether there is no partition left that may take anything in this run."""
-        given_up = {partition for partition, count in failures.items() if count >= FAILURES_TO_STOP_AT}
-        partitions = self._retry.partitions_of(destination_id, snapshot)
-        return None in given_up or 0 < partitions <= len(given_up)
+    def _is_for_several(self, a_pass: RedrivePass) -> bool:
+        return (
+            not a_pass.removed
+            and self._redrive_per_second > ONE_WORKERS_PACE
+            and a_pass.tried >= self.alone_for_rows
+            and self._clock() - a_pass.began >= self.alone_for
+        )
 
-
-def _parked_since(stored: StoredUndelivered, began: int) -> bool:
-    """Whether the row was parked when the health rows were read already, or after that."""
-    return stored.row.state == UndeliveredState.PARKED and stored.row.last_failed_at > began - CLOCK_SKEW
-
-
-def _wants_redrive(stored: StoredUndelivered, now: int, request: RedriveRequest | None) -> bool:
-    """A request is for all that had failed by then; what has failed since was tried for it."""
-    row = stored.row
-    if row.state == UndeliveredState.DEAD:
-        requested = request is not None and row.last_failed_at <= request.requested_at
-        return requested or not (row.permanent or within(now - row.last_failed_at, DEAD_LEFT_ALONE))
-    return row.state == UndeliveredState.PARKED
+    async def _hand_out(self, destination_id: str, request: RedriveRequest | None) -> None:
+        if request is not None and request.etag is None:
+            await self._health.request(request)  # whoever takes a slice reads there what is asked for
+        await self._slices.hand_out(destination_id)

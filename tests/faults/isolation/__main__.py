@@ -1,4 +1,4 @@
-"""`python -m tests.faults.isolation`: what one dead or stalled destination of ten costs the other nine.
+"""`python -m tests.faults.isolation`: what dead or stalled destinations cost the others.
 
 Runs without and with the fault take turns, each on a new stack, so that a machine that gets slower meanwhile slows
 both alike. Prints the medians, writes them with each run to .local/isolation.json, exits 1 if a bound does not hold.
@@ -18,6 +18,7 @@ from rich.table import Table
 
 from bench.harness.report import headline
 from local.errors import LocalError
+from tests.faults.isolation.load import Destinations
 from tests.faults.isolation.results import Comparison, Run, compare
 from tests.faults.isolation.run import Kind, calibrate, run
 
@@ -31,25 +32,26 @@ def main(arguments: Sequence[str]) -> int:
         args.seconds, args.runs = 15.0, 1
     heading = headline(" ".join(["python -m tests.faults.isolation", *arguments]))
     try:
-        rate = args.rate or asyncio.run(calibrate(_LOGS / "calibration"))
-        _say(f"{rate:.0f} changes/s, each for ten destinations")
-        runs = {kind: _alternating(kind, rate, args.seconds, args.runs) for kind in args.kinds}
-    except LocalError as error:
+        destinations = Destinations.of(args.destinations, args.broken)
+        rate = args.rate or asyncio.run(calibrate(_LOGS / "calibration", destinations))
+        _say(f"{rate:.0f} changes/s, each for {len(destinations.all)} destinations")
+        runs = {kind: _alternating(destinations, kind, rate, args.seconds, args.runs) for kind in args.kinds}
+    except (LocalError, ValueError) as error:
         _say(str(error))
         return 1
     comparisons = {kind: compare(runs[kind][::2], runs[kind][1::2]) for kind in args.kinds}
     what = f"{rate:.0f} changes/s, {args.seconds:g} s a run, medians of {args.runs}"
     for kind in args.kinds:
-        _print(f"{heading}\n{what}: one of ten destinations {kind}", comparisons[kind], runs[kind])
-    _write(heading, rate, args.seconds, runs, comparisons)
+        _print(f"{heading}\n{what}: {destinations} {kind}", comparisons[kind], runs[kind])
+    _write(heading, destinations, rate, args.seconds, runs, comparisons)
     return 0 if all(each.holds for compared in comparisons.values() for each in compared) else 1
 
 
-def _alternating(kind: Kind, rate: float, seconds: float, pairs: int) -> list[Run]:
+def _alternating(destinations: Destinations, kind: Kind, rate: float, seconds: float, pairs: int) -> list[Run]:
     runs = []
     for number in range(2 * pairs):
         fault = kind if number % 2 else None
-        runs.append(asyncio.run(run(_LOGS / f"{kind}-{number}", fault, rate, seconds)))
+        runs.append(asyncio.run(run(_LOGS / f"{kind}-{number}", destinations, fault, rate, seconds)))
         _say(f"{fault or 'without a fault'}: {_summary(runs[-1])}")
     return runs
 
@@ -66,7 +68,7 @@ def _summary(one: Run) -> str:
 def _print(heading: str, comparisons: Sequence[Comparison], runs: Sequence[Run]) -> None:
     out = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     out.print(f"\n{heading}", markup=False)
-    table = Table("of the other nine", "without", "with", "ratio", "bound", "", box=None, header_style="bold")
+    table = Table("of the others", "without", "with", "ratio", "bound", "", box=None, header_style="bold")
     for each in comparisons:
         verdict = "" if not each.bound else "holds" if each.holds else "DOES NOT HOLD"
         figures = (f"{each.without:,.2f}", f"{each.with_fault:,.2f}", f"{each.ratio:.2f}")
@@ -78,6 +80,7 @@ def _print(heading: str, comparisons: Sequence[Comparison], runs: Sequence[Run])
 
 def _write(
     heading: str,
+    destinations: Destinations,
     rate: float,
     seconds: float,
     runs: dict[Kind, list[Run]],
@@ -86,6 +89,8 @@ def _write(
     document = {
         "how": heading,
         "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
+        "destinations": len(destinations.all),
+        "broken": len(destinations.broken),
         "changesPerSecond": round(rate, 1),
         "seconds": seconds,
         "kinds": {
@@ -103,8 +108,10 @@ def _write(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults.isolation",
-        description="Measure what one dead or stalled destination of ten costs the other nine.",
+        description="Measure what dead or stalled destinations cost the others.",
     )
+    parser.add_argument("--destinations", type=int, default=10, help="how many there are (10)")
+    parser.add_argument("--broken", type=int, default=1, help="how many of them are dead or stalled (1)")
     parser.add_argument("--seconds", type=float, default=120.0, help="from the fault's start, a run (120)")
     parser.add_argument("--runs", type=int, default=3, help="without and with the fault, each (3)")
     parser.add_argument("--kinds", type=_kinds, default=get_args(Kind), help="of stalled,dead (both)")

@@ -1,18 +1,16 @@
-"""The load of the isolation measurement: ten destinations that all must hear of every change, and a steady sender."""
+"""The load of the isolation measurement: destinations that all must hear of every change, and a steady sender."""
 
 import asyncio
 import json
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from azure.storage.queue.aio import QueueClient
 
 from shared.domain.instants import format_instant
 
-DESTINATIONS = tuple(f"destination-{number}" for number in range(10))
-FAULTY = DESTINATIONS[0]
-HEALTHY = DESTINATIONS[1:]
 PARTITIONS = 2
 PROFILES = 1_000
 CHANGES_A_MESSAGE = 10
@@ -22,12 +20,35 @@ _MICROSECONDS = 1_000_000
 _SENDERS = 8
 
 
-def configuration() -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """`broken` are those that the fault is for."""
+
+    broken: tuple[str, ...]
+    sound: tuple[str, ...]
+
+    @classmethod
+    def of(cls, number: int, broken: int) -> "Destinations":
+        """So many in all. Raises ValueError unless some are broken and some are not."""
+        if not 0 < broken < number:
+            raise ValueError(f"expected at least one broken destination and a sound one, not {broken} of {number}")
+        names = tuple(f"destination-{each}" for each in range(number))
+        return cls(names[:broken], names[broken:])
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return *self.broken, *self.sound
+
+    def __str__(self) -> str:
+        return f"{len(self.broken)} of {len(self.all)} destinations"
+
+
+def configuration(destinations: Destinations) -> dict[str, Any]:
     """As it stands in a declarative file."""
     return {
         "audiences": [{"id": _AUDIENCE, "name": "Everyone"}],
-        "destinations": [{"id": name, "name": name, "eventHubName": name} for name in DESTINATIONS],
-        "dataflows": [{"id": name, "audiences": [_AUDIENCE], "attributes": ["/change"]} for name in DESTINATIONS],
+        "destinations": [{"id": name, "name": name, "eventHubName": name} for name in destinations.all],
+        "dataflows": [{"id": name, "audiences": [_AUDIENCE], "attributes": ["/change"]} for name in destinations.all],
     }
 
 

@@ -14,7 +14,7 @@ from shared.ports.health import DestinationTrouble, RedriveRequest
 from shared.ports.undelivered import StoredUndelivered
 from shared.services.delivery.attempts import Attempt
 from shared.services.delivery.note_recovery import NoteRecovery
-from shared.services.delivery.watch import FAILURES_TO_STOP_AT
+from shared.services.delivery.redrive_pass import FAILURES_TO_STOP_AT
 from shared.views.undelivered import UndeliveredCountView
 from tests.kit.builders import NOW, configuration, item, membership, told
 from tests.kit.world import CACHE_SECONDS, DOCUMENT, SETTINGS, World

@@ -9,10 +9,9 @@ from shared.domain.instants import SECOND
 from shared.ports.undelivered import StoredUndelivered
 from shared.services.configuration.cache import ConfigurationSnapshot
 from shared.services.delivery.attempts import Attempt
+from shared.services.delivery.redrive_pass import FAILURES_TO_STOP_AT
 from shared.services.delivery.retry import RetryExport
-from shared.services.delivery.watch import FAILURES_TO_STOP_AT
-from tests.kit.builders import item, membership
-from tests.kit.world import CACHE_SECONDS, World
+from tests.kit.parked import parked
 
 SOON = SECOND // 100
 
@@ -63,22 +62,8 @@ def test_it_rests_for_the_pace_and_as_long_again_as_was_slow(
     assert RedrivePace(2_000).rest(sent, took, beside_changes=beside_changes) == rest
 
 
-async def parked(number: int) -> World:
-    """So many rows wait for d, which answers again."""
-    world = World()
-    world.break_down("d")
-    for each in range(number):
-        await world.handle(item(f"p{each}", 1, segmentMembership=membership(1)), message_id=f"m{each}")
-    world.mend("d")
-    world.health.troubles.clear()
-    await world.clock.sleep(2 * CACHE_SECONDS)
-    await world.retry()  # the three that opened the breaker
-    world.sender.sent.clear()
-    return world
-
-
 async def test_every_row_is_sent_once_and_counted() -> None:
-    world = await parked(503)
+    world = await parked(500)
     began = world.clock.now
     outcome = await world.worker.watch_destinations.redrive("d")
     assert outcome.summary() == {"d": {"sent": 500}}
@@ -88,7 +73,7 @@ async def test_every_row_is_sent_once_and_counted() -> None:
 
 
 async def test_what_is_slow_is_sent_less_at_a_time_and_gives_others_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = await parked(103)
+    world = await parked(100)
     attempt = RetryExport.attempt
     together: list[int] = []
 
@@ -103,4 +88,4 @@ async def test_what_is_slow_is_sent_less_at_a_time_and_gives_others_a_turn(monke
     outcome = await world.worker.watch_destinations.redrive("d")
     assert outcome.summary() == {"d": {"sent": 100}}
     waves = list(Counter(together).values())
-    assert waves[:5] == [3, 6, 12, 6, 22]
+    assert waves[:5] == [3, 6, 12, 6, 9]

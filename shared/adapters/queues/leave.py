@@ -1,0 +1,50 @@
+"""What a worker does with messages that it cannot work on, for a setting is wrong: it leaves them on their queues."""
+
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.storage.queue.aio import QueueServiceClient
+
+from shared.adapters.queues.changes import message_text
+from shared.adapters.queues.in_hand import StorageMessagesInHand
+from shared.adapters.storage_reasons import reason_of
+from shared.domain.messages.redelivery import redelivery_delay
+from shared.errors import StorageError
+from shared.host_json import FailedMessages
+from shared.ports.in_hand import MessageInHand
+
+_FIRST_DELAY = 30.0
+"""Where it is not known how long the host would let it wait."""
+_SPARE = 10
+"""So many deliveries before it would be poison a message begins anew."""
+_NEVER_EXPIRES = -1
+
+
+class LeaveMessages:
+    """`failed` is what the host does with a message that failed."""
+
+    def __init__(self, account: QueueServiceClient, failed: FailedMessages) -> None:
+        self._account = account
+        self._failed = failed
+        self._messages = StorageMessagesInHand(account)
+
+    async def leave(self, message: MessageInHand, deliveries: int, body: bytes) -> float:
+        """Have the queue hand out the message again, later each time; in how many seconds. Raises StorageError.
+
+        The service counts each delivery, and the host takes those that were counted too often for poison. So before
+        that a copy takes the place of the message, which was counted never.
+        """
+        seconds = redelivery_delay(deliveries, self._failed.first_delay or _FIRST_DELAY, storage_failed=False)
+        if deliveries + _SPARE < self._failed.most_deliveries:
+            await self._messages.hide(message, seconds)
+        else:
+            await self._begin_anew(message, body, seconds)
+        return seconds
+
+    async def _begin_anew(self, message: MessageInHand, body: bytes, seconds: float) -> None:
+        queue = self._account.get_queue_client(message.queue)
+        try:
+            await queue.send_message(message_text(body), visibility_timeout=round(seconds), time_to_live=_NEVER_EXPIRES)
+            await queue.delete_message(message.id, message.receipt)
+        except ResourceNotFoundError:
+            return  # somebody else has it, too, and has dealt with it
+        except AzureError as error:
+            raise StorageError(f"queue {message.queue}: could not put a message anew: {reason_of(error)}") from error
