@@ -177,7 +177,9 @@ async def test_connecting_tests_first_and_shows_no_key(console: Console) -> None
     tested = await console.submit("/console/destinations/check", CONNECTION)
     text = text_of(tested)
     assert "It works. The hub takes events; it has 2 partitions." in text
-    assert "the hubs analytics, crm" in text
+    assert "Take a hub of the namespace: analytics crm" in text
+    taken = await console.submit("/console/destinations/check", CONNECTION | {"hub": "analytics"})
+    assert fields_of(taken.text)["event_hub_name"] == "analytics"
     assert CONNECTION["key"] not in tested.text
     assert console.world.secrets.secrets == {}
     looks = {"include_segment_names": "on", "only_mapped_audiences": "on", "only_these_identities": "on"}
@@ -200,9 +202,9 @@ async def test_connecting_tests_first_and_shows_no_key(console: Console) -> None
     [
         ({"id": "No!"}, "id"),
         ({"name": ""}, "name"),
-        ({"namespace": "https://x"}, "way"),
+        ({"namespace": "https://x"}, "namespace"),
         ({"key_name": ""}, "key_name"),
-        ({"way": "connection-string", "connection_string": "x"}, "way"),
+        ({"way": "connection-string", "connection_string": "x"}, "connection_string"),
         ({"way": "managed-identity", "client_id": "?"}, "client_id"),
         ({"way": "app-setting", "setting": "1"}, "setting"),
         ({"way": "carrier pigeon"}, "way"),
@@ -327,7 +329,7 @@ async def test_members_are_exported_again(console: Console, fields: dict[str, st
 
 async def test_a_resync_of_a_scope_that_is_none(console: Console) -> None:
     answer = await console.submit(f"{DESTINATION}/resync", {"resync_scope": "saved-since", "resync_since": "x"})
-    assert "/scope/since: expected a date and time" in text_of(answer, 422)
+    assert "Saved since : expected a date and time" in text_of(answer, 422)
 
 
 async def test_backfills_show_how_far_they_are(console: Console) -> None:

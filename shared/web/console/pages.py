@@ -15,7 +15,7 @@ from starlette.datastructures import MutableHeaders
 
 from shared.errors import StorageError
 from shared.web import problems
-from shared.web.console.forms import COOKIE, FIELD, require_own_page, token_of
+from shared.web.console.forms import COOKIE, FIELD, form_of, require_own_page, token_of
 from shared.web.console.words import FILTERS
 from shared.web.context import context_of
 from shared.web.guarded import FORM_TYPES, LARGEST_JSON, GuardedRoute, needs
@@ -202,7 +202,10 @@ async def answer(request: Request, error: Exception) -> Response:
     else:
         problem = problems.problem_of(error)
         title = HTTPStatus(problem.status).phrase
-        response = render(request, "error.html", status=problem.status, title=title, problem=problem)
+        again = []
+        if request.method == "POST" and problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            again = (await form_of(request)).again()
+        response = render(request, "error.html", status=problem.status, title=title, problem=problem, again=again)
         response.headers.update(problem.headers)
     secure(response.headers)
     return response

@@ -1,16 +1,101 @@
 // Comfort only: every page can be read and every form sent without it.
 "use strict";
 
-// Of the connect form, only the fields of the chosen way.
-const ways = document.querySelectorAll("input[name=way]");
-const showChosen = () => {
-  const chosen = document.querySelector("input[name=way]:checked")?.value;
-  for (const part of document.querySelectorAll("[data-ways]")) {
-    part.hidden = chosen !== undefined && !part.dataset.ways.split(" ").includes(chosen);
+// Of a form with a choice, only the fields of what is chosen; what must be filled in follows it, too.
+const isFor = (part, chosen) => (part.dataset.for ?? part.dataset.neededFor).split(" ").includes(chosen);
+for (const name of new Set([...document.querySelectorAll("[data-choice]")].map((part) => part.dataset.choice))) {
+  const form = document.querySelector(`input[name=${name}]`).form;
+  const showChosen = () => {
+    const chosen = form.querySelector(`input[name=${name}]:checked`)?.value;
+    for (const part of form.querySelectorAll(`[data-choice=${name}]`)) part.hidden = chosen !== undefined && !isFor(part, chosen);
+    for (const mark of form.querySelectorAll("[data-needed-for]")) {
+      mark.hidden = !isFor(mark, chosen);
+      const input = document.getElementById(mark.closest("label").htmlFor);
+      if (mark.hidden) input.removeAttribute("aria-required"); else input.setAttribute("aria-required", "true");
+    }
+  };
+  form.addEventListener("change", (event) => { if (event.target.name === name) showChosen(); });
+  showChosen();
+}
+
+// An id is suggested from the name, until somebody types another.
+for (const input of document.querySelectorAll("[data-id-of]")) {
+  const name = document.getElementById(input.dataset.idOf);
+  let own = input.value !== "";
+  input.addEventListener("input", () => { own = input.value !== ""; });
+  name.addEventListener("input", () => {
+    if (own) return;
+    const plain = name.value.normalize("NFKD").replace(/\p{Mark}/gu, "").toLowerCase();
+    input.value = plain.replace(/[^a-z0-9]+/g, "-").replace(/^-/, "").slice(0, 63).replace(/-$/, "");
+  });
+}
+
+// What an answer says beside the fields of a form, in the form that was sent: nothing that was typed is touched.
+const showProblems = (form, page) => {
+  for (const holder of form.querySelectorAll("[data-holds]")) {
+    const input = document.getElementById(holder.dataset.holds);
+    const answered = page.getElementById(input.id);
+    for (const name of ["aria-invalid", "aria-describedby"]) {
+      if (answered?.hasAttribute(name)) input.setAttribute(name, answered.getAttribute(name));
+      else input.removeAttribute(name);
+    }
+    document.getElementById(`${input.id}-problem`)?.remove();
+    const problem = page.getElementById(`${input.id}-problem`);
+    if (problem) holder.append(problem);
   }
 };
-for (const way of ways) way.addEventListener("change", showChosen);
-if (ways.length) showChosen();
+
+// What came of a form that a script sent. Whoever is not signed in any more is sent elsewhere, where none may follow.
+const sent = async (button, signal, extra = {}) => {
+  const body = new URLSearchParams(new FormData(button.form));
+  for (const [name, value] of Object.entries(extra)) body.set(name, value);
+  const answer = await fetch(button.formAction, { method: "POST", body, redirect: "manual", signal });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const trouble = answer.status === 401 || answer.type === "opaqueredirect"
+    ? "You are not signed in any more: keep what you typed, load the page again, and sign in."
+    : page.querySelector("[data-detail]")?.textContent ?? (answer.ok || answer.status === 422 ? "" : `The app answered HTTP ${answer.status}.`);
+  return { ok: answer.ok, page, trouble };
+};
+const warning = (text) => {
+  const line = document.createElement("p");
+  line.className = "alert warn";
+  line.textContent = text;
+  return line;
+};
+
+// A test answers in place, so that keys, which no page has, stay typed; and a hub that was found is taken by a click.
+const testButton = document.querySelector("[data-test]");
+if (testButton) {
+  const report = document.getElementById("report");
+  testButton.addEventListener("click", async (event) => {
+    event.preventDefault();
+    testButton.disabled = true;
+    try {
+      const { page, trouble } = await sent(testButton);
+      if (trouble) {
+        report.replaceChildren(warning(trouble));
+      } else {
+        page.querySelector("[data-retyped]")?.remove();
+        document.querySelector("[data-summary]")?.remove();
+        showProblems(testButton.form, page);
+        report.replaceChildren(...page.getElementById("report").children);
+        testButton.form.querySelector("[aria-invalid]")?.focus();
+      }
+    } catch {
+      report.replaceChildren(warning("The app did not answer."));
+    } finally {
+      testButton.disabled = false;
+      report.scrollIntoView({ block: "nearest" });
+    }
+  });
+  report.addEventListener("click", (event) => {
+    const field = document.getElementById(event.target.dataset.fill ?? "");
+    if (!field) return;
+    event.preventDefault();
+    field.value = event.target.value;
+    field.focus();
+  });
+}
 
 // Of many boxes, only those that are searched for; how many are ticked.
 for (const picker of document.querySelectorAll("[data-picker]")) {
@@ -62,25 +147,7 @@ if (previewButton) {
   const changes = document.getElementById("changes");
   let pause, underWay;
 
-  const say = (text) => {
-    const line = document.createElement("p");
-    line.className = "alert warn";
-    line.textContent = `${text} What is below is older than the form.`;
-    said.replaceChildren(line);
-  };
-
-  const showProblems = (page) => {
-    for (const field of form.querySelectorAll(".field")) {
-      const input = field.querySelector("input, textarea");
-      const answered = page.getElementById(input.id);
-      for (const name of ["aria-invalid", "aria-describedby"]) {
-        if (answered.hasAttribute(name)) input.setAttribute(name, answered.getAttribute(name));
-        else input.removeAttribute(name);
-      }
-      field.querySelector(".problem")?.remove();
-      field.append(...answered.closest(".field").querySelectorAll(".problem"));
-    }
-  };
+  const say = (text) => { said.replaceChildren(warning(`${text} What is below is older than the form.`)); };
 
   const showExport = (page) => {
     const open = body.querySelector("details")?.open;
@@ -93,21 +160,15 @@ if (previewButton) {
   };
 
   const refresh = async (signal) => {
-    const fields = new URLSearchParams(new FormData(form));
-    fields.set("live", "on");
     body.setAttribute("aria-busy", "true");
     try {
-      // Whoever is not signed in any more is sent elsewhere, where no script may follow.
-      const answer = await fetch(previewButton.formAction, { method: "POST", body: fields, redirect: "manual", signal });
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (page.getElementById("preview-said")) {
-        showProblems(page);
-        showExport(page);
-        if (answer.ok) form.querySelector("[role=alert]")?.remove();
-      } else if (answer.status === 401 || answer.type === "opaqueredirect") {
-        say("You are not signed in any more: keep what you typed, load the page again, and sign in.");
+      const { ok, page, trouble } = await sent(previewButton, signal, { live: "on" });
+      if (trouble) {
+        say(trouble);
       } else {
-        say(page.querySelector("[data-detail]")?.textContent ?? `The app answered HTTP ${answer.status}.`);
+        showProblems(form, page);
+        showExport(page);
+        if (ok) form.querySelector("[data-summary]")?.remove();
       }
     } catch (error) {
       if (!signal.aborted) say("The app did not answer.");
