@@ -49,12 +49,14 @@ async def _show(services: Services, request: Request, destination_id: str, form:
     configuration = await services.edit_configuration.load()
     frame = frame_of(configuration, destination_id, BACKFILLS)
     latest = await services.backfill_statuses.all(destination_id, most=_SHOWN, configuration=configuration)
+    backfills = [BackfillView.of(status) for status in reversed(latest)]
     return render(
         request,
         "destination_backfills.html",
         status=problems.status if problems else 200,
         **frame,
-        backfills=[BackfillView.of(status) for status in reversed(latest)],
+        backfills=backfills,
+        under_way=any(each.finished_at is None for each in backfills),
         problems=problems,
         values={name: form.raw(name) for name in _TEXTS}
         | {

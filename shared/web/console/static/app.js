@@ -217,11 +217,9 @@ for (const part of document.querySelectorAll("[data-file]")) {
 }
 
 // A form is sent once, however often its button is pressed.
-for (const form of document.querySelectorAll("form[data-once]")) {
-  form.addEventListener("submit", () => {
-    setTimeout(() => form.querySelectorAll("button").forEach((button) => { button.disabled = true; }));
-  });
-}
+document.addEventListener("submit", ({ target: form }) => {
+  if (form.matches("[data-once]")) setTimeout(() => form.querySelectorAll("button").forEach((button) => { button.disabled = true; }));
+});
 addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("form[data-once] button")) button.disabled = false;
 });
@@ -241,29 +239,74 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-// Parts of a page that speak of now follow what is, but for the one that somebody is in.
-const parts = document.querySelectorAll("[data-part]");
-if (parts.length) {
-  setInterval(async () => {
-    if (document.hidden) return;
-    try {
-      const answer = await fetch(location.href, { redirect: "manual" });
-      if (!answer.ok) return;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      for (const part of document.querySelectorAll("[data-part]")) {
-        const now = page.getElementById(part.id);
-        if (now && !part.contains(document.activeElement) && !now.isEqualNode(part)) part.replaceWith(now);
-      }
-    } catch {
-      // The next time may do.
-    }
-  }, 15000);
-}
+// Parts of a page that speak of now follow what is. What somebody does there stays: what is typed, in focus, unfolded.
+const unfolded = new WeakSet();
+document.addEventListener("click", (event) => {
+  const details = event.target.closest("summary")?.parentElement;
+  if (details) unfolded.add(details);
+});
+const inUse = (item) => item.contains(document.activeElement)
+  || [...item.querySelectorAll("details[open]")].some((details) => unfolded.has(details));
+const alike = (one, other) => one.nodeName === other.nodeName && one.id === other.id && !one.dataset?.key && !other.dataset?.key;
 
-// What goes on is looked at again, unless somebody has begun to write, or to read what was folded.
-if (document.querySelector("[data-refresh]") && !document.querySelector("main[data-posted]")) {
-  let touched = false;
-  addEventListener("input", () => { touched = true; });
-  addEventListener("toggle", () => { touched = true; }, true);
-  setInterval(() => { if (!touched && !document.hidden) location.reload(); }, 5000);
+const follow = (old, now) => {
+  const kept = (name) => name === "open" && unfolded.has(old);
+  for (const { name } of [...old.attributes]) if (!now.hasAttribute(name) && !kept(name)) old.removeAttribute(name);
+  for (const { name, value } of now.attributes) if (old.getAttribute(name) !== value && !kept(name)) old.setAttribute(name, value);
+  const items = new Map([...old.children].map((child) => [child.dataset.key, child]));
+  let place = old.firstChild;
+  for (const fresh of [...now.childNodes]) {
+    const key = fresh.dataset?.key;
+    const same = key ? items.get(key) : place && alike(place, fresh) ? place : undefined;
+    if (same === place && place) place = place.nextSibling;
+    else old.insertBefore(same ?? fresh, place);
+    if (same?.nodeType === Node.ELEMENT_NODE) follow(same, fresh);
+    else if (same && same.data !== fresh.data) same.data = fresh.data;
+  }
+  while (place) {
+    const gone = place;
+    place = place.nextSibling;
+    // An item that somebody reads is left until the page is loaded again.
+    if (!gone.dataset?.key || !inUse(gone)) gone.remove();
+  }
+};
+
+const live = document.getElementById("live");
+if (live) {
+  let { etag, every } = live.dataset;
+  let current = new Date();
+  let failed = 0;
+  let pause;
+  const address = new URL(location.href);
+  address.searchParams.delete("done");
+
+  const look = async () => {
+    try {
+      const answer = await fetch(address, { headers: { "If-None-Match": etag }, redirect: "manual" });
+      if (!answer.ok && answer.status !== 304) throw new Error(`HTTP ${answer.status}`);
+      if (answer.ok) {
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        for (const part of document.querySelectorAll("[data-part]")) {
+          const now = page.getElementById(part.id);
+          if (now) follow(part, now);
+        }
+        etag = answer.headers.get("etag");
+        every = page.getElementById("live")?.dataset.every ?? every;
+      }
+      current = new Date();
+      failed = 0;
+    } catch {
+      failed += 1;
+    }
+    // One that is missed may be chance; a page that looks well and is old must not.
+    live.hidden = failed < 2;
+    live.textContent = live.hidden ? "" : `This page is of ${current.toISOString().slice(11, 19)} UTC: since then the app did not answer it. Load it again, and sign in if you are asked to.`;
+    wait();
+  };
+  const wait = () => {
+    clearTimeout(pause);
+    pause = setTimeout(() => { if (!document.hidden) look(); }, Number(every) * 1000);
+  };
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
+  wait();
 }
