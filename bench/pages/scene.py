@@ -1,4 +1,4 @@
-"""A configuration as wide as is asked for, with changes exported by it and exports that wait, in the tables of a stack."""
+"""A configuration as wide as is asked for, and in the tables what was exported by it and what waits."""
 
 from collections import defaultdict
 from typing import Any

@@ -1,5 +1,6 @@
 """Every service over the ports: the composition root fills the ports with real adapters, tests with fakes."""
 
+from shared.domain.alerts.key_ends import earliest, signature_end
 from shared.domain.backfills.backfill import BackfillKind
 from shared.domain.setting_problems import setting_problems
 from shared.domain.timers import schedules_of
@@ -37,6 +38,7 @@ from shared.services.delivery.settle import SettleStreams
 from shared.services.delivery.undelivered import UndeliveredExports
 from shared.services.delivery.watch import WatchDestinations
 from shared.services.destinations.connect import ConnectDestinations
+from shared.services.destinations.key_expiries import KeyExpiries
 from shared.services.destinations.manage import ManageDestinations
 from shared.services.in_hand.hold import HoldMessages
 from shared.services.in_hand.live_traffic import LiveTraffic
@@ -102,6 +104,7 @@ class Services:
             metrics=ports.metrics,
             clock=clock,
         )
+        self.key_expiries = KeyExpiries(secrets=ports.secrets, clock=clock)
         self.breakers = CircuitBreakers(ports.health, self.configuration, clock)
         self.delivery = Delivery(
             sender=ports.sender,
@@ -338,6 +341,8 @@ class Services:
                 poison_rounds=ports.poison_rounds,
                 timers=self.timers,
                 consumer_lags=self.consumer_lags,
+                key_expiries=self.key_expiries,
+                storage_key_end=earliest(map(signature_end, self._settings.storage_connection_strings())),
                 setting_errors=sum(problem.is_error for problem in self.setting_problems),
                 sign_in_failing_since=ports.sign_in_failing_since,
                 clock=ports.clock,

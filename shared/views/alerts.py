@@ -17,7 +17,11 @@ class RuleView(View):
     severity: Severity
     description: str
     unit: str
-    threshold: float = Field(description="The greatest value that is no alert, unless a subscription says another")
+    below: bool = Field(description="Whether it fires below its threshold, and not above")
+    threshold: float = Field(
+        description="The greatest value that is no alert, or the least where it fires below, unless a subscription "
+        "says another"
+    )
 
 
 class AlertDeliveryView(View):

@@ -13,6 +13,8 @@ from shared.domain.timers import TIMERS
 WINDOW = 10 * MINUTE
 """How far back the rules look that go by what was exported."""
 SLOWEST = 0.95
+MOST_DAYS_LEFT = 365
+"""More than that is not told apart from a key that never expires."""
 THE_APP = "*"
 """Stands in a destination's place in alerts of the app itself."""
 _CAN_WAIT = frozenset({"sweep_profiles"})
@@ -46,6 +48,7 @@ class Facts:
     `poison_messages` are the app's: those that failed at every delivery in the last hour, or before it and wait still.
     Of the app itself: `missing_changes` that usually come at this hour and did not, `wrong_settings` that stop
     functions, for how many seconds each timer is overdue, by name, and for how many its identity has had no new token.
+    `key_days_left`: until the first key expires that the destination, or the app's storage, is reached with.
     """
 
     down_seconds: float | None = None
@@ -60,11 +63,13 @@ class Facts:
     wrong_settings: int | None = None
     overdue: Mapping[str, float] | None = None
     sign_in_seconds: float | None = None
+    key_days_left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`threshold` is the greatest value that is no alert, unless a subscription says another; in `unit`.
+    """`threshold` is the greatest value that is no alert, or the least of a rule that fires `below` it, unless a
+    subscription says another; in `unit`.
 
     `measure` finds the value, None where it is unknown.
     """
@@ -78,6 +83,8 @@ class Rule:
     """The greatest threshold that makes sense."""
     of_the_app: bool = False
     """Whether it is about the app itself, and not about each destination."""
+    of_both: bool = False
+    below: bool = False
     severity: Severity = Severity.WARNING
 
     def evaluate(self, facts: Facts, threshold: float | None = None) -> RuleState:
@@ -85,7 +92,18 @@ class Rule:
         value = self.measure(facts)
         if value is None:
             return RuleState.UNKNOWN
-        return RuleState.FIRING if value > (self.threshold if threshold is None else threshold) else RuleState.CLEAR
+        limit = self.threshold if threshold is None else threshold
+        fires = value < limit if self.below else value > limit
+        return RuleState.FIRING if fires else RuleState.CLEAR
+
+    def concerns(self, subject: str) -> bool:
+        """Whether it is about this destination, or the app."""
+        return self.of_both or self.of_the_app == (subject == THE_APP)
+
+    @property
+    def compared(self) -> str:
+        """What a value that fires is, in words, such as `more than` the threshold."""
+        return "less than" if self.below else "more than"
 
 
 def _skipped(facts: Facts) -> float | None:
@@ -172,6 +190,27 @@ _RULES = (
         0.45,  # of the shortest usual retention, a day, more than half is left then, however long it takes to look
         lambda facts: facts.unread_share,
         greatest=1,
+    ),
+    Rule(
+        "key-expires-soon",
+        "A key expires soon: change it now",
+        "days",
+        2,
+        lambda facts: facts.key_days_left,
+        greatest=MOST_DAYS_LEFT,
+        of_both=True,
+        below=True,
+        severity=Severity.CRITICAL,
+    ),
+    Rule(
+        "key-expiring",
+        "A key is about to expire",
+        "days",
+        14,
+        lambda facts: facts.key_days_left,
+        greatest=MOST_DAYS_LEFT,
+        of_both=True,
+        below=True,
     ),
     Rule(
         "poison-messages",

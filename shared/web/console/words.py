@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from shared.domain.alerts.rules import RULES
 from shared.domain.instants import DAY, MINUTE, SECOND, format_instant, parse_instant
 
 _HOUR = 60 * MINUTE
@@ -76,8 +77,14 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
+def compared(rule_id: str) -> str:
+    """How a value that opened an alert of this rule is to its threshold."""
+    return RULES[rule_id].compared if rule_id in RULES else "against"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "age": age,
+    "compared": compared,
     "counted": counted,
     "duration": duration,
     "fromjson": json.loads,
