@@ -271,6 +271,16 @@ async def test_a_preview_follows_the_form_and_saves_nothing(console: Console) ->
     assert console.world.configuration.document == before
 
 
+async def test_a_preview_goes_by_the_schedules_as_saving_would_have_them(console: Console) -> None:
+    await console.world.handle(item("p", 1, attributes={"y": "kept"}, segmentMembership=membership(1, audience="b")))
+    fields = await mapping(console, others="b", profile_id="p")
+    on, off = "2020-01-01T00:00:00Z - ups/b", "2999-01-01T00:00:00Z - ups/b"
+    shown = text_of(await console.submit(f"{MAPPING}/preview", fields | {"schedules": on}))
+    assert "The profile as it is now, by the mapping in the form" in shown
+    shown = text_of(await console.submit(f"{MAPPING}/preview", fields | {"schedules": off}))
+    assert "Nothing would be exported of this profile" in shown
+
+
 async def test_a_preview_shows_what_only_mapped_audiences_leave_out(console: Console) -> None:
     siblings = {"name": "Sibling", "mergePolicyId": "m"}
     for audience in ("a", "sibling"):

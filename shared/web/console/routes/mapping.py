@@ -184,7 +184,7 @@ async def _outcome(
     if not correct:
         return {"changes": [], "removals": [], "preview": None}
     destination, before = frame["destination"], frame["dataflow"]
-    with_form = configuration.with_dataflow(form.dataflow)
+    with_form = services.estimate_backfills.plan(configuration, form.dataflow).configuration
     lost = removed_attributes(destination, before, form.dataflow) if before else []
     backfill = await services.estimate_backfills.of_mapping(configuration, form.dataflow)
     return {
