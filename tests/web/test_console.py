@@ -23,6 +23,7 @@ from shared.services.alerts.evaluate import AlertRun
 from shared.services.changes.export import InboundMessage
 from shared.services.runs.last_exports import KEPT
 from shared.views.last_exports import LARGEST_BODY
+from shared.web.console.glossary import WORDS
 from shared.web.console.pages import TAGS
 from shared.web.guarded import PERMISSIONS
 from shared.web.permissions import Permission
@@ -766,3 +767,34 @@ async def test_a_page_of_one_destination_counts_what_waits_for_that_one_alone(
     world.undelivered.count = counting  # type: ignore[method-assign]
     await console.page(path)
     assert counted == ["d"]
+
+
+def test_words_mean_on_pages_what_they_mean_in_the_docs() -> None:
+    text = (Path(__file__).parents[2] / "docs/concepts.md").read_text()
+    meanings = {
+        word.strip("`"): meaning for word, meaning in re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", text, re.MULTILINE)
+    }
+    assert {word: meanings[word] for word in WORDS} == WORDS
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (MAPPING, ["catalog", "ups"]),
+        ("/console/audiences", ["catalog"]),
+        ("/console/undelivered", ["retrying", "parked", "dead"]),
+        (f"{DESTINATION}/edit", ["merge policy"]),
+        ("/console/destinations/new", ["merge policy"]),
+    ],
+)
+async def test_a_word_is_explained_where_it_is_met_by_mouse_keyboard_and_without_a_script(
+    console: Console, path: str, words: list[str]
+) -> None:
+    assert (await console.put("/api/audiences/a", json={"name": "A"})).status_code == 201
+    page = unescape((await console.get(path)).text)
+    found = re.findall(
+        r'<button type="button" class="term" popovertarget="([^"]+)" title="(.*?)">([^<]*)</button>', page
+    )
+    assert [(said, word) for _, said, word in found] == [(WORDS[word], word) for word in words]
+    for target, said, word in found:
+        assert f'<span popover id="{target}"><strong>{word}</strong>: {said}</span>' in page

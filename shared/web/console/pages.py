@@ -16,6 +16,7 @@ from starlette.datastructures import MutableHeaders
 from shared.errors import StorageError
 from shared.web import problems
 from shared.web.console.forms import COOKIE, FIELD, form_of, require_own_page, token_of
+from shared.web.console.glossary import WORDS
 from shared.web.console.live import LiveParts
 from shared.web.console.words import FILTERS
 from shared.web.context import context_of
@@ -101,6 +102,7 @@ _environment.filters |= FILTERS
 _environment.globals |= {
     "asset": lambda name: f"{PREFIX}/assets/{TAGS[name]}/{name}",
     "token_field": FIELD,
+    "words": WORDS,
     "permission": {each.name: each for each in Permission},
 }
 
