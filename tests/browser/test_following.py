@@ -3,12 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Page, Request, Response, expect
+from playwright.async_api import Page, Response, expect
 
-from shared.domain.instants import MINUTE
-from shared.ports.audit import AuditEntry
 from tests.browser.in_process import URL, serve
-from tests.kit.builders import NOW, item, membership
+from tests.kit.builders import item, membership
 from tests.kit.console import Console
 from tests.kit.world import World
 
@@ -74,12 +72,6 @@ async def test_a_page_with_nothing_new_is_told_so(page: Page, console: Console) 
 
 
 async def test_a_page_that_gets_no_answer_says_of_when_it_is(page: Page, console: Console) -> None:
-    failing = False
-
-    async def fail(_request: Request) -> None:
-        if failing:
-            raise AssertionError("no answer")
-
     await serve(page.context, console)
     await page.clock.install()
     await page.goto(URL)
@@ -95,14 +87,10 @@ async def test_a_page_that_gets_no_answer_says_of_when_it_is(page: Page, console
 
 
 async def test_what_is_typed_and_focused_stays(page: Page, console: Console) -> None:
-    for number in range(3):
-        await console.world.audit.begin(AuditEntry(NOW - number * MINUTE, f"somebody {number}", "PUT /api/x"))
     await serve(page.context, console)
     await page.clock.install()
-    await page.goto(f"{URL}/audiences")
     await page.goto(URL)
     link = page.get_by_role("link", name="D", exact=True)
-    await link.focus()
     search = page.get_by_role("searchbox")
     await search.fill("typed")
     await link.focus()

@@ -64,7 +64,7 @@ async def test_what_must_be_filled_in_follows_the_way(page: Page) -> None:
 async def test_an_id_is_suggested_until_somebody_types_one(page: Page) -> None:
     await page.goto(NEW)
     name, own = page.get_by_role("textbox", name="Name", exact=True), page.get_by_role("textbox", name="Id", exact=True)
-    await name.press_sequentially("  Crème & Brûlée GmbH – Süd!")
+    await name.press_sequentially("  Crème & Brûlée GmbH / Süd!")
     await expect(own).to_have_value("creme-brulee-gmbh-sud")
     await own.fill("mine")
     await name.press_sequentially(" more")
