@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -59,6 +60,11 @@ class Problems(dict[str, list[str]]):
         return "; ".join([*what[:_SHOWN], *more])
 
     @property
+    def of_the_moment(self) -> bool:
+        """Whether nothing is wrong with what was typed, but for somebody who was faster."""
+        return self.status == HTTPStatus.PRECONDITION_FAILED and self.keys() <= {""}
+
+    @property
     def entries(self) -> list[Entry]:
         """A line for each field of the page that is wrong, once the page has shown its fields."""
         return [Entry(field, label, self.show(field, label)) for field, label in self._labels.items() if field in self]
@@ -77,7 +83,7 @@ def problems_of(error: Exception, fields: Mapping[str, str], plain: Mapping[str,
     """
     problems = Problems()
     if isinstance(error, PreconditionFailedError):
-        problems.status = 412
+        problems.status = HTTPStatus.PRECONDITION_FAILED
         problems.add("", "somebody else changed it since you opened the page; what you typed is here still")
         return problems
     for pointer, what, kind in _told(error):

@@ -1,7 +1,6 @@
 """What is activated to a destination, and what its exports look like by that."""
 
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -115,9 +114,11 @@ async def _changed_meanwhile(
     """The form as it was typed, upon what is there by now: sent once more it replaces that."""
     configuration = await services.edit_configuration.load()
     before = mapping.dataflow_of(configuration, destination_id)
-    form, _ = mapping.parse(submitted, before, destination_id)
+    form, others = mapping.parse(submitted, before, destination_id)
     form = replace(form, etag="" if before is None else etag_of(before))
-    return await _show(services, request, configuration, destination_id, form, problems_of(error, {}), previewed=True)
+    problems = problems_of(error, {})
+    problems.merge(others)
+    return await _show(services, request, configuration, destination_id, form, problems, previewed=True)
 
 
 async def _show(
@@ -132,7 +133,7 @@ async def _show(
     live: bool = False,
 ) -> Response:
     """`live`: the form alone."""
-    correct = not problems or problems.status == HTTPStatus.PRECONDITION_FAILED
+    correct = not problems or problems.of_the_moment
     frame = frame_of(configuration, destination_id, MAPPING)
     before: Dataflow | None = frame["dataflow"]
     tried = Tried.of(configuration, destination_id) if before else None
