@@ -16,6 +16,7 @@ class RuleView(View):
     id: str
     severity: Severity
     description: str
+    what_to_do: str
     unit: str
     below: bool = Field(description="Whether it fires below its threshold, and not above")
     threshold: float = Field(

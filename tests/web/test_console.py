@@ -154,7 +154,8 @@ async def test_destinations_at_a_glance(console: Console) -> None:
         await console.world.handle(item(f"p{number}", 1, segmentMembership=membership(1)))
     console.world.clock.now += 3 * 60_000_000
     text = await console.page("/console")
-    assert "Act now 1 of 2 destinations down, for 3 min · 4 exports wait, the oldest for 3 min ·" in text
+    assert "Act now 1 of 2 destinations down: D, since 22:00 UTC (3 min) · 4 exports wait" in text
+    assert "4 exports wait, the oldest for 3 min : none is lost ·" in text
     assert re.search(r"All 2 Needs somebody 1 Paused 0 No dataflow 0 .*D Down for 3 min .*4 , 3 min .*E ", text)
     assert re.search(r"E No exports in 24 h 0 none in 24 h 0 $", text)
     confirm = await console.page("/console/undelivered/d/redrive")
@@ -593,11 +594,13 @@ async def test_alerts_say_who_since_when_and_how_much(console: Console) -> None:
     assert "No alert is open Nobody would be told of one: subscribe a webhook ." in await console.page(ALERTS)
     await opened(console)
     text = await console.page(ALERTS)
-    told = "Critical The destination does not answer D 2.5 min more than 0 s · open for 1 min · destination-down"
+    assert "Critical The destination does not answer D What to do: See its last problem on its overview" in text
+    told = "it answers. 2.5 min more than 0 s · open for 1 min · destination-down"
     assert told in text
     assert "Over Resolved The destination does not answer E Over just now , opened 1 min ago · last value" in text
     assert re.search(
-        r"Act now 1 of 2 destinations down, for 2 min .*no export waits .*1 alert open .*D Down for 2 min 1 alert",
+        r"Act now 1 of 2 destinations down: D, since .* UTC \(2 min\) .*no export waits .*1 alert open .*"
+        "D Down for 2 min 1 alert",
         await console.page("/console"),
     )
     assert "1 alert open : The destination does not answer: 2.5 min, more than 0 s" in await console.page(DESTINATION)

@@ -69,13 +69,14 @@ class Facts:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """`threshold` is the greatest value that is no alert, or the least of a rule that fires `below` it, unless a
-    subscription says another; in `unit`.
+    subscription says another; in `unit`. `what_to_do`: at night, in a line; docs/alerts.md has more.
 
     `measure` finds the value, None where it is unknown.
     """
 
     id: str
     description: str
+    what_to_do: str
     unit: str
     threshold: float
     measure: Callable[[Facts], float | None]
@@ -147,6 +148,7 @@ def _overdue(timer: str) -> Rule:
     return Rule(
         overdue_rule(timer),
         f"The timer {timer} does not run",
+        "see whether the Functions host runs, and the log of this function",
         "seconds",
         0,
         measure,
@@ -164,6 +166,8 @@ _RULES = (
     Rule(
         "destination-down",
         "The destination does not answer",
+        "see its last problem on its overview, and whether hub, key and network are as they should be; "
+        "what waits is sent by itself when it answers",
         "seconds",
         0,
         lambda facts: facts.down_seconds,
@@ -172,20 +176,60 @@ _RULES = (
     Rule(
         "dead-rows",
         "Exports are dead: every attempt has failed",
+        "read the errors on Undelivered, mend what they name, then redrive",
         "exports",
         0,
         lambda facts: facts.dead_rows,
         greatest=10_000,
         severity=Severity.CRITICAL,
     ),
-    Rule("activation-skipped", "Exports that were due did not reach the hub", "share", 0.01, _skipped, greatest=1),
-    Rule("failure-rate", "Exports are not acknowledged when they are sent", "share", 0.05, _failed, greatest=1),
-    Rule("throttled", "The hub is busy, and exports wait until it takes them", "share", 0.05, _throttled, greatest=1),
-    Rule("slow-exports", "Exports take long (95th percentile)", "seconds", 600, _latency),
-    Rule("long-backfill", "A backfill takes long", "seconds", 3_600, lambda facts: facts.backfill_seconds),
+    Rule(
+        "activation-skipped",
+        "Exports that were due did not reach the hub",
+        "see whether a destination is down or exports are dead; else read the errors on Undelivered",
+        "share",
+        0.01,
+        _skipped,
+        greatest=1,
+    ),
+    Rule(
+        "failure-rate",
+        "Exports are not acknowledged when they are sent",
+        "nothing at first, for they are tried again; if it lasts, SEND_TIMEOUT may be too short",
+        "share",
+        0.05,
+        _failed,
+        greatest=1,
+    ),
+    Rule(
+        "throttled",
+        "The hub is busy, and exports wait until it takes them",
+        "nothing is lost; if it lasts, give the namespace more throughput units",
+        "share",
+        0.05,
+        _throttled,
+        greatest=1,
+    ),
+    Rule(
+        "slow-exports",
+        "Exports take long (95th percentile)",
+        "see on Input what waits, and on Backfills what goes on; let more instances run",
+        "seconds",
+        600,
+        _latency,
+    ),
+    Rule(
+        "long-backfill",
+        "A backfill takes long",
+        "see on Backfills how far it is; it can be cancelled there",
+        "seconds",
+        3_600,
+        lambda facts: facts.backfill_seconds,
+    ),
     Rule(
         "events-expire-unread",
         "A consumer has left events unread for much of the time that the hub keeps them",
+        "see For consumers which group reads too slowly; start its reader, or let the hub keep events longer",
         "share",
         0.45,  # of the shortest usual retention, a day, more than half is left then, however long it takes to look
         lambda facts: facts.unread_share,
@@ -194,6 +238,7 @@ _RULES = (
     Rule(
         "key-expires-soon",
         "A key expires soon: change it now",
+        "rotate the key in the destination's settings; where it is the app's storage, change its app setting",
         "days",
         2,
         lambda facts: facts.key_days_left,
@@ -205,6 +250,7 @@ _RULES = (
     Rule(
         "key-expiring",
         "A key is about to expire",
+        "the same, within two weeks",
         "days",
         14,
         lambda facts: facts.key_days_left,
@@ -215,6 +261,7 @@ _RULES = (
     Rule(
         "poison-messages",
         "Messages failed at every delivery",
+        "read the log of the function that failed; after an outage of storage, nothing: they are put back",
         "messages",
         0,
         lambda facts: facts.poison_messages,
@@ -224,6 +271,7 @@ _RULES = (
     Rule(
         "changes-waiting",
         "Changes wait long to be taken",
+        "let more instances run; if nothing is taken at all, read the log of export_profile_changes",
         "seconds",
         600,
         lambda facts: facts.waiting_seconds,
@@ -232,6 +280,7 @@ _RULES = (
     Rule(
         "quarantine-grows",
         "Changes are put in quarantine",
+        "read the reasons on Quarantine, tell upstream, then replay",
         "share",
         0.01,
         _quarantined,
@@ -241,6 +290,7 @@ _RULES = (
     Rule(
         "no-changes",
         "Hardly any changes are received, at an hour that usually has some",
+        "ask upstream whether it sends, and to which queue",
         "changes",
         20,
         lambda facts: facts.missing_changes,
@@ -250,6 +300,7 @@ _RULES = (
     Rule(
         "wrong-settings",
         "App settings stop functions",
+        "correct the app settings that the top of each page names",
         "settings",
         0,
         lambda facts: facts.wrong_settings,
@@ -260,6 +311,7 @@ _RULES = (
     Rule(
         "sign-in-failing",
         "The app's identity gets no new tokens; the last ones serve until they end",
+        "see whether the Function App has its identity still, and whether Azure has an outage",
         "seconds",
         600,
         lambda facts: facts.sign_in_seconds,

@@ -29,6 +29,14 @@ def lasting(instant: int | str, now: int) -> Markup:
     return _time(at, duration(now - at))
 
 
+def since(instant: int | str, now: int) -> Markup:
+    """Since when it has been so, as people say it to each other, and for how long."""
+    at = parse_instant(instant) if isinstance(instant, str) else instant
+    text = format_instant(at)
+    clock = text[11:16] if now - at < DAY else f"{text[:10]} {text[11:16]}"
+    return Markup("since {} ({})").format(_time(at, f"{clock} UTC"), duration(now - at))
+
+
 def _time(at: int, text: str) -> Markup:
     exactly = format_instant(at // SECOND * SECOND)
     return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(exactly, text)
@@ -82,6 +90,11 @@ def compared(rule_id: str) -> str:
     return RULES[rule_id].compared if rule_id in RULES else "against"
 
 
+def what_to_do(rule_id: str) -> str:
+    """About an alert of this rule."""
+    return RULES[rule_id].what_to_do if rule_id in RULES else ""
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "age": age,
     "compared": compared,
@@ -94,4 +107,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "percent": percent,
     "pretty": pretty,
     "sentence": sentence,
+    "since": since,
+    "what_to_do": what_to_do,
 }

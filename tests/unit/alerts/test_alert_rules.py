@@ -106,6 +106,10 @@ def test_an_alert_tells_the_severity_of_its_rule(rule: str, severity: str) -> No
     assert AlertView.of(OPEN.model_copy(update={"rule": rule})).severity == severity
 
 
+def test_each_rule_says_what_to_do_in_a_line() -> None:
+    assert [rule.id for rule in RULES.values() if not 10 < len(rule.what_to_do) < 160] == []
+
+
 def test_what_is_told_and_in_which_order() -> None:
     over = OPEN.model_copy(update={"resolved_at": NOW + 1})
     told = over.model_copy(update={"announced": AlertEvent.OPENED})
