@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.domain.alerts.alert import AlertView
-from shared.domain.alerts.rules import Severity
+from shared.domain.alerts.rule import Severity
 from shared.domain.alerts.subscription import AlertSubscription, SubscriptionDetails
 from shared.ports.alerts import WebhookAnswer
 from shared.services.alerts.subscriptions import CreatedSubscription

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from shared.domain.alerts.alert import Alert, AlertEvent, AlertView, alert_key, alert_outdated, next_state
 from shared.domain.alerts.delivery import AlertDelivery, delivery_outdated, delivery_overdue, exhausted, given_up
-from shared.domain.alerts.rules import RULES, THE_APP, Facts, RuleState
+from shared.domain.alerts.rule import THE_APP, Facts, RuleState
+from shared.domain.alerts.rules import RULES
 from shared.domain.alerts.subscription import AlertSubscription
 from shared.domain.alerts.webhooks import cloud_event
 from shared.domain.messages.pointers import DeliveryPointer

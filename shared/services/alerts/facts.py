@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from shared.concurrency import all_of, both
 from shared.domain.alerts.key_ends import days_left
-from shared.domain.alerts.rules import WINDOW, Facts
+from shared.domain.alerts.rule import Facts
+from shared.domain.alerts.rules import WINDOW
 from shared.domain.alerts.silence import BEFORE, SILENT_FOR, may_be_silent, missing_changes
 from shared.domain.backfills.backfill import BackfillState
 from shared.domain.configuration.model import Destination

@@ -2,7 +2,8 @@
 
 from decimal import Decimal, InvalidOperation
 
-from shared.domain.alerts.rules import RULES, Rule
+from shared.domain.alerts.rule import Rule
+from shared.domain.alerts.rules import RULES
 from shared.web.console.forms import Form
 from shared.web.console.problems_by_field import Problems
 

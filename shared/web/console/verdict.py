@@ -8,7 +8,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from shared.domain.alerts.alert import AlertView
-from shared.domain.alerts.rules import THE_APP
+from shared.domain.alerts.rule import THE_APP
 from shared.domain.configuration.model import Dataflow
 from shared.domain.instants import MINUTE, SECOND
 from shared.domain.messages.queue_kind import QueueKind

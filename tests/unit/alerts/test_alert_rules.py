@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from shared.domain.alerts.alert import KEPT, Alert, AlertEvent, AlertView, alert_outdated, next_state
-from shared.domain.alerts.rules import RULES, Facts, RuleState
+from shared.domain.alerts.rule import Facts, RuleState
+from shared.domain.alerts.rules import RULES
 from shared.domain.instants import SECOND
 from shared.domain.runs import RunCounts
 from tests.kit.builders import NOW

@@ -3,7 +3,8 @@
 import pytest
 
 from shared.domain.alerts.key_ends import days_left, earliest, signature_end
-from shared.domain.alerts.rules import RULES, Facts, RuleState
+from shared.domain.alerts.rule import Facts, RuleState
+from shared.domain.alerts.rules import RULES
 from shared.domain.configuration.model import Destination, SasAuthentication, SecretReference
 from shared.domain.instants import DAY, MINUTE, SECOND, parse_instant
 from shared.errors import SecretError

@@ -6,7 +6,8 @@ from itertools import groupby
 from fastapi import APIRouter, Request, Response
 
 from shared.domain.alerts.alert import AlertView
-from shared.domain.alerts.rules import RULES, Severity
+from shared.domain.alerts.rule import Severity
+from shared.domain.alerts.rules import RULES
 from shared.services.wiring import Services
 from shared.views.alerts import AlertDeliveryView
 from shared.web.console.pages import PREFIX, PageRoute, page, render
