@@ -7,6 +7,7 @@ from shared.domain.timers import schedules_of
 from shared.services.alerts.deliver import DeliverAlerts
 from shared.services.alerts.evaluate import EvaluateAlerts
 from shared.services.alerts.facts import AlertFacts
+from shared.services.alerts.key_expiries import KeyExpiries
 from shared.services.alerts.subscriptions import AlertSubscriptions
 from shared.services.audiences.counts import AudienceCounts
 from shared.services.audiences.estimate import EstimateBackfills
@@ -38,7 +39,6 @@ from shared.services.delivery.settle import SettleStreams
 from shared.services.delivery.undelivered import UndeliveredExports
 from shared.services.delivery.watch import WatchDestinations
 from shared.services.destinations.connect import ConnectDestinations
-from shared.services.destinations.key_expiries import KeyExpiries
 from shared.services.destinations.manage import ManageDestinations
 from shared.services.in_hand.hold import HoldMessages
 from shared.services.in_hand.live_traffic import LiveTraffic

@@ -594,7 +594,7 @@ async def test_alerts_say_who_since_when_and_how_much(console: Console) -> None:
     assert "No alert is open Nobody would be told of one: subscribe a webhook ." in await console.page(ALERTS)
     await opened(console)
     text = await console.page(ALERTS)
-    assert "Critical The destination does not answer D What to do: See its last problem on its overview" in text
+    assert "Critical The destination does not answer D What to do: See its last problem, and whether" in text
     told = "it answers. 2.5 min more than 0 s · open for 1 min · destination-down"
     assert told in text
     assert "Over Resolved The destination does not answer E Over just now , opened 1 min ago · last value" in text

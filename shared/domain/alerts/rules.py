@@ -75,7 +75,7 @@ _RULES = (
     Rule(
         "destination-down",
         "The destination does not answer",
-        "see its last problem on its overview, and whether hub, key and network are as they should be; "
+        "see its last problem, and whether hub, key and network are as they should be; "
         "what waits is sent by itself when it answers",
         "seconds",
         0,

@@ -23,8 +23,8 @@ from shared.ports.poison import PoisonRoundsStore
 from shared.ports.queues import QueueCount, QueueCounter
 from shared.ports.time import Clock
 from shared.ports.undelivered import UndeliveredStore
+from shared.services.alerts.key_expiries import KeyExpiries
 from shared.services.consumers.lags import ConsumerLags
-from shared.services.destinations.key_expiries import KeyExpiries
 from shared.services.runs.history import RunHistory
 from shared.services.runs.timers import TimerRuns
 

@@ -9,7 +9,7 @@ from shared.domain.configuration.model import Destination, SasAuthentication, Se
 from shared.domain.instants import DAY, MINUTE, SECOND, parse_instant
 from shared.errors import SecretError
 from shared.services.alerts.evaluate import AlertRun
-from shared.services.destinations.key_expiries import LOOK_EVERY
+from shared.services.alerts.key_expiries import LOOK_EVERY
 from shared.settings import Settings
 from tests.kit.app_settings import DEPLOYED
 from tests.kit.builders import NOW

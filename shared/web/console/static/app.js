@@ -85,7 +85,7 @@ if (testButton) {
       report.replaceChildren(warning("The app did not answer."));
     } finally {
       testButton.disabled = false;
-      report.scrollIntoView({ block: "nearest" });
+      report.firstElementChild?.scrollIntoView({ block: "nearest" });
     }
   });
   report.addEventListener("click", (event) => {
