@@ -55,7 +55,7 @@ async def test_what_must_be_filled_in_follows_the_way(page: Page) -> None:
     await expect(page.get_by_role("textbox", name="Connection string")).to_be_hidden()
     await page.get_by_role("radio", name="Connection string").check()
     await expect(page.get_by_label("Connection string", exact=True)).to_be_visible()
-    await expect(page.get_by_role("textbox", name="Namespace")).to_be_hidden()
+    await expect(page.get_by_role("textbox", name="Namespace", exact=True)).to_be_hidden()
     assert await hub.get_attribute("aria-required") is None
     await page.get_by_role("radio", name="Managed identity").check()
     await expect(hub).to_have_attribute("aria-required", "true")
@@ -79,7 +79,7 @@ async def test_a_test_keeps_the_key_and_offers_the_hubs(page: Page, console: Con
     await expect(page.locator("#key-problem")).to_be_visible()
     await expect(key).to_be_focused()
     await key.fill(KEY)
-    await page.get_by_role("textbox", name="Namespace").fill("contoso")
+    await page.get_by_role("textbox", name="Namespace", exact=True).fill("contoso")
     await page.get_by_role("button", name="Test connection").click()
     await page.locator("#report").get_by_role("button", name="crm").click()
     await expect(hub).to_have_value("crm")

@@ -8,10 +8,9 @@ for (const name of new Set([...document.querySelectorAll("[data-choice]")].map((
   const showChosen = () => {
     const chosen = form.querySelector(`input[name=${name}]:checked`)?.value;
     for (const part of form.querySelectorAll(`[data-choice=${name}]`)) part.hidden = chosen !== undefined && !isFor(part, chosen);
-    for (const mark of form.querySelectorAll("[data-needed-for]")) {
-      mark.hidden = !isFor(mark, chosen);
-      const input = document.getElementById(mark.closest("label").htmlFor);
-      if (mark.hidden) input.removeAttribute("aria-required"); else input.setAttribute("aria-required", "true");
+    for (const input of form.querySelectorAll("[data-needed-for]")) {
+      if (isFor(input, chosen)) input.setAttribute("aria-required", "true");
+      else input.removeAttribute("aria-required");
     }
   };
   form.addEventListener("change", (event) => { if (event.target.name === name) showChosen(); });
