@@ -46,7 +46,9 @@ _NAMESPACE = "Its name, such as contoso, or its host, such as contoso.servicebus
 
 
 class _Given(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", populate_by_name=True, strict=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", populate_by_name=True, strict=True, hide_input_in_errors=True
+    )
 
 
 class SasKey(_Given):
