@@ -30,7 +30,7 @@ async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, 
     await page.get_by_label("SAS key", exact=True).fill(DEFAULT_KEY)
     await page.get_by_role("button", name="Test connection").click()
     await expect(page.get_by_role("status").first).to_contain_text("It works. The hub takes events")
-    await expect(page.get_by_role("status").first).to_contain_text("analytics, crm")
+    await expect(page.get_by_role("status").first).to_contain_text("analytics crm")
     assert DEFAULT_KEY not in await page.content()
     await page.get_by_label("SAS key", exact=True).fill(DEFAULT_KEY)
     await page.get_by_role("button", name="Connect", exact=True).click()
