@@ -5,14 +5,13 @@ from typing import Any
 
 from bench.harness.batches import MOST_ROWS, Batches, Properties
 from bench.harness.configured import configure
+from bench.harness.parked import parked_row
 from bench.harness.seeding import CollectingTable
 from local.stack.local_stack import LocalStack
 from shared.adapters.tables.undelivered import TableUndelivered
 from shared.bootstrap import Relay, build, clock
-from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.instants import DAY, format_instant
 from shared.domain.jsonvalue import canonical_json
-from shared.errors import FailureCode
 from shared.ports.undelivered import StoredUndelivered
 from shared.services.changes.export import InboundMessage
 
@@ -79,19 +78,7 @@ async def _park(connection_string: str, rows: int) -> None:
     at = clock() - DAY
     partitions: defaultdict[str, list[Properties]] = defaultdict(list)
     for number in range(rows):
-        row = Undelivered(
-            destination_id=destination_id(0),
-            profile_id=f"missed-{number}",
-            state=UndeliveredState.PARKED,
-            version=at,
-            reasons=("audience",),
-            occurred_at=at,
-            attempts=0,
-            first_failed_at=at,
-            last_failed_at=at,
-            last_error="the destination is down",
-            code=FailureCode.DESTINATION_DOWN,
-        )
+        row = parked_row(destination_id(0), f"missed-{number}", at, at)
         await parked.save(StoredUndelivered(row, None))
     for properties in table.rows:
         partitions[str(properties["PartitionKey"])].append(properties)
