@@ -10,7 +10,7 @@ LONG_TESTS := infra faults journeys browser real_host bench conformance broker
 # and its first failure stays in the output, as something to mend.
 run_tests = $(PYTEST) $(addprefix tests/,$(1)) || { test $$? -eq 1 && echo "once more, alone, what failed:" && \
   $(BIN)/pytest --last-failed --last-failed-no-failures none -rA --no-header $(addprefix tests/,$(1)); }
-.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-redrive bench-core bench-counting capacity picture lock clean
+.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-redrive bench-pages bench-core bench-counting capacity picture lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -19,14 +19,16 @@ setup: $(VENV)/.ready node_modules/.ready ## the environment: Python packages in
 
 $(VENV)/.ready: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Profile Relay needs Python 3.11 or newer: set PYTHON=")'
-	@echo "setting up $(VENV)"
+	@echo "setting up $(VENV): Python packages, which takes a minute as a rule"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/pip install -qq --log $(VENV)/pip.log --disable-pip-version-check --require-hashes -r requirements-dev.txt & pip=$$!; \
+	  while sleep 3; kill -0 $$pip 2>/dev/null; do echo "  $$(grep -c ' Collecting ' $(VENV)/pip.log) of $$(grep -c '==' requirements-dev.txt) fetched"; done; \
+	  wait $$pip
 	@touch $@
 
 node_modules/.ready: package-lock.json
 	@node -e 'if (+process.versions.node.split(".")[0] < 20) { console.error("Profile Relay needs Node.js 20 or newer"); process.exit(1) }'
-	@echo "setting up node_modules"
+	@echo "setting up node_modules: Azurite and what tests need, which takes half a minute as a rule"
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
@@ -100,6 +102,9 @@ bench-backfill: setup ## what backfills take, and what they cost live changes (a
 
 bench-redrive: setup ## how fast two instances send 50,000 parked exports once their hub answers (about five minutes)
 	@$(BIN)/python -m bench.redrive
+
+bench-pages: setup ## what each page of the console asks of storage, at 10 destinations and at 100 (three minutes)
+	@$(BIN)/python -m bench.pages
 
 bench-core: setup ## what the pure core takes for a change, against bare JSON (a minute)
 	@$(BIN)/python -m bench.core

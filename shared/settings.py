@@ -114,6 +114,11 @@ class Settings:
         """The Table Storage behind the setting `name`, or behind `<name>__tableServiceUri`."""
         return _storage(self.environment, name, "tableServiceUri")
 
+    def storage_connection_strings(self) -> list[str]:
+        """What app settings hold of the accounts that are used, the host's own among them."""
+        names = dict.fromkeys((RELAY_STORAGE, *self.profile_accounts, "AzureWebJobsStorage"))
+        return [text for name in names if (text := self.environment.get(name))]
+
     def queues(self) -> Connection:
         """The queues beside the tables: in the same account, or behind `RELAY_STORAGE__queueServiceUri`."""
         return queue_connection(self.environment)

@@ -20,6 +20,7 @@ from typing import Any
 
 from bench.harness.batches import MOST_ROWS, Batches, Properties
 from bench.harness.configured import PARTITIONS, configure_storage
+from bench.harness.parked import parked_row
 from bench.harness.people import DESTINATION, configuration, member_id, profile
 from bench.harness.report import headline
 from bench.harness.seeding import CollectingTable
@@ -30,10 +31,8 @@ from shared.adapters.tables.profiles import TableProfiles
 from shared.adapters.tables.service.table import Account, Table
 from shared.adapters.tables.undelivered import TableUndelivered
 from shared.bootstrap import clock
-from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.instants import DAY
 from shared.domain.profile_key import profile_key
-from shared.errors import FailureCode
 from shared.ports.undelivered import StoredUndelivered
 from shared.settings import PROFILE_BUCKETS, Settings
 
@@ -79,32 +78,18 @@ async def park(connection_string: str, rows: int) -> None:
         for profile_id in sorted(map(member_id, range(rows)), key=profile_key):
             person = profile(profile_id, now)
             await store.save(person)
-            await parked.save(StoredUndelivered(_row(profile_id, person.state.version, now - DAY), None))
+            await parked.save(
+                StoredUndelivered(parked_row(DESTINATION, profile_id, person.state.version, now - DAY), None)
+            )
             for table in (profiles, undelivered):
-                for row in table.rows:
-                    key = table.name, str(row["PartitionKey"])
-                    waiting[key].append(row)
+                for stored in table.rows:
+                    key = table.name, str(stored["PartitionKey"])
+                    waiting[key].append(stored)
                     if len(waiting[key]) == MOST_ROWS:
                         await batches.insert(table.name, waiting.pop(key))
                 table.rows.clear()
         for (name, _), rest in waiting.items():
             await batches.insert(name, rest)
-
-
-def _row(profile_id: str, version: int, at: int) -> Undelivered:
-    return Undelivered(
-        destination_id=DESTINATION,
-        profile_id=profile_id,
-        state=UndeliveredState.PARKED,
-        version=version,
-        reasons=("audience",),
-        occurred_at=at,
-        attempts=0,
-        first_failed_at=at,
-        last_failed_at=at,
-        last_error="the destination is down",
-        code=FailureCode.DESTINATION_DOWN,
-    )
 
 
 def redrive(stack: LocalStack, settings: Mapping[str, str], rows: int, instances: int) -> tuple[float, float, int]:

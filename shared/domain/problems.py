@@ -1,6 +1,7 @@
 """What is wrong with a document: where, and what was expected there, in words."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ _EXPECTED = {
     "missing": "expected this field, which is missing",
     "model_attributes_type": "expected an object",
     "model_type": "expected an object",
+    "string_too_short": "expected a string that is not empty",
     "string_type": "expected a string",
     "union_tag_not_found": "expected an object with a type",
     "value_error": f"expected {EXPECTED_INSTANT}",
@@ -29,6 +31,24 @@ _SHOWN_PROBLEMS = 5
 _SHOWN_CHARACTERS = 300
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`pointer` is that of the field, such as `/path/to/field`, empty for the document; `kind` is pydantic's."""
+
+    pointer: str
+    kind: str
+    expectation: str
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (self.pointer, self.expectation)))
+
+
+def problems_in(error: ValidationError) -> list[Problem]:
+    """All problems, without any of the values."""
+    found: list[Any] = list(error.errors(include_url=False, include_input=False))
+    return [Problem(_pointer(each["loc"]), each["type"], _expectation(each)) for each in found]
+
+
 def describe_problems(error: ValidationError) -> list[str]:
     """Each problem as `/path/to/field: expected …`, the first five, without any of the values."""
     return describe(error.errors(include_url=False, include_input=False))
@@ -37,7 +57,7 @@ def describe_problems(error: ValidationError) -> list[str]:
 def describe(problems: Sequence[Any]) -> list[str]:
     """The same for problems as pydantic lists them."""
     lines = [
-        ": ".join(filter(None, (_pointer(problem["loc"]), _expectation(problem))))
+        str(Problem(_pointer(problem["loc"]), problem["type"], _expectation(problem)))
         for problem in problems[:_SHOWN_PROBLEMS]
     ]
     if len(problems) > _SHOWN_PROBLEMS:
@@ -49,13 +69,13 @@ def _expectation(problem: Any) -> str:
     kind, context = problem["type"], problem.get("ctx", {})
     if kind == "literal_error":
         return f"expected {context['expected']}"
-    if kind == "string_too_short":
-        return "expected a string that is not empty"
     if kind in {"too_short", "too_long"}:
         bound = f"at least {context['min_length']:,}" if kind == "too_short" else f"at most {context['max_length']:,}"
         return f"expected {bound} of them"
     if kind == "string_too_long":
         return f"expected at most {context['max_length']:,} characters"
+    if kind in {"greater_than_equal", "less_than_equal"}:
+        return f"expected at least {context['ge']:,}" if "ge" in context else f"expected at most {context['le']:,}"
     if kind == "string_pattern_mismatch":
         return f"expected a name that matches {context['pattern']}"
     if kind == "union_tag_invalid":

@@ -62,5 +62,10 @@ class SecretStore(Protocol):
     async def read(self, name: str, version: str | None = None) -> str:
         """The value of a version, or of the newest. Raises SecretError, also where there is none."""
 
+    async def expires_at(self, name: str, version: str | None = None) -> int | None:
+        """When a version, or the newest, expires (microseconds since the epoch), None for never. Raises SecretError,
+        also where there is none.
+        """
+
     async def delete(self, name: str) -> None:
         """Forget every version; none there is no error. Raises SecretError."""

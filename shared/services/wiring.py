@@ -1,11 +1,13 @@
 """Every service over the ports: the composition root fills the ports with real adapters, tests with fakes."""
 
+from shared.domain.alerts.key_ends import earliest, signature_end
 from shared.domain.backfills.backfill import BackfillKind
 from shared.domain.setting_problems import setting_problems
 from shared.domain.timers import schedules_of
 from shared.services.alerts.deliver import DeliverAlerts
 from shared.services.alerts.evaluate import EvaluateAlerts
 from shared.services.alerts.facts import AlertFacts
+from shared.services.alerts.key_expiries import KeyExpiries
 from shared.services.alerts.subscriptions import AlertSubscriptions
 from shared.services.audiences.counts import AudienceCounts
 from shared.services.audiences.estimate import EstimateBackfills
@@ -104,6 +106,7 @@ class Services:
             metrics=ports.metrics,
             clock=clock,
         )
+        self.key_expiries = KeyExpiries(secrets=ports.secrets, clock=clock)
         self.breakers = CircuitBreakers(ports.health, self.configuration, clock)
         self.delivery = Delivery(
             sender=ports.sender,
@@ -355,6 +358,8 @@ class Services:
                 poison_rounds=ports.poison_rounds,
                 timers=self.timers,
                 consumer_lags=self.consumer_lags,
+                key_expiries=self.key_expiries,
+                storage_key_end=earliest(map(signature_end, self._settings.storage_connection_strings())),
                 setting_errors=sum(problem.is_error for problem in self.setting_problems),
                 sign_in_failing_since=ports.sign_in_failing_since,
                 clock=ports.clock,

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.domain.alerts.alert import AlertView
-from shared.domain.alerts.rules import Severity
+from shared.domain.alerts.rule import Severity
 from shared.domain.alerts.subscription import AlertSubscription, SubscriptionDetails
 from shared.ports.alerts import WebhookAnswer
 from shared.services.alerts.subscriptions import CreatedSubscription
@@ -16,8 +16,13 @@ class RuleView(View):
     id: str
     severity: Severity
     description: str
+    what_to_do: str
     unit: str
-    threshold: float = Field(description="The greatest value that is no alert, unless a subscription says another")
+    below: bool = Field(description="Whether it fires below its threshold, and not above")
+    threshold: float = Field(
+        description="The greatest value that is no alert, or the least where it fires below, unless a subscription "
+        "says another"
+    )
 
 
 class AlertDeliveryView(View):

@@ -39,11 +39,11 @@ def if_matching(request: Request) -> Check:
 
     def check(there: BaseModel | None) -> None:
         current = None if there is None else etag_of(there)
-        if wanted is not None and not _matches(wanted, current):
+        if wanted is not None and not matches(wanted, current):
             raise PreconditionFailedError(
                 "it has changed since you read it (If-Match): read it again, then decide anew"
             )
-        if unwanted is not None and _matches(unwanted, current):
+        if unwanted is not None and matches(unwanted, current):
             raise PreconditionFailedError(
                 "it is there already (If-None-Match): read it, then send its ETag in If-Match to replace it"
             )
@@ -51,6 +51,7 @@ def if_matching(request: Request) -> Check:
     return check
 
 
-def _matches(header: str, current: str | None) -> bool:
+def matches(header: str, current: str | None) -> bool:
+    """Whether what is there has one of the tags that a header names."""
     tags = {tag.strip() for tag in header.split(",")}
     return current is not None and ("*" in tags or current in tags)

@@ -9,6 +9,7 @@ from tests.kit.api import BASE_URL
 from tests.kit.console import SAME_ORIGIN, Console
 
 URL = f"{BASE_URL}/console"
+_PASSED = frozenset({"accept", "content-type", "if-none-match"})
 Before = Callable[[Request], Awaitable[None]]
 
 
@@ -21,7 +22,7 @@ async def serve(context: BrowserContext, console: Console, before: Before = _at_
 
     async def answer(route: Route) -> None:
         request = route.request
-        passed = {name: value for name, value in request.headers.items() if name in {"accept", "content-type"}}
+        passed = {name: value for name, value in request.headers.items() if name in _PASSED}
         given = await console.request(
             request.method, request.url, content=request.post_data_buffer, headers=passed | SAME_ORIGIN
         )

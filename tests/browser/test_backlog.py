@@ -79,7 +79,8 @@ async def test_every_page_says_how_much_and_for_how_long(page: Page) -> None:
     await says(
         page,
         "",
-        r"1 of 2 destinations down, for 25 min · 320 exports wait, the oldest for 25 min .*"
+        r"1 of 2 destinations down: D, since .* UTC \(25 min\) · "
+        r"320 exports wait, the oldest for 25 min: none is lost .*"
         r"Queues Failed 3 messages wait in profile-changes-poison, the first for 25 min They failed .*"
         r"Piling up 2,340 messages wait in profile-changes, the first for 25 min See .*"
         r"Waiting 412 messages wait in export-retries, being handled or not due yet .*"

@@ -23,7 +23,7 @@ async def test_edit_rotate_remove(page: Page, relay_stack: LocalStack) -> None:
     await page.get_by_role("textbox", name="Name", exact=True).fill("")
     await page.get_by_role("textbox", name="Description").fill("Kitesurfers")
     await page.get_by_role("button", name="Save").click()
-    await expect(page.locator("#name-problem")).to_contain_text("expected a string that is not empty")
+    await expect(page.locator("#name-problem")).to_contain_text("fill this in")
     await page.get_by_role("textbox", name="Name", exact=True).fill("Kites")
     await page.get_by_role("checkbox", name="Include segment names").check()
     await page.get_by_role("button", name="Save").click()

@@ -77,7 +77,7 @@ async def test_the_page_follows_what_happens(page: Page, console: Console) -> No
     await page.clock.install()
     await page.goto(URL)
     verdict = page.get_by_role("region", name="Whether all is fine")
-    await expect(verdict).to_contain_text("1 of 100 destinations down, for 9 min")
+    await expect(verdict).to_contain_text("1 of 100 destinations down: Kites of region 000, since")
     await page.get_by_role("searchbox").fill("typed")
     console.world.mend("d000")
     console.world.clock.now += 3 * MINUTE

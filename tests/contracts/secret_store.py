@@ -61,6 +61,12 @@ class SecretStoreContract:
         versions = await asyncio.gather(*(store.store(NAME, value) for value in values))
         assert [await store.read(NAME, version) for version in versions] == values
 
+    async def test_what_was_given_no_end_has_none(self, store: SecretStore) -> None:
+        version = await store.store(NAME, KEY)
+        assert (await store.expires_at(NAME), await store.expires_at(NAME, version)) == (None, None)
+        with pytest.raises(SecretError, match=NAME):
+            await store.expires_at(NAME, "f" * 32)
+
     async def test_nothing_shows_a_value(self, store: SecretStore) -> None:
         version = await store.store(NAME, KEY)
         with pytest.raises(SecretError) as missing:

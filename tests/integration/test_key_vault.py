@@ -16,6 +16,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from shared.adapters.kept_tokens import SignInError
 from shared.adapters.secrets import key_vault
 from shared.adapters.secrets.key_vault import KeyVaultSecrets
+from shared.domain.instants import SECOND
 from shared.errors import NoSignInError, SecretError
 from shared.settings import Connection
 from tests.contracts.secret_store import KEY, NAME, SecretStoreContract
@@ -30,6 +31,7 @@ class Vault:
         self.secrets: dict[str, dict[str, str]] = {}
         self.deleted: dict[str, dict[str, str]] = {}
         self.refusal: tuple[int, dict[str, Any]] | None = None
+        self.attributes: dict[str, Any] = {}
         self._versions = count(1)
         self.app = web.Application()
         self.app.add_routes(
@@ -85,7 +87,9 @@ class Vault:
 
     def _bundle(self, name: str, version: str) -> web.Response:
         value = self.secrets[name][version]
-        return web.json_response({"id": f"{VAULT}/secrets/{name}/{version}", "value": value, "attributes": {}})
+        return web.json_response(
+            {"id": f"{VAULT}/secrets/{name}/{version}", "value": value, "attributes": self.attributes}
+        )
 
     @staticmethod
     def _deleted_bundle(name: str) -> web.Response:
@@ -180,6 +184,12 @@ async def test_a_deleted_secret_is_recovered_so_that_its_name_can_be_used_again(
     assert (NAME in vault.secrets, NAME in vault.deleted) == (False, True)
     second = await store.store(NAME, KEY)
     assert vault.secrets == {NAME: {first: "old", second: KEY}}
+
+
+async def test_a_secret_that_expires_says_when(vault: Vault, store: KeyVaultSecrets) -> None:
+    version = await store.store(NAME, KEY)
+    vault.attributes = {"enabled": True, "exp": 1_796_083_200}
+    assert await store.expires_at(NAME, version) == 1_796_083_200 * SECOND
 
 
 REFUSALS = [

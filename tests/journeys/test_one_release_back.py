@@ -23,7 +23,7 @@ from shared.adapters.tables.service import table as tables
 from shared.bootstrap import Relay, build
 from shared.domain.alerts.alert import Alert, AlertEvent
 from shared.domain.alerts.formats import WebhookFormat
-from shared.domain.alerts.rules import THE_APP
+from shared.domain.alerts.rule import THE_APP
 from shared.domain.alerts.subscription import SubscriptionDetails
 from shared.domain.backfills.backfill import BackfillKind, BackfillState
 from shared.domain.backfills.standstill import STALLED_AFTER

@@ -68,7 +68,12 @@ def test_from_a_clone_to_ones_own_change(state_dir: Path, here: Path) -> None:
     assert len(re.findall(r" v\d{16} ", printed, re.MULTILINE)) == 20
     assert {"crm-1", "analytics-1"} <= set(re.findall(r"^(\w+-1) ", printed, re.MULTILINE))
     assert "nested too deeply" not in printed
-    assert run(here, state_dir, OWN).splitlines()[-1].split().count("me") == 1
+    heading, line, body = run(here, state_dir, OWN).partition("TIME ")[2].split("\n", 2)
+    assert "PROFILE" in heading
+    assert line.split().count("me") == 1
+    (shown,) = re.findall(r"```json\n(.*?)```", QUICKSTART, re.DOTALL)
+    when = r'"lastQualificationTime": "[^"]*"'
+    assert json.loads(re.sub(when, '"": ""', body)) == json.loads(re.sub(when, '"": ""', shown))
 
 
 def test_what_is_applied_counts_for_what_is_sent_next(state_dir: Path, here: Path) -> None:

@@ -756,12 +756,13 @@ class MemoryConsumerLags:
 
 
 class MemorySecrets:
-    """Fails as `failure` says, if there is one."""
+    """Fails as `failure` says, if there is one. `ends`: when secrets expire, by name."""
 
     writable = True
 
     def __init__(self) -> None:
         self.secrets: dict[str, dict[str, str]] = {}
+        self.ends: dict[str, int] = {}
         self.reads = 0
         self.failure: Exception | None = None
         self._versions = count(1)
@@ -780,6 +781,10 @@ class MemorySecrets:
         if wanted not in versions:
             raise SecretError(f"there is no version {version} of secret {name}")
         return versions[wanted]
+
+    async def expires_at(self, name: str, version: str | None = None) -> int | None:
+        await self.read(name, version)
+        return self.ends.get(name)
 
     async def delete(self, name: str) -> None:
         await self._answer()

@@ -117,10 +117,10 @@ async def test_many_audiences_are_shown_page_by_page(api: Api, world: World) -> 
     await api.expect(200, "PUT", "/api/config", content=json.dumps(file), headers=_JSON)
     async with Console(world) as console:
         first = (await console.get("/console/audiences?q=n")).text
-        assert first.count("<tr>") == 101
+        assert first.count("<tr data-key=") == 100
         assert "/console/audiences?q=n&amp;skip=100" in first
         second = (await console.get("/console/audiences?q=n&skip=100")).text
-        assert second.count("<tr>") == 51
+        assert second.count("<tr data-key=") == 50
 
 
 async def test_without_audiences_the_page_says_where_they_come_from() -> None:

@@ -10,7 +10,6 @@ from shared.domain.instants import DAY, MINUTE, SECOND
 from shared.domain.runs import Histogram, RunCounts, RunSlot
 from shared.web.console.charts import lines, stacked_bars, top_of
 from shared.web.console.history import draw
-from shared.web.console.problems_by_field import by_field
 from shared.web.console.words import age, duration, lasting, measured, percent, sentence
 
 
@@ -114,18 +113,3 @@ def test_words() -> None:
     assert (duration(0), duration(119 * MINUTE), percent(0.999), percent(1)) == ("0 s", "1 h", "99 %", "100 %")
     assert lasting(0, 5 * SECOND).endswith(">5 s</time>")
     assert (sentence("it is so"), sentence("Is it?"), sentence("")) == ("It is so.", "Is it?", ".")
-
-
-def test_problems_find_their_fields() -> None:
-    said = [
-        "/attributes/1: expected a path: so",
-        "/connection/key: expected this",
-        "elsewhere",
-        "/x: what",
-    ]
-    fields = {"attributes": "attributes", "connection": "way", "connection/key": "key"}
-    assert by_field(said, fields) == {
-        "attributes": ["line 2: expected a path: so"],
-        "key": ["expected this"],
-        "": ["elsewhere", "/x: what"],
-    }

@@ -185,9 +185,15 @@ async def test_nothing_elsewhere_is_connected_to(api: Api, namespace: str) -> No
         ({}, "/connection: expected an object with a type"),
         ({"type": "key"}, "/connection: expected its type to be one of"),
         (SAS | {"key": 7}, "/connection/key: expected a string"),
-        (SAS | {"key": f"{KEY} {KEY}"}, "/connection: expected the key of the shared access policy, without spaces"),
+        (
+            SAS | {"key": f"{KEY} {KEY}"},
+            "/connection/key: expected the key of the shared access policy, without spaces",
+        ),
         (SAS | {"secret": KEY}, "/connection/secret: expected no such field"),
-        ({"type": "connection-string", "connectionString": KEY}, "/connection: expected a connection string"),
+        (
+            {"type": "connection-string", "connectionString": KEY},
+            "/connection/connectionString: expected a connection string",
+        ),
         ({"type": "app-setting", "setting": f"Endpoint=sb://{HOST}/;SharedAccessKey={KEY}"}, "/connection/setting:"),
     ],
 )
@@ -258,8 +264,11 @@ async def test_a_destination_goes_over_to_an_app_setting_and_back(api: Api) -> N
     assert api.world.verifier.asked[-1] == (SasCredentials(HOST, "send", KEY), "crm")
     assert (await api.expect(200, "PUT", path, json=SAS))["authentication"]["type"] == "sas"
     for setting, expected in (
-        ("NONE", "/connection: app setting NONE: expected an Event Hubs connection string"),
-        ("STORAGE", "/connection: app setting STORAGE: expected a connection string of an Event Hubs namespace or hub"),
+        ("NONE", "/connection/setting: app setting NONE: expected an Event Hubs connection string"),
+        (
+            "STORAGE",
+            "/connection/setting: app setting STORAGE: expected a connection string of an Event Hubs namespace or hub",
+        ),
     ):
         problem = await api.expect(422, "PUT", path, json={"type": "app-setting", "setting": setting})
         assert problem["detail"].startswith(expected)

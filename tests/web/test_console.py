@@ -23,6 +23,7 @@ from shared.services.alerts.evaluate import AlertRun
 from shared.services.changes.export import InboundMessage
 from shared.services.runs.last_exports import KEPT
 from shared.views.last_exports import LARGEST_BODY
+from shared.web.console.glossary import WORDS
 from shared.web.console.pages import TAGS
 from shared.web.guarded import PERMISSIONS
 from shared.web.permissions import Permission
@@ -153,7 +154,8 @@ async def test_destinations_at_a_glance(console: Console) -> None:
         await console.world.handle(item(f"p{number}", 1, segmentMembership=membership(1)))
     console.world.clock.now += 3 * 60_000_000
     text = await console.page("/console")
-    assert "Act now 1 of 2 destinations down, for 3 min · 4 exports wait, the oldest for 3 min ·" in text
+    assert "Act now 1 of 2 destinations down: D, since 22:00 UTC (3 min) · 4 exports wait" in text
+    assert "4 exports wait, the oldest for 3 min : none is lost ·" in text
     assert re.search(r"All 2 Needs somebody 1 Paused 0 No dataflow 0 .*D Down for 3 min .*4 , 3 min .*E ", text)
     assert re.search(r"E No exports in 24 h 0 none in 24 h 0 $", text)
     confirm = await console.page("/console/undelivered/d/redrive")
@@ -177,7 +179,9 @@ async def test_connecting_tests_first_and_shows_no_key(console: Console) -> None
     tested = await console.submit("/console/destinations/check", CONNECTION)
     text = text_of(tested)
     assert "It works. The hub takes events; it has 2 partitions." in text
-    assert "the hubs analytics, crm" in text
+    assert "Take a hub of the namespace: analytics crm" in text
+    taken = await console.submit("/console/destinations/check", CONNECTION | {"hub": "analytics"})
+    assert fields_of(taken.text)["event_hub_name"] == "analytics"
     assert CONNECTION["key"] not in tested.text
     assert console.world.secrets.secrets == {}
     looks = {"include_segment_names": "on", "only_mapped_audiences": "on", "only_these_identities": "on"}
@@ -200,9 +204,9 @@ async def test_connecting_tests_first_and_shows_no_key(console: Console) -> None
     [
         ({"id": "No!"}, "id"),
         ({"name": ""}, "name"),
-        ({"namespace": "https://x"}, "way"),
+        ({"namespace": "https://x"}, "namespace"),
         ({"key_name": ""}, "key_name"),
-        ({"way": "connection-string", "connection_string": "x"}, "way"),
+        ({"way": "connection-string", "connection_string": "x"}, "connection_string"),
         ({"way": "managed-identity", "client_id": "?"}, "client_id"),
         ({"way": "app-setting", "setting": "1"}, "setting"),
         ({"way": "carrier pigeon"}, "way"),
@@ -269,6 +273,16 @@ async def test_a_preview_follows_the_form_and_saves_nothing(console: Console) ->
     assert console.world.configuration.document == before
 
 
+async def test_a_preview_goes_by_the_schedules_as_saving_would_have_them(console: Console) -> None:
+    await console.world.handle(item("p", 1, attributes={"y": "kept"}, segmentMembership=membership(1, audience="b")))
+    fields = await mapping(console, others="b", profile_id="p")
+    on, off = "2020-01-01T00:00:00Z - ups/b", "2999-01-01T00:00:00Z - ups/b"
+    shown = text_of(await console.submit(f"{MAPPING}/preview", fields | {"schedules": on}))
+    assert "The profile as it is now, by the mapping in the form" in shown
+    shown = text_of(await console.submit(f"{MAPPING}/preview", fields | {"schedules": off}))
+    assert "Nothing would be exported of this profile" in shown
+
+
 async def test_a_preview_shows_what_only_mapped_audiences_leave_out(console: Console) -> None:
     siblings = {"name": "Sibling", "mergePolicyId": "m"}
     for audience in ("a", "sibling"):
@@ -327,7 +341,7 @@ async def test_members_are_exported_again(console: Console, fields: dict[str, st
 
 async def test_a_resync_of_a_scope_that_is_none(console: Console) -> None:
     answer = await console.submit(f"{DESTINATION}/resync", {"resync_scope": "saved-since", "resync_since": "x"})
-    assert "/scope/since: expected a date and time" in text_of(answer, 422)
+    assert "Saved since : expected a date and time" in text_of(answer, 422)
 
 
 async def test_backfills_show_how_far_they_are(console: Console) -> None:
@@ -341,12 +355,12 @@ async def test_backfills_show_how_far_they_are(console: Console) -> None:
     await console.world.work_slices()
     console.world.clock.now += 10_000_000
     assert re.search(r"Running .*50 % · .*about 10 s left", await console.page(BACKFILLS))
-    assert "data-refresh" in (await console.get(BACKFILLS)).text
+    assert 'data-every="5"' in (await console.get(BACKFILLS)).text
     console.world.slices.waiting = rest
     await console.world.work_slices()
     await console.world.worker.plan_backfills.run()
     assert re.search(r"Done .*100 % · 3 members , 3 exported", await console.page(BACKFILLS))
-    assert "data-refresh" not in (await console.get(BACKFILLS)).text
+    assert 'data-every="15"' in (await console.get(BACKFILLS)).text
 
 
 async def test_charts_show_what_was_counted(console: Console) -> None:
@@ -365,7 +379,7 @@ async def test_charts_show_what_was_counted(console: Console) -> None:
 
 async def test_the_last_exports_are_shown_the_latest_first(console: Console) -> None:
     assert re.search(
-        r"Last exports Of the last hour, 20 at most, up to 15 seconds late\. Follow None in that time\.",
+        r"Last exports Of the last hour, 20 at most, up to 15 seconds late\. None in that time\.",
         await console.page(EXPORTS),
     )
     for number in range(KEPT + 1):
@@ -377,10 +391,9 @@ async def test_the_last_exports_are_shown_the_latest_first(console: Console) -> 
     text = text_of(page)
     assert re.search(r"acknowledged 1 s ago , changed \d h ago · reason audience, attribute", text)
     assert '"x": "hush"' in text
-    assert "data-refresh" not in page.text
-    assert "data-refresh" in (await console.get(f"{EXPORTS}?follow=true")).text
+    assert 'data-every="5"' in page.text
     console.world.clock.now += 60 * MINUTE
-    assert "Follow None in that time." in await console.page(EXPORTS)
+    assert "None in that time." in await console.page(EXPORTS)
 
 
 async def test_without_view_profiles_the_last_exports_are_masked(world: World) -> None:
@@ -581,11 +594,13 @@ async def test_alerts_say_who_since_when_and_how_much(console: Console) -> None:
     assert "No alert is open Nobody would be told of one: subscribe a webhook ." in await console.page(ALERTS)
     await opened(console)
     text = await console.page(ALERTS)
-    told = "Critical The destination does not answer D 2.5 min more than 0 s · open for 1 min · destination-down"
+    assert "Critical The destination does not answer D What to do: See its last problem, and whether" in text
+    told = "it answers. 2.5 min more than 0 s · open for 1 min · destination-down"
     assert told in text
     assert "Over Resolved The destination does not answer E Over just now , opened 1 min ago · last value" in text
     assert re.search(
-        r"Act now 1 of 2 destinations down, for 2 min .*no export waits .*1 alert open .*D Down for 2 min 1 alert",
+        r"Act now 1 of 2 destinations down: D, since .* UTC \(2 min\) .*no export waits .*1 alert open .*"
+        "D Down for 2 min 1 alert",
         await console.page("/console"),
     )
     assert "1 alert open : The destination does not answer: 2.5 min, more than 0 s" in await console.page(DESTINATION)
@@ -755,3 +770,34 @@ async def test_a_page_of_one_destination_counts_what_waits_for_that_one_alone(
     world.undelivered.count = counting  # type: ignore[method-assign]
     await console.page(path)
     assert counted == ["d"]
+
+
+def test_words_mean_on_pages_what_they_mean_in_the_docs() -> None:
+    text = (Path(__file__).parents[2] / "docs/concepts.md").read_text()
+    meanings = {
+        word.strip("`"): meaning for word, meaning in re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", text, re.MULTILINE)
+    }
+    assert {word: meanings[word] for word in WORDS} == WORDS
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (MAPPING, ["catalog", "ups"]),
+        ("/console/audiences", ["catalog"]),
+        ("/console/undelivered", ["retrying", "parked", "dead"]),
+        (f"{DESTINATION}/edit", ["merge policy"]),
+        ("/console/destinations/new", ["merge policy"]),
+    ],
+)
+async def test_a_word_is_explained_where_it_is_met_by_mouse_keyboard_and_without_a_script(
+    console: Console, path: str, words: list[str]
+) -> None:
+    assert (await console.put("/api/audiences/a", json={"name": "A"})).status_code == 201
+    page = unescape((await console.get(path)).text)
+    found = re.findall(
+        r'<button type="button" class="term" popovertarget="([^"]+)" title="(.*?)">([^<]*)</button>', page
+    )
+    assert [(said, word) for _, said, word in found] == [(WORDS[word], word) for word in words]
+    for target, said, word in found:
+        assert f'<span popover id="{target}"><strong>{word}</strong>: {said}</span>' in page

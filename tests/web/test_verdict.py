@@ -74,12 +74,27 @@ def test_all_is_well_where_nothing_waits() -> None:
     assert (found.kind, said(found)) == ("good", "All is well · no export waits · no change waits to be taken")
 
 
+def test_a_recovery_says_when_it_is_over_as_far_as_that_is_known() -> None:
+    waiting = UndeliveredCount({"parked": 5}, True, NOW - MINUTE)
+    known, unknown = (
+        said(verdict([standing(RECOVERING, waiting=waiting)], [], EMPTY, NOW, left)) for left in (125.0, None)
+    )
+    assert "1 of 1 destination recovering, about 2 min left at this pace · 5 exports wait" in known
+    assert "1 of 1 destination recovering · 5 exports wait" in unknown
+
+
+def test_since_when_names_the_day_where_it_was_another() -> None:
+    long_down = DestinationTrouble("d", recovering=False, since=NOW - 3 * 24 * 60 * MINUTE, error="x")
+    assert "since 2026-01-08 22:00 UTC (3 d)" in said(verdict([standing(long_down)], [], EMPTY, NOW))
+
+
 def test_what_is_down_comes_first_then_what_waits() -> None:
     waiting = UndeliveredCount({"parked": 10_000, "dead": 2}, False, NOW - 8 * MINUTE)
     found = verdict([standing(DOWN, waiting=waiting), standing()], [alert(), alert("*")], EMPTY, NOW)
     assert found.kind == "bad"
     assert said(found) == (
-        "1 of 2 destinations down, for 9 min · 10,002 exports or more wait, the oldest for 8 min · "
+        "1 of 2 destinations down: D, since 21:51 UTC (9 min) · "
+        "10,002 exports or more wait, the oldest for 8 min: none is lost · "
         "2 of them dead, so somebody has to redrive or drop them · no change waits to be taken · "
         "2 alerts open, 1 of the app itself"
     )

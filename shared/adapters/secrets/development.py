@@ -36,6 +36,10 @@ class DevelopmentSecrets:
         await asyncio.to_thread(self._change, add)
         return version
 
+    async def expires_at(self, name: str, version: str | None = None) -> int | None:
+        await self.read(name, version)
+        return None
+
     async def read(self, name: str, version: str | None = None) -> str:
         versions = (await asyncio.to_thread(self._read)).get(name, {})
         wanted = version or next(reversed(versions), "")

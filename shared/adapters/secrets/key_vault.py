@@ -19,6 +19,7 @@ from azure.keyvault.secrets.aio import SecretClient
 
 from shared.adapters.identity import credential, renew_if_refused
 from shared.adapters.kept_tokens import SignInError
+from shared.domain.instants import SECOND
 from shared.errors import NoSignInError, SecretError
 from shared.settings import Connection
 
@@ -59,6 +60,12 @@ class KeyVaultSecrets:
         async with self._translated("read", name):
             secret = await self._client.get_secret(name, version)
         return secret.value or ""
+
+    async def expires_at(self, name: str, version: str | None = None) -> int | None:
+        async with self._translated("look at", name):
+            secret = await self._client.get_secret(name, version)
+        end = secret.properties.expires_on
+        return None if end is None else int(end.timestamp()) * SECOND
 
     async def delete(self, name: str) -> None:
         async with self._translated("delete", name):

@@ -36,6 +36,9 @@ class NoSecrets:
     async def read(self, name: str, version: str | None = None) -> str:
         self._refuse(f"there is no place that {name} could be read from")
 
+    async def expires_at(self, name: str, version: str | None = None) -> int | None:
+        self._refuse(f"there is no place that {name} could be in")
+
     async def delete(self, name: str) -> None:
         """There is none."""
 

@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from shared.domain.alerts.rules import RULES, RuleState, Severity
+from shared.domain.alerts.rule import RuleState, Severity
+from shared.domain.alerts.rules import RULES
 from shared.domain.instants import DAY, format_instant, within
 
 KEPT = 30 * DAY

@@ -4,6 +4,8 @@ import json
 from enum import StrEnum
 from typing import Any
 
+from shared.domain.alerts.rules import RULES
+
 
 class WebhookFormat(StrEnum):
     """`cloudevent`: for programs. The others are what the incoming webhooks of these two take, and nothing else."""
@@ -40,5 +42,6 @@ def _text(event: str) -> str:
     where = "the app" if subject in {None, "*"} else subject
     if data["state"] == "resolved":
         return f"Profile Relay: resolved at {data['resolvedAt']}, {where}: {what}, open since {data['openedAt']}"
-    value = f"{data['value']:g} {data['unit']}, more than {data['threshold']:g}"
+    compared = RULES[data["rule"]].compared if data["rule"] in RULES else "against"
+    value = f"{data['value']:g} {data['unit']}, {compared} {data['threshold']:g}"
     return f"Profile Relay: {data['severity']} since {data['openedAt']}, {where}: {what}: {value}"

@@ -64,9 +64,14 @@ def sas_credentials(namespace: str, key_name: str, key: str, *, local_allowed: b
     """Checked credentials. Raises ValueError, which never repeats the key."""
     if not key_name or not key_name.isprintable() or key_name != key_name.strip():
         raise ValueError("expected the name of a shared access policy, such as RootManageSharedAccessKey")
+    require_key(key)
+    return SasCredentials(parse_namespace(namespace, local_allowed=local_allowed), key_name, key)
+
+
+def require_key(key: str) -> None:
+    """Raises ValueError, which never repeats the key, for what is none."""
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise ValueError("expected the key of the shared access policy, without spaces")
-    return SasCredentials(parse_namespace(namespace, local_allowed=local_allowed), key_name, key)
 
 
 def parse_connection_string(text: str, *, local_allowed: bool = False) -> PastedConnection:

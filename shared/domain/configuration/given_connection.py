@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 from shared.domain.configuration.credentials import (
@@ -11,6 +11,7 @@ from shared.domain.configuration.credentials import (
     IdentityCredentials,
     parse_connection_string,
     parse_setting,
+    require_key,
     sas_credentials,
 )
 from shared.domain.configuration.model import (
@@ -18,6 +19,7 @@ from shared.domain.configuration.model import (
     CheckpointContainerUrl,
     Identifier,
     IdentityNamespaces,
+    Namespace,
     RetentionHours,
     SettingName,
     Text,
@@ -26,34 +28,50 @@ from shared.domain.configuration.static_properties import StaticProperties
 from shared.domain.namespaces import parse_namespace
 from shared.settings import Connection
 
+
+def _key(given: SecretStr) -> SecretStr:
+    require_key(given.get_secret_value())
+    return given
+
+
+def _connection_string(given: SecretStr) -> SecretStr:
+    """Whether it may name a local namespace shows where it is used."""
+    parse_connection_string(given.get_secret_value(), local_allowed=True)
+    return given
+
+
+SharedAccessKey = Annotated[SecretStr, AfterValidator(_key)]
+ConnectionText = Annotated[SecretStr, AfterValidator(_connection_string)]
 _NAMESPACE = "Its name, such as contoso, or its host, such as contoso.servicebus.windows.net"
 
 
 class _Given(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", populate_by_name=True, strict=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", populate_by_name=True, strict=True, hide_input_in_errors=True
+    )
 
 
 class SasKey(_Given):
     """A shared access key, of a policy of the namespace or of the hub."""
 
     type: Literal["sas"]
-    namespace: str = Field(description=_NAMESPACE)
+    namespace: Namespace = Field(description=_NAMESPACE)
     key_name: Text
-    key: SecretStr
+    key: SharedAccessKey
 
 
 class ConnectionString(_Given):
     """A connection string as the portal shows it, of the namespace or of the hub."""
 
     type: Literal["connection-string"]
-    connection_string: SecretStr
+    connection_string: ConnectionText
 
 
 class ManagedIdentity(_Given):
     """The app's own identity; `clientId` names a user-assigned one."""
 
     type: Literal["managed-identity"]
-    namespace: str = Field(description=_NAMESPACE)
+    namespace: Namespace = Field(description=_NAMESPACE)
     client_id: Annotated[str, Field(pattern=r"^[0-9A-Fa-f-]{1,64}$")] | None = None
 
 
@@ -98,7 +116,7 @@ class NewDestination(_Given):
 class NewKey(_Given):
     """Of the same policy, or of that with `keyName`."""
 
-    key: SecretStr
+    key: SharedAccessKey
     key_name: Text | None = None
 
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from shared.domain.alerts.alert import Alert, AlertEvent, AlertView, alert_key, alert_outdated, next_state
 from shared.domain.alerts.delivery import AlertDelivery, delivery_outdated, delivery_overdue, exhausted, given_up
-from shared.domain.alerts.rules import RULES, THE_APP, Facts, RuleState
+from shared.domain.alerts.rule import THE_APP, Facts, RuleState
+from shared.domain.alerts.rules import RULES
 from shared.domain.alerts.subscription import AlertSubscription
 from shared.domain.alerts.webhooks import cloud_event
 from shared.domain.messages.pointers import DeliveryPointer
@@ -49,12 +50,15 @@ class EvaluateAlerts:
 
     async def run(self, outcome: AlertRun) -> None:
         """Judge every destination and the app, and note in `outcome` what was told of. Raises StorageError."""
-        destinations = sorted((await self.configuration.current()).targets.by_id)
+        targets = (await self.configuration.current()).targets.by_id
+        destinations = sorted(targets)
         subscriptions = [stored.item for stored in await self.store.subscriptions.all()]
         alerts = {stored.item.key: stored for stored in await self.store.alerts.all()}
         for left in alerts.values():
             await self._tell(left, subscriptions, outcome)  # what a run before this one left
-        facts = await self.facts.of(destinations) | {THE_APP: await self.facts.of_the_app()}
+        facts = await self.facts.of([targets[each].destination for each in destinations]) | {
+            THE_APP: await self.facts.of_the_app()
+        }
         wanted = {alert_key(*each): each for each in _wanted(destinations, subscriptions)}
         for key in dict.fromkeys((*wanted, *alerts)):
             stored = alerts.get(key)
@@ -160,7 +164,7 @@ def _wanted(destinations: Iterable[str], subscriptions: Iterable[AlertSubscripti
             thresholds[rule_id].add(subscription.threshold(rule_id))
     for subject in (*destinations, THE_APP):
         for rule in RULES.values():
-            if rule.of_the_app == (subject == THE_APP):
+            if rule.concerns(subject):
                 for threshold in sorted({float(rule.threshold)} | thresholds[rule.id]):
                     yield _Wanted(subject, rule.id, threshold)
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from shared.concurrency import all_of, both
-from shared.domain.alerts.rules import WINDOW, Facts
+from shared.domain.alerts.key_ends import days_left
+from shared.domain.alerts.rule import Facts
+from shared.domain.alerts.rules import WINDOW
 from shared.domain.alerts.silence import BEFORE, SILENT_FOR, may_be_silent, missing_changes
 from shared.domain.backfills.backfill import BackfillState
+from shared.domain.configuration.model import Destination
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.instants import MINUTE, SECOND
 from shared.domain.messages.queue_kind import QueueKind
@@ -20,6 +23,7 @@ from shared.ports.poison import PoisonRoundsStore
 from shared.ports.queues import QueueCount, QueueCounter
 from shared.ports.time import Clock
 from shared.ports.undelivered import UndeliveredStore
+from shared.services.alerts.key_expiries import KeyExpiries
 from shared.services.consumers.lags import ConsumerLags
 from shared.services.runs.history import RunHistory
 from shared.services.runs.timers import TimerRuns
@@ -44,20 +48,23 @@ class AlertFacts:
     poison_rounds: PoisonRoundsStore
     timers: TimerRuns
     consumer_lags: ConsumerLags
+    key_expiries: KeyExpiries
     setting_errors: int
+    storage_key_end: int | None
     sign_in_failing_since: Callable[[], int | None]
     clock: Clock
 
-    async def of(self, destination_ids: list[str]) -> dict[str, Facts]:
+    async def of(self, destinations: Sequence[Destination]) -> dict[str, Facts]:
         """The facts of each of these destinations."""
         now = self.clock()
-        (troubles, running), waited = await both(
+        (troubles, running), (waited, key_ends) = await both(
             both(_known(self.health.load()), _known(self._oldest_backfills())),
-            _known(self.consumer_lags.shares_waited()),
+            both(_known(self.consumer_lags.shares_waited()), self.key_expiries.ends(destinations)),
         )
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def facts_of(destination_id: str) -> Facts:
+            known, key_end = key_ends[destination_id]
             async with turns:
                 return Facts(
                     down_seconds=None if troubles is None else _down(troubles.get(destination_id), now),
@@ -65,10 +72,11 @@ class AlertFacts:
                     exports=await _known(self.history.totals(destination_id, now - WINDOW, now)),
                     backfill_seconds=None if running is None else _since(running.get(destination_id), now),
                     unread_share=None if waited is None else waited.get(destination_id, 0.0),
+                    key_days_left=days_left(key_end, now) if known else None,
                 )
 
-        found = await all_of(facts_of(each) for each in destination_ids)
-        return dict(zip(destination_ids, found, strict=True))
+        ids = [each.id for each in destinations]
+        return dict(zip(ids, await all_of(map(facts_of, ids)), strict=True))
 
     async def of_the_app(self) -> Facts:
         """The facts that are about no destination."""
@@ -86,6 +94,7 @@ class AlertFacts:
             wrong_settings=self.setting_errors,
             overdue=overdue,
             sign_in_seconds=_since(self.sign_in_failing_since(), now),
+            key_days_left=days_left(self.storage_key_end, now),
         )
 
     async def _intake(self, now: int) -> list[RunSlot]:

@@ -31,9 +31,15 @@ class EstimateBackfills:
 
         Raises ConfigurationError where `wanted` has no destination, StorageError.
         """
-        file = as_file(current).model_copy(update={"dataflows": current.with_dataflow(wanted).dataflows})
-        estimates = await self.of_plan(plan_changes(current, file, self.clock() // MILLISECOND))
+        estimates = await self.of_plan(self.plan(current, wanted))
         return next((each for each in estimates if each.destination_id == wanted.id), None)
+
+    def plan(self, current: Configuration, wanted: Dataflow) -> Plan:
+        """What saving `wanted` would change, with schedules turned as of now. Raises ConfigurationError where it has
+        no destination.
+        """
+        file = as_file(current).model_copy(update={"dataflows": current.with_dataflow(wanted).dataflows})
+        return plan_changes(current, file, self.clock() // MILLISECOND)
 
     async def _of(self, backfill: RequestedBackfill, planned: Configuration) -> BackfillEstimate:
         counts, pace = await both(

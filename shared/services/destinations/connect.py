@@ -9,7 +9,13 @@ from typing import Any
 
 from shared.concurrency import both
 from shared.domain.configuration.credentials import Credentials, IdentityCredentials, sas_credentials
-from shared.domain.configuration.given_connection import AppSetting, GivenConnection, NewKey, credentials_of
+from shared.domain.configuration.given_connection import (
+    AppSetting,
+    ConnectionString,
+    GivenConnection,
+    NewKey,
+    credentials_of,
+)
 from shared.domain.configuration.model import (
     Authentication,
     Destination,
@@ -134,7 +140,7 @@ class ConnectDestinations:
         try:
             credentials, named = credentials_of(given, self.setting, local_allowed=self.local)
         except (ValueError, SettingError) as error:
-            raise ConfigurationError(f"/connection: {error}") from None
+            raise ConfigurationError(f"/connection/{_member_to_blame(given)}: {error}") from None
         return credentials, event_hub_name or named
 
     async def _look(self, credentials: Credentials, event_hub_name: str | None) -> ConnectionReport:
@@ -176,6 +182,13 @@ class ConnectDestinations:
             key_hint=credentials.key_hint,
             key_fingerprint=credentials.key_fingerprint,
         )
+
+
+def _member_to_blame(given: GivenConnection) -> str:
+    """What of a connection can still be wrong that was understood: where it leads to."""
+    if isinstance(given, AppSetting):
+        return "setting"
+    return "connectionString" if isinstance(given, ConnectionString) else "namespace"
 
 
 def _secret_of(destination: Destination) -> str | None:

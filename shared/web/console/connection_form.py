@@ -5,17 +5,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.domain.configuration.given_connection import ConnectionCheck
-from shared.domain.problems import describe_problems
-from shared.errors import ConfigurationError, ConnectionFailedError, SecretError
+from shared.errors import ConfigurationError, ConnectionFailedError, PreconditionFailedError, SecretError
 from shared.services.destinations.connect import ConnectDestinations
 from shared.views.connections import ConnectionReportView
-from shared.web.console.forms import Form
-from shared.web.console.problems_by_field import Problems, by_field
+from shared.web.console.forms import SECRETS, Form
+from shared.web.console.problems_by_field import Problems, problems_of
 
 WAYS = ("standard", "sas", "connection-string", "managed-identity", "app-setting")
-REFUSED = (ValidationError, ConfigurationError, ConnectionFailedError, SecretError)
-"""What `problems_of` tells of."""
-_SECRETS = frozenset({"key", "connection_string"})
+REFUSED = (ValidationError, ConfigurationError, ConnectionFailedError, SecretError, PreconditionFailedError)
+"""What `problems_with` tells of."""
 _TEXTS = ("event_hub_name", "way", "key_name", "key", "namespace", "connection_string", "client_id", "setting")
 _FIELDS = {
     "id": "id",
@@ -33,6 +31,11 @@ _FIELDS = {
     "connection/connectionString": "connection_string",
     "connection/clientId": "client_id",
     "connection/setting": "setting",
+}
+_PLAIN = {
+    "id": "use small letters, digits and hyphens, with a letter or digit first, at most 63 of them",
+    "setting": "name an app setting: letters, digits and underscores, with a letter first",
+    "client_id": "use the client id of the identity, which has hexadecimal digits and hyphens alone",
 }
 _FIELD_OF_KIND = {
     "unknown-host": "namespace",
@@ -73,21 +76,19 @@ async def tested(form: Form, service: ConnectDestinations, event_hub_name: str |
     return ConnectionReportView.model_validate(await service.check(given.connection, given.event_hub_name))
 
 
-def problems_of(error: Exception, form: Form) -> Problems:
+def problems_with(error: Exception, form: Form) -> Problems:
     """What is wrong, beside the fields."""
     if isinstance(error, ConnectionFailedError):
         field = _FIELD_OF_KIND.get(error.kind, "way")
         if form.text("way") in {"connection-string", "app-setting"} and field != "event_hub_name":
             field = "connection_string" if form.text("way") == "connection-string" else "setting"
-        return {field: [str(error)], "": ["the connection does not work, so nothing was kept"]}
-    if isinstance(error, ValidationError):
-        return by_field(describe_problems(error), _FIELDS)
-    return by_field(str(error).splitlines(), _FIELDS)
+        return Problems({field: [str(error)], "": ["the connection does not work, so nothing was kept"]})
+    return problems_of(error, _FIELDS, _PLAIN)
 
 
 def values_of(form: Form) -> dict[str, str]:
     """What the fields show, which are empty where a secret was typed."""
-    return {name: "" if name in _SECRETS else form.text(name) for name in _TEXTS}
+    return {name: "" if name in SECRETS else form.text(name) for name in _TEXTS}
 
 
 def surroundings_of(form: Form, service: ConnectDestinations) -> dict[str, Any]:
@@ -95,5 +96,5 @@ def surroundings_of(form: Form, service: ConnectDestinations) -> dict[str, Any]:
     return {
         "keeps_keys": service.keeps_keys,
         "egress_addresses": service.egress_addresses,
-        "retyped": any(form.raw(name) for name in _SECRETS),
+        "retyped": any(form.raw(name) for name in SECRETS),
     }

@@ -14,6 +14,8 @@ from shared.web.problems import ProblemError
 COOKIE = "profile-relay-form"
 FIELD = "token"
 """Of every form: the hidden field whose value only our pages know."""
+SECRETS = frozenset({"key", "connection_string"})
+"""Fields whose values no page shows again."""
 _MOST_FIELDS = 2_000
 _TOKEN_BYTES = 24
 
@@ -48,6 +50,15 @@ class Form:
     def checked(self, name: str) -> bool:
         return name in self._fields
 
+    def with_text(self, name: str, text: str) -> "Form":
+        """The same but for one field."""
+        return Form(self._fields | {name: [text]})
+
+    def again(self) -> list[tuple[str, str]]:
+        """Each field and value, to be sent once more; of secrets nothing."""
+        left_out = SECRETS | {FIELD}
+        return [(name, value) for name, values in self._fields.items() if name not in left_out for value in values]
+
 
 def line_of(text: str) -> str:
     """In quotes, as JSON has it, where a person could not see what a field or its line makes of it."""
@@ -63,7 +74,7 @@ def text_of(line: str) -> str:
     return text if isinstance(text, str) else line
 
 
-async def _form_of(request: Request) -> Form:
+async def form_of(request: Request) -> Form:
     """Raises ProblemError (400)."""
     try:
         text = (await request.body()).decode()
@@ -73,7 +84,7 @@ async def _form_of(request: Request) -> Form:
     return Form(fields)
 
 
-Submitted = Annotated[Form, Depends(_form_of)]
+Submitted = Annotated[Form, Depends(form_of)]
 """The form that was sent, as a parameter of a route."""
 
 
@@ -95,6 +106,6 @@ async def require_own_page(request: Request) -> None:
     """
     if sender_of(request) is Sender.OWN_PAGE:
         return
-    known, given = request.cookies.get(COOKIE, ""), (await _form_of(request)).raw(FIELD)
+    known, given = request.cookies.get(COOKIE, ""), (await form_of(request)).raw(FIELD)
     if not known or not hmac.compare_digest(known.encode(), given.encode()):
         raise ProblemError(403, "this form was not sent by a page of the console: open the page again, then send it")

@@ -8,10 +8,9 @@ from pydantic import ValidationError
 
 from shared.domain.configuration.model import Configuration, Dataflow, MappedAudience
 from shared.domain.configuration.paths import parse_path
-from shared.domain.problems import describe_problems
 from shared.domain.profile.memberships import AudienceKey
 from shared.web.console.forms import Form, line_of, text_of
-from shared.web.console.problems_by_field import Problems, by_field
+from shared.web.console.problems_by_field import Problems, problems_of
 from shared.web.console.schedules import schedule_lines, with_schedules
 from shared.web.etags import etag_of
 
@@ -54,7 +53,8 @@ def parse(form: Form, before: Dataflow | None, destination_id: str) -> tuple[Map
     """What was sent, and what is wrong with it. What the form does not show stays as it was."""
     shown = before or Dataflow(id=destination_id)
     mapped = {audience.key: audience for audience in shown.audiences}
-    wanted = dict.fromkeys([*map(_key, form.all("audience")), *map(typed_audience, form.lines("others"))])
+    typed = list(map(typed_audience, form.lines("others")))
+    wanted = dict.fromkeys([*map(_key, form.all("audience")), *typed])
     # In the order that they are stored in: a form that is saved as it was changes nothing.
     keys = [*(key for key in mapped if key in wanted), *(key for key in wanted if key not in mapped)]
     audiences, problems = [], Problems()
@@ -62,17 +62,18 @@ def parse(form: Form, before: Dataflow | None, destination_id: str) -> tuple[Map
         try:
             audiences.append(mapped.get(key) or MappedAudience(namespace=key[0], id=key[1]))
         except ValidationError:
-            problems["others"] = ["expected ids, or namespace/id, of at most 512 characters, one a line"]
+            what = "use ids, or namespace/id, of at most 512 characters"
+            problems.add("others", f"line {typed.index(key) + 1}: {what}" if key in typed else what)
     if form.checked("schedules"):
         audiences, wrong = with_schedules(audiences, form.lines("schedules"))
         if wrong:
-            problems["schedules"] = wrong
-    ticked, typed = list(map(text_of, form.all("attribute"))), list(map(text_of, form.lines("attributes")))
+            problems.add("schedules", *wrong)
+    ticked, named = list(map(text_of, form.all("attribute"))), list(map(text_of, form.lines("attributes")))
     document = {
         "id": destination_id,
         "audiences": [],
         # Those that were typed first: a problem with one names its line.
-        "attributes": typed + ticked,
+        "attributes": named + ticked,
         "consent": text_of(form.text("consent")) or None,
         "triggers": {name: form.checked(f"trigger_{name}") for name in ("audience", "attribute", "identity")},
         "skipSameValueWrites": form.checked("skip_same_value_writes"),
@@ -81,11 +82,11 @@ def parse(form: Form, before: Dataflow | None, destination_id: str) -> tuple[Map
     try:
         dataflow = Dataflow.model_validate(document)
     except ValidationError as error:
-        problems |= by_field(describe_problems(error), _FIELDS)
+        problems.merge(problems_of(error, _FIELDS))
         dataflow = Dataflow.model_validate(document | {"attributes": list(filter(_is_path, ticked)), "consent": None})
-        typed = []
+        named = []
     dataflow.audiences = audiences
-    paths = dict.fromkeys(dataflow.attributes[len(typed) :] + dataflow.attributes[: len(typed)])
+    paths = dict.fromkeys(dataflow.attributes[len(named) :] + dataflow.attributes[: len(named)])
     kept = [each for each in shown.attributes if each in paths]
     dataflow.attributes = list(dict.fromkeys([*kept, *paths]))
     parsed = MappingForm(

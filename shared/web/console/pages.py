@@ -15,9 +15,12 @@ from starlette.datastructures import MutableHeaders
 
 from shared.errors import StorageError
 from shared.web import problems
-from shared.web.console.forms import COOKIE, FIELD, require_own_page, token_of
+from shared.web.console.forms import COOKIE, FIELD, form_of, require_own_page, token_of
+from shared.web.console.glossary import WORDS
+from shared.web.console.live import LiveParts
 from shared.web.console.words import FILTERS
 from shared.web.context import context_of
+from shared.web.etags import matches
 from shared.web.guarded import FORM_TYPES, LARGEST_JSON, GuardedRoute, needs
 from shared.web.health import banner
 from shared.web.permissions import Permission, Principal, principal_of
@@ -99,6 +102,7 @@ _environment.filters |= FILTERS
 _environment.globals |= {
     "asset": lambda name: f"{PREFIX}/assets/{TAGS[name]}/{name}",
     "token_field": FIELD,
+    "words": WORDS,
     "permission": {each.name: each for each in Permission},
 }
 
@@ -148,8 +152,10 @@ async def known(asked: Awaitable[T]) -> T | str:
 
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """The page; `now` (microseconds) has to be among the `values` if it tells ages."""
-    principal = _principal(request)
+    """The page; `now` (microseconds) has to be among the `values` if it tells ages. A page that is looked at and asks
+    again by the tag of its parts is told that they are the same still, where they are.
+    """
+    principal, live = _principal(request), LiveParts()
     allowed = principal.permissions if principal else frozenset()
     token, new = token_of(request)
     content = _environment.get_template(template).render(
@@ -161,9 +167,15 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         notice=_NOTICES.get(request.query_params.get("done", "")),
         token=token,
         banner=getattr(request.state, "banner", ()),
+        live=live,
         **values,
     )
-    response = HTMLResponse(content, status, {"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store"}
+    if live.follow and status == HTTPStatus.OK and request.method == "GET":
+        headers["ETag"] = live.etag
+        if matches(request.headers.get("if-none-match", ""), live.etag):
+            return HTMLResponse(None, HTTPStatus.NOT_MODIFIED, headers)
+    response = HTMLResponse(content, status, headers)
     if new:
         response.set_cookie(
             COOKIE, token, path=PREFIX, secure=request.url.scheme == "https", httponly=True, samesite="strict"
@@ -202,7 +214,10 @@ async def answer(request: Request, error: Exception) -> Response:
     else:
         problem = problems.problem_of(error)
         title = HTTPStatus(problem.status).phrase
-        response = render(request, "error.html", status=problem.status, title=title, problem=problem)
+        again = []
+        if request.method == "POST" and problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            again = (await form_of(request)).again()
+        response = render(request, "error.html", status=problem.status, title=title, problem=problem, again=again)
         response.headers.update(problem.headers)
     secure(response.headers)
     return response
@@ -211,7 +226,7 @@ async def answer(request: Request, error: Exception) -> Response:
 async def say_how_to_open(request: Request) -> Response:
     """The answer to whatever is asked of the console where nobody can be signed in."""
     content = _environment.get_template("closed.html").render(
-        path=request.url.path, posted=False, navigation=(), who=None, notice=None, banner=()
+        path=request.url.path, posted=False, navigation=(), who=None, notice=None, banner=(), live=LiveParts()
     )
     response = HTMLResponse(content, 403)
     secure(response.headers)

@@ -2,7 +2,8 @@
 
 from decimal import Decimal, InvalidOperation
 
-from shared.domain.alerts.rules import RULES, Rule
+from shared.domain.alerts.rule import Rule
+from shared.domain.alerts.rules import RULES
 from shared.web.console.forms import Form
 from shared.web.console.problems_by_field import Problems
 
@@ -32,9 +33,9 @@ def parse_thresholds(form: Form, events: list[str]) -> tuple[dict[str, float], P
             if not 0 <= typed <= Decimal(rule.greatest) * factor:
                 raise ValueError
         except (InvalidOperation, ValueError):
-            problems[field_name(rule.id)] = [f"expected a number from 0 to {rule.greatest * factor:,.0f}"]
+            problems.add(field_name(rule.id), f"expected a number from 0 to {rule.greatest * factor:,.0f}")
             continue
         if rule.id not in events:
-            problems[field_name(rule.id)] = ["choose this alert above, too, or leave this empty"]
+            problems.add(field_name(rule.id), "choose this alert above, too, or leave this empty")
         thresholds[rule.id] = float(typed / factor)
     return thresholds, problems

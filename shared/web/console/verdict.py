@@ -8,16 +8,16 @@ from typing import Literal
 from markupsafe import Markup
 
 from shared.domain.alerts.alert import AlertView
-from shared.domain.alerts.rules import THE_APP
+from shared.domain.alerts.rule import THE_APP
 from shared.domain.configuration.model import Dataflow
-from shared.domain.instants import MINUTE
+from shared.domain.instants import MINUTE, SECOND
 from shared.domain.messages.queue_kind import QueueKind
 from shared.ports.queues import QueueCount
 from shared.ports.undelivered import UndeliveredCount
 from shared.services.runs.last_day import Day
 from shared.views.configuration import DestinationResource
 from shared.web.console.backlog import Need, backlogs
-from shared.web.console.words import counted, lasting
+from shared.web.console.words import counted, duration, lasting, since
 
 Kind = Literal["good", "warn", "bad", "idle"]
 _SLOW = MINUTE
@@ -70,10 +70,11 @@ def verdict(
     alerts: Sequence[AlertView],
     queues: Sequence[QueueCount] | None,
     now: int,
+    seconds_left: float | None = None,
 ) -> Verdict:
-    """`queues`: None where what waits there is not known."""
+    """`queues`: None where what waits there is not known. `seconds_left`: until the last recovery is done, if known."""
     said = [
-        *_health(standings, now),
+        *_health(standings, now, seconds_left),
         *_undelivered(standings, now),
         *_input(queues, now),
         *_queues(queues, now),
@@ -88,17 +89,18 @@ def verdict(
 _Said = tuple[Kind, str]
 
 
-def _health(standings: Sequence[Standing], now: int) -> list[_Said]:
+def _health(standings: Sequence[Standing], now: int, seconds_left: float | None) -> list[_Said]:
     said: list[_Said] = []
-    down = [each.destination.health for each in standings if each.state[1] == "Down"]
-    since = [health.since for health in down if health and health.since]
-    if since:
-        for_ = lasting(min(since), now)
+    down = [each.destination for each in standings if each.state[1] == "Down"]
+    began = [each.health.since for each in down if each.health and each.health.since]
+    if began:
         of = f"{len(down):,} of {counted(len(standings), 'destination')} down"
-        said.append(("bad", Markup("{}, {} {}").format(of, "for" if len(down) == 1 else "the first for", for_)))
+        which = f": {down[0].name}," if len(down) == 1 else ", the first"
+        said.append(("bad", Markup("{}{} {}").format(of, which, since(min(began), now))))
     recovering = sum(each.state[1] == "Recovering" for each in standings)
     if recovering:
-        said.append(("warn", f"{recovering:,} of {counted(len(standings), 'destination')} recovering"))
+        left = "" if seconds_left is None else f", about {duration(int(seconds_left * SECOND))} left at this pace"
+        said.append(("warn", f"{recovering:,} of {counted(len(standings), 'destination')} recovering{left}"))
     return said
 
 
@@ -115,7 +117,9 @@ def _undelivered(standings: Sequence[Standing], now: int) -> list[_Said]:
     said: list[_Said] = [
         (
             "warn",
-            Markup("{}{} {}, the oldest for {}").format(counted(total, "export"), more, waits, lasting(oldest, now)),
+            Markup("{}{} {}, the oldest for {}: none is lost").format(
+                counted(total, "export"), more, waits, lasting(oldest, now)
+            ),
         )
     ]
     dead = sum(count.by_state.get("dead", 0) for count in counts)

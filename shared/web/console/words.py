@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from shared.domain.alerts.rules import RULES
 from shared.domain.instants import DAY, MINUTE, SECOND, format_instant, parse_instant
 
 _HOUR = 60 * MINUTE
@@ -26,6 +27,14 @@ def lasting(instant: int | str, now: int) -> Markup:
     """For how long it has been so."""
     at = parse_instant(instant) if isinstance(instant, str) else instant
     return _time(at, duration(now - at))
+
+
+def since(instant: int | str, now: int) -> Markup:
+    """Since when it has been so, as people say it to each other, and for how long."""
+    at = parse_instant(instant) if isinstance(instant, str) else instant
+    text = format_instant(at)
+    clock = text[11:16] if now - at < DAY else f"{text[:10]} {text[11:16]}"
+    return Markup("since {} ({})").format(_time(at, f"{clock} UTC"), duration(now - at))
 
 
 def _time(at: int, text: str) -> Markup:
@@ -76,8 +85,19 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
+def compared(rule_id: str) -> str:
+    """How a value that opened an alert of this rule is to its threshold."""
+    return RULES[rule_id].compared if rule_id in RULES else "against"
+
+
+def what_to_do(rule_id: str) -> str:
+    """About an alert of this rule."""
+    return RULES[rule_id].what_to_do if rule_id in RULES else ""
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "age": age,
+    "compared": compared,
     "counted": counted,
     "duration": duration,
     "fromjson": json.loads,
@@ -87,4 +107,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "percent": percent,
     "pretty": pretty,
     "sentence": sentence,
+    "since": since,
+    "what_to_do": what_to_do,
 }

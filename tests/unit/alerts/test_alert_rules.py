@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from shared.domain.alerts.alert import KEPT, Alert, AlertEvent, AlertView, alert_outdated, next_state
-from shared.domain.alerts.rules import RULES, Facts, RuleState
+from shared.domain.alerts.rule import Facts, RuleState
+from shared.domain.alerts.rules import RULES
 from shared.domain.instants import SECOND
 from shared.domain.runs import RunCounts
 from tests.kit.builders import NOW
@@ -104,6 +105,10 @@ def test_an_open_alert(verdict: RuleState, value: float | None, changed: dict[st
 )
 def test_an_alert_tells_the_severity_of_its_rule(rule: str, severity: str) -> None:
     assert AlertView.of(OPEN.model_copy(update={"rule": rule})).severity == severity
+
+
+def test_each_rule_says_what_to_do_in_a_line() -> None:
+    assert [rule.id for rule in RULES.values() if not 10 < len(rule.what_to_do) < 160] == []
 
 
 def test_what_is_told_and_in_which_order() -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.domain.alerts.rules import RULES, Facts, RuleState
+from shared.domain.alerts.rule import Facts, RuleState
+from shared.domain.alerts.rules import RULES
 from shared.domain.alerts.silence import BEFORE, SILENT_FOR, missing_changes
 from shared.domain.instants import DAY, MINUTE
 from shared.domain.messages.queue_kind import QueueKind

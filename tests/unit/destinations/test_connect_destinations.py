@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from shared.domain.configuration.credentials import IdentityCredentials, SasCredentials
 from shared.domain.configuration.given_connection import (
@@ -90,6 +90,8 @@ async def test_without_a_hub_only_the_namespace_is_looked_at(office: Office) -> 
     assert office.verifier.asked == []
 
 
+REFUSED = (ConfigurationError, ValidationError)
+"""What leads nowhere is refused as it is read, what leads elsewhere before it is connected to."""
 PASTED = f"Endpoint=sb://{{}}/;SharedAccessKeyName=send;SharedAccessKey={KEY}"
 
 
@@ -111,8 +113,9 @@ async def test_nothing_elsewhere_is_connected_to(
         lambda: office.service.check(given(namespace), "crm"),
         lambda: office.service.connect("crm", given(namespace), "crm", force=True),
     ):
-        with pytest.raises(ConfigurationError, match=r"^/connection: .*expected the name of an Event Hubs namespace"):
+        with pytest.raises(REFUSED, match=r"expected the name of an Event Hubs namespace") as refused:
             await attempt()
+        assert KEY not in str(refused.value)
     assert (office.verifier.asked, office.secrets.secrets) == ([], {})
 
 
@@ -212,7 +215,7 @@ async def test_only_a_key_can_be_rotated(
 
 async def test_a_key_with_a_space_in_it_is_refused_unread(office: Office) -> None:
     before = (await office.service.connect("crm", GIVEN, "crm")).members["authentication"]
-    with pytest.raises(ConfigurationError, match="without spaces") as refused:
+    with pytest.raises(REFUSED, match="without spaces") as refused:
         await office.service.rotate(destination_with(before), NewKey(key=SecretStr(f"{OTHER_KEY} ")))
     assert OTHER_KEY not in str(refused.value)
 
@@ -244,7 +247,7 @@ async def test_an_app_setting_is_looked_at_as_what_it_holds(
 async def test_an_app_setting_that_holds_no_connection_is_told_without_what_it_holds(
     office: Office, setting: str, expected: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=f"^/connection: {expected}") as refused:
+    with pytest.raises(ConfigurationError, match=f"^/connection/setting: {expected}") as refused:
         await office.service.check(AppSetting(type="app-setting", setting=setting), "crm")
     assert KEY not in str(refused.value)
 

@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from shared.domain.alerts.rules import RULES, Facts, RuleState
+from shared.domain.alerts.rule import Facts, RuleState
+from shared.domain.alerts.rules import RULES
 from shared.domain.configuration.model import parse_configuration_file
 from shared.domain.instants import DAY, MINUTE, SECOND
 from shared.domain.runs import NO_DESTINATION, SLOT, RunCounts, slot_of

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.domain.alerts.rules import THE_APP, overdue_rule
+from shared.domain.alerts.rule import THE_APP
+from shared.domain.alerts.rules import overdue_rule
 from shared.domain.instants import DAY, MINUTE, SECOND
 from shared.domain.timers import TIMERS, TimerRun, state_of
 from shared.errors import StorageError

@@ -6,7 +6,8 @@ from itertools import groupby
 from fastapi import APIRouter, Request, Response
 
 from shared.domain.alerts.alert import AlertView
-from shared.domain.alerts.rules import RULES, Severity
+from shared.domain.alerts.rule import Severity
+from shared.domain.alerts.rules import RULES
 from shared.services.wiring import Services
 from shared.views.alerts import AlertDeliveryView
 from shared.web.console.pages import PREFIX, PageRoute, page, render
@@ -41,21 +42,24 @@ async def show_alerts(services: AppServices, request: Request) -> Response:
 
 
 async def open_alerts(services: Services, destination_id: str | None = None) -> list[AlertView]:
-    """Those that are open, the latest first: of one destination, or of all. Raises StorageError."""
-    return [
+    """Those that are open, causes first: of one destination, or of all. Raises StorageError."""
+    found = [
         AlertView.of(alert)
         for alert in await services.evaluate_alerts.alerts()
         if not alert.resolved_at and destination_id in {None, alert.destination_id}
     ]
+    return sorted(found, key=_place)
+
+
+_ORDER = list(RULES)
+
+
+def _place(alert: AlertView) -> tuple[bool, int, str, str]:
+    """What is critical first, then causes before what comes of them, as the rules have it, then the longest open."""
+    known = _ORDER.index(alert.rule) if alert.rule in RULES else len(_ORDER)
+    return alert.severity != Severity.CRITICAL, known, alert.rule, alert.opened_at
 
 
 def _by_rule(alerts: Iterable[AlertView]) -> list[list[AlertView]]:
-    """What one rule found together, the longest open first; causes before what comes of them, as the rules have it."""
-    order = list(RULES)
-
-    def place(alert: AlertView) -> tuple[bool, int, str]:
-        known = order.index(alert.rule) if alert.rule in order else len(order)
-        return alert.severity != Severity.CRITICAL, known, alert.rule
-
-    ordered = sorted(alerts, key=lambda alert: (*place(alert), alert.opened_at))
-    return [list(group) for _, group in groupby(ordered, place)]
+    """What one rule found together."""
+    return [list(group) for _, group in groupby(sorted(alerts, key=_place), key=lambda alert: alert.rule)]

@@ -13,7 +13,7 @@ from shared.web.console.connection_form import (
     REFUSED,
     WAYS,
     connection_of,
-    problems_of,
+    problems_with,
     surroundings_of,
     tested,
     values_of,
@@ -29,6 +29,7 @@ from shared.web.permissions import Permission
 router = APIRouter(prefix=f"{PREFIX}/destinations", route_class=PageRoute)
 
 _TEXTS = ("id", "name", "description")
+_TAKEN = "there is a destination with this id already: choose another id"
 
 
 @router.get("/new", **page(Permission.MANAGE_DESTINATIONS))
@@ -40,17 +41,22 @@ async def show_form(services: AppServices, request: Request) -> Response:
             "retention_hours": [str(RETENTION_HOURS)],
         }
     )
-    return _form(services, request, empty, {})
+    return _form(services, request, empty, Problems())
 
 
 @router.post("/check", **page(Permission.MANAGE_DESTINATIONS))
 async def check(services: AppServices, request: Request, form: Submitted) -> Response:
-    """Whether events could be sent; nothing is sent or kept. The keys have to be typed again after it."""
+    """Whether events could be sent; nothing is sent or kept. The keys have to be typed again after it.
+
+    A hub that was found by a test is taken by `hub`.
+    """
+    if form.text("hub"):
+        return _form(services, request, form.with_text("event_hub_name", form.text("hub")), Problems())
     try:
         report = await tested(form, services.connect_destinations, form.text("event_hub_name") or None)
     except (ValidationError, ConfigurationError) as error:
-        return _form(services, request, form, problems_of(error, form), status=422)
-    return _form(services, request, form, {}, report=report)
+        return _form(services, request, form, problems_with(error, form))
+    return _form(services, request, form, Problems(), report=report)
 
 
 @router.post("", **page(Permission.MANAGE_DESTINATIONS))
@@ -64,10 +70,12 @@ async def connect(services: AppServices, request: Request, form: Submitted) -> R
         given = NewDestination.model_validate(document)
         connected = await services.destinations.connect(given, force=form.checked("force"))
     except REFUSED as error:
-        return _form(services, request, form, problems_of(error, form), status=422)
+        problems = problems_with(error, form)
+        if form.text("id") in {each.id for each in (await services.edit_configuration.load()).destinations}:
+            problems.add("id", _TAKEN)
+        return _form(services, request, form, problems)
     except TakenError:
-        problems = {"id": [f"there is a destination {given.id!r} already: choose another id"]}
-        return _form(services, request, form, problems, status=409)
+        return _form(services, request, form, Problems({"id": [_TAKEN]}, status=409))
     note(request, *connected.summary)
     may_map = request.state.principal.permissions >= MAPPING.permissions
     return redirect(address(given.id, MAPPING if may_map else SETTINGS), "connected")
@@ -80,13 +88,12 @@ def _form(
     problems: Problems,
     *,
     report: ConnectionReportView | None = None,
-    status: int = 200,
 ) -> Response:
     values = values_of(form) | {name: form.text(name) for name in _TEXTS}
     return render(
         request,
         "connect.html",
-        status=status,
+        status=problems.status if problems else 200,
         values=values | look_form.values_of(form),
         problems=problems,
         report=report,

@@ -90,6 +90,11 @@ async def show_destinations(
         for each in sorted(configuration.destinations, key=lambda each: each.name.lower())
     ]
     now = services.clock()
+    recoveries = []
+    if not isinstance(counts, str) and any(each.recovering for each in troubles.values()):
+        progress = await known(services.undelivered_exports.recoveries(counts, now))
+        recoveries = [] if isinstance(progress, str) else progress
+    left = [each.seconds_left for each in recoveries if each.seconds_left is not None]
     searched = [each for each in standings if _matches(each, q)]
     return render(
         request,
@@ -98,7 +103,7 @@ async def show_destinations(
         found={name: sum(map(wanted, searched)) for name, wanted in SHOWN.items()},
         choice=_Choice(q, sort, show),
         total=len(standings),
-        verdict=verdict(standings, alerts, None if isinstance(queues, str) else queues, now),
+        verdict=verdict(standings, alerts, None if isinstance(queues, str) else queues, now, max(left, default=None)),
         day=_all_day([each.day for each in standings if each.day]),
         days_known=not isinstance(days, str),
         sparkline=sparkline,

@@ -11,9 +11,10 @@ from pydantic.alias_generators import to_camel
 
 from shared.domain.configuration.model import Configuration, Destination
 from shared.domain.configuration.removals import removals
+from shared.errors import PreconditionFailedError
 from shared.views.configuration import DestinationResource
 from shared.web.console import look_form
-from shared.web.console.connection_form import problems_of
+from shared.web.console.connection_form import problems_with
 from shared.web.console.destination_page import PATH, SETTINGS, address, frame_of
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PageRoute, page, redirect, render
@@ -35,7 +36,7 @@ async def show_details(services: AppServices, request: Request, destination_id: 
     configuration = await services.edit_configuration.load()
     destination = configuration.destination(destination_id)
     values = destination.model_dump(include=set(_TEXTS)) | look_form.stored_values(destination)
-    return _form(request, configuration, destination_id, values | {"etag": etag_of(destination)}, {})
+    return _form(request, configuration, destination_id, values | {"etag": etag_of(destination)}, Problems())
 
 
 @router.post("", **_MANAGE)
@@ -54,10 +55,13 @@ async def change_details(
         taken_away = _removals(configuration, destination.model_copy(update=_details(written)))
         if taken_away and form.text("agreed") != _digest(taken_away):
             note(request, "not saved: it was asked whether consumers know of it")
-            return _form(request, configuration, destination_id, values | {"etag": etag}, {}, taken_away)
+            return _form(request, configuration, destination_id, values | {"etag": etag}, Problems(), taken_away)
         plan = await services.destinations.change_details(destination_id, written, as_shown(etag))
+    except PreconditionFailedError as error:
+        seen = values | {"etag": etag_of(destination)}
+        return _form(request, configuration, destination_id, seen, problems_with(error, form))
     except ValidationError as error:
-        return _form(request, configuration, destination_id, values | {"etag": etag}, problems_of(error, form))
+        return _form(request, configuration, destination_id, values | {"etag": etag}, problems_with(error, form))
     note(request, *plan.summary)
     return redirect(address(destination_id, SETTINGS), "edited" if plan.changes_something else "unchanged")
 
@@ -89,7 +93,7 @@ def _form(
     return render(
         request,
         "edit.html",
-        status=422 if problems else 200,
+        status=problems.status if problems else 200,
         **frame_of(configuration, destination_id, SETTINGS),
         values=values,
         problems=problems,

@@ -1,8 +1,6 @@
 """The last exports to a destination."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from shared.views.last_exports import LastExportList
 from shared.web.console.destination_page import EXPORTS, PATH, frame_of
@@ -15,12 +13,7 @@ router = APIRouter(prefix=PATH, route_class=PageRoute)
 
 
 @router.get("/{destination_id}/exports", **page(*EXPORTS.permissions))
-async def show_exports(
-    services: AppServices,
-    request: Request,
-    destination_id: DestinationId,
-    follow: Annotated[bool, Query()] = False,
-) -> Response:
+async def show_exports(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
     configuration = await services.edit_configuration.load()
     frame = frame_of(configuration, destination_id, EXPORTS)
     return render(
@@ -32,6 +25,5 @@ async def show_exports(
             await services.consumer_lags.kept(frame["destination"]),
             masked=Permission.VIEW_PROFILES not in request.state.principal.permissions,
         ),
-        follow=follow,
         now=services.clock(),
     )

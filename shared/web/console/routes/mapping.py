@@ -1,5 +1,6 @@
 """What is activated to a destination, and what its exports look like by that."""
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -16,17 +17,18 @@ from shared.domain.configuration.seen_paths import seen_paths
 from shared.domain.configuration.shadows import USUAL_HOURS, Tried
 from shared.domain.instants import MILLISECOND
 from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH
+from shared.errors import PreconditionFailedError
 from shared.services.runs.recently_exported import RecentProfile
 from shared.services.wiring import Services
 from shared.web.console import mapping
 from shared.web.console.choices import attribute_choices, audience_choices
 from shared.web.console.destination_page import MAPPING, PATH, address, frame_of
-from shared.web.console.forms import Submitted
+from shared.web.console.forms import Form, Submitted
 from shared.web.console.mapping import MappingForm
 from shared.web.console.mapping_changes import clauses
 from shared.web.console.mapping_preview import most_telling, named_in, preview_of
 from shared.web.console.pages import PageRoute, known, page, redirect, render
-from shared.web.console.problems_by_field import Problems
+from shared.web.console.problems_by_field import Problems, problems_of
 from shared.web.console.shadow_panel import DURATIONS, Panel, panel_of
 from shared.web.context import AppServices
 from shared.web.etags import as_shown, etag_of
@@ -63,7 +65,7 @@ async def preview(
     configuration.destination(destination_id)
     form, problems = mapping.parse(submitted, mapping.dataflow_of(configuration, destination_id), destination_id)
     if len(form.profile_id) > MAX_PROFILE_ID_LENGTH:
-        problems["profile_id"] = [f"expected at most {MAX_PROFILE_ID_LENGTH:,} characters"]
+        problems.add("profile_id", f"expected at most {MAX_PROFILE_ID_LENGTH:,} characters")
     live = submitted.checked("live")
     return await _show(services, request, configuration, destination_id, form, problems, previewed=True, live=live)
 
@@ -78,7 +80,10 @@ async def save(
     form, problems = mapping.parse(submitted, mapping.dataflow_of(configuration, destination_id), destination_id)
     if problems:
         return await _show(services, request, configuration, destination_id, form, problems, previewed=True)
-    plan = await services.destinations.map(form.dataflow, as_shown(form.etag))
+    try:
+        plan = await services.destinations.map(form.dataflow, as_shown(form.etag))
+    except PreconditionFailedError as error:
+        return await _changed_meanwhile(services, request, destination_id, submitted, error)
     note(request, *plan.summary)
     return redirect(address(destination_id, MAPPING), "saved" if plan.changes_something else "unchanged")
 
@@ -92,12 +97,28 @@ async def try_beside(
     form, problems = mapping.parse(submitted, configuration.dataflow(destination_id), destination_id)
     hours = submitted.text("hours")
     if hours not in map(str, DURATIONS):
-        problems[""] = ["expected one of the durations that the form offers"]
+        problems.add("", "expected one of the durations that the form offers")
     if problems:
         return await _show(services, request, configuration, destination_id, form, problems, previewed=True)
-    await services.shadows.begin(form.dataflow, int(hours), as_shown(submitted.text("tried")))
+    try:
+        await services.shadows.begin(form.dataflow, int(hours), as_shown(submitted.text("tried")))
+    except PreconditionFailedError as error:
+        return await _changed_meanwhile(services, request, destination_id, submitted, error)
     note(request, f"shadow of dataflow {destination_id} begun for {hours} hours")
     return redirect(address(destination_id, MAPPING), "tried")
+
+
+async def _changed_meanwhile(
+    services: Services, request: Request, destination_id: str, submitted: Form, error: PreconditionFailedError
+) -> Response:
+    """The form as it was typed, upon what is there by now: sent once more it replaces that."""
+    configuration = await services.edit_configuration.load()
+    before = mapping.dataflow_of(configuration, destination_id)
+    form, others = mapping.parse(submitted, before, destination_id)
+    form = replace(form, etag="" if before is None else etag_of(before))
+    problems = problems_of(error, {})
+    problems.merge(others)
+    return await _show(services, request, configuration, destination_id, form, problems, previewed=True)
 
 
 async def _show(
@@ -112,6 +133,7 @@ async def _show(
     live: bool = False,
 ) -> Response:
     """`live`: the form alone."""
+    correct = not problems or problems.of_the_moment
     frame = frame_of(configuration, destination_id, MAPPING)
     before: Dataflow | None = frame["dataflow"]
     tried = Tried.of(configuration, destination_id) if before else None
@@ -128,7 +150,7 @@ async def _show(
     return render(
         request,
         "mapping_form.html" if live else "mapping.html",
-        status=422 if problems else 200,
+        status=problems.status if problems else 200,
         **frame,
         form=form,
         shape=shape.key if shape else "",
@@ -138,14 +160,15 @@ async def _show(
         more_attributes=more,
         looked_at=len(recent),
         limits={"audiences": AUDIENCES_PER_DATAFLOW, "attributes": ATTRIBUTES_PER_DATAFLOW},
-        problems=problems or {},
+        problems=problems or Problems(),
+        correct=correct,
         previewed=previewed,
         panel=panel,
         tried="" if tried is None else etag_of(tried),
         durations=DURATIONS,
         usual_hours=USUAL_HOURS,
         now=services.clock(),
-        **await _outcome(services, configuration, frame, form, shape, correct=not problems),
+        **await _outcome(services, configuration, frame, form, shape, correct=correct),
     )
 
 
@@ -162,7 +185,7 @@ async def _outcome(
     if not correct:
         return {"changes": [], "removals": [], "preview": None}
     destination, before = frame["destination"], frame["dataflow"]
-    with_form = configuration.with_dataflow(form.dataflow)
+    with_form = services.estimate_backfills.plan(configuration, form.dataflow).configuration
     lost = removed_attributes(destination, before, form.dataflow) if before else []
     backfill = await services.estimate_backfills.of_mapping(configuration, form.dataflow)
     return {

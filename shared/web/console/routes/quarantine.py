@@ -1,8 +1,6 @@
 """What could not be taken: shown, put back on the queue, dropped."""
 
-from collections.abc import Mapping
 from contextlib import suppress
-from types import MappingProxyType
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,6 +12,7 @@ from shared.views.quarantine import QuarantinedView
 from shared.web.console.alike import groups_of
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
+from shared.web.console.problems_by_field import Problems
 from shared.web.context import AppServices
 from shared.web.guarded import note
 from shared.web.parameters import RowId, Token
@@ -94,7 +93,7 @@ async def replay_edited(services: AppServices, request: Request, row_id: RowId, 
     try:
         await services.replay_quarantined.replay_edited(row_id, body.encode(), services.clock())
     except InvalidChangeError as error:
-        return await _show(services, request, row_id, edited=body, problems={"body": error.problems})
+        return await _show(services, request, row_id, edited=body, problems=Problems({"body": error.problems}))
     note(request, f"quarantine {row_id} replayed, edited")
     return redirect(PATH, "replayed")
 
@@ -105,7 +104,7 @@ async def _show(
     row_id: str,
     *,
     edited: str | None = None,
-    problems: Mapping[str, list[str]] = MappingProxyType({}),
+    problems: Problems | None = None,
 ) -> Response:
     item = QuarantinedView.of(await services.replay_quarantined.get(row_id))
     body = item.body if item.body is not None else item.body_base64 or ""
@@ -119,7 +118,7 @@ async def _show(
         cut=cut,
         editable=item.body is not None and not cut,
         edited=body if edited is None else edited,
-        problems=problems,
+        problems=problems or Problems(),
         now=services.clock(),
     )
 

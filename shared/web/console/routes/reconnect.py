@@ -1,5 +1,7 @@
 """The form that rotates a destination's key, or connects it in another way: tried first, then kept."""
 
+from http import HTTPStatus
+
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
@@ -7,7 +9,7 @@ from shared.domain.configuration.model import Configuration, Destination, SasAut
 from shared.errors import ConfigurationError
 from shared.services.wiring import Services
 from shared.views.connections import ConnectionReportView
-from shared.web.console.connection_form import REFUSED, given_in, problems_of, surroundings_of, tested, values_of
+from shared.web.console.connection_form import REFUSED, given_in, problems_with, surroundings_of, tested, values_of
 from shared.web.console.destination_page import PATH, SETTINGS, address, frame_of
 from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PageRoute, page, redirect, render
@@ -28,7 +30,7 @@ async def show_connection(services: AppServices, request: Request, destination_i
     configuration = await services.edit_configuration.load()
     destination = configuration.destination(destination_id)
     form = _as_it_is(destination, services.connect_destinations.keeps_keys)
-    return _form(services, request, configuration, destination, form, {})
+    return _form(services, request, configuration, destination, form, Problems())
 
 
 @router.post("/check", **_MANAGE)
@@ -41,8 +43,8 @@ async def check_other_connection(
     try:
         report = await tested(form, services.connect_destinations, destination.event_hub_name)
     except (ValidationError, ConfigurationError) as error:
-        return _form(services, request, configuration, destination, form, problems_of(error, form))
-    return _form(services, request, configuration, destination, form, {}, report)
+        return _form(services, request, configuration, destination, form, problems_with(error, form))
+    return _form(services, request, configuration, destination, form, Problems(), report)
 
 
 @router.post("", **_MANAGE)
@@ -57,7 +59,7 @@ async def reconnect(
             destination_id, given, as_shown(form.text("etag")), force=form.checked("force")
         )
     except REFUSED as error:
-        return _form(services, request, configuration, destination, form, problems_of(error, form))
+        return _form(services, request, configuration, destination, form, problems_with(error, form))
     note(request, *reconnected.summary)
     return redirect(address(destination_id, SETTINGS), "reconnected")
 
@@ -84,12 +86,14 @@ def _form(
     problems: Problems,
     report: ConnectionReportView | None = None,
 ) -> Response:
+    # Once it was said that somebody else changed it, to send it again is to replace that.
+    etag = etag_of(destination) if problems.status == HTTPStatus.PRECONDITION_FAILED else form.text("etag")
     return render(
         request,
         "reconnect.html",
-        status=422 if problems else 200,
+        status=problems.status if problems else 200,
         **frame_of(configuration, destination.id, SETTINGS),
-        values=values_of(form) | {"event_hub_name": destination.event_hub_name, "etag": form.text("etag")},
+        values=values_of(form) | {"event_hub_name": destination.event_hub_name, "etag": etag},
         problems=problems,
         report=report,
         **surroundings_of(form, services.connect_destinations),

@@ -13,4 +13,6 @@ router = APIRouter(prefix=PATH, route_class=PageRoute)
 @router.get("/{destination_id}/settings", **page(*SETTINGS.permissions))
 async def show_settings(services: AppServices, request: Request, destination_id: DestinationId) -> Response:
     configuration = await services.edit_configuration.load()
-    return render(request, "settings.html", **frame_of(configuration, destination_id, SETTINGS))
+    frame = frame_of(configuration, destination_id, SETTINGS)
+    _, key_end = (await services.key_expiries.ends([frame["destination"]]))[destination_id]
+    return render(request, "settings.html", **frame, key_end=key_end, now=services.clock())

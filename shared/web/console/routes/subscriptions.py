@@ -6,13 +6,12 @@ from pydantic import ValidationError
 from shared.domain.alerts.formats import WebhookFormat
 from shared.domain.alerts.rules import RULES
 from shared.domain.alerts.subscription import SubscriptionDetails
-from shared.domain.problems import describe_problems
 from shared.errors import ConfigurationError
 from shared.services.wiring import Services
 from shared.views.alerts import TestedView
 from shared.web.console.forms import Form, Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, redirect, render
-from shared.web.console.problems_by_field import Problems, by_field
+from shared.web.console.problems_by_field import Problems, problems_of
 from shared.web.console.thresholds import field_name, parse_thresholds, unit_of
 from shared.web.context import AppServices
 from shared.web.guarded import note
@@ -28,7 +27,7 @@ _FIELDS = {"url": "url", "events": "event", "destinations": "destination", "form
 
 @router.get("", **_MANAGE)
 async def show_subscriptions(services: AppServices, request: Request) -> Response:
-    return await _show(services, request, Form({"event": list(RULES)}), {})
+    return await _show(services, request, Form({"event": list(RULES)}), Problems())
 
 
 @router.post("", **_MANAGE)
@@ -48,12 +47,10 @@ async def subscribe(services: AppServices, request: Request, form: Submitted) ->
         )
         if not problems:
             created = await services.alert_subscriptions.create(details)
-    except ValidationError as error:
-        problems |= by_field(describe_problems(error), _FIELDS)
-    except ConfigurationError as error:
-        problems |= by_field(str(error).splitlines(), _FIELDS)
+    except (ValidationError, ConfigurationError) as error:
+        problems.merge(problems_of(error, _FIELDS))
     if created is None:
-        return await _show(services, request, form, problems, status=422)
+        return await _show(services, request, form, problems)
     note(request, f"subscription {created.subscription.id} created")
     return render(
         request, "subscribed.html", status=201, subscription=created.subscription, secret=created.secret, rules=RULES
@@ -64,7 +61,7 @@ async def subscribe(services: AppServices, request: Request, form: Submitted) ->
 async def test_subscription(services: AppServices, request: Request, subscription_id: SubscriptionId) -> Response:
     tested = TestedView.of(await services.alert_subscriptions.test(subscription_id))
     note(request, tested.summary)
-    return await _show(services, request, Form({"event": list(RULES)}), {}, tested=(subscription_id, tested))
+    return await _show(services, request, Form({"event": list(RULES)}), Problems(), tested=(subscription_id, tested))
 
 
 @router.get("/{subscription_id}/remove", **_MANAGE)
@@ -86,14 +83,13 @@ async def _show(
     problems: Problems,
     *,
     tested: tuple[str, TestedView] | None = None,
-    status: int = 200,
 ) -> Response:
     subscriptions = await services.alert_subscriptions.all()
     configuration = await services.edit_configuration.load()
     return render(
         request,
         "subscriptions.html",
-        status=status,
+        status=problems.status if problems else 200,
         tab="/subscriptions",
         subscriptions=subscriptions,
         urls={each.id: each.url for each in subscriptions},

@@ -31,7 +31,7 @@ async def show_upload(
     namespace: Annotated[str, Query(min_length=1, max_length=512)] = "ups",
 ) -> Response:
     """Raises NotForUploadError."""
-    return _show(request, await services.edit_configuration.load(), (namespace, audience_id), Form({}), {})
+    return _show(request, await services.edit_configuration.load(), (namespace, audience_id), Form({}), Problems())
 
 
 @router.post("", **page(*_PERMISSIONS, largest=_AS_A_FORM * LARGEST_FILE))
@@ -47,7 +47,9 @@ async def upload(services: AppServices, request: Request, form: Submitted) -> Re
             file_format="ndjson" if members.lstrip().startswith("{") else "csv",
         )
     except UploadError as error:
-        return _show(request, await services.edit_configuration.load(), audience, form, {"members": [str(error)]})
+        return _show(
+            request, await services.edit_configuration.load(), audience, form, Problems({"members": [str(error)]})
+        )
     note(request, f"upload {taken.id} committed, {taken.bytes} bytes")
     return redirect(BACKFILLS, "uploaded")
 
@@ -61,7 +63,7 @@ def _show(
     return render(
         request,
         "upload.html",
-        status=422 if problems else 200,
+        status=problems.status if problems else 200,
         audience=found,
         members=form.raw("members"),
         replace=form.checked("replace"),

@@ -36,7 +36,7 @@ async def show_question(
 async def explain(services: AppServices, request: Request, form: Submitted) -> Response:
     """A profile id is personal, so it is sent in the body and is in no address."""
     profile_id, text, only = form.raw("profile_id"), form.text("change"), form.text("destination")
-    problems: Problems = {}
+    problems = Problems()
     change: Any = None
     if not 0 < len(profile_id) <= MAX_PROFILE_ID_LENGTH:
         problems["profile_id"] = [f"expected a profile id of 1 to {MAX_PROFILE_ID_LENGTH:,} characters"]
@@ -86,7 +86,7 @@ def _show(
         status=422 if problems else 200,
         destinations={each.id: each.name for each in configuration.destinations},
         only=only,
-        problems=problems or {},
+        problems=problems or Problems(),
         now=services.clock(),
         **{"profile_id": "", "change": "", "view": None, "explained": None, "read": {}} | values,
     )

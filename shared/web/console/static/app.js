@@ -1,16 +1,100 @@
 // Comfort only: every page can be read and every form sent without it.
 "use strict";
 
-// Of the connect form, only the fields of the chosen way.
-const ways = document.querySelectorAll("input[name=way]");
-const showChosen = () => {
-  const chosen = document.querySelector("input[name=way]:checked")?.value;
-  for (const part of document.querySelectorAll("[data-ways]")) {
-    part.hidden = chosen !== undefined && !part.dataset.ways.split(" ").includes(chosen);
+// Of a form with a choice, only the fields of what is chosen; what must be filled in follows it, too.
+const isFor = (part, chosen) => (part.dataset.for ?? part.dataset.neededFor).split(" ").includes(chosen);
+for (const name of new Set([...document.querySelectorAll("[data-choice]")].map((part) => part.dataset.choice))) {
+  const form = document.querySelector(`input[name=${name}]`).form;
+  const showChosen = () => {
+    const chosen = form.querySelector(`input[name=${name}]:checked`)?.value;
+    for (const part of form.querySelectorAll(`[data-choice=${name}]`)) part.hidden = chosen !== undefined && !isFor(part, chosen);
+    for (const input of form.querySelectorAll("[data-needed-for]")) {
+      if (isFor(input, chosen)) input.setAttribute("aria-required", "true");
+      else input.removeAttribute("aria-required");
+    }
+  };
+  form.addEventListener("change", (event) => { if (event.target.name === name) showChosen(); });
+  showChosen();
+}
+
+// An id is suggested from the name, until somebody types another.
+for (const input of document.querySelectorAll("[data-id-of]")) {
+  const name = document.getElementById(input.dataset.idOf);
+  let own = input.value !== "";
+  input.addEventListener("input", () => { own = input.value !== ""; });
+  name.addEventListener("input", () => {
+    if (own) return;
+    const plain = name.value.normalize("NFKD").replace(/\p{Mark}/gu, "").toLowerCase();
+    input.value = plain.replace(/[^a-z0-9]+/g, "-").replace(/^-/, "").slice(0, 63).replace(/-$/, "");
+  });
+}
+
+// What an answer says beside the fields of a form, in the form that was sent: nothing that was typed is touched.
+const showProblems = (form, page) => {
+  for (const holder of form.querySelectorAll("[data-holds]")) {
+    const input = document.getElementById(holder.dataset.holds);
+    const answered = page.getElementById(input.id);
+    for (const name of ["aria-invalid", "aria-describedby"]) {
+      if (answered?.hasAttribute(name)) input.setAttribute(name, answered.getAttribute(name));
+      else input.removeAttribute(name);
+    }
+    document.getElementById(`${input.id}-problem`)?.remove();
+    const problem = page.getElementById(`${input.id}-problem`);
+    if (problem) holder.append(problem);
   }
 };
-for (const way of ways) way.addEventListener("change", showChosen);
-if (ways.length) showChosen();
+
+// What came of a form that a script sent. Whoever is not signed in any more is sent elsewhere, where none may follow.
+const sent = async (button, signal, extra = {}) => {
+  const body = new URLSearchParams(new FormData(button.form));
+  for (const [name, value] of Object.entries(extra)) body.set(name, value);
+  const answer = await fetch(button.formAction, { method: "POST", body, redirect: "manual", signal });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const trouble = answer.status === 401 || answer.type === "opaqueredirect"
+    ? "You are not signed in any more: keep what you typed, load the page again, and sign in."
+    : page.querySelector("[data-detail]")?.textContent ?? (answer.ok || answer.status === 422 ? "" : `The app answered HTTP ${answer.status}.`);
+  return { ok: answer.ok, page, trouble };
+};
+const warning = (text) => {
+  const line = document.createElement("p");
+  line.className = "alert warn";
+  line.textContent = text;
+  return line;
+};
+
+// A test answers in place, so that keys, which no page has, stay typed; and a hub that was found is taken by a click.
+const testButton = document.querySelector("[data-test]");
+if (testButton) {
+  const report = document.getElementById("report");
+  testButton.addEventListener("click", async (event) => {
+    event.preventDefault();
+    testButton.disabled = true;
+    try {
+      const { page, trouble } = await sent(testButton);
+      if (trouble) {
+        report.replaceChildren(warning(trouble));
+      } else {
+        page.querySelector("[data-retyped]")?.remove();
+        document.querySelector("[data-summary]")?.remove();
+        showProblems(testButton.form, page);
+        report.replaceChildren(...page.getElementById("report").children);
+        testButton.form.querySelector("[aria-invalid]")?.focus();
+      }
+    } catch {
+      report.replaceChildren(warning("The app did not answer."));
+    } finally {
+      testButton.disabled = false;
+      report.firstElementChild?.scrollIntoView({ block: "nearest" });
+    }
+  });
+  report.addEventListener("click", (event) => {
+    const field = document.getElementById(event.target.dataset.fill ?? "");
+    if (!field) return;
+    event.preventDefault();
+    field.value = event.target.value;
+    field.focus();
+  });
+}
 
 // Of many boxes, only those that are searched for; how many are ticked.
 for (const picker of document.querySelectorAll("[data-picker]")) {
@@ -62,25 +146,7 @@ if (previewButton) {
   const changes = document.getElementById("changes");
   let pause, underWay;
 
-  const say = (text) => {
-    const line = document.createElement("p");
-    line.className = "alert warn";
-    line.textContent = `${text} What is below is older than the form.`;
-    said.replaceChildren(line);
-  };
-
-  const showProblems = (page) => {
-    for (const field of form.querySelectorAll(".field")) {
-      const input = field.querySelector("input, textarea");
-      const answered = page.getElementById(input.id);
-      for (const name of ["aria-invalid", "aria-describedby"]) {
-        if (answered.hasAttribute(name)) input.setAttribute(name, answered.getAttribute(name));
-        else input.removeAttribute(name);
-      }
-      field.querySelector(".problem")?.remove();
-      field.append(...answered.closest(".field").querySelectorAll(".problem"));
-    }
-  };
+  const say = (text) => { said.replaceChildren(warning(`${text} What is below is older than the form.`)); };
 
   const showExport = (page) => {
     const open = body.querySelector("details")?.open;
@@ -93,21 +159,15 @@ if (previewButton) {
   };
 
   const refresh = async (signal) => {
-    const fields = new URLSearchParams(new FormData(form));
-    fields.set("live", "on");
     body.setAttribute("aria-busy", "true");
     try {
-      // Whoever is not signed in any more is sent elsewhere, where no script may follow.
-      const answer = await fetch(previewButton.formAction, { method: "POST", body: fields, redirect: "manual", signal });
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (page.getElementById("preview-said")) {
-        showProblems(page);
-        showExport(page);
-        if (answer.ok) form.querySelector("[role=alert]")?.remove();
-      } else if (answer.status === 401 || answer.type === "opaqueredirect") {
-        say("You are not signed in any more: keep what you typed, load the page again, and sign in.");
+      const { ok, page, trouble } = await sent(previewButton, signal, { live: "on" });
+      if (trouble) {
+        say(trouble);
       } else {
-        say(page.querySelector("[data-detail]")?.textContent ?? `The app answered HTTP ${answer.status}.`);
+        showProblems(form, page);
+        showExport(page);
+        if (ok) form.querySelector("[data-summary]")?.remove();
       }
     } catch (error) {
       if (!signal.aborted) say("The app did not answer.");
@@ -156,11 +216,9 @@ for (const part of document.querySelectorAll("[data-file]")) {
 }
 
 // A form is sent once, however often its button is pressed.
-for (const form of document.querySelectorAll("form[data-once]")) {
-  form.addEventListener("submit", () => {
-    setTimeout(() => form.querySelectorAll("button").forEach((button) => { button.disabled = true; }));
-  });
-}
+document.addEventListener("submit", ({ target: form }) => {
+  if (form.matches("[data-once]")) setTimeout(() => form.querySelectorAll("button").forEach((button) => { button.disabled = true; }));
+});
 addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll("form[data-once] button")) button.disabled = false;
 });
@@ -180,29 +238,74 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-// Parts of a page that speak of now follow what is, but for the one that somebody is in.
-const parts = document.querySelectorAll("[data-part]");
-if (parts.length) {
-  setInterval(async () => {
-    if (document.hidden) return;
-    try {
-      const answer = await fetch(location.href, { redirect: "manual" });
-      if (!answer.ok) return;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      for (const part of document.querySelectorAll("[data-part]")) {
-        const now = page.getElementById(part.id);
-        if (now && !part.contains(document.activeElement) && !now.isEqualNode(part)) part.replaceWith(now);
-      }
-    } catch {
-      // The next time may do.
-    }
-  }, 15000);
-}
+// Parts of a page that speak of now follow what is. What somebody does there stays: what is typed, in focus, unfolded.
+const unfolded = new WeakSet();
+document.addEventListener("click", (event) => {
+  const details = event.target.closest("summary")?.parentElement;
+  if (details) unfolded.add(details);
+});
+const inUse = (item) => item.contains(document.activeElement)
+  || [...item.querySelectorAll("details[open]")].some((details) => unfolded.has(details));
+const alike = (one, other) => one.nodeName === other.nodeName && one.id === other.id && !one.dataset?.key && !other.dataset?.key;
 
-// What goes on is looked at again, unless somebody has begun to write, or to read what was folded.
-if (document.querySelector("[data-refresh]") && !document.querySelector("main[data-posted]")) {
-  let touched = false;
-  addEventListener("input", () => { touched = true; });
-  addEventListener("toggle", () => { touched = true; }, true);
-  setInterval(() => { if (!touched && !document.hidden) location.reload(); }, 5000);
+const follow = (old, now) => {
+  const kept = (name) => name === "open" && unfolded.has(old);
+  for (const { name } of [...old.attributes]) if (!now.hasAttribute(name) && !kept(name)) old.removeAttribute(name);
+  for (const { name, value } of now.attributes) if (old.getAttribute(name) !== value && !kept(name)) old.setAttribute(name, value);
+  const items = new Map([...old.children].map((child) => [child.dataset.key, child]));
+  let place = old.firstChild;
+  for (const fresh of [...now.childNodes]) {
+    const key = fresh.dataset?.key;
+    const same = key ? items.get(key) : place && alike(place, fresh) ? place : undefined;
+    if (same === place && place) place = place.nextSibling;
+    else old.insertBefore(same ?? fresh, place);
+    if (same?.nodeType === Node.ELEMENT_NODE) follow(same, fresh);
+    else if (same && same.data !== fresh.data) same.data = fresh.data;
+  }
+  while (place) {
+    const gone = place;
+    place = place.nextSibling;
+    // An item that somebody reads is left until the page is loaded again.
+    if (!gone.dataset?.key || !inUse(gone)) gone.remove();
+  }
+};
+
+const live = document.getElementById("live");
+if (live) {
+  let { etag, every } = live.dataset;
+  let current = new Date();
+  let failed = 0;
+  let pause;
+  const address = new URL(location.href);
+  address.searchParams.delete("done");
+
+  const look = async () => {
+    try {
+      const answer = await fetch(address, { headers: { "If-None-Match": etag }, redirect: "manual" });
+      if (!answer.ok && answer.status !== 304) throw new Error(`HTTP ${answer.status}`);
+      if (answer.ok) {
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        for (const part of document.querySelectorAll("[data-part]")) {
+          const now = page.getElementById(part.id);
+          if (now) follow(part, now);
+        }
+        etag = answer.headers.get("etag");
+        every = page.getElementById("live")?.dataset.every ?? every;
+      }
+      current = new Date();
+      failed = 0;
+    } catch {
+      failed += 1;
+    }
+    // One that is missed may be chance; a page that looks well and is old must not.
+    live.hidden = failed < 2;
+    live.textContent = live.hidden ? "" : `This page is of ${current.toISOString().slice(11, 19)} UTC: since then the app did not answer it. Load it again, and sign in if you are asked to.`;
+    wait();
+  };
+  const wait = () => {
+    clearTimeout(pause);
+    pause = setTimeout(() => { if (!document.hidden) look(); }, Number(every) * 1000);
+  };
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
+  wait();
 }

@@ -1,0 +1,1 @@
+"""What the pages of the console ask of storage, and how long the app takes for them."""
