@@ -1,0 +1,164 @@
+"""What a seed stands for: who changes when, how many workers there are, what breaks. Each part has a name to leave it out by."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from tests.faults.load.changes import GeneratedChanges, generate
+from tests.faults.load.configuration import DESTINATIONS
+from tests.faults.load.messages import Message, messages
+
+START = datetime(2026, 1, 11, 21, tzinfo=UTC)
+_CLOCKS_OFF = 0.2
+"""Seconds by which a worker's clock is off at most: any two differ by less than is promised for."""
+
+
+class Kind(StrEnum):
+    """What can go wrong, or be done by people. All but the first three and the last three last for a while."""
+
+    KILL = "worker killed"
+    STOP = "worker told to stop"
+    LEASE_LOST = "lease of a message lost"
+    STORAGE_ERRORS = "storage errors"
+    STORAGE_DOWN = "storage down"
+    STORAGE_SLOW = "storage slow"
+    HUB_DOWN = "hub down"
+    HUB_DEAD = "hub dead"
+    HUB_SILENT = "hub silent"
+    HUB_THROTTLES = "hub throttles"
+    REPLIES_LOST = "replies of a hub lost"
+    PAUSED = "dataflow paused"
+    UNMAPPED = "audiences unmapped"
+    REDRIVE = "redrive asked for"
+    SWEEP = "sweep asked for"
+
+
+_WEIGHTS = {
+    Kind.KILL: 6,
+    Kind.STOP: 1,
+    Kind.LEASE_LOST: 2,
+    Kind.STORAGE_ERRORS: 4,
+    Kind.STORAGE_DOWN: 1,
+    Kind.STORAGE_SLOW: 1,
+    Kind.HUB_DOWN: 3,
+    Kind.HUB_DEAD: 1,
+    Kind.HUB_SILENT: 2,
+    Kind.HUB_THROTTLES: 1,
+    Kind.REPLIES_LOST: 3,
+    Kind.PAUSED: 2,
+    Kind.UNMAPPED: 3,
+    Kind.REDRIVE: 1,
+    Kind.SWEEP: 1,
+}
+OF_A_WORKER = {Kind.KILL, Kind.STOP}
+OF_THE_CONFIGURATION = {Kind.PAUSED, Kind.UNMAPPED}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`at` seconds from the begin, or from the begin of the closing changes if `late`, for so many `seconds`.
+
+    `target`: the worker's number or the destination. `share` of the requests or sends that it meets.
+    """
+
+    name: str
+    kind: Kind
+    at: float
+    seconds: float
+    target: str
+    share: float
+    late: bool
+
+    def __str__(self) -> str:
+        when = "closing" if self.late else "begin"
+        return f"{self.name}: {self.kind} {self.target}, {self.seconds:.1f} s from {when} + {self.at:.1f} s, {self.share:.0%}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`load` are the messages and when each is sent; `closing` is sent when all of them are handled.
+
+    `clocks`: by how many seconds the clock of each worker is off. `late`: the share of requests that take long at any
+    time. `names` are those of all parts that can be left out.
+    """
+
+    seed: int
+    changes: GeneratedChanges
+    load: Sequence[tuple[float, Message]]
+    closing: Sequence[Message]
+    faults: Sequence[Fault]
+    clocks: Sequence[float]
+    late: float
+    names: Sequence[str]
+
+    @property
+    def dead(self) -> frozenset[str]:
+        """The destinations that are dead to the end."""
+        return frozenset(fault.target for fault in self.faults if fault.kind is Kind.HUB_DEAD)
+
+
+def plan(seed: int, only: Iterable[str] | None = None) -> Plan:
+    """What `seed` stands for; `only` the parts with these names, if any are given.
+
+    Faults are `f0` and so on, profiles `p0`, changes `c0`. The closing change of a profile goes only with its profile:
+    without it, the order of the others would decide what is exported last.
+    """
+    rng = random.Random(seed)
+    profiles = rng.randint(2, 7)
+    generated = generate(seed, changes=rng.randint(profiles, 45), profiles=profiles, start=START)
+    workers = rng.choice((1, 2, 2, 3))
+    lasts = rng.choice((2.0, 15.0, 60.0))
+    clocks = [rng.uniform(-_CLOCKS_OFF, _CLOCKS_OFF) for _ in range(workers)]
+    late = rng.choice((0.0, 0.0, 0.1, 0.3))
+    faults = [_fault(rng, number, workers, lasts) for number in range(rng.choice((0, 1, 2, 3, 5, 8)))]
+    names = _names(generated, faults, profiles)
+    kept = set(names if only is None else only)
+    changes = _left(generated, kept)
+    of_messages = random.Random(f"{seed}-messages")
+    load = messages(changes.load, of_messages, window=of_messages.choice((5, 500)), most_in_one=rng.choice((1, 4, 12)))
+    times = sorted(of_messages.uniform(0.0, lasts) for _ in load)
+    return Plan(
+        seed=seed,
+        changes=changes,
+        load=list(zip(times, load, strict=True)),
+        closing=messages(changes.closing, of_messages, window=500, most_in_one=3),
+        faults=[fault for fault in faults if fault.name in kept],
+        clocks=clocks,
+        late=late,
+        names=names,
+    )
+
+
+def _fault(rng: random.Random, number: int, workers: int, lasts: float) -> Fault:
+    kind = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+    target = str(rng.randrange(workers)) if kind in OF_A_WORKER else rng.choice(DESTINATIONS)
+    late = kind not in OF_THE_CONFIGURATION and rng.random() < 0.3
+    return Fault(
+        name=f"f{number}",
+        kind=kind,
+        at=0.0 if kind is Kind.HUB_DEAD else rng.uniform(0.0, 5.0 if late else lasts * 1.2),
+        seconds=rng.choice((0.5, 5.0, 20.0, 70.0)) * rng.uniform(0.5, 1.5),
+        target=target,
+        share=rng.choice((0.1, 0.5, 1.0)),
+        late=late and kind is not Kind.HUB_DEAD,
+    )
+
+
+def _names(generated: GeneratedChanges, faults: Sequence[Fault], profiles: int) -> list[str]:
+    return [
+        *(fault.name for fault in faults),
+        *(f"p{number}" for number in range(profiles)),
+        *(f"c{number}" for number in range(len(generated.load))),
+    ]
+
+
+def _left(generated: GeneratedChanges, kept: set[str]) -> GeneratedChanges:
+    def has_profile(change: dict[str, str]) -> bool:
+        return f"p{change['profileId'].rpartition('-')[2]}" in kept
+
+    return GeneratedChanges(
+        load=[each for number, each in enumerate(generated.load) if f"c{number}" in kept and has_profile(each)],
+        closing=[each for each in generated.closing if has_profile(each)],
+    )
