@@ -12,10 +12,12 @@ from shared.services.configuration.apply import apply_configuration
 from tests.faults.load.configuration import closing, configuration
 from tests.faults.simulator.host import Host, sweep
 from tests.faults.simulator.network import Network
-from tests.faults.simulator.recipe import Fault, Kind
+from tests.faults.simulator.recipe import ALL, Fault, Kind
 from tests.faults.simulator.tables import Tables
 from tests.faults.simulator.worker import Worker
 
+_WORK_TAKES, _LATE_WORK_TAKES = 30.0, 150.0
+"""Seconds for which a worker that is to die at its work may have none: late ones may wait for backfills."""
 _OF_STORAGE = {Kind.STORAGE_ERRORS, Kind.STORAGE_DOWN, Kind.STORAGE_SLOW}
 _OF_HUBS = {Kind.HUB_DOWN, Kind.HUB_DEAD, Kind.HUB_SILENT, Kind.HUB_THROTTLES, Kind.REPLIES_LOST}
 
@@ -26,15 +28,17 @@ def document(paused: Iterable[str], unmapped: Iterable[str]) -> dict[str, Any]:
     dataflows = []
     for dataflow in whole["dataflows"]:
         name = dataflow["id"]
-        audiences = [each for each in dataflow["audiences"] if name not in unmapped or each["id"] == closing(name)]
-        dataflows.append({**dataflow, "audiences": audiences, "enabled": name not in paused})
+        audiences = [each for each in dataflow["audiences"] if each["id"] == closing(name) or not _in(name, unmapped)]
+        dataflows.append({**dataflow, "audiences": audiences, "enabled": not _in(name, paused)})
     return whole | {"dataflows": dataflows}
 
 
+def _in(destination: str, targets: Iterable[str]) -> bool:
+    return not {destination, ALL}.isdisjoint(targets)
+
+
 class Faults:
-    def __init__(
-        self, workers: list[Worker], host: Host, tables: Tables, network: Network, seed: int
-    ) -> None:
+    def __init__(self, workers: list[Worker], host: Host, tables: Tables, network: Network, seed: int) -> None:
         self._workers = workers
         self._host = host
         self._tables = tables
@@ -87,11 +91,17 @@ class Faults:
             del faults[fault.name]
 
     async def _kill(self, fault: Fault) -> None:
+        """In the midst of its work, however much of it there is, and a new start."""
         worker = self._workers[int(fault.target)]
-        if worker.alive:
-            worker.life.end()
-            await asyncio.sleep(fault.seconds)
-            worker.start()
+        if worker.alive and worker.life.steps_left is None:
+            worker.life.only_sends, worker.life.steps_left = fault.only_sends, fault.steps
+            with suppress(TimeoutError):
+                await asyncio.wait_for(worker.life.ended.wait(), _LATE_WORK_TAKES if fault.late else _WORK_TAKES)
+            worker.life.steps_left = None
+            if worker.life.ended.is_set():
+                self._tables.hubs.trace.say(worker.life.name, "is dead")
+                await asyncio.sleep(fault.seconds)
+                worker.start()
 
     async def _stop(self, fault: Fault) -> None:
         """A worker that is told to has others take over what it has in hand, and is ended then."""

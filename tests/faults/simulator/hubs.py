@@ -1,4 +1,4 @@
-"""Event Hubs, and each worker's lanes to their partitions: batches follow each other, and may be lost, late or doubled."""
+"""Event Hubs, and each worker's lanes to their partitions: batches follow each other, and may be lost or late."""
 
 import asyncio
 import random
@@ -13,7 +13,7 @@ from shared.ports.exports import Acknowledgement
 from tests.faults.load.configuration import PARTITIONS
 from tests.faults.simulator.causes import Sent, cause_of
 from tests.faults.simulator.life import AT_WORK, Life
-from tests.faults.simulator.recipe import Fault, Kind
+from tests.faults.simulator.recipe import ALL, Fault, Kind
 from tests.faults.simulator.trace import Trace
 
 _GATHERING = 0.005
@@ -59,7 +59,9 @@ class Hubs:
     def fault_of(self, destination_id: str) -> Kind | None:
         """What the next send to the destination meets."""
         for fault in self.faults.values():
-            if fault.target == destination_id and (fault.kind is Kind.HUB_DEAD or self.rng.random() < fault.share):
+            if fault.target in {destination_id, ALL} and (
+                fault.kind is Kind.HUB_DEAD or self.rng.random() < fault.share
+            ):
                 return fault.kind
         return None
 
@@ -98,7 +100,7 @@ class SimulatedSender:
         self._lanes: dict[tuple[str, str], _Lane] = {}
 
     def enqueue(self, export: Export) -> "asyncio.Future[Acknowledgement]":
-        self._life.require()
+        self._life.step(sends=True)
         partitions = self.partitions(export.destination)
         partition = partitions[partition_of(export.profile_id, len(partitions))]
         key = export.destination.id, partition
@@ -243,5 +245,3 @@ class _Lane:
 def _fail(waiting: _Waiting, error: SendError) -> None:
     if not waiting.acknowledged.done():
         waiting.acknowledged.set_exception(error)
-
-

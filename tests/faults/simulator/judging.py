@@ -11,7 +11,7 @@ from tests.faults.load.judge import judge
 from tests.faults.load.model import Model
 from tests.faults.simulator.faults import document
 from tests.faults.simulator.hubs import StoredEvent
-from tests.faults.simulator.recipe import OF_THE_CONFIGURATION, Plan
+from tests.faults.simulator.recipe import Plan
 from tests.faults.simulator.tables import Tables
 from tests.kit.builders import NOW
 
@@ -37,16 +37,11 @@ def judged(plan: Plan, tables: Tables) -> list[str]:
         *(f"in quarantine, although every change is valid: {each.reason}" for each in world.quarantine.items.values()),
         *(
             f"{pair}: its destination is dead, and it is not among the undelivered"
-            for pair in model.expected()
-            if pair[0] in _always_live(plan) and (pair[0], profile_key(pair[1])) not in world.undelivered.rows
+            for pair in (model.expected() if plan.dead else ())
+            # for the others, backfills wait that have no rows
+            if pair[0] in plan.dead - plan.configured and (pair[0], profile_key(pair[1])) not in world.undelivered.rows
         ),
     ]
-
-
-def _always_live(plan: Plan) -> set[str]:
-    """The dead destinations whose dataflow was live all the time: for the others, backfills wait that have no rows."""
-    changed = {fault.target for fault in plan.faults if fault.kind in OF_THE_CONFIGURATION}
-    return set(plan.dead - changed)
 
 
 def _as_read(event: StoredEvent) -> Export:

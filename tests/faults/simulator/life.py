@@ -19,15 +19,24 @@ class Invocation:
         return f"{self.function} {self.message_id}#{self.delivery}" if self.message_id else self.function
 
 
-AT_WORK: ContextVar[Invocation] = ContextVar("AT_WORK", default=Invocation("background"))
+_DIES_WITHIN = 0.005
+"""Seconds after its last step: some requests are made by then, some not, and few are answered."""
+AT_WORK: ContextVar[Invocation] = ContextVar("AT_WORK")
+"""Of the task that runs. Each begins in an invocation."""
 
 
 class Life:
-    """`ended_at` in the loop's time, None while it lasts."""
+    """`ended_at` in the loop's time, None while it lasts; `ended` once it does not.
+
+    `steps_left`: after so many requests and sends it ends, if that is decided; `only_sends`: after so many sends.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.ended_at: float | None = None
+        self.ended = asyncio.Event()
+        self.steps_left: int | None = None
+        self.only_sends = False
         self._tasks: dict[asyncio.Task[Any], None] = {}
 
     @property
@@ -35,9 +44,17 @@ class Life:
         return self.ended_at is not None
 
     def require(self) -> None:
-        """Whoever is dead asks for nothing any more."""
+        """Whoever is dead does nothing any more."""
         if self.over:
             raise asyncio.CancelledError
+
+    def step(self, *, sends: bool = False) -> None:
+        """The worker is about to ask for something, whose answer it may not live to hear."""
+        self.require()
+        if self.steps_left is not None and (sends or not self.only_sends):
+            self.steps_left -= 1
+            if self.steps_left == 0:
+                asyncio.get_running_loop().call_later(_DIES_WITHIN, self.end)
 
     def begin(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         task = asyncio.create_task(work)
@@ -46,6 +63,9 @@ class Life:
         return task
 
     def end(self) -> None:
+        if self.over:
+            return
         self.ended_at = asyncio.get_running_loop().time()
+        self.ended.set()
         for task in list(self._tasks):
             task.cancel()

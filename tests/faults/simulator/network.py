@@ -31,7 +31,7 @@ class Network:
         return _Reached(adapter, name, life, self)
 
     async def request(self, life: Life, what: str, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        life.require()
+        life.step()
         answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._begin(life, what, method, arguments, answered)
         return await answered
@@ -44,7 +44,7 @@ class Network:
         arguments: tuple[Any, ...],
         answered: "asyncio.Future[Any]",
     ) -> None:
-        """As a rule it is made and answered; else it is not made, made unheard, made twice, or made after all is over."""
+        """As a rule it is made and answered; else not made, made unheard, made twice, or made after all is over."""
         rng, loop, fate = self._rng, asyncio.get_running_loop(), self._fate()
         there, back = self._takes(), self._takes()
         if fate == "slow":

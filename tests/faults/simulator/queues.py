@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from shared.adapters.queues.pointers import RETRIES, SLICES
 from shared.domain.instants import SECOND
@@ -10,7 +11,7 @@ from shared.domain.messages.queue_kind import QueueKind
 from shared.ports.in_hand import MessageInHand
 from shared.ports.time import Clock
 from tests.kit.fakes import QUEUE_NAMES
-from tests.kit.memory_queues import MemoryMessagesInHand, StoredMessage
+from tests.kit.memory_queues import HANDED_OUT_SECONDS, MemoryMessagesInHand, StoredMessage
 
 CHANGES, RETRIED, SLICED = (QUEUE_NAMES[kind] for kind in (QueueKind.CHANGES, QueueKind.RETRIES, QueueKind.SLICES))
 
@@ -31,6 +32,11 @@ class SimulatedQueues(MemoryMessagesInHand):
     def at_work(self) -> int:
         """How many messages there are but for notes."""
         return sum(map(self.count, (CHANGES, RETRIED, SLICED)))
+
+    def renewed(self, message: MessageInHand) -> MessageInHand:
+        """The message with its lease begun anew, as far as it is still its holder's."""
+        stored = self._held(message)
+        return message if stored is None else replace(message, receipt=self._hidden(stored, HANDED_OUT_SECONDS))
 
     def show(self, message: MessageInHand) -> None:
         """Let its lease end, though somebody has it in hand."""

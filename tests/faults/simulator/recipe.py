@@ -1,4 +1,4 @@
-"""What a seed stands for: who changes when, how many workers there are, what breaks. Each part has a name to leave it out by."""
+"""What a seed stands for: who changes when, how many workers there are, what breaks. Its parts go by name."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -11,6 +11,8 @@ from tests.faults.load.configuration import DESTINATIONS
 from tests.faults.load.messages import Message, messages
 
 START = datetime(2026, 1, 11, 21, tzinfo=UTC)
+_BACKFILLED_WITHIN = 130.0
+"""Seconds from the begin of the closing changes to when what was mapped last is backfilled."""
 _CLOCKS_OFF = 0.2
 """Seconds by which a worker's clock is off at most: any two differ by less than is promised for."""
 
@@ -52,7 +54,11 @@ _WEIGHTS = {
     Kind.REDRIVE: 1,
     Kind.SWEEP: 1,
 }
+_KINDS_TOGETHER = (1, 2, 3, 5)
+"""Of so many kinds are the faults of one seed: the more there are, the seldomer two of a kind meet."""
+ALL = "all destinations"
 OF_A_WORKER = {Kind.KILL, Kind.STOP}
+_OF_ONE_DESTINATION = {Kind.HUB_DEAD, Kind.REDRIVE}
 OF_THE_CONFIGURATION = {Kind.PAUSED, Kind.UNMAPPED}
 
 
@@ -60,7 +66,8 @@ OF_THE_CONFIGURATION = {Kind.PAUSED, Kind.UNMAPPED}
 class Fault:
     """`at` seconds from the begin, or from the begin of the closing changes if `late`, for so many `seconds`.
 
-    `target`: the worker's number or the destination. `share` of the requests or sends that it meets.
+    `target`: the worker's number or the destination. `share` of the requests or sends that it meets. `steps`: after so
+    many requests and sends a worker dies, or `only_sends`.
     """
 
     name: str
@@ -69,11 +76,16 @@ class Fault:
     seconds: float
     target: str
     share: float
+    steps: int
+    only_sends: bool
     late: bool
 
     def __str__(self) -> str:
         when = "closing" if self.late else "begin"
-        return f"{self.name}: {self.kind} {self.target}, {self.seconds:.1f} s from {when} + {self.at:.1f} s, {self.share:.0%}"
+        how = f"{self.share:.0%}"
+        if self.kind in OF_A_WORKER:
+            how = f"after {self.steps} {'sends' if self.only_sends else 'requests and sends'}"
+        return f"{self.name}: {self.kind} ({self.target}), {self.seconds:.1f} s from {when} + {self.at:.1f} s, {how}"
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,12 @@ class Plan:
     names: Sequence[str]
 
     @property
+    def configured(self) -> set[str]:
+        """The destinations whose dataflow is not what it is in the end all the time."""
+        changed = {fault.target for fault in self.faults if fault.kind in OF_THE_CONFIGURATION}
+        return set(DESTINATIONS) if ALL in changed else changed
+
+    @property
     def dead(self) -> frozenset[str]:
         """The destinations that are dead to the end."""
         return frozenset(fault.target for fault in self.faults if fault.kind is Kind.HUB_DEAD)
@@ -111,8 +129,9 @@ def plan(seed: int, only: Iterable[str] | None = None) -> Plan:
     workers = rng.choice((1, 2, 2, 3))
     lasts = rng.choice((2.0, 15.0, 60.0))
     clocks = [rng.uniform(-_CLOCKS_OFF, _CLOCKS_OFF) for _ in range(workers)]
-    late = rng.choice((0.0, 0.0, 0.1, 0.3))
-    faults = [_fault(rng, number, workers, lasts) for number in range(rng.choice((0, 1, 2, 3, 5, 8)))]
+    late = rng.choice((0.0, 0.0, 0.1, 0.2, 0.4))
+    kinds = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()), k=rng.choice(_KINDS_TOGETHER))
+    faults = [_fault(rng, number, kinds, workers, lasts) for number in range(rng.choice((0, 2, 3, 5, 8)))]
     names = _names(generated, faults, profiles)
     kept = set(names if only is None else only)
     changes = _left(generated, kept)
@@ -131,18 +150,32 @@ def plan(seed: int, only: Iterable[str] | None = None) -> Plan:
     )
 
 
-def _fault(rng: random.Random, number: int, workers: int, lasts: float) -> Fault:
-    kind = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
-    target = str(rng.randrange(workers)) if kind in OF_A_WORKER else rng.choice(DESTINATIONS)
-    late = kind not in OF_THE_CONFIGURATION and rng.random() < 0.3
+def _fault(rng: random.Random, number: int, kinds: Sequence[Kind], workers: int, lasts: float) -> Fault:
+    kind = rng.choice(kinds)
+    target = rng.choice(DESTINATIONS)
+    if kind in OF_A_WORKER:
+        target = str(rng.randrange(workers))
+    elif kind not in _OF_ONE_DESTINATION and rng.random() < 0.5:
+        target = ALL
+    late = kind not in {*OF_THE_CONFIGURATION, Kind.HUB_DEAD} and rng.random() < 0.4
+    at, seconds = rng.uniform(0.0, lasts), rng.choice((0.5, 5.0, 20.0, 70.0)) * rng.uniform(0.5, 1.5)
+    if late:
+        at = rng.uniform(0.0, rng.choice((5.0, _BACKFILLED_WITHIN)))
+    elif kind is Kind.HUB_DEAD or rng.random() < 0.4:
+        at = 0.0
+    if kind in OF_THE_CONFIGURATION:  # so long that something is written meanwhile
+        seconds = lasts * rng.uniform(0.3, 1.2)
+    only_sends = rng.random() < 0.5
     return Fault(
         name=f"f{number}",
         kind=kind,
-        at=0.0 if kind is Kind.HUB_DEAD else rng.uniform(0.0, 5.0 if late else lasts * 1.2),
-        seconds=rng.choice((0.5, 5.0, 20.0, 70.0)) * rng.uniform(0.5, 1.5),
+        at=at,
+        seconds=seconds,
         target=target,
         share=rng.choice((0.1, 0.5, 1.0)),
-        late=late and kind is not Kind.HUB_DEAD,
+        steps=rng.randint(1, 8) if only_sends else rng.choice((1, 5, 20, 100)) * rng.randint(1, 4),
+        only_sends=only_sends,
+        late=late,
     )
 
 

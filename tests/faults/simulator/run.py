@@ -12,7 +12,7 @@ from tests.faults.simulator.judging import judged
 from tests.faults.simulator.network import Network, at_once
 from tests.faults.simulator.queues import CHANGES
 from tests.faults.simulator.recipe import Plan, plan
-from tests.faults.simulator.tables import Tables
+from tests.faults.simulator.tables import SETTINGS, Tables
 from tests.faults.simulator.trace import Trace
 from tests.faults.simulator.worker import Worker
 from tests.kit.virtual_time import run_virtually
@@ -21,6 +21,8 @@ _LOOKED_EVERY = 1.0
 _QUIET = 30.0
 """Seconds without anything to do until a run is over: longer than a request or an event can be under way."""
 _CLOSING_TAKES = 5.0
+_CONFIGURATION_KNOWN_AFTER = SETTINGS.config_cache_seconds + 1.0
+"""Seconds. By then every worker decides by the configuration as it stays: the model knows only that one."""
 DEADLINE = 4 * 3_600.0
 
 
@@ -91,7 +93,8 @@ class _Run:
             await asyncio.sleep(max(0.0, at - asyncio.get_running_loop().time()))
             await self._send(message.text)
         await self._handled()
-        await faults.over()  # the configuration is as it stays
+        await faults.over()
+        await asyncio.sleep(_CONFIGURATION_KNOWN_AFTER)
         await self._handled()
         faults.begin(fault for fault in played.faults if fault.late)
         for message in played.closing:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from shared.adapters.queues.in_hand import QUEUE as NOTES
@@ -36,7 +37,7 @@ class Worker:
 
     def __init__(self, number: int, off: float, tables: Tables, network: Network, problems: list[str]) -> None:
         self.number = number
-        self.in_hand: dict[str, Taken] = {}
+        self.in_hand: dict[Invocation, Taken] = {}
         self._off = int(off * SECOND)
         self._tables = tables
         self._network = network
@@ -47,7 +48,7 @@ class Worker:
     def start(self) -> None:
         """As a new process, which remembers nothing."""
         self._starts += 1
-        self.in_hand.clear()
+        self.in_hand = {}
         self.life = Life(f"worker {self.number}.{self._starts}")
         self.services = self._tables.services(self._wrapped(), clock=self._clock, sleep=self._sleep)
 
@@ -94,44 +95,43 @@ class Worker:
 
     def take(self, taken: Taken) -> None:
         """Begin to handle a message that was handed out."""
-        self.in_hand[taken.message.id] = taken
         self.life.begin(self._take(taken))
 
     async def _take(self, taken: Taken) -> None:
         """As the host does: deleted once it is handled, released where that failed, its lease renewed meanwhile."""
-        queues, life, message = self._tables.queues, self.life, taken.message
-        AT_WORK.set(Invocation(_function_of(taken), message.id, taken.deliveries))
-        in_hand = self.in_hand
-        renewal = asyncio.get_running_loop().call_later(HANDED_OUT_SECONDS / 2, self._renew, taken)
+        invocation = Invocation(_function_of(taken), taken.message.id, taken.deliveries)
+        AT_WORK.set(invocation)
+        queues, life, in_hand = self._tables.queues, self.life, self.in_hand
+        in_hand[invocation] = taken
+        renewal = asyncio.get_running_loop().call_later(HANDED_OUT_SECONDS / 2, self._renew, invocation)
+        handled = False
         try:
             await self._handle(taken)
+            handled = True
         except RelayError:
-            ended, arguments = queues.hide, (message, _RELEASED_FOR)
+            pass
         except Exception as error:
-            self._problems.append(f"{AT_WORK.get()} failed with {error!r}")
-            ended, arguments = queues.hide, (message, _RELEASED_FOR)
-        else:
-            ended, arguments = queues.settle, (message,)  # type: ignore[assignment]
+            self._problems.append(f"{invocation} failed with {error!r}")
         finally:
             renewal.cancel()
-            if in_hand.get(message.id) is taken:
-                del in_hand[message.id]
+            message = in_hand.pop(invocation).message
         with suppress(StorageError):  # its lease ends by itself
-            await self._network.request(life, f"host.{ended.__name__}", ended, arguments)
+            if handled:
+                await self._network.request(life, "host.delete", queues.settle, (message,))
+            else:
+                await self._network.request(life, "host.release", queues.hide, (message, _RELEASED_FOR))
 
-    def _renew(self, taken: Taken) -> None:
-        if self.alive:
-            with suppress(RuntimeError):
-                asyncio.ensure_future(self._tables.queues.hide(taken.message, HANDED_OUT_SECONDS))
+    def _renew(self, invocation: Invocation) -> None:
+        taken = self.in_hand.get(invocation)
+        if taken is not None and self.alive:
+            self.in_hand[invocation] = replace(taken, message=self._tables.queues.renewed(taken.message))
 
     async def _handle(self, taken: Taken) -> None:
         services, message = self.services, taken.message
         if message.queue == NOTES:
             await services.hold_messages.give_back(decode_note(taken.text.encode()))
             return
-        holding = services.hold_messages.holding(
-            _KINDS[message.queue], message.id, message.receipt, taken.deliveries
-        )
+        holding = services.hold_messages.holding(_KINDS[message.queue], message.id, message.receipt, taken.deliveries)
         async with holding:
             if message.queue == CHANGES:
                 inbound = InboundMessage(message.id, taken.text.encode(), taken.put_at)
