@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from tests.faults.simulator.many import Summary, simulate_many
-from tests.faults.simulator.recipe import plan
+from tests.faults.simulator.recipe import Recipe, plan
 from tests.faults.simulator.run import simulate
-from tests.faults.simulator.shrink import shrunk_seed
+from tests.faults.simulator.shrink import shrunk
 from tests.faults.simulator.trace import Trace
 
 _RUNS = 1_000
@@ -19,7 +19,7 @@ _SHOWN_FAILURES = 5
 def main(arguments: Sequence[str]) -> int:
     args = _parser().parse_args(arguments)
     if args.seed is not None:
-        return _show(args.seed, args.only)
+        return _show(Recipe(args.seed, args.only, args.luck))
     runs = args.runs if args.runs or args.minutes else _RUNS
     summary = simulate_many(runs, args.first, args.minutes, args.workers, _say)
     _tell(summary)
@@ -28,12 +28,12 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if summary.failed else 0
 
 
-def _show(seed: int, only: Sequence[str] | None) -> int:
+def _show(recipe: Recipe) -> int:
     """Exit code 1 if it fails."""
-    played, trace = plan(seed, only), Trace(kept=True)
-    outcome = simulate(seed, only, trace)
+    played, trace = plan(recipe), Trace(kept=True)
+    outcome = simulate(recipe, trace)
     changes, workers, late = len(played.changes.all), len(played.clocks), f"{played.late:.0%}"
-    print(f"seed {seed}: {changes} changes, {workers} workers, {late} of requests and sends late at any time")
+    print(f"{recipe}: {changes} changes, {workers} workers, {late} of requests and sends late at any time")
     print(*map(str, played.faults), sep="\n")
     print(*trace.lines(), sep="\n")
     again = outcome.duplicates.total()
@@ -54,10 +54,9 @@ def _tell(summary: Summary) -> None:
 
 def _tell_short(seed: int) -> None:
     """How a seed that failed is seen again, with as little as it takes."""
-    names = shrunk_seed(seed, plan(seed).names, lambda seed, only: simulate(seed, only).failures)
-    failures = simulate(seed, names).failures
-    print(f"\nseed {seed} fails: python -m tests.faults.simulator --seed {seed} --only {','.join(names)}")
-    print(*(f"  {failure}" for failure in failures[:_SHOWN_FAILURES]), sep="\n")
+    recipe = shrunk(Recipe(seed, tuple(plan(Recipe(seed)).names)), lambda recipe: simulate(recipe).failures)
+    print(f"\nseed {seed} fails: python -m tests.faults.simulator {recipe}")
+    print(*(f"  {failure}" for failure in simulate(recipe).failures[:_SHOWN_FAILURES]), sep="\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,9 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, help="begin no more of them after so many minutes")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (one for each CPU)")
     parser.add_argument("--seed", type=int, help="only this seed, with all that happens in it")
+    parser.add_argument("--luck", type=int, default=0, help="with --seed: meet other delays, as a short recipe may (0)")
     parser.add_argument(
         "--only",
-        type=lambda text: text.split(","),
+        type=lambda text: tuple(text.split(",")),
         help="with --seed: only these parts of its plan, with commas between",
     )
     return parser

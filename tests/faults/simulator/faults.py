@@ -1,7 +1,6 @@
 """Lets the faults of a plan happen at their time, and people do what they do meanwhile."""
 
 import asyncio
-import random
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any
@@ -12,7 +11,7 @@ from shared.services.configuration.apply import apply_configuration
 from tests.faults.load.configuration import closing, configuration
 from tests.faults.simulator.host import Host, sweep
 from tests.faults.simulator.network import Network
-from tests.faults.simulator.recipe import ALL, Fault, Kind
+from tests.faults.simulator.recipe import ALL, Fault, Kind, Recipe
 from tests.faults.simulator.tables import Tables
 from tests.faults.simulator.worker import Worker
 
@@ -38,12 +37,13 @@ def _in(destination: str, targets: Iterable[str]) -> bool:
 
 
 class Faults:
-    def __init__(self, workers: list[Worker], host: Host, tables: Tables, network: Network, seed: int) -> None:
+    def __init__(self, workers: list[Worker], host: Host, tables: Tables, network: Network, recipe: Recipe) -> None:
         self._workers = workers
         self._host = host
         self._tables = tables
         self._network = network
-        self._rng = random.Random(f"{seed}-faults")
+        self._recipe = recipe
+        self._rng = recipe.random("faults")
         self._paused: dict[str, str] = {}
         self._unmapped: dict[str, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -94,7 +94,8 @@ class Faults:
         """In the midst of its work, however much of it there is, and a new start."""
         worker = self._workers[int(fault.target)]
         if worker.alive and worker.life.steps_left is None:
-            worker.life.only_sends, worker.life.steps_left = fault.only_sends, fault.steps
+            steps = self._rng.randint(1, fault.steps) if self._recipe.luck else fault.steps
+            worker.life.only_sends, worker.life.steps_left = fault.only_sends, steps
             with suppress(TimeoutError):
                 await asyncio.wait_for(worker.life.ended.wait(), _LATE_WORK_TAKES if fault.late else _WORK_TAKES)
             worker.life.steps_left = None

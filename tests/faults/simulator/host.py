@@ -37,10 +37,10 @@ async def sweep(services: Services) -> None:
 
 
 class Host:
-    def __init__(self, workers: Sequence[Worker], queues: SimulatedQueues, seed: int, trace: Trace) -> None:
+    def __init__(self, workers: Sequence[Worker], queues: SimulatedQueues, rng: random.Random, trace: Trace) -> None:
         self._workers = workers
         self._queues = queues
-        self._rng = random.Random(f"{seed}-host")
+        self._rng = rng
         self._trace = trace
         self._running: dict[str, asyncio.Task[None]] = {}
         queues.visible = self._poll_soon

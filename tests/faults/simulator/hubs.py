@@ -41,13 +41,13 @@ class StoredEvent:
 class Hubs:
     """`faults` are those of hubs that last now; `duplicates` counts what was stored more than once, by its cause."""
 
-    def __init__(self, seed: int, late: float, trace: Trace) -> None:
+    def __init__(self, rng: random.Random, late: float, trace: Trace) -> None:
         self.faults: dict[str, Fault] = {}
         self.stored: list[StoredEvent] = []
         self.duplicates: Counter[str] = Counter()
         self.under_way = 0
         self.trace = trace
-        self.rng = random.Random(f"{seed}-hubs")
+        self.rng = rng
         self._late = late
         self._numbers: Counter[tuple[str, str]] = Counter()
         self._first: dict[str, Sent] = {}

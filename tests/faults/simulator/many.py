@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from multiprocessing import get_context
 
+from tests.faults.simulator.recipe import Recipe
 from tests.faults.simulator.run import Outcome, simulate
 
 _SEEDS_AT_A_TIME = 10
@@ -38,7 +39,7 @@ class Summary:
         self.virtual_seconds += outcome.seconds
         self.duplicates += outcome.duplicates
         if outcome.failures:
-            self.failed[outcome.seed] = outcome.failures
+            self.failed[outcome.recipe.seed] = outcome.failures
 
 
 def simulate_many(
@@ -61,7 +62,7 @@ def simulate_many(
             for outcome in _outcomes(done):
                 summary.add(outcome)
                 if outcome.failures:
-                    say(f"seed {outcome.seed}: {outcome.failures[0]}")
+                    say(f"{outcome.recipe}: {outcome.failures[0]}")
             summary.seconds = time.monotonic() - began
             if time.monotonic() - told >= _TOLD_EVERY:
                 told = time.monotonic()
@@ -86,4 +87,4 @@ def _prepare() -> None:
 
 
 def _simulate_some(seeds: list[int]) -> list[Outcome]:
-    return [simulate(seed) for seed in seeds]
+    return [simulate(Recipe(seed)) for seed in seeds]

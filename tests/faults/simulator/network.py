@@ -20,9 +20,9 @@ _LATE = (0.2, 0.4, 0.7, 2.0)
 class Network:
     """`faults` are those of storage that last now."""
 
-    def __init__(self, seed: int, late: float, trace: Trace) -> None:
+    def __init__(self, rng: random.Random, late: float, trace: Trace) -> None:
         self.faults: dict[str, Fault] = {}
-        self._rng = random.Random(f"{seed}-network")
+        self._rng = rng
         self._late = late
         self._trace = trace
 

@@ -1,7 +1,7 @@
 """What a seed stands for: who changes when, how many workers there are, what breaks. Its parts go by name."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -89,6 +89,28 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """What to play: all that `seed` stands for, or `only` the parts of its plan with these names.
+
+    With another `luck` than 0 the same plan meets other delays, and workers die earlier: what a seed made fail often
+    takes some other luck once parts of it are left out.
+    """
+
+    seed: int
+    only: tuple[str, ...] | None = None
+    luck: int = 0
+
+    def __str__(self) -> str:
+        """The options that play it."""
+        only = "" if self.only is None else f" --only {','.join(self.only)}"
+        return f"--seed {self.seed}{only}" + (f" --luck {self.luck}" if self.luck else "")
+
+    def random(self, what: str) -> random.Random:
+        """What decides on everything of a run that is no part of the plan."""
+        return random.Random(f"{self.seed}-{self.luck}-{what}")
+
+
+@dataclass(frozen=True)
 class Plan:
     """`load` are the messages and when each is sent; `closing` is sent when all of them are handled.
 
@@ -96,7 +118,7 @@ class Plan:
     time. `names` are those of all parts that can be left out.
     """
 
-    seed: int
+    recipe: Recipe
     changes: GeneratedChanges
     load: Sequence[tuple[float, Message]]
     closing: Sequence[Message]
@@ -117,13 +139,13 @@ class Plan:
         return frozenset(fault.target for fault in self.faults if fault.kind is Kind.HUB_DEAD)
 
 
-def plan(seed: int, only: Iterable[str] | None = None) -> Plan:
-    """What `seed` stands for; `only` the parts with these names, if any are given.
+def plan(recipe: Recipe) -> Plan:
+    """What `recipe` stands for.
 
     Faults are `f0` and so on, profiles `p0`, changes `c0`. The closing change of a profile goes only with its profile:
     without it, the order of the others would decide what is exported last.
     """
-    rng = random.Random(seed)
+    seed, rng = recipe.seed, random.Random(recipe.seed)
     profiles = rng.randint(2, 7)
     generated = generate(seed, changes=rng.randint(profiles, 45), profiles=profiles, start=START)
     workers = rng.choice((1, 2, 2, 3))
@@ -133,13 +155,13 @@ def plan(seed: int, only: Iterable[str] | None = None) -> Plan:
     kinds = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()), k=rng.choice(_KINDS_TOGETHER))
     faults = [_fault(rng, number, kinds, workers, lasts) for number in range(rng.choice((0, 2, 3, 5, 8)))]
     names = _names(generated, faults, profiles)
-    kept = set(names if only is None else only)
+    kept = set(names if recipe.only is None else recipe.only)
     changes = _left(generated, kept)
     of_messages = random.Random(f"{seed}-messages")
     load = messages(changes.load, of_messages, window=of_messages.choice((5, 500)), most_in_one=rng.choice((1, 4, 12)))
     times = sorted(of_messages.uniform(0.0, lasts) for _ in load)
     return Plan(
-        seed=seed,
+        recipe=recipe,
         changes=changes,
         load=list(zip(times, load, strict=True)),
         closing=messages(changes.closing, of_messages, window=500, most_in_one=3),

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.faults.simulator.faults import Faults
@@ -11,7 +10,7 @@ from tests.faults.simulator.hubs import Hubs
 from tests.faults.simulator.judging import judged
 from tests.faults.simulator.network import Network, at_once
 from tests.faults.simulator.queues import CHANGES
-from tests.faults.simulator.recipe import Plan, plan
+from tests.faults.simulator.recipe import Plan, Recipe, plan
 from tests.faults.simulator.tables import SETTINGS, Tables
 from tests.faults.simulator.trace import Trace
 from tests.faults.simulator.worker import Worker
@@ -33,7 +32,7 @@ class Outcome:
     `duplicates` are counted by cause, `names` those of all parts of the seed's plan. `seconds` of virtual time.
     """
 
-    seed: int
+    recipe: Recipe
     failures: list[str] = field(default_factory=list)
     exports: int = 0
     duplicates: Counter[str] = field(default_factory=Counter)
@@ -41,9 +40,9 @@ class Outcome:
     seconds: float = 0.0
 
 
-def simulate(seed: int, only: Iterable[str] | None = None, trace: Trace | None = None) -> Outcome:
-    """Play `seed`, or what `only` names of it."""
-    played = plan(seed, only)
+def simulate(recipe: Recipe, trace: Trace | None = None) -> Outcome:
+    """Play it from its first change to the judge's word."""
+    played = plan(recipe)
 
     async def main() -> Outcome:
         return await _Run(played, trace or Trace(kept=False)).outcome()
@@ -56,14 +55,14 @@ class _Run:
         self._plan = played
         self._trace = trace
         self._problems: list[str] = []
-        self._network = Network(played.seed, played.late, trace)
-        self._hubs = Hubs(played.seed, played.late, trace)
+        self._network = Network(played.recipe.random("network"), played.late, trace)
+        self._hubs = Hubs(played.recipe.random("hubs"), played.late, trace)
         self._tables = Tables(self._hubs)
         self._workers = [
             Worker(number, off, self._tables, self._network, self._problems) for number, off in enumerate(played.clocks)
         ]
-        self._host = Host(self._workers, self._tables.queues, played.seed, trace)
-        self._faults = Faults(self._workers, self._host, self._tables, self._network, played.seed)
+        self._host = Host(self._workers, self._tables.queues, played.recipe.random("host"), trace)
+        self._faults = Faults(self._workers, self._host, self._tables, self._network, played.recipe)
 
     async def outcome(self) -> Outcome:
         failures = []
@@ -78,7 +77,7 @@ class _Run:
         failures += self._problems
         failures += judged(self._plan, self._tables)
         return Outcome(
-            seed=self._plan.seed,
+            recipe=self._plan.recipe,
             failures=failures,
             exports=len(self._hubs.stored),
             duplicates=self._hubs.duplicates,
