@@ -19,10 +19,10 @@ def cause_of(first: Sent, again: Sent) -> str:
     if first is again:
         return "sent again over a new connection"
     if by.function == "changes":
-        if first.by.message_id != by.message_id:
+        if 1 == first.by.delivery == by.delivery:
             return "another message brings the same version"
-        heard = "acknowledged before" if first.acknowledged else "unknown before"
-        return f"message delivered again, {heard}"
+        heard = "acknowledged" if first.acknowledged else "of unknown outcome"
+        return f"message delivered again, {heard} before"
     if by.function == "slices":
         return "slice begun again" if first.by.function == "slices" else "backfilled beside a change"
     if by.function == "retries":

@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Any
 
 from shared.domain.configuration.model import parse_configuration_file
-from shared.errors import RelayError
 from shared.services.configuration.apply import apply_configuration
 from tests.faults.load.configuration import closing, configuration
 from tests.faults.simulator.host import Host, sweep
@@ -108,8 +107,7 @@ class Faults:
         """A worker that is told to has others take over what it has in hand, and is ended then."""
         worker = self._workers[int(fault.target)]
         if worker.alive:
-            with suppress(RelayError):
-                await worker.services.hold_messages.let_go()
+            await worker.do("letting go", lambda services: services.hold_messages.let_go())
             await self._kill(fault)
 
     async def _lose_lease(self, fault: Fault) -> None:
@@ -128,11 +126,9 @@ class Faults:
         await self.apply()
 
     async def _redrive(self, fault: Fault) -> None:
-        for worker in self._workers:
-            if worker.alive:
-                with suppress(RelayError):
-                    await worker.services.watch_destinations.request_redrive(fault.target)
-                return
+        alive = [worker for worker in self._workers if worker.alive]
+        for worker in alive[:1]:
+            await worker.do("asking", lambda services: services.watch_destinations.request_redrive(fault.target))
 
     async def _sweep(self, fault: Fault) -> None:
         self._host.begin("sweep_profiles", sweep)

@@ -78,20 +78,28 @@ class Worker:
     def has_room(self, queue: str) -> bool:
         return self.alive and sum(taken.message.queue == queue for taken in self.in_hand.values()) < MOST_IN_HAND
 
-    def run(self, timer: str, run: Run) -> "asyncio.Task[Any]":
+    def run(self, timer: str, run: Run) -> "asyncio.Task[None]":
         """Begin a run of the timer, which fails where storage does."""
-        return self.life.begin(self._run(timer, run))
 
-    async def _run(self, timer: str, run: Run) -> None:
-        AT_WORK.set(Invocation(timer))
-        try:
+        async def noted(services: Services) -> None:
             with suppress(StorageError):
-                await self.services.timers.ran(timer)
+                await services.timers.ran(timer)
+            await run(services)
+
+        return self.life.begin(self._do(timer, noted))
+
+    async def do(self, what: str, run: Run) -> None:
+        """Return when it is done, or failed where storage did, or the worker is dead."""
+        await asyncio.wait({self.life.begin(self._do(what, run))})
+
+    async def _do(self, what: str, run: Run) -> None:
+        AT_WORK.set(Invocation(what))
+        try:
             await run(self.services)
         except RelayError:
             return
         except Exception as error:
-            self._problems.append(f"{timer} failed with {error!r}")
+            self._problems.append(f"{what} failed with {error!r}")
 
     def take(self, taken: Taken) -> None:
         """Begin to handle a message that was handed out."""
