@@ -94,7 +94,7 @@ class Faults:
         worker = self._workers[int(fault.target)]
         if worker.alive and worker.life.steps_left is None:
             steps = self._rng.randint(1, fault.steps) if self._recipe.luck else fault.steps
-            worker.life.only_sends, worker.life.steps_left = fault.only_sends, steps
+            worker.life.during, worker.life.steps_left = fault.during, steps
             with suppress(TimeoutError):
                 await asyncio.wait_for(worker.life.ended.wait(), _LATE_WORK_TAKES if fault.late else _WORK_TAKES)
             worker.life.steps_left = None

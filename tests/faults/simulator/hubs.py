@@ -12,7 +12,7 @@ from shared.errors import FailureCode, HeldBackError, SendError, ThrottledError
 from shared.ports.exports import Acknowledgement
 from tests.faults.load.configuration import PARTITIONS
 from tests.faults.simulator.causes import Sent, cause_of
-from tests.faults.simulator.life import AT_WORK, Life
+from tests.faults.simulator.life import Life, at_work
 from tests.faults.simulator.recipe import ALL, Fault, Kind
 from tests.faults.simulator.trace import Trace
 
@@ -130,7 +130,7 @@ class _Lane:
 
     def add(self, export: Export) -> "asyncio.Future[Acknowledgement]":
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(export, loop.create_future(), Sent(AT_WORK.get(), self._life.name))
+        waiting = _Waiting(export, loop.create_future(), Sent(at_work(), self._life.name))
         if self._held is not None and self._busy:
             waiting.acknowledged.set_exception(self._held)
             return waiting.acknowledged

@@ -6,6 +6,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+SENDS = "sends"
+
 
 @dataclass(frozen=True)
 class Invocation:
@@ -19,16 +21,22 @@ class Invocation:
         return f"{self.function} {self.message_id}#{self.delivery}" if self.message_id else self.function
 
 
+_BACKGROUND = Invocation("background")
 _DIES_WITHIN = 0.005
 """Seconds after its last step: some requests are made by then, some not, and few are answered."""
-AT_WORK: ContextVar[Invocation] = ContextVar("AT_WORK")
-"""Of the task that runs. Each begins in an invocation."""
+AT_WORK: ContextVar[Invocation | None] = ContextVar("AT_WORK", default=None)
+"""Of the task that runs; None in the background."""
+
+
+def at_work() -> Invocation:
+    return AT_WORK.get() or _BACKGROUND
 
 
 class Life:
     """`ended_at` in the loop's time, None while it lasts; `ended` once it does not.
 
-    `steps_left`: after so many requests and sends it ends, if that is decided; `only_sends`: after so many sends.
+    `steps_left`: after so many requests and sends it ends, if that is decided; `during`: only those of this function
+    count, or only sends.
     """
 
     def __init__(self, name: str) -> None:
@@ -36,7 +44,7 @@ class Life:
         self.ended_at: float | None = None
         self.ended = asyncio.Event()
         self.steps_left: int | None = None
-        self.only_sends = False
+        self.during = ""
         self._tasks: dict[asyncio.Task[Any], None] = {}
 
     @property
@@ -51,7 +59,7 @@ class Life:
     def step(self, *, sends: bool = False) -> None:
         """The worker is about to ask for something, whose answer it may not live to hear."""
         self.require()
-        if self.steps_left is not None and (sends or not self.only_sends):
+        if self.steps_left is not None and self._counts(sends):
             self.steps_left -= 1
             if self.steps_left == 0:
                 asyncio.get_running_loop().call_later(_DIES_WITHIN, self.end)
@@ -61,6 +69,9 @@ class Life:
         self._tasks[task] = None
         task.add_done_callback(lambda done: self._tasks.pop(done, None))
         return task
+
+    def _counts(self, sends: bool) -> bool:
+        return self.during == "" or self.during == (SENDS if sends else at_work().function)
 
     def end(self) -> None:
         if self.over:

@@ -9,10 +9,12 @@ from enum import StrEnum
 from tests.faults.load.changes import GeneratedChanges, generate
 from tests.faults.load.configuration import DESTINATIONS
 from tests.faults.load.messages import Message, messages
+from tests.faults.simulator.life import SENDS
 
 START = datetime(2026, 1, 11, 21, tzinfo=UTC)
 _BACKFILLED_WITHIN = 130.0
 """Seconds from the begin of the closing changes to when what was mapped last is backfilled."""
+_DIES_DURING = ("", "", SENDS, SENDS, "changes", "retries", "slices", "watch_destinations")
 _CLOCKS_OFF = 0.2
 """Seconds by which a worker's clock is off at most: any two differ by less than is promised for."""
 
@@ -67,7 +69,7 @@ class Fault:
     """`at` seconds from the begin, or from the begin of the closing changes if `late`, for so many `seconds`.
 
     `target`: the worker's number or the destination. `share` of the requests or sends that it meets. `steps`: after so
-    many requests and sends a worker dies, or `only_sends`.
+    many requests and sends a worker dies, `during` a function, or of sends alone, or whatever it does.
     """
 
     name: str
@@ -77,14 +79,14 @@ class Fault:
     target: str
     share: float
     steps: int
-    only_sends: bool
+    during: str
     late: bool
 
     def __str__(self) -> str:
         when = "closing" if self.late else "begin"
         how = f"{self.share:.0%}"
         if self.kind in OF_A_WORKER:
-            how = f"after {self.steps} {'sends' if self.only_sends else 'requests and sends'}"
+            how = f"after {self.steps} steps of {self.during or 'any kind'}"
         return f"{self.name}: {self.kind} ({self.target}), {self.seconds:.1f} s from {when} + {self.at:.1f} s, {how}"
 
 
@@ -187,7 +189,7 @@ def _fault(rng: random.Random, number: int, kinds: Sequence[Kind], workers: int,
         at = 0.0
     if kind in OF_THE_CONFIGURATION:  # so long that something is written meanwhile
         seconds = lasts * rng.uniform(0.3, 1.2)
-    only_sends = rng.random() < 0.5
+    during = rng.choice(_DIES_DURING)
     return Fault(
         name=f"f{number}",
         kind=kind,
@@ -195,8 +197,8 @@ def _fault(rng: random.Random, number: int, kinds: Sequence[Kind], workers: int,
         seconds=seconds,
         target=target,
         share=rng.choice((0.1, 0.5, 1.0)),
-        steps=rng.randint(1, 8) if only_sends else rng.choice((1, 5, 20, 100)) * rng.randint(1, 4),
-        only_sends=only_sends,
+        steps=rng.randint(1, 8) if during else rng.choice((1, 5, 20, 100)) * rng.randint(1, 4),
+        during=during,
         late=late,
     )
 
