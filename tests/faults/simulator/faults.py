@@ -92,16 +92,20 @@ class Faults:
     async def _kill(self, fault: Fault) -> None:
         """In the midst of its work, however much of it there is, and a new start."""
         worker = self._workers[int(fault.target)]
-        if worker.alive and worker.life.steps_left is None:
-            steps = self._rng.randint(1, fault.steps) if self._recipe.luck else fault.steps
-            worker.life.during, worker.life.steps_left = fault.during, steps
-            with suppress(TimeoutError):
-                await asyncio.wait_for(worker.life.ended.wait(), _LATE_WORK_TAKES if fault.late else _WORK_TAKES)
-            worker.life.steps_left = None
-            if worker.life.ended.is_set():
-                self._tables.hubs.trace.say(worker.life.name, "is dead")
-                await asyncio.sleep(fault.seconds)
-                worker.start()
+        life = worker.life
+        if life.over or life.steps_left is not None:
+            return  # somebody else kills it
+        life.during = fault.during
+        life.steps_left = self._rng.randint(1, fault.steps) if self._recipe.luck else fault.steps
+        with suppress(TimeoutError):
+            await asyncio.wait_for(life.ended.wait(), _LATE_WORK_TAKES if fault.late else _WORK_TAKES)
+        if life.steps_left > 0:
+            life.steps_left = None
+            return
+        await life.ended.wait()
+        self._tables.hubs.trace.say(life.name, "is dead")
+        await asyncio.sleep(fault.seconds)
+        worker.start()
 
     async def _stop(self, fault: Fault) -> None:
         """A worker that is told to has others take over what it has in hand, and is ended then."""

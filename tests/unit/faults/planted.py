@@ -1,14 +1,13 @@
 """Bugs that were never made: each is put in the place of what the app does, for the judge to find."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from shared.domain.exports.export import Export
 from shared.domain.exports.undelivered import Failure
-from shared.services.backfills.slices import WorkSlices
 from shared.services.changes.profile_writer import ProfileWriter
 from shared.services.configuration.cache import ConfigurationCache
 from shared.services.delivery.deliver import Begun, Delivered, Delivery
@@ -94,36 +93,10 @@ def save_a_slice_before_its_exports(patch: Patch) -> None:
     patch.setattr(Delivery, "finish", hopeful)
 
 
-def end_a_slice_that_is_held_up(patch: Patch) -> None:
-    work = WorkSlices._work
-
-    async def impatient(self: WorkSlices, backfill: Any, stored: Any, pointer: Any) -> Any:
-        outcome = await work(self, backfill, stored, pointer)
-        if outcome == "waiting":
-            stored.slice = type(stored.slice)(stored.slice.backfill_id, stored.slice.bucket, done=True)
-            await self._backfills.save_slice(stored)
-        return outcome
-
-    patch.setattr(WorkSlices, "_work", impatient)
-
-
-def send_the_state_of_an_earlier_configuration(patch: Patch) -> None:
+def never_read_the_configuration_again(patch: Patch) -> None:
     """A worker that never reads the configuration again."""
 
     def is_current(self: ConfigurationCache, snapshot: Any) -> bool:
         return True
 
     patch.setattr(ConfigurationCache, "_is_current", is_current)
-
-
-PLANTED: Sequence[Callable[[Patch], None]] = (
-    drop_what_could_not_be_sent,
-    forget_what_is_due,
-    acknowledge_before_saving,
-    ignore_the_etag,
-    settle_nothing,
-    delete_the_row_before_its_retry,
-    save_a_slice_before_its_exports,
-    end_a_slice_that_is_held_up,
-    send_the_state_of_an_earlier_configuration,
-)
