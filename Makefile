@@ -10,7 +10,7 @@ LONG_TESTS := infra faults journeys browser real_host bench conformance broker
 # and its first failure stays in the output, as something to mend.
 run_tests = $(PYTEST) $(addprefix tests/,$(1)) || { test $$? -eq 1 && echo "once more, alone, what failed:" && \
   $(BIN)/pytest --last-failed --last-failed-no-failures none -rA --no-header $(addprefix tests/,$(1)); }
-.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-redrive bench-pages bench-core bench-counting capacity picture lock clean
+.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short faults-long simulate isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-redrive bench-pages bench-core bench-counting capacity picture lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -75,6 +75,12 @@ faults: setup ## the long fault load: kills, outages, storage errors; nothing ma
 
 faults-short: setup ## the load in short: calm, killed, one destination dead; in a minute
 	@$(BIN)/python -m tests.faults.load --short
+
+faults-long: setup ## the load by 30 seeds, 3,000,000 exports: many hours; what was interrupted goes on; adds up in .local/faults-long.json
+	@$(BIN)/python -m tests.faults.load --seeds 30
+
+simulate: setup ## 10,000 seeds on simulated tables, queues and hubs; what fails is told with the command that shows it (ten minutes)
+	@$(BIN)/python -m tests.faults.simulator --runs 10000
 
 isolation: setup ## what dead or stalled destinations cost the others: one of ten (about half an hour)
 	@$(BIN)/python -m tests.faults.isolation

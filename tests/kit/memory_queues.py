@@ -14,18 +14,26 @@ HANDED_OUT_SECONDS = 600.0
 
 
 @dataclass
-class _Stored:
+class StoredMessage:
+    """`put_at` and `visible_at` by the queues' clock."""
+
+    queue: str
+    id: str
     text: str
-    visible_at: int
-    receipt: str
+    put_at: int
+    visible_at: int = 0
+    receipt: str = ""
+    deliveries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A message as its queue hands it out."""
+    """A message as its queue hands it out, for the time with this number."""
 
     message: MessageInHand
     text: str
+    deliveries: int = 1
+    put_at: int = 0
 
 
 class MemoryMessagesInHand:
@@ -35,20 +43,33 @@ class MemoryMessagesInHand:
         self.requests: list[str] = []
         self.failure: Exception | None = None
         self._clock = clock
-        self._queues: defaultdict[str, dict[str, _Stored]] = defaultdict(dict)
+        self._queues: defaultdict[str, dict[str, StoredMessage]] = defaultdict(dict)
         self._numbers = count(1)
 
-    async def put(self, queue: str, text: str) -> None:
-        self._put(queue, text, 0)
+    async def put(self, queue: str, text: str, delay: float = 0) -> None:
+        self._put(queue, text, delay)
 
     async def take(self, queue: str) -> list[Taken]:
         """Everything that is not hidden, hidden from now on."""
-        now = self._clock()
-        return [
-            Taken(MessageInHand(queue, message_id, self._hidden(stored, HANDED_OUT_SECONDS)), stored.text)
-            for message_id, stored in self._queues[queue].items()
-            if stored.visible_at <= now
-        ]
+        taken = (self.take_one(queue, message_id) for message_id in list(self._queues[queue]))
+        return [each for each in taken if each is not None]
+
+    def take_one(self, queue: str, message_id: str) -> Taken | None:
+        """The message, hidden from now on, unless it is gone or hidden already."""
+        if not self.can_be_taken(queue, message_id):
+            return None
+        stored = self._queues[queue][message_id]
+        stored.deliveries += 1
+        receipt = self._hidden(stored, HANDED_OUT_SECONDS)
+        return Taken(MessageInHand(queue, message_id, receipt), stored.text, stored.deliveries, stored.put_at)
+
+    def can_be_taken(self, queue: str, message_id: str) -> bool:
+        stored = self._queues[queue].get(message_id)
+        return stored is not None and stored.visible_at <= self._clock()
+
+    def count(self, queue: str) -> int:
+        """How many there are, those that are hidden included."""
+        return len(self._queues[queue])
 
     async def settle(self, message: MessageInHand) -> None:
         if self._held(message) is not None:
@@ -85,16 +106,15 @@ class MemoryMessagesInHand:
             raise self.failure
 
     def _put(self, queue: str, text: str, seconds: float) -> InHandNote:
-        stored = _Stored(text, 0, "")
-        message_id = f"message-{next(self._numbers)}"
-        self._queues[queue][message_id] = stored
-        return InHandNote(message_id, self._hidden(stored, seconds))
+        stored = StoredMessage(queue, f"message-{next(self._numbers)}", text, self._clock())
+        self._queues[queue][stored.id] = stored
+        return InHandNote(stored.id, self._hidden(stored, seconds))
 
-    def _held(self, message: MessageInHand) -> _Stored | None:
+    def _held(self, message: MessageInHand) -> StoredMessage | None:
         stored = self._queues[message.queue].get(message.id)
         return stored if stored is not None and stored.receipt == message.receipt else None
 
-    def _hidden(self, stored: _Stored, seconds: float) -> str:
+    def _hidden(self, stored: StoredMessage, seconds: float) -> str:
         stored.visible_at = self._clock() + int(seconds * SECOND)
         stored.receipt = f"receipt-{next(self._numbers)}"
         return stored.receipt

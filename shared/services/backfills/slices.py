@@ -21,6 +21,8 @@ from shared.services.in_hand.live_traffic import LiveTraffic
 BUDGET_SECONDS = 50.0
 CHECKPOINT_SECONDS = 5.0
 CHECKPOINT_MEMBERS = 1_000
+LOOKED_AFTER_SECONDS = 5.0
+"""How often a slice looks whether its backfill is still to be done."""
 YIELD_FACTOR = 3.0
 """While the worker is busy with changes, how long it rests after each step, as a multiple of the step."""
 STEPS_AT_A_TIME = 1
@@ -121,7 +123,7 @@ class WorkSlices:
         await self._save(stored, stored.slice)  # from now on nobody else with this pointer can save
         work = self._kinds[backfill.kind](backfill, stored.slice)
         until = self._clock() + int(BUDGET_SECONDS * SECOND)
-        part = stored.slice
+        part, looked_at = stored.slice, self._clock()
         while True:
             async with self._turns:
                 began = self._clock()
@@ -139,6 +141,8 @@ class WorkSlices:
                 return SliceOutcome.PASSED_ON
             if self._needs_checkpoint(part, stored.slice):
                 await self._save(stored, part)
+            if self._clock() - looked_at >= LOOKED_AFTER_SECONDS * SECOND:
+                looked_at = self._clock()
                 if await self._running(backfill.id) is None:
                     return SliceOutcome.OUTDATED
             if step.pause:
@@ -149,8 +153,12 @@ class WorkSlices:
         await self._backfills.save_slice(stored)
 
     def _needs_checkpoint(self, part: Slice, saved: Slice) -> bool:
+        """What a step has exported, whoever goes on from the checkpoint before it exports again: so those come after
+        each of them, at one request for fifty exports.
+        """
         return (
-            part.members - saved.members >= CHECKPOINT_MEMBERS
+            part.exported > saved.exported
+            or part.members - saved.members >= CHECKPOINT_MEMBERS
             or self._clock() - saved.updated_at >= CHECKPOINT_SECONDS * SECOND
         )
 

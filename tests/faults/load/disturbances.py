@@ -57,7 +57,7 @@ class Disturbances:
         """SIGKILL, again and again, for a host that has messages in its hands, and a new start."""
         for number in range(self.kills):
             self.progress.hold("kills", (number + 1) / self.kills)
-            await self.progress.reached((number + 0.5) / self.kills)
+            await self.progress.reached((number + self.rng.random()) / self.kills)
             await self.kill(await self._busy_host(warm=number % 3 > 0))
         self.progress.release("kills")
 

@@ -1,12 +1,13 @@
 """The hubs against the model: what is lost, what nobody asked for, what came twice, what survived a fault."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from local.exports import Export
+from tests.faults.load.causes import causes_of_duplicates
 from tests.faults.load.disturbances import Disturbance
 from tests.faults.load.model import Model, Pair
 from tests.faults.load.profiles import canonical
@@ -28,6 +29,7 @@ class LoadVerdict:
 
     `pairs` are the (destination, profile) that have exports, `out_of_order` those of them whose last event in the
     partition is not the greatest (profileVersion, configRevision): whoever keeps what came last is wrong there.
+    `causes` counts the duplicated by why they came again.
     """
 
     lost: list[str] = field(default_factory=list)
@@ -36,6 +38,7 @@ class LoadVerdict:
     recovered: int = 0
     pairs: int = 0
     out_of_order: list[str] = field(default_factory=list)
+    causes: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
 
@@ -72,6 +75,7 @@ def judge(
     for pair, of_pair in by_pair.items():
         ids = [export.message_id for export in of_pair]
         verdict.duplicated += len(ids) - len(set(ids))
+        verdict.causes += causes_of_duplicates(of_pair)
         verdict.problems += _broken_promises(pair, of_pair)
     of_pairs = {pair: of_pair for pair, of_pair in by_pair.items() if of_pair}
     verdict.pairs = len(of_pairs)

@@ -12,7 +12,7 @@ the end are judged leniently (`explains`): all that is in one must have been wri
 """
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -46,17 +46,18 @@ class ModelExport:
 class Model:
     """The destinations of a declarative configuration file, and what they must be told of `changes`.
 
-    `changes` are distinct: one that is sent twice is one.
+    `changes` are distinct: one that is sent twice is one. `earlier` is how the configuration may have been for a while:
+    exports of that time are explained by it.
     """
 
-    def __init__(self, configuration: Mapping[str, Any], changes: Iterable[Change] = ()) -> None:
-        catalog = {audience_key(audience): audience for audience in configuration.get("audiences", [])}
-        dataflows = {dataflow["id"]: dataflow for dataflow in configuration["dataflows"]}
-        self.destinations = {
-            destination["id"]: ModelDestination(destination, dataflows[destination["id"]], catalog)
-            for destination in configuration["destinations"]
-            if destination["id"] in dataflows
-        }
+    def __init__(
+        self,
+        configuration: Mapping[str, Any],
+        changes: Iterable[Change] = (),
+        earlier: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self.destinations = _destinations(configuration)
+        self._at_any_time = [self.destinations, *map(_destinations, earlier)]
         self._histories: dict[str, list[Change]] = {}
         for change in sorted(changes, key=_time):
             self._histories.setdefault(change["profileId"], []).append(change)
@@ -89,15 +90,33 @@ class Model:
 
     def explains(self, destination_id: str, profile_id: str, body: Any) -> bool:
         """Whether all that is in `body` was written by changes of this profile and may be seen by the destination."""
-        destination, history = self.destinations[destination_id], self._histories.get(profile_id, [])
+        history = self._histories.get(profile_id, [])
         if not isinstance(body, dict) or not {"segmentMembership", "identityMap"} <= body.keys():
             return False
-        attributes = {name: value for name, value in body.items() if name not in {"segmentMembership", "identityMap"}}
-        return (
-            all(destination.maps(path) and _was_written(path, value, history) for path, value in leaves(attributes))
-            and _memberships_were_written(destination, body["segmentMembership"], history)
-            and _identities_were_written(body["identityMap"], history)
+        return any(
+            _explains(destinations[destination_id], history, body)
+            for destinations in self._at_any_time
+            if destination_id in destinations
         )
+
+
+def _destinations(configuration: Mapping[str, Any]) -> dict[str, ModelDestination]:
+    catalog = {audience_key(audience): audience for audience in configuration.get("audiences", [])}
+    dataflows = {dataflow["id"]: dataflow for dataflow in configuration["dataflows"]}
+    return {
+        destination["id"]: ModelDestination(destination, dataflows[destination["id"]], catalog)
+        for destination in configuration["destinations"]
+        if destination["id"] in dataflows
+    }
+
+
+def _explains(destination: ModelDestination, history: Sequence[Change], body: dict[str, Any]) -> bool:
+    attributes = {name: value for name, value in body.items() if name not in {"segmentMembership", "identityMap"}}
+    return (
+        all(destination.maps(path) and _was_written(path, value, history) for path, value in leaves(attributes))
+        and _memberships_were_written(destination, body["segmentMembership"], history)
+        and _identities_were_written(body["identityMap"], history)
+    )
 
 
 def _time(change: Change) -> datetime:

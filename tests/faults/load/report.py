@@ -1,6 +1,7 @@
 """What came of the scenarios, for people and as JSON."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -51,6 +52,12 @@ class Outcome:
     result: Result
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+def duplicates_by_cause(causes: Counter[str], exports: int) -> list[str]:
+    """A note on each cause, the most frequent first."""
+    shares = ((10_000 * count / exports, cause) for cause, count in causes.most_common())
+    return [f"{share:,.1f} of 10,000 exports came again: {cause}" for share, cause in shares]
 
 
 def print_outcomes(out: Console, outcomes: Sequence[Outcome], heading: str) -> None:

@@ -21,7 +21,7 @@ from tests.faults.load.messages import messages
 from tests.faults.load.model import Model
 from tests.faults.load.outage_writes import OutageWrites
 from tests.faults.load.progress import Progress
-from tests.faults.load.report import Outcome, Result
+from tests.faults.load.report import Outcome, Result, duplicates_by_cause
 from tests.faults.load.scenarios import Scenario
 from tests.faults.load.storage import POISON_QUEUES, Storage
 from tests.kit import running_host
@@ -216,7 +216,8 @@ class _Run:
             undelivered_writes_per_change=round(cost.undelivered_per_change, 3) if cost else None,
             table_writes_per_change=round(cost.all_tables_per_change, 3) if cost else None,
         )
-        return Outcome(result, failures, [str(cost)] if cost else [])
+        notes = [str(cost)] if cost else []
+        return Outcome(result, failures, notes + duplicates_by_cause(verdict.causes, len(exports)))
 
     async def _exports(self, count: int) -> list[Export]:
         if not count:

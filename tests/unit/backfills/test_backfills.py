@@ -338,6 +338,34 @@ async def test_storage_that_fails_brings_the_slice_again(world: World, monkeypat
     assert heard(world)["d"] == ["p"]
 
 
+async def test_a_slice_that_is_begun_again_sends_nothing_that_an_earlier_step_has_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.services.backfills.members.MEMBERS_A_STEP", 2)
+    in_one_slice = [f"p{number}" for number in range(300) if profile_key(f"p{number}")[7] == "0"]
+    await enter(world, "b", *in_one_slice)
+    await maps(world, d=["b"])
+    await world.run_backfills()
+    await world.clock.sleep(60)
+    await world.worker.plan_backfills.run()
+    find, found = world.profiles.find, 0
+
+    async def find_some(key: str) -> Any:
+        nonlocal found
+        found += 1
+        if found > 8:
+            raise StorageError("no answer")
+        return await find(key)
+
+    monkeypatch.setattr(world.profiles, "find", find_some)
+    pointer = next(each for each in world.slices.waiting if each.bucket == 0)
+    with pytest.raises(StorageError):
+        await world.worker.work_slices.work(pointer)
+    monkeypatch.setattr(world.profiles, "find", find)
+    assert await world.new_worker().work_slices.work(pointer) == SliceOutcome.DONE
+    assert heard(world)["d"] == sorted(in_one_slice)
+
+
 async def test_a_cancelled_backfill_stays_so(world: World) -> None:
     pointer = await started(world)
     cancelled = await world.worker.plan_backfills.cancel("d-2")

@@ -1,5 +1,6 @@
 """The fault load's judge: it sees what is lost, made up, doubled, recovered and broken."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from local.exports import Export
+from tests.faults.load.causes import SENT_ONCE_MORE
 from tests.faults.load.disturbances import Disturbance
 from tests.faults.load.judge import LoadVerdict, judge
 from tests.faults.load.model import Model
@@ -100,7 +102,7 @@ def test_what_nobody_asked_for_is_unexpected(made_up: Export) -> None:
 
 def test_the_same_id_again_is_a_duplicate() -> None:
     verdict = verdict_on([*RIGHT, export(1), export(3), export(3)])
-    assert verdict == LoadVerdict(duplicated=3, pairs=1)
+    assert verdict == LoadVerdict(duplicated=3, pairs=1, causes=Counter({SENT_ONCE_MORE: 3}))
 
 
 def test_the_last_in_the_partition_is_to_be_the_greatest_version() -> None:
