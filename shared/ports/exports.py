@@ -20,11 +20,15 @@ class Acknowledgement:
 
 
 class ExportSender(Protocol):
-    def enqueue(self, export: Export) -> "asyncio.Future[Acknowledgement]":
+    def enqueue(self, export: Export, *, more_follow: bool = False) -> "asyncio.Future[Acknowledgement]":
         """Hand over an export; exports of one profile to one destination are sent in the order handed over.
 
-        The future ends when the hub acknowledged the event, or with SendError.
+        The future ends when the hub acknowledged the event, or with SendError. `more_follow`: others are about to be
+        handed over, and `flush` is called once they are; it may wait for them for a moment, to be sent together.
         """
+
+    def flush(self) -> None:
+        """Nothing more follows soon: what was handed over waits for nothing else any more."""
 
     def partitions(self, destination: Destination) -> tuple[str, ...]:
         """The ids of the partitions of the destination's hub, empty where they are not known yet.

@@ -146,7 +146,7 @@ class _Sender:
     def die(self) -> None:
         self._dies_at = asyncio.get_running_loop().time() + _LATE_BY
 
-    def enqueue(self, export: Export) -> "asyncio.Future[Acknowledgement]":
+    def enqueue(self, export: Export, *, more_follow: bool = False) -> "asyncio.Future[Acknowledgement]":
         loop, hub = asyncio.get_running_loop(), self._hub
         acknowledged: asyncio.Future[Acknowledgement] = loop.create_future()
         began = loop.time()

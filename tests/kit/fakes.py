@@ -646,7 +646,7 @@ class MemorySender:
         self.throttled = False
         """Whether hubs take each export only after they have asked for patience."""
 
-    def enqueue(self, export: Export) -> "asyncio.Future[Acknowledgement]":
+    def enqueue(self, export: Export, *, more_follow: bool = False) -> "asyncio.Future[Acknowledgement]":
         acknowledged: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
         destination = export.destination
         partitions = self.partitions(destination)
@@ -657,6 +657,9 @@ class MemorySender:
             self.sent.append(export)
             acknowledged.set_result(Acknowledgement(partition, self.throttled))
         return acknowledged
+
+    def flush(self) -> None:
+        return
 
     def partitions(self, destination: Destination) -> tuple[str, ...]:
         return self.hubs.get(destination.id, ("0",))

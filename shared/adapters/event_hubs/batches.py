@@ -14,11 +14,15 @@ from shared.ports.exports import Acknowledgement
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """An export that somebody waits for since `since`; `throttled` once the hub has refused to take it yet."""
+    """An export that somebody waits for since `since`; `throttled` once the hub has refused to take it yet.
+
+    `more_follow`: see ExportSender.
+    """
 
     export: Export
     acknowledged: "asyncio.Future[Acknowledgement]"
     since: float
+    more_follow: bool = False
     throttled: bool = False
 
     def fail(self, error: SendError) -> None:

@@ -62,12 +62,12 @@ class Hub:
         self.partitions: tuple[str, ...] = ()
         self.used_at = 0.0
 
-    def enqueue(self, export: Export) -> "asyncio.Future[Acknowledgement]":
+    def enqueue(self, export: Export, *, more_follow: bool = False) -> "asyncio.Future[Acknowledgement]":
         """See ExportSender.enqueue."""
         loop = asyncio.get_running_loop()
         self.used_at = loop.time()
         acknowledged: asyncio.Future[Acknowledgement] = loop.create_future()
-        waiting = Waiting(export, acknowledged, self.used_at)
+        waiting = Waiting(export, acknowledged, self.used_at, more_follow)
         outdated = self.used_at >= self._outdated_at
         if not self.partitions or self._unassigned or (outdated and self.idle):
             self._unassigned.append(waiting)
@@ -97,6 +97,11 @@ class Hub:
         """Close the connections of lanes that nothing was sent over since."""
         for lane in self._lanes:
             await lane.disconnect_if_unused_since(unused_since)
+
+    def flush(self) -> None:
+        """See ExportSender.flush."""
+        for lane in self._lanes:
+            lane.flush()
 
     def _assign(self, waiting: Waiting) -> None:
         partition = self.partitions[partition_of(waiting.export.profile_id, len(self.partitions))]

@@ -1,8 +1,8 @@
 """Lanes to the partitions of a hub: what gathers while a batch is under way is sent with the next (group commit).
 
 A lane is one connection. It serves one partition or, where a hub has more of them than a worker may have connections,
-several in turn. Batches of one partition follow each other, lanes run side by side; the first event of an idle lane
-waits some milliseconds for company. An event that cannot be sent fails alone; a batch that cannot be sent fails whole,
+several in turn. Batches of one partition follow each other, lanes run side by side; an event waits some milliseconds
+for company, while more follow. An event that cannot be sent fails alone; a batch that cannot be sent fails whole,
 and the next one gets a new connection.
 """
 
@@ -64,12 +64,20 @@ class Lane:
     def add(self, partition: str, waiting: Waiting) -> None:
         """Send it with the next batch, or say at once that it will not be."""
         self._used_at = asyncio.get_running_loop().time()
-        if not self._queues[partition].add(waiting, self._used_at):
+        queue = self._queues[partition]
+        if not queue.add(waiting, self._used_at):
             return
-        self._news.set()
+        if len(queue.waiting) == 1 or queue.due_at <= self._used_at:
+            self._news.set()
         if self._task is None:
             # In no trace: the events of many share a lane, and none is to be taken for the cause of the others.
             self._task = asyncio.get_running_loop().create_task(self._drain(), context=Context())
+
+    def flush(self) -> None:
+        """Let nothing wait for company any more."""
+        for queue in self._turns:
+            queue.flush()
+        self._news.set()
 
     def give_up(self, partition: str, error: SendError) -> None:
         """Tell whoever waits for a partition that is gone."""
@@ -102,14 +110,15 @@ class Lane:
             await self._connection.close()
 
     async def _drain(self) -> None:
+        looked = self._alone
         try:
-            await asyncio.sleep(self._patience.gathering)
-            if not self._alone and not self._connection.is_open:
-                await self._connection.open_side_by_side([each.id for each in self._turns if each.waiting])
             while not self._stopping:
                 self._news.clear()
                 queue = self._next()
                 if queue is not None:
+                    if not looked and not self._connection.is_open:
+                        await self._connection.open_side_by_side([each.id for each in self._turns if each.waiting])
+                    looked = True
                     await self._send(queue)
                 elif any(each.waiting for each in self._turns):
                     await self._wait()
@@ -124,15 +133,15 @@ class Lane:
         for _ in range(len(self._turns)):
             queue = self._turns[0]
             self._turns.rotate(-1)
-            if queue.waiting and queue.resume_at <= now:
+            if queue.waiting and queue.due_at <= now:
                 return queue
         return None
 
     async def _wait(self) -> None:
-        """Until a partition may be sent to again, or there is news."""
-        resume_at = min(each.resume_at for each in self._turns if each.waiting)
+        """Until something is to be sent, or there is news."""
+        due_at = min(each.due_at for each in self._turns if each.waiting)
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(None if resume_at == NEVER else resume_at):
+            async with asyncio.timeout_at(None if due_at == NEVER else due_at):
                 await self._news.wait()
 
     async def _send(self, queue: PartitionQueue) -> None:

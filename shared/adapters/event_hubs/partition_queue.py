@@ -27,16 +27,19 @@ _OVERHEAD = 1_024
 class Patience:
     """Durations in seconds.
 
-    `gathering`: how long the first event of an idle lane waits for others, for a send costs hardly more with many than
-    with one. `slow_after`: a connection that was lost is built anew within one to two. `tried_again_after`: when a slow
-    partition is tried again that shares its connection with others. `throttled_pause`: what the SDK's own table says;
-    `spread` is the share by which it is shorter or longer: a hub counts by the second, and lanes of many workers that
-    came again after the same time would all meet it busy, again and again.
+    `gathering`: how long an event waits for others at most, for a send costs hardly more with many than with one;
+    `gathering_more` where others are said to follow, unless so many wait that they are `worth_a_send`. `slow_after`: a
+    connection that was lost is built anew within one to two. `tried_again_after`: when a slow partition is tried again
+    that shares its connection with others. `throttled_pause`: what the SDK's own table says; `spread` is the share by
+    which it is shorter or longer: a hub counts by the second, and lanes of many workers that came again after the same
+    time would all meet it busy, again and again.
     `throttled_after`: how long a partition may take nothing before that is told; `throttled_longest`: how long an
     export may wait for one that takes others; `most_throttled`: how many bytes of exports to one destination may wait.
     """
 
     gathering: float = 0.005
+    gathering_more: float = 0.025
+    worth_a_send: int = 64
     slow_after: float = 2.5
     tried_again_after: float = 15.0
     throttled_pause: float = 4.0
@@ -54,7 +57,8 @@ class PartitionQueue:
     """`alone`: it shares its connection with no other partition. `room` says whether so many bytes more may wait for a
     hub that throttles. All times are of one clock, in seconds.
 
-    `waiting` are to be sent, `sent` are under way, from `begin` to `end`. `resume_at`: not to be sent to before.
+    `waiting` are to be sent, `sent` are under way, from `begin` to `end`. `resume_at`: not to be sent to before, for
+    the hub's sake.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class PartitionQueue:
         self._trying = False
         self._throttled_since: float | None = None
         self._to_send_alone = 0
+        self._flushed = False
         self.id = partition
         self.waiting: deque[Waiting] = deque()
         self.sent: list[Waiting] = []
@@ -88,9 +93,22 @@ class PartitionQueue:
         self.waiting.append(waiting)
         return True
 
+    def flush(self) -> None:
+        """What waits does not wait for others any more."""
+        self._flushed = bool(self.waiting)
+
+    @property
+    def due_at(self) -> float:
+        """When what waits, which is something, is to be sent."""
+        if self._flushed or len(self.waiting) >= self._patience.worth_a_send:
+            return self.resume_at
+        first, patience = self.waiting[0], self._patience
+        gathering = patience.gathering_more if first.more_follow else patience.gathering
+        return max(self.resume_at, first.since + gathering)
+
     def begin(self) -> int:
         """A batch is made and sent; how many events it may hold."""
-        self._trying = True
+        self._trying, self._flushed = True, False
         return 1 if self._to_send_alone else len(self.waiting)
 
     def end(self) -> None:

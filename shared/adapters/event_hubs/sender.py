@@ -54,10 +54,18 @@ class EventHubsSender:
         self._tracing = tracing or PassOn()
         self._openings = Places(OPENED_AT_ONCE, OPENING_WAITED_FOR)
         self._hubs: dict[_Key, Hub] = {}
+        self._to_flush: set[Hub] = set()
         self._tidying: asyncio.Future[None] | None = None
 
-    def enqueue(self, export: Export) -> "asyncio.Future[Acknowledgement]":
-        return self._hub_of(export.destination).enqueue(export)
+    def enqueue(self, export: Export, *, more_follow: bool = False) -> "asyncio.Future[Acknowledgement]":
+        hub = self._hub_of(export.destination)
+        if more_follow:
+            self._to_flush.add(hub)
+        return hub.enqueue(export, more_follow=more_follow)
+
+    def flush(self) -> None:
+        while self._to_flush:
+            self._to_flush.pop().flush()
 
     def partitions(self, destination: Destination) -> tuple[str, ...]:
         hub = self._hubs.get(_key_of(destination))

@@ -129,6 +129,7 @@ class ProfileWriter:
         self._told = _Items()
         self._own = _Items()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._being_saved = 0
 
     async def write(self, profile_id: str, act: Act, origin: Origin | None = None) -> Written:
         """Return once what `act` does is saved, and every export acknowledged or stored as undelivered.
@@ -140,15 +141,20 @@ class ProfileWriter:
         # The lock spares writes of this worker losing to each other; between workers the ETag decides.
         async with self._locks.setdefault(profile_id, asyncio.Lock()):
             place = await self._intake.enter()
+            self._being_saved += 1
             try:
                 saved = await self._save(profile_id, act)
                 self._count(saved)
                 for item in saved.announced:
                     self._own.add(item)
-                begun = self._delivery.begin(saved.result.exports, saved.configuration, origin)
+                begun = self._delivery.begin(saved.result.exports, saved.configuration, origin, more_follow=True)
             except BaseException:
                 place.leave()
                 raise
+            finally:
+                self._being_saved -= 1
+                if not self._being_saved:
+                    self._delivery.flush()
         try:
             place.leave_soon()
             delivered = await self._delivery.finish(begun)

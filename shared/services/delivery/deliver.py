@@ -84,9 +84,17 @@ class Delivery:
         self._parked_at: dict[tuple[str, str, int], int] = {}
 
     def begin(
-        self, exports: Iterable[Export], snapshot: ConfigurationSnapshot, origin: Origin | None = None
+        self,
+        exports: Iterable[Export],
+        snapshot: ConfigurationSnapshot,
+        origin: Origin | None = None,
+        *,
+        more_follow: bool = False,
     ) -> list[Begun]:
-        """Hand `exports` over in their order, without waiting; `origin`: of the message that calls for them, if any."""
+        """Hand `exports` over in their order, without waiting; `origin`: of the message that calls for them, if any.
+
+        `more_follow`: other calls of it do soon, and then one of `flush`, see ExportSender.
+        """
         begun = []
         for export in exports:
             why = self.held_back(export.destination.id, snapshot)
@@ -98,8 +106,12 @@ class Delivery:
             else:
                 if origin is not None and origin.traceparent:
                     export = replace(export, traceparent=origin.traceparent)
-                begun.append(Begun(export, self._sender.enqueue(export), origin=origin))
+                begun.append(Begun(export, self._sender.enqueue(export, more_follow=more_follow), origin=origin))
         return begun
+
+    def flush(self) -> None:
+        """See ExportSender.flush."""
+        self._sender.flush()
 
     def held_back(self, destination_id: str, snapshot: ConfigurationSnapshot) -> str | None:
         """Why exports to the destination are parked untried, as this worker knows it; None if they are sent."""

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
+from shared.domain.exports.export import Export
 from shared.domain.runs import RunSlot, total_of
-from shared.errors import ConflictError
+from shared.errors import ConflictError, StorageError
 from shared.places import Places
 from shared.ports.configuration import StoredConfiguration
+from shared.ports.exports import Acknowledgement
 from shared.ports.profiles import StoredProfile
 from shared.services.changes.profile_writer import PROFILES_AT_ONCE, SAVE_ATTEMPTS
 from tests.kit.builders import configuration, item, membership, told
-from tests.kit.fakes import ManualClock, MemoryConfiguration, MemoryProfiles
+from tests.kit.fakes import ManualClock, MemoryConfiguration, MemoryProfiles, MemorySender
 from tests.kit.world import CACHE_SECONDS, DOCUMENT, World
 
 QUALIFIES = {"segmentMembership": membership(1)}
@@ -101,6 +103,58 @@ async def decided_again(world: World) -> dict[str, int]:
     """How often decisions were made anew, by the reason, as it is counted."""
     await world.worker.runs.flush()
     return dict(total_of(RunSlot(0, counts) for _, counts in world.metrics.published).decided_again)
+
+
+class Gathering(MemorySender):
+    """Acknowledges nothing that others are said to follow until nothing follows any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: list[tuple[asyncio.Future[Acknowledgement], asyncio.Future[Acknowledgement]]] = []
+        self.flushes: list[int] = []
+        """How many were acknowledged by each."""
+
+    def enqueue(self, export: Export, *, more_follow: bool = False) -> "asyncio.Future[Acknowledgement]":
+        assert more_follow
+        acknowledged: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
+        self.held.append((acknowledged, super().enqueue(export)))
+        return acknowledged
+
+    def flush(self) -> None:
+        if self.held:
+            self.flushes.append(len(self.held))
+        for acknowledged, result in self.held:
+            acknowledged.set_result(result.result())
+        self.held.clear()
+
+
+@pytest.fixture
+def gathering() -> World:
+    world = World()
+    world.sender = Gathering()
+    world.worker = world.new_worker()
+    return world
+
+
+async def test_exports_wait_for_each_other_no_longer_than_profiles_are_being_saved(gathering: World) -> None:
+    outcome = await gathering.handle(*(item(f"p{number}", 1, **QUALIFIES) for number in range(MANY)))
+    assert outcome.exported == {("d", "audience"): MANY, ("e", "audience"): MANY}
+    assert isinstance(gathering.sender, Gathering)
+    assert gathering.sender.flushes == [2 * PROFILES_AT_ONCE] * (MANY // PROFILES_AT_ONCE)
+
+
+async def test_nothing_waits_for_a_profile_that_cannot_be_saved(gathering: World) -> None:
+    save = gathering.profiles.save
+
+    async def fails(profile: StoredProfile) -> None:
+        if profile.state.profile_id == "p1":
+            raise StorageError("out of order")
+        await save(profile)
+
+    gathering.profiles.save = fails  # type: ignore[method-assign]
+    with pytest.raises(StorageError):
+        await gathering.handle(*(item(f"p{number}", 1, **QUALIFIES) for number in range(3)))
+    assert sorted(told(gathering.sender.sent)) == [("d", "audience")] * 2 + [("e", "audience")] * 2
 
 
 class Crowd(MemoryProfiles):

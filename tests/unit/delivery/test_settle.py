@@ -33,7 +33,7 @@ class Overtaken(MemorySender):
 
     meanwhile: Callable[[], Coroutine[Any, Any, Any]] | None = None
 
-    def enqueue(self, export: Export) -> "asyncio.Future[Acknowledgement]":
+    def enqueue(self, export: Export, *, more_follow: bool = False) -> "asyncio.Future[Acknowledgement]":
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is None:
             return super().enqueue(export)

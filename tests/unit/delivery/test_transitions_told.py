@@ -54,13 +54,13 @@ async def test_what_fails_while_a_retry_is_on_its_way_is_told_by_the_next(world:
     world.mend("d")
     enqueue = world.sender.enqueue
 
-    def overtaken(export: Any) -> Any:
+    def overtaken(export: Any, **options: Any) -> Any:
         """Another worker's news of the same row come while the export is sent."""
         world.sender.enqueue = enqueue  # type: ignore[method-assign]
         (key, (row, _)) = next(iter(world.undelivered.rows.items()))
         more = row.transitions[0]._replace(audience_id="b")
         world.undelivered.rows[key] = (replace(row, transitions=(*row.transitions, more)), "another")
-        return enqueue(export)
+        return enqueue(export, **options)
 
     world.sender.enqueue = overtaken  # type: ignore[method-assign]
     await world.retry()
