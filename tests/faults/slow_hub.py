@@ -171,6 +171,9 @@ class _Sender:
         loop.call_at(told_at, tell)
         return acknowledged
 
+    def flush(self) -> None:
+        """What was handed over is under way."""
+
     def partitions(self, _destination: Destination) -> tuple[str, ...]:
         return ("0",)
 

@@ -104,9 +104,9 @@ class HoldMessages:
             del self._waiting[message]
 
     def _let_them_begin(self, messages: Set[MessageInHand]) -> None:
-        for message in messages & self._waiting.keys():
-            if not self._waiting[message].done():
-                self._waiting[message].set_result(None)
+        for message, noted in self._waiting.items():
+            if message in messages and not noted.done():
+                noted.set_result(None)
 
     async def _put_off(self, message: MessageInHand, deliveries: int, *, storage_failed: bool) -> None:
         """What becomes poison is left to the host, which needs the receipt to take it off the queue."""

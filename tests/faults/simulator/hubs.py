@@ -99,7 +99,7 @@ class SimulatedSender:
         self._life = life
         self._lanes: dict[tuple[str, str], _Lane] = {}
 
-    def enqueue(self, export: Export) -> "asyncio.Future[Acknowledgement]":
+    def enqueue(self, export: Export, *, more_follow: bool = False) -> "asyncio.Future[Acknowledgement]":
         self._life.step(sends=True)
         partitions = self.partitions(export.destination)
         partition = partitions[partition_of(export.profile_id, len(partitions))]
@@ -108,6 +108,9 @@ class SimulatedSender:
         if lane is None:
             lane = self._lanes[key] = _Lane(self._hubs, self._life, *key)
         return lane.add(export)
+
+    def flush(self) -> None:
+        """What it gathers goes soon in any case."""
 
     def partitions(self, _destination: Destination) -> tuple[str, ...]:
         return tuple(str(number) for number in range(PARTITIONS))

@@ -222,8 +222,11 @@ class Hub:
         """When each was sent, for how long it waited, and of which profile it is."""
         self._free_at = 0.0
 
-    def enqueue(self, export: Export) -> "asyncio.Future[Acknowledgement]":
+    def enqueue(self, export: Export, *, more_follow: bool = False) -> "asyncio.Future[Acknowledgement]":
         return asyncio.ensure_future(self.take(export.profile_id))
+
+    def flush(self) -> None:
+        """Nothing waits for others here."""
 
     async def take(self, profile_id: str) -> Acknowledgement:
         sent_at = asyncio.get_running_loop().time()

@@ -1,7 +1,5 @@
 """Bugs that were never made: each is put in the place of what the app does, for the judge to find."""
 
-import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +8,7 @@ from shared.domain.exports.export import Export
 from shared.domain.exports.undelivered import Failure
 from shared.services.changes.profile_writer import ProfileWriter
 from shared.services.configuration.cache import ConfigurationCache
-from shared.services.delivery.deliver import Begun, Delivered, Delivery
+from shared.services.delivery.deliver import Delivery
 from shared.services.delivery.retry import RetryExport
 from shared.services.delivery.settle import SettleStreams
 from tests.faults.simulator.worker import Worker
@@ -78,19 +76,6 @@ def delete_the_row_before_its_retry(patch: Patch) -> None:
         return await attempt(self, stored, snapshot)
 
     patch.setattr(RetryExport, "attempt", hasty)
-
-
-def save_a_slice_before_its_exports(patch: Patch) -> None:
-    finish = Delivery.finish
-
-    async def hopeful(self: Delivery, begun: Sequence[Begun]) -> Delivered:
-        if begun and all("backfill" in each.export.reasons for each in begun):
-            task = asyncio.ensure_future(finish(self, begun))
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-            return Delivered([each.export for each in begun])
-        return await finish(self, begun)
-
-    patch.setattr(Delivery, "finish", hopeful)
 
 
 def never_read_the_configuration_again(patch: Patch) -> None:
