@@ -21,9 +21,9 @@ $(VENV)/.ready: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Profile Relay needs Python 3.11 or newer: set PYTHON=")'
 	@echo "setting up $(VENV): Python packages, which takes a minute as a rule"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/pip install -qq --log $(VENV)/pip.log --disable-pip-version-check --require-hashes -r requirements-dev.txt & pip=$$!; \
-	  while sleep 3; kill -0 $$pip 2>/dev/null; do echo "  $$(grep -c ' Collecting ' $(VENV)/pip.log) of $$(grep -c '==' requirements-dev.txt) fetched"; done; \
-	  wait $$pip
+	@$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements-dev.txt >$(VENV)/pip.log 2>&1 & pip=$$!; \
+	  while sleep 3; kill -0 $$pip 2>/dev/null; do echo "  $$(grep -c '^Collecting ' $(VENV)/pip.log) of $$(grep -c '==' requirements-dev.txt) fetched"; done; \
+	  wait $$pip || { tail -n 20 $(VENV)/pip.log; exit 1; }
 	@touch $@
 
 node_modules/.ready: package-lock.json
