@@ -38,6 +38,7 @@ from shared.services.delivery.forget_profiles import ForgetProfiles
 from shared.services.delivery.retry import RetryExport
 from shared.services.delivery.settle import SettleStreams
 from shared.services.delivery.undelivered import UndeliveredExports
+from shared.services.delivery.undelivered_counts import UndeliveredCounts
 from shared.services.delivery.watch import WatchDestinations
 from shared.services.destinations.connect import ConnectDestinations
 from shared.services.destinations.manage import ManageDestinations
@@ -218,6 +219,7 @@ class Services:
         self.watch_destinations = self._watch_destinations()
         self.undelivered_exports = UndeliveredExports(
             undelivered=ports.undelivered,
+            counted=UndeliveredCounts(undelivered=ports.undelivered, clock=ports.clock),
             health=ports.health,
             backfills=ports.backfills,
             configuration=self.configuration,

@@ -12,9 +12,7 @@ from shared.ports.backfills import BackfillStore
 from shared.ports.health import HealthStore, RedriveRequest
 from shared.ports.undelivered import UndeliveredCount, UndeliveredPage, UndeliveredStore
 from shared.services.configuration.cache import ConfigurationCache
-
-COUNTED = 10_000
-"""Up to about how many rows of each destination are counted."""
+from shared.services.delivery.undelivered_counts import UndeliveredCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +20,7 @@ class UndeliveredExports:
     """Trying them again is up to `WatchDestinations`: `redrive_one`, `request_redrive`."""
 
     undelivered: UndeliveredStore
+    counted: UndeliveredCounts
     health: HealthStore
     backfills: BackfillStore
     configuration: ConfigurationCache
@@ -53,15 +52,15 @@ class UndeliveredExports:
         return [row for row in found if row is not None]
 
     async def counts(self) -> dict[str, UndeliveredCount]:
-        """How many rows each destination has, by its id. Raises StorageError."""
+        """How many rows each destination has, by its id; of many, some seconds ago. Raises StorageError."""
         targets = (await self.configuration.current()).targets
         destinations = sorted([*targets.by_id, *targets.inactive])
-        counts = await self.undelivered.counts(COUNTED)
+        counts = await self.counted.by_destination()
         return {each: counts.get(each, UndeliveredCount({}, complete=True)) for each in destinations}
 
     async def count(self, destination_id: str) -> UndeliveredCount:
-        """How many rows one destination has, in a request or a few. Raises StorageError."""
-        return await self.undelivered.count(destination_id, COUNTED)
+        """How many rows one destination has; of many, some seconds ago. Raises StorageError."""
+        return await self.counted.of(destination_id)
 
     async def redrives(self) -> dict[str, RedriveRequest]:
         """The redrives that were asked for and are not done, by destination id. Raises StorageError."""
