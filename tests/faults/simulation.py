@@ -80,7 +80,7 @@ class _Mortal:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._adapter, name)
-        if not callable(method):
+        if not callable(method) or name == "flush":  # which only says that nothing follows
             return method
         if inspect.iscoroutinefunction(method):
             return self._asynchronous(method)
@@ -96,20 +96,20 @@ class _Mortal:
             raise
 
     def _asynchronous(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        async def call(*arguments: Any) -> Any:
+        async def call(*arguments: Any, **options: Any) -> Any:
             self._step()
-            result = await method(*arguments)
+            result = await method(*arguments, **options)
             self._step()
             return result
 
         return call
 
     def _synchronous(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
             if self._plan.failure is not Crash:  # it asks nobody, so there is nothing to fail
-                return method(*arguments)
+                return method(*arguments, **options)
             self._step()
-            result = method(*arguments)
+            result = method(*arguments, **options)
             self._step()
             return result
 
