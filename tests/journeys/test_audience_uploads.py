@@ -159,10 +159,10 @@ async def dies_after_two_messages(app: App, monkeypatch: pytest.MonkeyPatch) -> 
 
     async def put_or_die(queue: StorageChangesQueue, body: bytes) -> None:
         nonlocal left
-        if not left:
-            raise Killed
-        left -= 1
         await put(queue, body)
+        left -= 1
+        if not left:  # before the place behind it is saved
+            raise Killed
 
     with monkeypatch.context() as patch:
         patch.setattr(StorageChangesQueue, "put", put_or_die)
