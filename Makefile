@@ -79,7 +79,7 @@ faults-short: setup ## the load in short: calm, killed, one destination dead; in
 faults-long: setup ## the load by 30 seeds, 3,000,000 exports: many hours; what was interrupted goes on; adds up in .local/faults-long.json
 	@$(BIN)/python -m tests.faults.load --seeds 30
 
-simulate: setup ## 10,000 seeds on simulated tables, queues and hubs; what fails is told with the command that shows it (ten minutes)
+simulate: setup ## 10,000 seeds on simulated tables, queues and hubs; what fails is told with the command that shows it (under ten minutes)
 	@$(BIN)/python -m tests.faults.simulator --runs 10000
 
 isolation: setup ## what dead or stalled destinations cost the others: one of ten (about half an hour)
