@@ -9,6 +9,9 @@ from shared.domain.exports.redrive_slices import RedrivePart
 from shared.domain.exports.undelivered import Undelivered, UndeliveredState
 from shared.domain.messages.pointers import RetryPointer
 
+COUNTED = 10_000
+"""Up to about how many rows of each destination are counted, by whoever looks."""
+
 
 @dataclass(slots=True)
 class StoredUndelivered:

@@ -19,9 +19,10 @@ _NAME = "process profile-changes"
 _TRACEPARENT = "traceparent"
 MESSAGE = "profile_relay.message"
 ERROR = "profile_relay.error"
-DESTINATION, HUB, PARTITION, EVENTS = (
-    f"profile_relay.{name}" for name in ("destination", "event_hub", "partition", "events")
-)
+DESTINATION = "profile_relay.destination"
+HUB = "profile_relay.event_hub"
+PARTITION = "profile_relay.partition"
+EVENTS = "profile_relay.events"
 MOST_LINKS = 100
 """Azure Monitor passes on a few more, and OpenTelemetry's own limit is 128."""
 
@@ -57,12 +58,11 @@ class OpenTelemetryTracing:
         """In the first trace that is kept of those that the exports belong to, with a link to each of these."""
         traces = dict.fromkeys(export.traceparent for export in exports if export.traceparent)
         contexts = [self._context_of(traceparent) for traceparent in traces]
-        links = [Link(span) for span in map(_span_of, contexts) if span.trace_flags.sampled][:MOST_LINKS]
-        kept = (context for context in contexts if _span_of(context).trace_flags.sampled)
+        kept = [context for context in contexts if _span_of(context).trace_flags.sampled]
         destination = exports[0].destination
         span = self._tracer.start_span(
             f"send {destination.event_hub_name}",
-            next(kept, contexts[0] if contexts else None),
+            next(iter(kept or contexts), None),
             SpanKind.PRODUCER,
             {
                 "messaging.system": "eventhubs",
@@ -78,7 +78,7 @@ class OpenTelemetryTracing:
                 PARTITION: partition,
                 EVENTS: len(exports),
             },
-            links,
+            [Link(_span_of(context)) for context in kept[:MOST_LINKS]],
         )
         try:
             yield

@@ -22,13 +22,12 @@ from shared.ports.health import DestinationTrouble, HealthStore
 from shared.ports.poison import PoisonRoundsStore
 from shared.ports.queues import QueueCount, QueueCounter
 from shared.ports.time import Clock
-from shared.ports.undelivered import UndeliveredStore
+from shared.ports.undelivered import COUNTED, UndeliveredStore
 from shared.services.alerts.key_expiries import KeyExpiries
 from shared.services.consumers.lags import ConsumerLags
 from shared.services.runs.history import RunHistory
 from shared.services.runs.timers import TimerRuns
 
-COUNTED = 10_000
 POISON_TOLD_FOR = 60 * MINUTE
 """So long after a message failed at every delivery its alert stays open; by then it may have been handled."""
 _AT_ONCE = 8

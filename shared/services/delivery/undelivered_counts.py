@@ -6,10 +6,8 @@ from typing import Any, TypeVar, cast
 
 from shared.domain.instants import SECOND, within
 from shared.ports.time import Clock
-from shared.ports.undelivered import UndeliveredCount, UndeliveredStore
+from shared.ports.undelivered import COUNTED, UndeliveredCount, UndeliveredStore
 
-COUNTED = 10_000
-"""Up to about how many rows of each destination are counted."""
 MANY = 1_000
 """What is counted by one request is counted anew each time."""
 REMEMBERED_FOR = 15 * SECOND
