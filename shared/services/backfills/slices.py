@@ -139,7 +139,7 @@ class WorkSlices:
                 await self._save(stored, replace(part, sequence=part.sequence + 1))
                 await self._queue.put(replace(pointer, sequence=stored.slice.sequence))
                 return SliceOutcome.PASSED_ON
-            if self._needs_checkpoint(part, stored.slice):
+            if self._needs_checkpoint(backfill.kind, part, stored.slice):
                 await self._save(stored, part)
             if self._clock() - looked_at >= LOOKED_AFTER_SECONDS * SECOND:
                 looked_at = self._clock()
@@ -152,12 +152,12 @@ class WorkSlices:
         stored.slice = replace(part, updated_at=self._clock())
         await self._backfills.save_slice(stored)
 
-    def _needs_checkpoint(self, part: Slice, saved: Slice) -> bool:
+    def _needs_checkpoint(self, kind: BackfillKind, part: Slice, saved: Slice) -> bool:
         """What a step has exported, whoever goes on from the checkpoint before it exports again: so those come after
-        each of them, at one request for fifty exports.
+        each of them, at one request for fifty exports. What a redrive has sent has no row any more.
         """
         return (
-            part.exported > saved.exported
+            (kind != BackfillKind.REDRIVE and part.exported > saved.exported)
             or part.members - saved.members >= CHECKPOINT_MEMBERS
             or self._clock() - saved.updated_at >= CHECKPOINT_SECONDS * SECOND
         )
