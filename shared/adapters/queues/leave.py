@@ -5,9 +5,8 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from shared.adapters.queues.changes import message_text
 from shared.adapters.queues.in_hand import StorageMessagesInHand
-from shared.adapters.storage_reasons import reason_of
+from shared.adapters.storage_reasons import storage_error
 from shared.domain.messages.redelivery import redelivery_delay
-from shared.errors import StorageError
 from shared.host_json import FailedMessages
 from shared.ports.in_hand import MessageInHand
 
@@ -47,4 +46,4 @@ class LeaveMessages:
         except ResourceNotFoundError:
             return  # somebody else has it, too, and has dealt with it
         except AzureError as error:
-            raise StorageError(f"queue {message.queue}: could not put a message anew: {reason_of(error)}") from error
+            raise storage_error(f"queue {message.queue}: could not put a message anew", error) from error

@@ -6,6 +6,7 @@ from tests.kit.environments import CHECKOUT
 
 _RUNS_IT = re.compile(
     r"start_functions_host\(|RunningRelay\(|\brelay_stack\b|running_host\.OPTIONS|\bechoing\(|faults\.load\.run import|"
+    r"faults\.sign_in|"
     r'LocalCommand\("(?:up|demo)"'
 )
 
