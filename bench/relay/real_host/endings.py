@@ -81,19 +81,19 @@ def _row(ordered: Sequence[float]) -> str:
 
 async def _roll(stack: LocalStack, kind: HostKind) -> None:
     """A new instance first; then the old one is drained, and stopped."""
-    old = stack.functions_host
+    (old,) = _running(stack)
     await _new(stack, kind)
     await asyncio.to_thread(old.stop)
 
 
 async def _recreate_told(stack: LocalStack, kind: HostKind) -> None:
     """By SIGTERM, without a drain; the new instance starts when the old one is gone."""
-    await asyncio.to_thread(Part.stop, stack.functions_host)
+    await asyncio.to_thread(Part.stop, _running(stack)[0])
     await _new(stack, kind)
 
 
 async def _recreate_killed(stack: LocalStack, kind: HostKind) -> None:
-    await asyncio.to_thread(stack.functions_host.kill)
+    await asyncio.to_thread(_running(stack)[0].kill)
     await _new(stack, kind)
 
 

@@ -53,10 +53,12 @@ class Outage:
 @dataclass(frozen=True, kw_only=True)
 class Load:
     """Of `seconds`, with tokens of a `life` in seconds. The endpoint was out from `out_from` to `out_until`, seconds
-    after the first token. `tokens`: how many it gave; `p99`, `worst`: seconds from a change to its export.
+    after the first token. `tokens`: how many it gave in `elapsed` seconds, until all was there; `p99`, `worst`: seconds
+    from a change to its export.
     """
 
     seconds: float
+    elapsed: float
     life: int
     out_from: float
     out_until: float
@@ -147,6 +149,7 @@ async def load(
         await switching
         await relay.handled()
         assert await eventually(lambda: _events(stack) > len(sent), timeout=_PATIENCE)
+        elapsed, tokens = time.monotonic() - began, len(endpoint.asked)
         exports = await relay.exports()
         delays = sorted(
             each.enqueued_time.timestamp() - sent[each.properties["profileId"]]
@@ -155,12 +158,13 @@ async def load(
         )
         return Load(
             seconds=seconds,
+            elapsed=elapsed,
             life=life,
             out_from=out[0],
             out_until=out[1],
             changes=len(sent),
             uploads=uploads,
-            tokens=len(endpoint.asked),
+            tokens=tokens,
             failed_requests=endpoint.failed,
             failures=sum(each.failed for each in stack.functions_host.invocations().values()),
             duplicates=len(delays) - len(sent),

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from azure.storage.queue import QueueServiceClient
+
 from local.stack.local_stack import LocalStack
 from shared.domain.configuration.credentials import parse_connection_string
 from shared.hosting import RELAY_STORAGE
@@ -23,11 +25,18 @@ CONFIGURATION = {
 class StackByToken(LocalStack):
     def __init__(self, directory: Path, certificate: Path) -> None:
         super().__init__(directory, hubs={HUB: 2})
+        self._certificate = str(certificate)
         self.azurite: AzuriteByToken = AzuriteByToken(directory / "logs" / "azurite.log", certificate)
 
     @property
     def storage_connection_string(self) -> str:
         return self.azurite.connection_string
+
+    def _queue_service(self) -> QueueServiceClient:
+        connection_string = self.storage_connection_string
+        return QueueServiceClient.from_connection_string(
+            connection_string, use_env_settings=False, connection_verify=self._certificate
+        )
 
     @property
     def settings_by_token(self) -> Mapping[str, str]:
