@@ -23,6 +23,8 @@ PATIENCE = 3.0
 _TIMEOUT = 45.0
 _ADVICE = "see that the Function App has its identity, and whether the platform's identity endpoint answers"
 _SHOWN_CHARACTERS = 300
+_IDENTITY, _TROUBLESHOOTING = "ManagedIdentityCredential: ", " To mitigate this issue"
+"""In what the SDK's chain of credentials says, before and after what came of asking for the identity's token."""
 _log = logging.getLogger(__name__)
 
 
@@ -192,7 +194,10 @@ async def _token_of(
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {_TIMEOUT:g} s"
-    return " ".join(str(error).split())[:_SHOWN_CHARACTERS] or type(error).__name__
+    said = " ".join(str(error).split())
+    # Before that, whatever is not set up here either is explained at length.
+    _, _, of_identity = said.partition(_IDENTITY)
+    return (of_identity.partition(_TROUBLESHOOTING)[0] or said)[:_SHOWN_CHARACTERS] or type(error).__name__
 
 
 def _text(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """`python -m tests.faults.sign_in`: the app while its identity endpoint is out, at a cold start and under load.
 
 Prints what came of both, writes it to .local/sign-in.json. Exits 1 if anything failed, was lost, ended as poison or in
-quarantine, or if a change waited for over 30 s after the endpoint's return.
+quarantine, or if exports were not there in time after the endpoint's return.
 """
 
 import argparse
@@ -17,7 +17,8 @@ from bench.harness.report import headline
 from tests.kit.environments import CHECKOUT
 from tests.kit.ingestion import make_certificate
 
-HEALED_SECONDS = 30.0
+_HEALED_SECONDS = {"first": 30.0, "last": 60.0}
+"""From the endpoint's return: until there are exports again, and until what had failed just before has come again."""
 _RESULTS = Path(".local/sign-in.json")
 _DIRECTORY = Path(".local/sign-in")
 _NOTHING = ("lost", "poison", "quarantined", "failures", "duplicates")
@@ -54,15 +55,16 @@ def measured(
 def wrong(found: Mapping[str, Mapping[str, float]]) -> list[str]:
     """What must be nothing and is not."""
     named = [(part, name, figures.get(name, 0)) for part, figures in found.items() for name in _NOTHING]
-    late = found.get("coldStart", {}).get("last", 0.0)
-    return [f"{part}: {name} {count}" for part, name, count in named if count] + (
-        [f"coldStart: healed after {late:.1f} s"] if late > HEALED_SECONDS else []
-    )
+    healed = found.get("coldStart", {})
+    late = [(name, healed.get(name, 0.0)) for name, most in _HEALED_SECONDS.items() if healed.get(name, 0.0) > most]
+    return [f"{part}: {name} {count}" for part, name, count in named if count] + [
+        f"coldStart: the {name} export came after {seconds:.1f} s" for name, seconds in late
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:
     args = _parser().parse_args(arguments)
-    out = (args.life * 0.45, args.life * 0.9)
+    out = (args.life * 0.45, args.life * 0.7)
     found = measured(_DIRECTORY, outage=args.outage, load=args.load, life=args.life, out=out)
     heading = headline(" ".join(["python -m tests.faults.sign_in", *arguments]))
     print(f"{heading}\n{json.dumps(found, indent=2)}")
@@ -84,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=80,
         help="seconds for which a token is good (80); then the endpoint is out while "
-        "the first one is between 45 and 90 %% of it",
+        "the first one is between 45 and 70 %% of it",
     )
     return parser
 

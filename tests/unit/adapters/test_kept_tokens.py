@@ -265,3 +265,14 @@ async def test_that_renewing_fails_is_known_while_the_token_is_good(endpoint: En
     assert kept.failing_since == began + MINUTE  # that of hubs
     endpoint.now += 6 * MINUTE
     assert [kept.failing_since] == [None]  # nobody asks for one any more
+
+
+async def test_what_the_endpoint_said_is_told_and_not_what_else_the_sdk_has_tried(endpoint: Endpoint) -> None:
+    endpoint.failure = ClientAuthenticationError(
+        "DefaultAzureCredential failed to retrieve a token from the included credentials.\nAttempted credentials:\n"
+        "\tEnvironmentCredential: EnvironmentCredential authentication unavailable.\n"
+        "\tManagedIdentityCredential: (500) out of order\nCode: 500\n"
+        "To mitigate this issue, please refer to the troubleshooting guidelines"
+    )
+    with pytest.raises(SignInError, match=r"fails since \S+: \(500\) out of order Code: 500; see that"):
+        await endpoint.kept().get_token_info(STORAGE)
