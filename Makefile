@@ -22,7 +22,9 @@ $(VENV)/.ready: requirements-dev.txt
 	@echo "setting up $(VENV): Python packages, which takes a minute as a rule"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements-dev.txt >$(VENV)/pip.log 2>&1 & pip=$$!; \
-	  while sleep 3; kill -0 $$pip 2>/dev/null; do echo "  $$(grep -c '^Collecting ' $(VENV)/pip.log) of $$(grep -c '==' requirements-dev.txt) fetched"; done; \
+	  while sleep 3; kill -0 $$pip 2>/dev/null; do \
+	    if grep -q '^Installing' $(VENV)/pip.log; then echo "  all fetched, being installed"; \
+	    else echo "  $$(grep -c '^Collecting ' $(VENV)/pip.log) of up to $$(grep -c '==' requirements-dev.txt) fetched"; fi; done; \
 	  wait $$pip || { tail -n 20 $(VENV)/pip.log; exit 1; }
 	@touch $@
 
