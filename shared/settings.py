@@ -137,8 +137,7 @@ class Settings:
         uri = self.environment.get("KEY_VAULT_URI")
         if not uri:
             return None
-        parts = urlsplit(uri)
-        if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
+        if not _is_vault(uri):
             raise SettingError.of("KEY_VAULT_URI", "expected a vault's URI, such as https://contoso.vault.azure.net")
         return Connection("KEY_VAULT_URI", endpoint=uri, client_id=self.environment.get("KEY_VAULT_URI__clientId"))
 
@@ -164,6 +163,14 @@ class Settings:
     def is_local(self) -> bool:
         """Whether the app runs on the local stack: all of its storage is on this machine."""
         return on_local_stack(self.environment)
+
+
+def _is_vault(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.hostname) and not (parts.username or parts.path.strip("/") or parts.query)
 
 
 def changes_queue(environment: Mapping[str, str]) -> str:

@@ -70,6 +70,7 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
     ({"ALERT_SCHEDULE": "0 0 * * * * *"}, "ALERT_SCHEDULE", "evaluate_alerts"),
     ({"ALERT_SCHEDULE": STORAGE}, "ALERT_SCHEDULE", "evaluate_alerts"),
     ({"ALERT_SCHEDULE": REFERENCE}, "ALERT_SCHEDULE", "evaluate_alerts"),
+    ({"ALERT_SCHEDULE": "99999999999:00:00"}, "ALERT_SCHEDULE", "evaluate_alerts"),
     ({"ALERT_SCHEDULE": "* * * * *"}, "ALERT_SCHEDULE", NOTHING),
     ({"WATCH_SCHEDULE": "00:00:30"}, "WATCH_SCHEDULE", NOTHING),
     ({"WATCH_SCHEDULE": "00:00:30", "WEBSITE_SKU": "FlexConsumption"}, "WATCH_SCHEDULE", WATCHES),
@@ -85,6 +86,7 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
     ),
     ({"OTHER__clientId": "relay"}, "OTHER__clientId", "what connects by OTHER"),
     ({"KEY_VAULT_URI": "contoso"}, "KEY_VAULT_URI", EVERYTHING),
+    ({"KEY_VAULT_URI": "https://[contoso"}, "KEY_VAULT_URI", EVERYTHING),
     ({"LOCAL_SECRETS_FILE": "secrets.json"}, "LOCAL_SECRETS_FILE", EVERYTHING),
     ({"RETRY_DELAYS": "abc"}, "RETRY_DELAYS", EVERYTHING),
     ({"SEND_TIMEOUT": "0"}, "SEND_TIMEOUT", EVERYTHING),
@@ -102,6 +104,7 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
     ({"FUNCTIONS_WORKER_PROCESS_COUNT": "11"}, "FUNCTIONS_WORKER_PROCESS_COUNT", NOTHING),
     ({f"{HOST_QUEUES}batchSize": "33"}, f"{HOST_QUEUES}batchSize", EVERYTHING),
     ({f"{HOST_QUEUES}visibilityTimeout": "soon"}, f"{HOST_QUEUES}visibilityTimeout", EVERYTHING),
+    ({f"{HOST_QUEUES}maxPollingInterval": "999999999999"}, f"{HOST_QUEUES}maxPollingInterval", EVERYTHING),
     ({"OTEL_TRACES_SAMPLER": "some"}, "OTEL_TRACES_SAMPLER", NOTHING),
     ({"OTEL_TRACES_SAMPLER_ARG": "5"}, "OTEL_TRACES_SAMPLER_ARG", NOTHING),
 ]
