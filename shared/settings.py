@@ -69,14 +69,14 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         return cls(
             environment=environment,
-            config_cache_seconds=_positive(environment, "CONFIG_CACHE_SECONDS", 30.0),
-            send_timeout=_positive(environment, "SEND_TIMEOUT", 5.0),
+            config_cache_seconds=_seconds(environment, "CONFIG_CACHE_SECONDS", 30.0),
+            send_timeout=_seconds(environment, "SEND_TIMEOUT", 5.0),
             connections_per_hub=_count(environment, "CONNECTIONS_PER_HUB", 4),
             retry_delays=_retry_delays(environment.get("RETRY_DELAYS", "15,30")),
             redrive_per_second=_positive(environment, "REDRIVE_PER_SECOND", 2_000.0),
             backfill_per_second=_positive(environment, "BACKFILL_PER_SECOND", 500.0),
-            upload_url_seconds=_positive(environment, "UPLOAD_URL_SECONDS", 3_600.0),
-            message_lease=_positive(environment, "MESSAGE_LEASE_SECONDS", 60.0),
+            upload_url_seconds=_seconds(environment, "UPLOAD_URL_SECONDS", 3_600.0),
+            message_lease=_seconds(environment, "MESSAGE_LEASE_SECONDS", 60.0),
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
             changes_queue=changes_queue(environment),
             egress_addresses=_addresses(environment.get("EGRESS_ADDRESSES", "")),
@@ -292,6 +292,14 @@ def _positive(environment: Mapping[str, str], name: str, default: float) -> floa
         value = 0.0
     if not 0 < value < float("inf"):
         raise SettingError.of(name, f"expected a number above 0, such as {default:g}")
+    return value
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    """No longer than clocks and queues can tell: what is beyond would fail where it is used."""
+    value = _positive(environment, name, default)
+    if value > _LONGEST_DELAY:
+        raise SettingError.of(name, f"expected seconds, {_LONGEST_DELAY:,} at most, such as {default:g}")
     return value
 
 

@@ -33,7 +33,7 @@ def storage_connection_string(text: str) -> str:
         raise ValueError(_EXPECTED)
     if not signed and not _is_base64(names["accountkey"]):
         raise ValueError("expected an AccountKey in base64, as the portal shows it")
-    if any(urlsplit(each).scheme not in ("http", "https") or not urlsplit(each).hostname for each in endpoints):
+    if not all(map(_is_url, endpoints)):
         raise ValueError("expected each …Endpoint to be a URL, such as https://contoso.table.core.windows.net")
     return ";".join(f"{name}={value}" for name, value in parts.items())
 
@@ -51,7 +51,19 @@ def local_storage(text: str) -> bool:
 
 
 def on_this_machine(url: str) -> bool:
-    return urlsplit(url).hostname in _LOCAL_HOSTS
+    """False of what is no URL: triggers ask this as they are indexed, where an exception takes every function away."""
+    try:
+        return urlsplit(url).hostname in _LOCAL_HOSTS
+    except ValueError:
+        return False
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _parts(text: str) -> dict[str, str]:

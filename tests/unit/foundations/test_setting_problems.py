@@ -44,6 +44,11 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
         "RELAY_STORAGE__blobServiceUri",
         EVERYTHING,
     ),
+    (
+        IDENTITY | {"RELAY_STORAGE__tableServiceUri": "https://[relay"},
+        "RELAY_STORAGE__tableServiceUri",
+        EVERYTHING,
+    ),
     (IDENTITY | {"RELAY_STORAGE__clientId": GUID}, "RELAY_STORAGE__credential", EVERY_QUEUE),
     (
         IDENTITY | {"RELAY_STORAGE__clientId": "relay", "RELAY_STORAGE__credential": "managedidentity"},
@@ -90,6 +95,8 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
     ({"LOCAL_SECRETS_FILE": "secrets.json"}, "LOCAL_SECRETS_FILE", EVERYTHING),
     ({"RETRY_DELAYS": "abc"}, "RETRY_DELAYS", EVERYTHING),
     ({"SEND_TIMEOUT": "0"}, "SEND_TIMEOUT", EVERYTHING),
+    ({"UPLOAD_URL_SECONDS": "1e300"}, "UPLOAD_URL_SECONDS", EVERYTHING),
+    ({"MESSAGE_LEASE_SECONDS": "604801"}, "MESSAGE_LEASE_SECONDS", EVERYTHING),
     ({"CONNECTIONS_PER_HUB": "1.5"}, "CONNECTIONS_PER_HUB", EVERYTHING),
     ({"PROFILE_ACCOUNTS": "0-1022:RELAY_STORAGE"}, "PROFILE_ACCOUNTS", EVERYTHING),
     ({"PROFILE_ACCOUNTS": "0-511:RELAY_STORAGE,512-1023:TWO"}, "TWO", EVERYTHING),
