@@ -170,7 +170,11 @@ def _is_vault(uri: str) -> bool:
         parts = urlsplit(uri)
     except ValueError:
         return False
-    return parts.scheme == "https" and bool(parts.hostname) and not (parts.username or parts.path.strip("/") or parts.query)
+    return (
+        parts.scheme == "https"
+        and bool(parts.hostname)
+        and not (parts.username or parts.path.strip("/") or parts.query)
+    )
 
 
 def changes_queue(environment: Mapping[str, str]) -> str:

@@ -9,6 +9,11 @@ _EXPECTED = (
     "expected a storage connection string, such as "
     "DefaultEndpointsProtocol=https;AccountName=…;AccountKey=…;EndpointSuffix=core.windows.net"
 )
+_KNOWN = {
+    *("defaultendpointsprotocol", "accountname", "accountkey", "endpointsuffix", "sharedaccesssignature"),
+    *("usedevelopmentstorage", "developmentstorageproxyuri"),
+    *(f"{service.lower()}{kind}endpoint" for service in _SERVICES for kind in ("", "secondary")),
+}
 # Azurite's published account, which is the same on every machine and protects nothing.
 _DEVELOPMENT = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
@@ -36,6 +41,21 @@ def storage_connection_string(text: str) -> str:
     if not all(map(_is_url, endpoints)):
         raise ValueError("expected each …Endpoint to be a URL, such as https://contoso.table.core.windows.net")
     return ";".join(f"{name}={value}" for name, value in parts.items())
+
+
+def refused_by_the_host(text: str) -> str | None:
+    """What the Functions host cannot take of a connection string that the app can; None where it takes all of it."""
+    pieces = [piece for part in text.split(";") for piece in part.split("=", 1)]
+    if any(piece != piece.strip() for piece in pieces):
+        return "expected no spaces and no ends of lines in it: the host takes none"
+    parts = {name.lower(): value for name, value in _parts(text).items()}
+    if not parts.keys() <= _KNOWN:
+        return f"{_EXPECTED}: the host takes nothing else in it"
+    if parts.get("defaultendpointsprotocol", "https").lower() not in ("http", "https"):
+        return "expected DefaultEndpointsProtocol=https"
+    if not parts.get("endpointsuffix", "core.windows.net"):
+        return "expected EndpointSuffix=core.windows.net, or no EndpointSuffix"
+    return None
 
 
 def local_storage(text: str) -> bool:
