@@ -21,6 +21,7 @@ from shared.storage_account import on_this_machine, refused_by_the_host
 
 _HOST_STORAGE = "AzureWebJobsStorage"
 _EVENT_HUBS = "EVENTHUBS"
+_VAULT = "KEY_VAULT_URI"
 _NAMESPACE = "__fullyQualifiedNamespace"
 _STOPPED_BY = {
     "PROFILE_CHANGES_QUEUE": CHANGES,
@@ -122,9 +123,10 @@ def _is_endpoint(text: str) -> bool:
 
 def _identities(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
     for name, value in environment.items():
-        if not name.endswith("__clientId") or not value:
-            continue
         connection = name.removesuffix("__clientId")
+        by_string = connection != _VAULT and environment.get(connection)  # and needs no identity
+        if connection == name or not value or by_string:
+            continue
         stops = {RELAY_STORAGE: EVERYTHING, _HOST_STORAGE: EVERY_TIMER}.get(
             connection, f"what connects by {connection}"
         )
@@ -134,7 +136,7 @@ def _identities(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
             yield SettingProblem(name, "expected the client id of a user-assigned identity, which is a GUID", stops)
         credential = f"{connection}__credential"
         told = environment.get(credential, "").lower() == "managedidentity"
-        if connection in (RELAY_STORAGE, _HOST_STORAGE) and not environment.get(connection) and not told:
+        if connection in (RELAY_STORAGE, _HOST_STORAGE) and not told:
             of_host = EVERY_QUEUE if connection == RELAY_STORAGE else EVERY_TIMER
             yield SettingProblem(
                 credential, f"expected managedidentity, for the host goes by it beside {name}", of_host

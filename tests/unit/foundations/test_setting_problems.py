@@ -107,6 +107,11 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
     ({"OTHER__clientId": "relay"}, "OTHER__clientId", "what connects by OTHER"),
     ({"KEY_VAULT_URI": "contoso"}, "KEY_VAULT_URI", EVERYTHING),
     ({"KEY_VAULT_URI": "https://[contoso"}, "KEY_VAULT_URI", EVERYTHING),
+    (
+        {"KEY_VAULT_URI": "https://contoso.vault.azure.net", "KEY_VAULT_URI__clientId": "relay"},
+        "KEY_VAULT_URI__clientId",
+        "what connects by KEY_VAULT_URI",
+    ),
     ({"LOCAL_SECRETS_FILE": "secrets.json"}, "LOCAL_SECRETS_FILE", EVERYTHING),
     ({"RETRY_DELAYS": "abc"}, "RETRY_DELAYS", EVERYTHING),
     ({"SEND_TIMEOUT": "0"}, "SEND_TIMEOUT", EVERYTHING),
@@ -146,6 +151,7 @@ def test_nothing_is_wrong_where_nothing_is() -> None:
         values,
         DEPLOYED,
         DEPLOYED | IDENTITY,
+        DEPLOYED | {"RELAY_STORAGE__clientId": "relay"},
         DEPLOYED | {"RELAY_STORAGE": "UseDevelopmentStorage=true", "AzureWebJobsStorage": f"{STORAGE};"},
         DEPLOYED | {"TZ": "UTC", INSIGHTS: f"InstrumentationKey={GUID}"},
     ):
