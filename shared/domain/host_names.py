@@ -5,7 +5,7 @@ platform's connection strings to its app settings.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _PLACES = r"(?P<section>ConnectionStrings__|[A-Z]+CONNSTR_)?(?P<prefix>AzureWebJobs)?"
 
@@ -20,3 +20,12 @@ def names_instead(setting: str, names: Iterable[str], *, connection: bool = Fals
     if connection:
         found.sort(key=lambda match: (match["prefix"] is None, match["section"] is None))
     return [match[0] for match in found]
+
+
+def as_the_host_reads(environment: Mapping[str, str], setting: str, *, connection: bool = False) -> Mapping[str, str]:
+    """The same, but `setting` has the value by which the host has its messages, as far as one value says it."""
+    for name in names_instead(setting, environment, connection=connection):
+        is_preferred = name.lower() != setting.lower()
+        if name.lower().endswith(setting.lower()) and (is_preferred or not environment.get(setting)):
+            return {**environment, setting: environment[name]}
+    return environment
