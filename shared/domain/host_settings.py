@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared.domain.ncrontab import Interval, ScheduleError, parse_schedule
 from shared.domain.setting_problem import CHANGES, EVERYTHING, SettingProblem
-from shared.domain.timers import BY_SCHEDULE, TIMERS, disabling_settings
+from shared.domain.timers import BY_SCHEDULE, disabled_by
 from shared.domain.timespans import parse_timespan
 
 _CHANGES_QUEUE = "PROFILE_CHANGES_QUEUE"
@@ -72,10 +72,9 @@ def _time_zone(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
 
 
 def _disabled(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
-    for function in (CHANGES, *TIMERS):
-        for name in disabling_settings(function):
-            if environment.get(name, "").strip().lower() in ("true", "1"):
-                yield SettingProblem(name, f"{function} is switched off: remove the setting to let it run")
+    for name, value in environment.items():
+        if (function := disabled_by(name, value)) is not None:
+            yield SettingProblem(name, f"{function} is switched off: remove the setting to let it run")
 
 
 def _insights(environment: Mapping[str, str]) -> Iterator[SettingProblem]:

@@ -97,6 +97,8 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
     ({"TZ": "Europe/Berlin"}, "TZ", NOTHING),
     ({"WEBSITE_TIME_ZONE": "Europe/Berlin"}, "WEBSITE_TIME_ZONE", NOTHING),
     ({"AzureWebJobs.watch_destinations.Disabled": "true"}, "AzureWebJobs.watch_destinations.Disabled", NOTHING),
+    ({"AzureWebJobs__retry_export__Disabled": "1"}, "AzureWebJobs__retry_export__Disabled", NOTHING),
+    ({"azurewebjobs.Export_Profile_Changes.disabled": "True"}, "azurewebjobs.Export_Profile_Changes.disabled", NOTHING),
     ({"EVENTHUBS": "relay"}, "EVENTHUBS", SENDING),
     ({"EVENTHUBS": REFERENCE}, "EVENTHUBS", SENDING),
     (
