@@ -24,9 +24,10 @@ _ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 - schedules know no zone
 _LONGEST_SCHEDULE = 40
 """What is longer is not repeated: a connection string may have been put there."""
 _HOST_JSON = "AzureFunctionsJobHost__extensions__queues__"
+_THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
 _NUMBERS = {
-    "FUNCTIONS_WORKER_PROCESS_COUNT": (1, 10),
-    "PYTHON_THREADPOOL_THREAD_COUNT": (1, 1_000_000),
+    "FUNCTIONS_WORKER_PROCESS_COUNT": (0, 10),  # with none there is one; with too many, or no number, no worker starts
+    _THREADS: (1, 1_000_000),
     f"{_HOST_JSON}batchSize": (1, 32),
     f"{_HOST_JSON}newBatchThreshold": (0, 1_000_000),
     f"{_HOST_JSON}maxDequeueCount": (1, 1_000_000),
@@ -102,7 +103,7 @@ def _numbers(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
     for name, (least, most) in _NUMBERS.items():
         text = environment.get(name, "").strip()
         if text and not (text.isascii() and text.isdecimal() and least <= int(text[:9]) <= most):
-            stops = EVERYTHING if name.startswith(_HOST_JSON) else ""
+            stops = "" if name == _THREADS else EVERYTHING
             yield SettingProblem(name, f"expected a whole number from {least:,} to {most:,}", stops)
     for name in _SPANS:
         try:
