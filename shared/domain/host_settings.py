@@ -23,6 +23,7 @@ _EXAMPLES = {"WATCH_SCHEDULE": "*/30 * * * * *", "SWEEP_SCHEDULE": "0 0 3 * * *"
 _ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 - schedules know no zone
 _LONGEST_SCHEDULE = 40
 """What is longer is not repeated: a connection string may have been put there."""
+_LISTED = "AzureFunctionsJobHost__functions__"
 _HOST_JSON = "AzureFunctionsJobHost__extensions__queues__"
 _THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
 _NUMBERS = {
@@ -76,6 +77,8 @@ def _disabled(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
     for name, value in environment.items():
         if (function := disabled_by(name, value)) is not None:
             yield SettingProblem(name, f"{function} is switched off: remove the setting to let it run")
+    if any(name.lower().startswith(_LISTED.lower()) for name in environment):
+        yield SettingProblem(f"{_LISTED}0", "functions that are not listed are switched off: remove the list")
 
 
 def _insights(environment: Mapping[str, str]) -> Iterator[SettingProblem]:

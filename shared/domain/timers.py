@@ -25,7 +25,7 @@ LEAST_PATIENCE = 2 * MINUTE
 a day. After a restart a timer waits for its lock, and a cold start.
 """
 _SHARE_OF_PATIENCE = 12
-_DISABLING = re.compile(r"AzureWebJobs(?P<dot>\.|__?)(?P<function>\w+?)(?P=dot)Disabled", re.ASCII | re.IGNORECASE)
+_DISABLING = re.compile(r"AzureWebJobs(?P<dot>[._])(?P<function>[a-z]\w*)(?P=dot)Disabled", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,12 @@ def state_of(run: TimerRun, now: int, zone: tzinfo = UTC) -> TimerState | None:
 
 
 def disabled_by(name: str, value: str) -> str | None:
-    """The function that the host leaves out because of this setting, in lower case; None where it leaves out none."""
+    """The function that the host leaves out because of this setting, in lower case; None where it leaves out none.
+
+    It takes neither `__` for the dots nor spaces around the value.
+    """
     found = _DISABLING.fullmatch(name)
-    return found["function"].lower() if found and value.strip().lower() in ("true", "1") else None
+    return found["function"].lower() if found and value.lower() in ("true", "1") else None
 
 
 def schedules_of(environment: Mapping[str, str]) -> dict[str, str]:

@@ -97,8 +97,9 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
     ({"TZ": "Europe/Berlin"}, "TZ", NOTHING),
     ({"WEBSITE_TIME_ZONE": "Europe/Berlin"}, "WEBSITE_TIME_ZONE", NOTHING),
     ({"AzureWebJobs.watch_destinations.Disabled": "true"}, "AzureWebJobs.watch_destinations.Disabled", NOTHING),
-    ({"AzureWebJobs__retry_export__Disabled": "1"}, "AzureWebJobs__retry_export__Disabled", NOTHING),
+    ({"AzureWebJobs_retry_export_Disabled": "1"}, "AzureWebJobs_retry_export_Disabled", NOTHING),
     ({"azurewebjobs.Export_Profile_Changes.disabled": "True"}, "azurewebjobs.Export_Profile_Changes.disabled", NOTHING),
+    ({"AzureFunctionsJobHost__functions__0": "console"}, "AzureFunctionsJobHost__functions__0", NOTHING),
     ({"EVENTHUBS": "relay"}, "EVENTHUBS", SENDING),
     ({"EVENTHUBS": REFERENCE}, "EVENTHUBS", SENDING),
     (
@@ -156,6 +157,7 @@ def test_nothing_is_wrong_where_nothing_is() -> None:
         DEPLOYED,
         DEPLOYED | IDENTITY,
         DEPLOYED | {"RELAY_STORAGE__clientId": "relay"},
+        DEPLOYED | {"AzureWebJobs__retry_export__Disabled": "1", "AzureWebJobs.sweep_profiles.Disabled": " true "},
         DEPLOYED | {"RELAY_STORAGE": "UseDevelopmentStorage=true", "AzureWebJobsStorage": f"{STORAGE};"},
         DEPLOYED | {"TZ": "UTC", INSIGHTS: f"InstrumentationKey={GUID}"},
     ):
