@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from shared.errors import SettingError
 from shared.hosting import RELAY_STORAGE, app_service_authentication, on_local_stack
-from shared.storage_account import storage_connection_string
+from shared.storage_account import reaches, storage_connection_string
 
 PROFILE_BUCKETS = 1_024
 PREVIOUS_RELEASE, THIS_RELEASE = "0.1", "0.2"
@@ -192,7 +192,11 @@ def _storage(environment: Mapping[str, str], name: str, endpoint_suffix: str) ->
     found = _connection(environment, name, endpoint_suffix, expected)
     if found.connection_string is None:
         return found
-    return replace(found, connection_string=checked_storage(name, found.connection_string))
+    checked = checked_storage(name, found.connection_string)
+    service = endpoint_suffix.removesuffix("ServiceUri").capitalize()
+    if not reaches(checked, service):
+        raise SettingError.of(name, f"expected a {service}Endpoint in it, as it has no AccountName")
+    return replace(found, connection_string=checked)
 
 
 def _connection(environment: Mapping[str, str], name: str, endpoint_suffix: str, expected: str) -> Connection:

@@ -14,6 +14,8 @@ _KNOWN = {
     *("usedevelopmentstorage", "developmentstorageproxyuri"),
     *(f"{service.lower()}{kind}endpoint" for service in _SERVICES for kind in ("", "secondary")),
 }
+_SPACED = ("accountkey", "endpoint", "sharedaccesssignature")
+"""Around whose values the host takes spaces."""
 # Azurite's published account, which is the same on every machine and protects nothing.
 _DEVELOPMENT = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
@@ -45,8 +47,11 @@ def storage_connection_string(text: str) -> str:
 
 def refused_by_the_host(text: str) -> str | None:
     """What the Functions host cannot take of a connection string that the app can; None where it takes all of it."""
-    pieces = [piece for part in text.split(";") for piece in part.split("=", 1)]
-    if any(piece != piece.strip() for piece in pieces):
+    pairs = [part.partition("=") for part in text.split(";")]
+    if any(
+        name != name.strip() or (value != value.strip() and not name.lower().endswith(_SPACED))
+        for name, _, value in pairs
+    ):
         return "expected no spaces and no ends of lines in it: the host takes none"
     parts = {name.lower(): value for name, value in _parts(text).items()}
     if not parts.keys() <= _KNOWN:
@@ -56,6 +61,12 @@ def refused_by_the_host(text: str) -> str | None:
     if not parts.get("endpointsuffix", "core.windows.net"):
         return "expected EndpointSuffix=core.windows.net, or no EndpointSuffix"
     return None
+
+
+def reaches(connection_string: str, service: str) -> bool:
+    """Whether it says where the account's `service` is, such as `Queue`: a name says it of all."""
+    names = {name.lower() for name in _parts(connection_string)}
+    return "accountname" in names or f"{service.lower()}endpoint" in names
 
 
 def local_storage(text: str) -> bool:

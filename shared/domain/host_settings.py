@@ -25,6 +25,7 @@ _LONGEST_SCHEDULE = 40
 """What is longer is not repeated: a connection string may have been put there."""
 _LISTED = "AzureFunctionsJobHost__functions__"
 _HOST_JSON = "AzureFunctionsJobHost__extensions__queues__"
+_ROUTE_PREFIX = "AzureFunctionsJobHost__extensions__http__routePrefix"
 _THREADS = "PYTHON_THREADPOOL_THREAD_COUNT"
 _NUMBERS = {
     "FUNCTIONS_WORKER_PROCESS_COUNT": (0, 10),  # with none there is one; with too many, or no number, no worker starts
@@ -51,7 +52,7 @@ def _changes_queue(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
 
 def _schedules(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
     for setting, timers in BY_SCHEDULE.items():
-        text = environment.get(setting, "").strip()
+        text = environment.get(setting, "").strip(" ")
         expected = f"expected six fields of NCRONTAB, such as {_EXAMPLES.get(setting, '0 * * * * *')}"
         try:
             schedule = parse_schedule(text)
@@ -129,5 +130,10 @@ def _worker(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
         yield SettingProblem("OTEL_TRACES_SAMPLER_ARG", "expected a number from 0 to 1, such as 0.05")
 
 
-HOST_CHECKS = (_changes_queue, _schedules, _time_zone, _disabled, _insights, _numbers, _worker)
+def _routes(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
+    if environment.get(_ROUTE_PREFIX, "").strip("/"):
+        yield SettingProblem(_ROUTE_PREFIX, "expected no such setting: the host does not start with one", EVERYTHING)
+
+
+HOST_CHECKS = (_changes_queue, _schedules, _time_zone, _disabled, _insights, _numbers, _worker, _routes)
 """Each yields what is wrong, for all of the settings."""

@@ -66,6 +66,8 @@ def _read_by_the_app(environment: Mapping[str, str]) -> Iterator[SettingProblem]
 def _storage(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
     connections = Settings.from_environment(_of(environment, RELAY_STORAGE))
     yield from _asked(connections.tables)
+    if environment.get(RELAY_STORAGE):
+        yield from _asked(connections.queues)
     yield from _as_the_host_takes_it(environment, RELAY_STORAGE, EVERY_QUEUE)
     if environment.get(f"{RELAY_STORAGE}__tableServiceUri") and not environment.get(RELAY_STORAGE):
         queues = f"{RELAY_STORAGE}__queueServiceUri"

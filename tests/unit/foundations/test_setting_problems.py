@@ -14,6 +14,7 @@ from tests.kit.environments import CHECKOUT
 
 KEY = "c2VjcmV0LWtleS1vZi1hLXN0b3JhZ2UtYWNjb3VudA=="
 STORAGE = f"DefaultEndpointsProtocol=https;AccountName=relay;AccountKey={KEY};EndpointSuffix=core.windows.net"
+SIGNED = "TableEndpoint=https://relay.table.core.windows.net;SharedAccessSignature=sv=2025-01-05&sig=x"
 HUB = f"Endpoint=sb://relay.servicebus.windows.net/;SharedAccessKeyName=send;SharedAccessKey={KEY}"
 REFERENCE = "@Microsoft.KeyVault(SecretUri=https://contoso.vault.azure.net/secrets/x)"
 GUID = "4c0f8a5e-0000-4000-8000-000000000001"
@@ -22,6 +23,7 @@ WATCHES = "watch_destinations and drain_poison_queues"
 QUEUE, INSIGHTS = "PROFILE_CHANGES_QUEUE", "APPLICATIONINSIGHTS_CONNECTION_STRING"
 NAMESPACE = "OTHER__fullyQualifiedNamespace"
 HOST_QUEUES = "AzureFunctionsJobHost__extensions__queues__"
+ROUTE_PREFIX = "AzureFunctionsJobHost__extensions__http__routePrefix"
 IDENTITY = {
     "RELAY_STORAGE": "",
     "RELAY_STORAGE__tableServiceUri": "https://relay.table.core.windows.net",
@@ -33,6 +35,8 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
     ({"RELAY_STORAGE": "relay"}, "RELAY_STORAGE", EVERYTHING),
     ({"RELAY_STORAGE": REFERENCE}, "RELAY_STORAGE", EVERYTHING),
     ({"RELAY_STORAGE": f" {STORAGE}"}, "RELAY_STORAGE", EVERY_QUEUE),
+    ({"RELAY_STORAGE": SIGNED}, "RELAY_STORAGE", EVERYTHING),
+    ({"RELAY_STORAGE": SIGNED.replace("Table", "Queue")}, "RELAY_STORAGE", EVERYTHING),
     ({"RELAY_STORAGE": f"{STORAGE}\n"}, "RELAY_STORAGE", EVERY_QUEUE),
     ({"RELAY_STORAGE": STORAGE.replace(";", "; ")}, "RELAY_STORAGE", EVERY_QUEUE),
     ({"RELAY_STORAGE": f"{STORAGE};Hub=relay"}, "RELAY_STORAGE", EVERY_QUEUE),
@@ -90,6 +94,7 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
     ({"ALERT_SCHEDULE": REFERENCE}, "ALERT_SCHEDULE", "evaluate_alerts"),
     ({"ALERT_SCHEDULE": "99999999999:00:00"}, "ALERT_SCHEDULE", "evaluate_alerts"),
     ({"ALERT_SCHEDULE": "9999999:00:00"}, "ALERT_SCHEDULE", "evaluate_alerts"),
+    ({"ALERT_SCHEDULE": "0 * * * * *\n"}, "ALERT_SCHEDULE", "evaluate_alerts"),
     ({"ALERT_SCHEDULE": "0\t* * * * *"}, "ALERT_SCHEDULE", "evaluate_alerts"),
     ({"ALERT_SCHEDULE": "* * * * *"}, "ALERT_SCHEDULE", NOTHING),
     ({"WATCH_SCHEDULE": "00:00:30"}, "WATCH_SCHEDULE", NOTHING),
@@ -137,6 +142,7 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
     ({f"{HOST_QUEUES}batchSize": "33"}, f"{HOST_QUEUES}batchSize", EVERYTHING),
     ({f"{HOST_QUEUES}visibilityTimeout": "soon"}, f"{HOST_QUEUES}visibilityTimeout", EVERYTHING),
     ({f"{HOST_QUEUES}maxPollingInterval": "999999999999"}, f"{HOST_QUEUES}maxPollingInterval", EVERYTHING),
+    ({ROUTE_PREFIX: "api"}, ROUTE_PREFIX, EVERYTHING),
     ({"OTEL_TRACES_SAMPLER": "some"}, "OTEL_TRACES_SAMPLER", NOTHING),
     ({"OTEL_TRACES_SAMPLER_ARG": "5"}, "OTEL_TRACES_SAMPLER_ARG", NOTHING),
 ]
@@ -159,6 +165,8 @@ def test_nothing_is_wrong_where_nothing_is() -> None:
         DEPLOYED | {"RELAY_STORAGE__clientId": "relay"},
         DEPLOYED | {"AzureWebJobs__retry_export__Disabled": "1", "AzureWebJobs.sweep_profiles.Disabled": " true "},
         DEPLOYED | {"RELAY_STORAGE": "UseDevelopmentStorage=true", "AzureWebJobsStorage": f"{STORAGE};"},
+        DEPLOYED | {"RELAY_STORAGE": STORAGE.replace(KEY, f" {KEY} ")},
+        DEPLOYED | {"RELAY_STORAGE": f"{SIGNED};QueueEndpoint=https://relay.queue.core.windows.net "},
         DEPLOYED | {"TZ": "UTC", INSIGHTS: f"InstrumentationKey={GUID}"},
     ):
         assert setting_problems(environment) == []
