@@ -105,15 +105,21 @@ def _insights(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
 
 def _numbers(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
     for name, (least, most) in _NUMBERS.items():
-        text = environment.get(name, "").strip()
-        if text and not (text.isascii() and text.isdecimal() and least <= int(text[:9]) <= most):
-            stops = "" if name == _THREADS else EVERYTHING
-            yield SettingProblem(name, f"expected a whole number from {least:,} to {most:,}", stops)
+        for spelt, text in _spelt(name, environment):
+            if text and not (text.isascii() and text.isdecimal() and least <= int(text[:9]) <= most):
+                stops = "" if name == _THREADS else EVERYTHING
+                yield SettingProblem(spelt, f"expected a whole number from {least:,} to {most:,}", stops)
     for name in _SPANS:
-        try:
-            parse_timespan(environment.get(name, "0"))
-        except ValueError:
-            yield SettingProblem(name, "expected a time span, such as 00:00:30", EVERYTHING)
+        for spelt, text in _spelt(name, environment):
+            try:
+                parse_timespan(text)
+            except ValueError:
+                yield SettingProblem(spelt, "expected a time span, such as 00:00:30", EVERYTHING)
+
+
+def _spelt(name: str, environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What is there by this name, in the host's eyes: case makes no other."""
+    return [(spelt, text.strip()) for spelt, text in environment.items() if spelt.lower() == name.lower()]
 
 
 def _worker(environment: Mapping[str, str]) -> Iterator[SettingProblem]:

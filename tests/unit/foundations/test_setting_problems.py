@@ -140,6 +140,7 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
     ({"FUNCTIONS_WORKER_PROCESS_COUNT": "two"}, "FUNCTIONS_WORKER_PROCESS_COUNT", EVERYTHING),
     ({"PYTHON_THREADPOOL_THREAD_COUNT": "many"}, "PYTHON_THREADPOOL_THREAD_COUNT", NOTHING),
     ({f"{HOST_QUEUES}batchSize": "33"}, f"{HOST_QUEUES}batchSize", EVERYTHING),
+    ({HOST_QUEUES.lower() + "BATCHSIZE": "abc"}, HOST_QUEUES.lower() + "BATCHSIZE", EVERYTHING),
     ({f"{HOST_QUEUES}visibilityTimeout": "soon"}, f"{HOST_QUEUES}visibilityTimeout", EVERYTHING),
     ({f"{HOST_QUEUES}maxPollingInterval": "999999999999"}, f"{HOST_QUEUES}maxPollingInterval", EVERYTHING),
     ({ROUTE_PREFIX: "api"}, ROUTE_PREFIX, EVERYTHING),
