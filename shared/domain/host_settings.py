@@ -87,20 +87,28 @@ def _insights(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
     text = environment.get(_INSIGHTS)
     if text is None:
         return
-    parts = {
-        name.strip().lower(): value.strip() for name, _, value in (each.partition("=") for each in text.split(";"))
-    }
-    if "instrumentationkey" not in parts:
+    pairs = [part.partition("=") for part in text.split(";") if part.strip()]
+    parts = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    endpoints = [value for name, value in parts.items() if name.endswith("endpoint")]
+    readable = all(equals for _, equals, _ in pairs) and len(parts) == len(pairs) and all(map(_is_address, endpoints))
+    if not readable or "instrumentationkey" not in parts:
         yield SettingProblem(_INSIGHTS, f"{_INSIGHTS_EXPECTED}: the host may not start with it", EVERYTHING)
         return
     try:
         UUID(parts["instrumentationkey"])
-        endpoint = urlsplit(parts.get("ingestionendpoint", "https://default"))
-        broken = endpoint.scheme != "https" or not endpoint.hostname
+        broken = urlsplit(parts.get("ingestionendpoint", "https://default")).scheme != "https"
     except ValueError:
         broken = True
     if broken:
         yield SettingProblem(_INSIGHTS, f"{_INSIGHTS_EXPECTED}: no metrics and traces are sent")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(parts.scheme and parts.hostname)
 
 
 def _numbers(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
