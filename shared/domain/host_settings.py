@@ -34,7 +34,16 @@ _NUMBERS = {
     f"{_HOST_JSON}newBatchThreshold": (0, 1_000_000),
     f"{_HOST_JSON}maxDequeueCount": (1, 1_000_000),
 }
-_SPANS = tuple(f"{_HOST_JSON}{name}" for name in ("visibilityTimeout", "maxPollingInterval"))
+_MESSAGE_ENCODING = f"{_HOST_JSON}messageEncoding"
+_VISIBILITY = f"{_HOST_JSON}visibilityTimeout"
+_FUNCTION_TIMEOUT = "AzureFunctionsJobHost__functionTimeout"
+_UNLIMITED = "-1"
+_SPANS = {
+    _VISIBILITY: ("00:00:00", "7.00:00:00"),
+    f"{_HOST_JSON}maxPollingInterval": ("00:00:00.100", "1.00:00:00"),
+    _FUNCTION_TIMEOUT: ("00:00:01", "7.00:00:00"),
+    "AzureFunctionsJobHost__singleton__listenerLockPeriod": ("00:00:15", "00:01:00"),
+}
 
 
 def _changes_queue(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
@@ -117,12 +126,25 @@ def _numbers(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
             if text and not (text.isascii() and text.isdecimal() and least <= int(text[:9]) <= most):
                 stops = "" if name == _THREADS else EVERYTHING
                 yield SettingProblem(spelt, f"expected a whole number from {least:,} to {most:,}", stops)
-    for name in _SPANS:
+    for spelt, text in _spelt(_MESSAGE_ENCODING, environment):
+        if text.lower() != "none":
+            yield SettingProblem(spelt, "expected none, by which the app writes its own messages, too", EVERYTHING)
+
+
+def _spans(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
+    for name, (least, most) in _SPANS.items():
         for spelt, text in _spelt(name, environment):
+            if name == _FUNCTION_TIMEOUT and text == _UNLIMITED:
+                continue
+            stops = EVERYTHING
             try:
-                parse_timespan(text)
+                if parse_timespan(least) <= parse_timespan(text) <= parse_timespan(most):
+                    continue
+                if name == _VISIBILITY:  # the host takes it all the same, and fails to release a message that failed
+                    stops = ""
             except ValueError:
-                yield SettingProblem(spelt, "expected a time span, such as 00:00:30", EVERYTHING)
+                pass
+            yield SettingProblem(spelt, f"expected a time span from {least} to {most}", stops)
 
 
 def _spelt(name: str, environment: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -149,5 +171,5 @@ def _routes(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
         yield SettingProblem(_ROUTE_PREFIX, "expected no such setting: the host does not start with one", EVERYTHING)
 
 
-HOST_CHECKS = (_changes_queue, _schedules, _time_zone, _disabled, _insights, _numbers, _worker, _routes)
+HOST_CHECKS = (_changes_queue, _schedules, _time_zone, _disabled, _insights, _numbers, _spans, _worker, _routes)
 """Each yields what is wrong, for all of the settings."""

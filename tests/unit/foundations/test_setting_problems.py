@@ -24,6 +24,7 @@ QUEUE, INSIGHTS = "PROFILE_CHANGES_QUEUE", "APPLICATIONINSIGHTS_CONNECTION_STRIN
 NAMESPACE = "OTHER__fullyQualifiedNamespace"
 HOST_QUEUES = "AzureFunctionsJobHost__extensions__queues__"
 ROUTE_PREFIX = "AzureFunctionsJobHost__extensions__http__routePrefix"
+LOCK_PERIOD = "AzureFunctionsJobHost__singleton__listenerLockPeriod"
 IDENTITY = {
     "RELAY_STORAGE": "",
     "RELAY_STORAGE__tableServiceUri": "https://relay.table.core.windows.net",
@@ -145,6 +146,12 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
     ({"PYTHON_THREADPOOL_THREAD_COUNT": "many"}, "PYTHON_THREADPOOL_THREAD_COUNT", NOTHING),
     ({f"{HOST_QUEUES}batchSize": "33"}, f"{HOST_QUEUES}batchSize", EVERYTHING),
     ({HOST_QUEUES.lower() + "BATCHSIZE": "abc"}, HOST_QUEUES.lower() + "BATCHSIZE", EVERYTHING),
+    ({f"{HOST_QUEUES}visibilityTimeout": "-00:00:30"}, f"{HOST_QUEUES}visibilityTimeout", NOTHING),
+    ({f"{HOST_QUEUES}visibilityTimeout": "8.00:00:00"}, f"{HOST_QUEUES}visibilityTimeout", NOTHING),
+    ({f"{HOST_QUEUES}maxPollingInterval": "00:00:00.010"}, f"{HOST_QUEUES}maxPollingInterval", EVERYTHING),
+    ({f"{HOST_QUEUES}messageEncoding": "base64"}, f"{HOST_QUEUES}messageEncoding", EVERYTHING),
+    ({"AzureFunctionsJobHost__functionTimeout": "soon"}, "AzureFunctionsJobHost__functionTimeout", EVERYTHING),
+    ({LOCK_PERIOD: "00:00:01"}, LOCK_PERIOD, EVERYTHING),
     ({f"{HOST_QUEUES}visibilityTimeout": "soon"}, f"{HOST_QUEUES}visibilityTimeout", EVERYTHING),
     ({f"{HOST_QUEUES}maxPollingInterval": "999999999999"}, f"{HOST_QUEUES}maxPollingInterval", EVERYTHING),
     ({ROUTE_PREFIX: "api"}, ROUTE_PREFIX, EVERYTHING),
@@ -168,6 +175,7 @@ def test_nothing_is_wrong_where_nothing_is() -> None:
         DEPLOYED,
         DEPLOYED | IDENTITY,
         DEPLOYED | {"RELAY_STORAGE__clientId": "relay"},
+        DEPLOYED | {"AzureFunctionsJobHost__functionTimeout": "-1", LOCK_PERIOD: "00:00:30"},
         DEPLOYED | {"AzureWebJobs__retry_export__Disabled": "1", "AzureWebJobs.sweep_profiles.Disabled": " true "},
         DEPLOYED | {"RELAY_STORAGE": "UseDevelopmentStorage=true", "AzureWebJobsStorage": f"{STORAGE};"},
         DEPLOYED | {"RELAY_STORAGE": STORAGE.replace(KEY, f" {KEY} ")},
