@@ -154,7 +154,7 @@ def _spelt(name: str, environment: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def _worker(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
     name = "FUNCTIONS_WORKER_RUNTIME"
-    if environment.get(name, "python").strip().lower() != "python":
+    if environment.get(name, "python").lower() != "python":  # the host takes no spaces around it
         yield SettingProblem(name, "expected python", EVERYTHING)
     if environment.get("OTEL_TRACES_SAMPLER", "always_on").strip().lower() not in _SAMPLERS:
         yield SettingProblem("OTEL_TRACES_SAMPLER", f"expected one of {', '.join(sorted(_SAMPLERS))}")

@@ -26,6 +26,7 @@ _NAMESPACE = "__fullyQualifiedNamespace"
 _STOPPED_BY = {
     "PROFILE_CHANGES_QUEUE": CHANGES,
     _EVENT_HUBS: SENDING,
+    _HOST_STORAGE: EVERY_TIMER,
     **BY_SCHEDULE,
 }
 

@@ -74,6 +74,7 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
         EVERYTHING,
     ),
     ({"AzureWebJobsStorage": ""}, "AzureWebJobsStorage", EVERY_TIMER),
+    ({"AzureWebJobsStorage": REFERENCE}, "AzureWebJobsStorage", EVERY_TIMER),
     ({"AzureWebJobsStorage": "relay"}, "AzureWebJobsStorage", EVERY_TIMER),
     (
         {"AzureWebJobsStorage": "", "AzureWebJobsStorage__blobServiceUri": "relay"},
@@ -140,6 +141,7 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
     ({INSIGHTS: f"InstrumentationKey={GUID};InstrumentationKey={GUID}"}, INSIGHTS, EVERYTHING),
     ({INSIGHTS: f"InstrumentationKey={GUID};live"}, INSIGHTS, EVERYTHING),
     ({INSIGHTS: f"InstrumentationKey={GUID};IngestionEndpoint=http://127.0.0.1:9"}, INSIGHTS, NOTHING),
+    ({"FUNCTIONS_WORKER_RUNTIME": "python "}, "FUNCTIONS_WORKER_RUNTIME", EVERYTHING),
     ({"FUNCTIONS_WORKER_RUNTIME": "node"}, "FUNCTIONS_WORKER_RUNTIME", EVERYTHING),
     ({"FUNCTIONS_WORKER_PROCESS_COUNT": "11"}, "FUNCTIONS_WORKER_PROCESS_COUNT", EVERYTHING),
     ({"FUNCTIONS_WORKER_PROCESS_COUNT": "two"}, "FUNCTIONS_WORKER_PROCESS_COUNT", EVERYTHING),
