@@ -213,7 +213,7 @@ async def answer(request: Request, error: Exception) -> Response:
         response: Response = await problems.answer(request, error)
     else:
         problem = problems.problem_of(error)
-        title = HTTPStatus(problem.status).phrase
+        title = problems.title_of(problem.status)
         again = []
         if request.method == "POST" and problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
             again = (await form_of(request)).again()
