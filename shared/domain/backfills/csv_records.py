@@ -122,7 +122,7 @@ def without_end_mark(data: bytes) -> bytes:
 
 
 def why_no_text(raw: bytes) -> str:
-    """What the file seems to be instead of lines in UTF-8, by one of them that cannot be read; empty where it is that."""
+    """What a file seems to be instead of lines in UTF-8, by one that cannot be read; empty where it is just that."""
     if _is_utf16(raw):
         return _UTF16
     return _LINE_ENDS if _CARRIAGE_RETURN_ALONE.search(raw.partition(b"\n")[0]) else ""

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias
 
-from shared.domain.backfills.csv_records import BYTE_ORDER_MARK, RECORD_LIMIT, CsvReader, CsvRecord, Place, without_end_mark
+from shared.domain.backfills.csv_records import (
+    BYTE_ORDER_MARK,
+    RECORD_LIMIT,
+    CsvReader,
+    CsvRecord,
+    Place,
+    without_end_mark,
+)
 from shared.domain.backfills.ndjson_records import NdjsonReader
 from shared.domain.instants import format_instant, parse_instant
 from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH
