@@ -145,8 +145,8 @@ def shown_path(request: Request) -> str:
 
 
 def _query(request: Request) -> str:
-    """As sent, but for `code`, which is a function key."""
-    pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "code"]
+    """As sent, but for `code`, which is a function key, and to the platform so in any case."""
+    pairs = [(name, value) for name, value in request.query_params.multi_items() if name.lower() != "code"]
     return f"?{urlencode(pairs)}" if pairs else ""
 
 
