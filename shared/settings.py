@@ -137,7 +137,10 @@ class Settings:
         uri = self.environment.get("KEY_VAULT_URI")
         if not uri:
             return None
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+        except ValueError:
+            parts = urlsplit("")
         if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
             raise SettingError.of("KEY_VAULT_URI", "expected a vault's URI, such as https://contoso.vault.azure.net")
         return Connection("KEY_VAULT_URI", endpoint=uri, client_id=self.environment.get("KEY_VAULT_URI__clientId"))

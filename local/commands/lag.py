@@ -5,7 +5,7 @@ import asyncio
 import json
 
 from local.consumer_lag import consumer_lags
-from local.stack.state import EVENTHUBS, StateDirectory
+from local.stack.state import StateDirectory
 from local.terminal import duration, printable
 from shared.bootstrap import clock
 from shared.domain.exports.lag import GroupLag
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = StateDirectory(args.state_dir).settings()
     storage = args.storage or settings.storage
-    look = asyncio.run(consumer_lags(settings.require(EVENTHUBS), args.hub, storage, args.container, clock()))
+    look = asyncio.run(consumer_lags(settings.event_hubs, args.hub, storage, args.container, clock()))
     for lag in look.groups:
         waited = look.waited(lag)
         print(json.dumps(GroupLagView.of(lag, waited).document()) if args.json else _line(lag, waited, look.at))

@@ -85,6 +85,7 @@ WRONG: list[tuple[Mapping[str, str], str, str]] = [
     ),
     ({"OTHER__clientId": "relay"}, "OTHER__clientId", "what connects by OTHER"),
     ({"KEY_VAULT_URI": "contoso"}, "KEY_VAULT_URI", EVERYTHING),
+    ({"KEY_VAULT_URI": "https://["}, "KEY_VAULT_URI", EVERYTHING),
     ({"LOCAL_SECRETS_FILE": "secrets.json"}, "LOCAL_SECRETS_FILE", EVERYTHING),
     ({"RETRY_DELAYS": "abc"}, "RETRY_DELAYS", EVERYTHING),
     ({"SEND_TIMEOUT": "0"}, "SEND_TIMEOUT", EVERYTHING),
