@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from local.errors import LocalError
-from shared.domain.jsonvalue import InvalidJsonError, decode_utf8, parse_json
+from shared.domain.jsonvalue import InvalidJsonError, decode_utf8, parse_json, require_storable
 
 
 def json_in(file: str) -> Any:
@@ -16,7 +16,9 @@ def json_in(file: str) -> Any:
     try:
         with suppress(RecursionError):  # which is told below
             json.loads(text, parse_int=str, parse_float=str)
-        return parse_json(text)
+        document = parse_json(text)
+        require_storable(document)
+        return document
     except json.JSONDecodeError as error:
         raise LocalError(f"{file}:{error.lineno}:{error.colno}: expected JSON: {error.msg}") from error
     except InvalidJsonError as error:

@@ -122,6 +122,18 @@ def test_what_was_ticked_stays_ticked_where_something_typed_is_wrong() -> None:
     assert problems["attributes"][0].startswith("line 2: expected a path that ends at the array")
 
 
+def test_a_tick_that_is_no_path_any_more_is_told_and_the_others_stay() -> None:
+    """An earlier release took such paths, so the form has boxes for them."""
+    form, problems = parse(Form({"attribute": ["/a" * 64, "/b"]}), Dataflow(id="d", attributes=["/b"]), "d")
+    assert (form.dataflow.attributes, list(problems)) == (["/b"], ["attributes"])
+
+
+def test_text_that_cannot_be_encoded_stays_as_it_was_typed() -> None:
+    form, problems = parse(Form({"attributes": ['"/\\ud800"'], "consent": ['"\\udfff"']}), None, "d")
+    assert (form.dataflow.attributes, problems) == (['/"~1\\ud800"'], {})
+    form.dataflow.model_dump_json().encode()
+
+
 def test_a_page_of_release_0_1_sends_all_paths_as_lines() -> None:
     form, _ = parse(Form({"attributes": ["/a\r\n/c"]}), Dataflow(id="d", attributes=["/a", "/b"]), "d")
     assert form.dataflow.attributes == ["/a", "/c"]

@@ -36,6 +36,8 @@ def test_only_ends_of_lines_end_one(file: Path, separator: str) -> None:
         (b"9" * 5_000, ": expected numbers within the range of a double"),
         (b"1e400", ": expected numbers within the range of a double"),
         (b"[NaN]", ": expected a JSON number, got NaN"),
+        (b'["\\ud800"]', ": expected text, got half of a surrogate pair"),
+        (b"[" * 65 + b"]" * 65, ": expected at most 64 levels of nesting"),
         (b"[" * 100_000, ": expected at most 64 levels of nesting"),
         ("{}".encode("utf-16"), ": expected UTF-8, byte 0 is none"),
     ],
