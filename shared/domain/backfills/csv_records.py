@@ -75,7 +75,7 @@ class CsvReader:
         if self.place.within:
             at = data.find(b"\n") + 1
             if not at:
-                self.place = replace(self.place, offset=start + len(data))
+                self.place = replace(self.place, offset=end)
                 return
             self.place = Place(start + at, self.place.line + 1)
         while (at := self._behind_empty_lines(data, start, at)) < len(data):

@@ -122,5 +122,11 @@ def test_an_end_of_file_mark_behind_the_last_line_is_no_record(end: str, piece: 
     assert [record.fields for record in read(f"a\nb{end}".encode(), piece=piece)] == [("a",), ("b",)]
 
 
+@pytest.mark.parametrize("piece", [RECORD_LIMIT + 1, 4 * RECORD_LIMIT])
+def test_an_end_of_file_mark_behind_a_line_that_is_too_long_ends_the_file(piece: int) -> None:
+    (record,) = read(b"x" * 3 * RECORD_LIMIT + b"\x1a", piece=piece)
+    assert record.problem == "longer than 65,536 bytes"
+
+
 def test_only_the_last_byte_is_an_end_of_file_mark() -> None:
     assert [record.fields for record in read(b"a\x1a\nb\x1a\x1a")] == [("a\x1a",), ("b\x1a",)]
