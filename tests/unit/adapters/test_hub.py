@@ -28,7 +28,7 @@ class Service:
     """The partitions that the hub has, and how it answers a send to each."""
 
     def __init__(self) -> None:
-        self.partitions = FOUR
+        self.partitions: tuple[str, ...] = FOUR
         self.answer: Answer = self.take
         self.under_way: set[str] = set()
 
