@@ -103,8 +103,14 @@ POSTS = [path for method, path, _ in ROUTES if method == "POST"]
 @pytest.mark.parametrize("path", POSTS)
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"origin": "null"}, {"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}],
-    ids=["none", "opaque", "foreign", "cross-site"],
+    [
+        {},
+        {"origin": "null"},
+        {"origin": "https://evil.example"},
+        {"origin": "http://["},
+        {"sec-fetch-site": "cross-site"},
+    ],
+    ids=["none", "opaque", "foreign", "malformed", "cross-site"],
 )
 async def test_a_form_of_another_page_does_nothing(console: Console, path: str, headers: dict[str, str]) -> None:
     before = console.world.configuration.document
