@@ -79,7 +79,7 @@ def measured(value: float, unit: str) -> str:
 
 def sentence(text: str) -> str:
     """With a capital letter at its beginning, unless it begins with the name of a host, and a full stop at its end."""
-    named = "." in text.partition(" ")[0].rstrip(".")
+    named = "." in text.partition(" ")[0].rstrip(".:")
     return (text if named else text[:1].upper() + text[1:]) + ("" if text.endswith((".", "!", "?")) else ".")
 
 
