@@ -118,9 +118,7 @@ class PlanBackfills:
             note = "its request was not carried out" if backfill.resync else "it was not committed in time"
             return await self._finish(stored, BackfillState.CANCELLED, note)
         if backfill.kind.for_a_destination:
-            snapshot = await self._configuration.current()
-            if snapshot.revision < backfill.revision:
-                return ""
+            snapshot = await self._configuration.knowing(backfill.revision)
             target = snapshot.targets.by_id.get(backfill.destination_id)
             if target is None:
                 return await self._finish(stored, BackfillState.CANCELLED, "its dataflow was removed")

@@ -98,7 +98,9 @@ class Model:
     @classmethod
     def seeded(cls, members: int, outsiders: int, rng: random.Random) -> "Model":
         """As the tables are seeded."""
-        of_audience, outside, other, numbers = [], [], set(), {}
+        of_audience: list[str] = []
+        outside: list[str] = []
+        other, numbers = set(), {}
         for profile_id in profile_ids(members, outsiders):
             written = change(profile_id)
             memberships = written["segmentMembership"][NAMESPACE]

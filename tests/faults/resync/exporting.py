@@ -1,7 +1,7 @@
 """The steps that export: an audience is mapped, or resynced by a scope; and what the hub heard of it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local.commands.apply import apply
@@ -163,7 +163,7 @@ class Exporting:
         )
 
 
-def _contradictions(view: dict[str, Any], distinct: int, touched: int) -> list[str]:
+def _contradictions(view: Mapping[str, Any], distinct: int, touched: int) -> list[str]:
     """What the API says in the end against how many profiles the hub heard of."""
     if view["state"] != "done":
         return [f"it ended as {view['state']}: {view['note']}"]

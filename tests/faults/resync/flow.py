@@ -14,6 +14,7 @@ from tests.faults.resync.audience import Model
 
 _CHANGES_A_MESSAGE = 5
 _POLL_SECONDS = 0.1
+_HANDLED_WITHIN = 300.0
 _QUEUES = (CHANGES_QUEUE, "export-retries")
 
 
@@ -43,13 +44,13 @@ class Flow:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Within, all that was sent is handled and nothing else comes: the model is true."""
+        """Within, all that was sent is handled and nothing else comes: the model is true. Raises TimeoutError."""
         self._open.clear()
-        async with self._one_at_a_time:
-            while await self._storage.waiting(_QUEUES):  # noqa: ASYNC110 - other processes work on them
-                await asyncio.sleep(_POLL_SECONDS)
-        self._model.settle()
         try:
+            async with self._one_at_a_time, asyncio.timeout(_HANDLED_WITHIN):
+                while await self._storage.waiting(_QUEUES):  # noqa: ASYNC110 - other processes work on them
+                    await asyncio.sleep(_POLL_SECONDS)
+            self._model.settle()
             yield
         finally:
             self._open.set()

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from local.stack.functions_host import FunctionsHost
+from local.stack.functions_host import FunctionsHost, Invocations
 from local.stack.local_stack import LocalStack
 
 _ANSWERED_WITHIN = 120.0
@@ -68,12 +68,18 @@ class Hosts:
         while time.monotonic() < until:
             self._rng.shuffle(hosts)
             for host in hosts:
-                functions = await asyncio.to_thread(host.invocations)
-                if _SLICES in functions and functions[_SLICES].running:
+                if await asyncio.to_thread(_works_on_a_slice, host):
                     await asyncio.sleep(self._rng.uniform(0.0, 0.2))  # to meet a step in other moments of its life
                     return host
             await asyncio.sleep(_AGAIN_AFTER / 10)
         return hosts[0]
+
+
+def _works_on_a_slice(host: FunctionsHost) -> bool:
+    try:
+        return host.invocations().get(_SLICES, Invocations()).running > 0
+    except OSError:  # too busy to say so in time
+        return False
 
 
 @dataclass

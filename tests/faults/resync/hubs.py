@@ -46,12 +46,13 @@ class Hubs:
         self._stack = stack
         self.heard: defaultdict[str, list[Heard]] = defaultdict(list)
         self._latest: defaultdict[str, dict[str, Heard]] = defaultdict(dict)
+        self._reading: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator["Hubs"]:
         hubs = await asyncio.to_thread(self._stack.broker.hubs)
         async with ExportReader(self._stack.event_hubs_connection_string, hubs) as reader:
-            reading = asyncio.create_task(self._read(reader))
+            reading = self._reading = asyncio.create_task(self._read(reader))
             try:
                 yield self
             finally:
@@ -72,6 +73,8 @@ class Hubs:
         """Return once everything is in `heard` that the hubs have."""
 
         async def all_there() -> bool:
+            if self._reading is not None and self._reading.done():
+                self._reading.result()
             stats = await asyncio.to_thread(self._stack.broker.stats)
             return all(hub.events == len(self.heard[name]) for name, hub in stats.hubs.items())
 

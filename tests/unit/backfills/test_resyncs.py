@@ -46,13 +46,14 @@ async def world() -> World:
     return world
 
 
-async def configure(world: World, **fields: Any) -> None:
+async def configure(world: World, *, known: bool = True, **fields: Any) -> None:
     document = {
         "destinations": [destination("d", **fields), destination("e")],
         "dataflows": [{"id": "d", "audiences": ["a", "b"], "consent": None}],
     }
     await apply_configuration(world.configuration, world.health, parse_configuration_file(document), world.clock)
-    world.worker.configuration.outdate()
+    if known:
+        world.worker.configuration.outdate()
 
 
 async def ask(world: World, scope: dict[str, Any] | None = None, **fields: Any) -> RequestedResync:
@@ -90,6 +91,24 @@ async def test_whom_a_scope_exports_again_once(world: World, scope: dict[str, An
     view = BackfillView.of(status)
     assert view.resync is not None
     assert (view.kind, view.resync.scope) == ("resync", scope["type"])
+
+
+@pytest.mark.parametrize("started_knowing", [True, False])
+async def test_asked_for_right_after_a_change_of_the_configuration_it_begins_at_once(
+    world: World, started_knowing: bool
+) -> None:
+    """Whoever takes a slice may have read the configuration before that change, and has it for a while."""
+    starting, working = world.worker, world.new_worker()
+    for worker in (starting, working):
+        await worker.configuration.current()
+    await configure(world, known=False, includeSegmentNames=True)
+    if started_knowing:
+        starting.configuration.outdate()
+    world.worker = starting
+    await ask(world)
+    world.worker = working
+    await world.work_slices()
+    assert heard(world) == list("pqrs")
 
 
 async def test_what_was_saved_since(world: World) -> None:
