@@ -12,20 +12,20 @@ from local.stack.local_stack import CHANGES_QUEUE
 from tests.faults.load.storage import Storage
 from tests.faults.resync.audience import Model
 
-_CHANGES_A_MESSAGE = 5
 _POLL_SECONDS = 0.1
 _HANDLED_WITHIN = 300.0
 _QUEUES = (CHANGES_QUEUE, "export-retries")
 
 
 class Flow:
-    """`rate` changes a second, by `model`; an async context manager, which holds until `flowing`."""
+    """`rate` changes a second by `model`, so many `together` in a message; none until `flowing`."""
 
-    def __init__(self, queue: QueueClient, storage: Storage, model: Model, rate: float) -> None:
+    def __init__(self, queue: QueueClient, storage: Storage, model: Model, rate: float, together: int) -> None:
         self._queue = queue
         self._storage = storage
         self._model = model
         self._rate = rate
+        self._together = together
         self._open = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
 
@@ -61,10 +61,10 @@ class Flow:
             async with self._one_at_a_time:
                 if self._open.is_set():
                     await self._send_some()
-            await asyncio.sleep(_CHANGES_A_MESSAGE / self._rate)
+            await asyncio.sleep(self._together / self._rate)
 
     async def _send_some(self) -> None:
         now = time.time()
-        changes = [self._model.next_change(now) for _ in range(_CHANGES_A_MESSAGE)]
+        changes = [self._model.next_change(now) for _ in range(self._together)]
         if any(changes):
             await self._queue.send_message(json.dumps([each for each in changes if each]))

@@ -27,11 +27,15 @@ from tests.faults.resync.size import Size
 from tests.kit import running_host
 
 
-async def run(directory: Path, size: Size, seed_number: int, report: Report) -> list[StepResult]:
-    """The last result is of what is left behind. `report` is told how far it is."""
+async def run(
+    directory: Path, size: Size, seed_number: int, report: Report, results: list[StepResult] | None = None
+) -> list[StepResult]:
+    """The last result is of what is left behind. `report` is told how far it is; `results` has those so far, for
+    whoever does not wait for all.
+    """
+    results = [] if results is None else results
     async with _scene(directory, size, random.Random(seed_number), report) as scene:
         counting, exporting = Counting(scene), Exporting(scene)
-        results = []
         async with scene.flow.flowing(), counting.watched():
             for what, kind in size.steps:
                 began = time.monotonic()
@@ -91,5 +95,5 @@ async def _scene(directory: Path, size: Size, rng: random.Random, report: Report
             Hubs(stack).read() as hubs,
             Hosts(stack, rng) as hosts,
         ):
-            flow = Flow(queue, storage, model, size.rate)
+            flow = Flow(queue, storage, model, size.rate, size.together)
             yield Scene(stack, size, rng, model, flow, storage, hubs, hosts, report)

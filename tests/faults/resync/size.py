@@ -9,10 +9,12 @@ What = Literal["count", "map", "everything", "audience", "profiles", "saved sinc
 Step: TypeAlias = tuple[What, str]
 """What is done, and to which destination: CALM, or KILLED, to which hosts die meanwhile."""
 
-_RESYNCS: tuple[What, ...] = ("everything", "audience", "profiles", "saved since", "keys")
+_RESYNCS: tuple[What, ...] = ("profiles", "saved since", "keys", "audience", "everything")
 ALL_STEPS: tuple[Step, ...] = (
-    *((what, CALM) for what in ("count", "map", *_RESYNCS, "cancel")),
-    *((what, KILLED) for what in ("map", *_RESYNCS, "count")),
+    ("count", CALM),
+    *((what, kind) for what in ("map", *_RESYNCS) for kind in (CALM, KILLED)),
+    ("cancel", CALM),
+    ("count", KILLED),
 )
 _SHORT_STEPS: tuple[Step, ...] = (
     ("count", CALM),
@@ -29,14 +31,16 @@ _SHORT_STEPS: tuple[Step, ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """`rate`: changes a second; `kills`: in each step with kills; `per_second`: the pace of a host's backfills;
-    `config_cache` and `send_timeout`: in seconds, a backfill is due after twice the first and once the second. `named`:
-    profiles of the scope by ids; `keys`: the range of the scope by keys; `ends_within`: seconds for a step.
+    """`rate`: changes a second, so many `together` in a message: for a second after one a host lets exports wait.
+    `kills`: in each step with kills. `per_second`: the pace of a host's backfills. `config_cache`, `send_timeout`: in
+    seconds; a backfill is due after twice the first and once the second. `named`: profiles of the scope by ids. `keys`:
+    the range of the scope by keys. `ends_within`: seconds for a step.
     """
 
     members: int
     outsiders: int
     rate: float
+    together: int
     kills: int
     per_second: float
     config_cache: float
@@ -54,6 +58,7 @@ class Size:
             members=members,
             outsiders=members // 4,
             rate=rate,
+            together=25,
             kills=kills,
             per_second=per_second,
             config_cache=3.0,
@@ -70,6 +75,7 @@ SHORT = Size(
     members=240,
     outsiders=60,
     rate=5.0,
+    together=5,
     kills=1,
     per_second=40.0,
     config_cache=0.5,
