@@ -13,7 +13,7 @@ from bench.harness.configured import PARTITIONS, configure
 from bench.harness.people import MEMBERS, NAMESPACE
 from bench.harness.seeding import Population, seed
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
-from tests.faults.load.run import HOST_SETTINGS, LEASE_SECONDS, NEVER, TIMERS
+from tests.faults.load.run import HOST_SETTINGS, NEVER, TIMERS
 from tests.faults.load.storage import POISON_QUEUES, Storage
 from tests.faults.resync.audience import CALM, KILLED, OTHER, Model, configuration
 from tests.faults.resync.counting import Counting
@@ -87,7 +87,7 @@ async def _scene(directory: Path, size: Size, rng: random.Random, report: Report
                 "SWEEP_SCHEDULE": NEVER,
             }
             await asyncio.to_thread(
-                stack.start_functions_host, kind=running_host.KIND, settings=settings, lease_seconds=LEASE_SECONDS
+                stack.start_functions_host, kind=running_host.KIND, settings=settings, lease_seconds=size.lease
             )
         async with (
             Storage(connection_string) as storage,

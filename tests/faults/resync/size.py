@@ -33,7 +33,8 @@ _SHORT_STEPS: tuple[Step, ...] = (
 class Size:
     """`rate`: changes a second, so many `together` in a message: for a second after one a host lets exports wait.
     `kills`: in each step with kills. `per_second`: the pace of a host's backfills. `config_cache`, `send_timeout`: in
-    seconds; a backfill is due after twice the first and once the second. `named`: profiles of the scope by ids. `keys`:
+    seconds; a backfill is due after twice the first and once the second. `lease`: for how many seconds a host hides what
+    it has in hand; of less than it takes a busy host to say that it goes on, others would get it, too. `named`: profiles of the scope by ids. `keys`:
     the range of the scope by keys. `ends_within`: seconds for a step.
     """
 
@@ -45,6 +46,7 @@ class Size:
     per_second: float
     config_cache: float
     send_timeout: float
+    lease: int
     named: int
     keys: tuple[str, str]
     ends_within: float
@@ -63,6 +65,7 @@ class Size:
             per_second=per_second,
             config_cache=3.0,
             send_timeout=5.0,
+            lease=20,
             named=min(10_000, members // 4),
             keys=("3a8", "5a7"),
             ends_within=1_800.0,
@@ -80,6 +83,7 @@ SHORT = Size(
     per_second=40.0,
     config_cache=0.5,
     send_timeout=3.0,
+    lease=10,
     named=60,
     keys=("3a8", "9"),
     ends_within=90.0,
