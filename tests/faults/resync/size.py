@@ -33,9 +33,9 @@ _SHORT_STEPS: tuple[Step, ...] = (
 class Size:
     """`rate`: changes a second, so many `together` in a message: for a second after one a host lets exports wait.
     `kills`: in each step with kills. `per_second`: the pace of a host's backfills. `config_cache`, `send_timeout`: in
-    seconds; a backfill is due after twice the first and once the second. `lease`: for how many seconds a host hides what
-    it has in hand; of less than it takes a busy host to say that it goes on, others would get it, too. `named`: profiles of the scope by ids. `keys`:
-    the range of the scope by keys. `ends_within`: seconds for a step.
+    seconds; a backfill is due after twice the first and once the second. `lease`: seconds for which a host hides what
+    it has in hand; where a busy one is late to say that it goes on, others get it, too. `named`: profiles of the scope
+    by ids. `keys`: the range of the scope by keys. `ends_within`: seconds for a step.
     """
 
     members: int
