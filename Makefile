@@ -10,7 +10,7 @@ LONG_TESTS := infra faults journeys browser real_host bench conformance broker
 # and its first failure stays in the output, as something to mend.
 run_tests = $(PYTEST) $(addprefix tests/,$(1)) || { test $$? -eq 1 && echo "once more, alone, what failed:" && \
   $(BIN)/pytest --last-failed --last-failed-no-failures none -rA --no-header $(addprefix tests/,$(1)); }
-.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short faults-long simulate isolation wide bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-redrive bench-pages bench-core bench-counting capacity picture lock clean
+.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short faults-long simulate isolation wide resync bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-redrive bench-pages bench-core bench-counting capacity picture lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -89,6 +89,9 @@ isolation: setup ## what dead or stalled destinations cost the others: one of te
 
 wide: setup ## a hundred destinations and unseen profiles at full speed, beside ten that map the same (up to half an hour)
 	@$(BIN)/python -m tests.faults.wide
+
+resync: setup ## an audience of 100,000 counted, mapped and resynced by each scope while changes flow, calmly and with kills (about an hour)
+	@$(BIN)/python -m tests.faults.resync
 
 bench: setup ## what the way of a change takes, against the SDKs' tutorials and against the limit (about 8 minutes)
 	@$(BIN)/python -m bench
