@@ -10,7 +10,7 @@ LONG_TESTS := infra faults journeys browser real_host bench conformance broker
 # and its first failure stays in the output, as something to mend.
 run_tests = $(PYTEST) $(addprefix tests/,$(1)) || { test $$? -eq 1 && echo "once more, alone, what failed:" && \
   $(BIN)/pytest --last-failed --last-failed-no-failures none -rA --no-header $(addprefix tests/,$(1)); }
-.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short faults-long simulate isolation wide resync bench bench-memory bench-hosts bench-kills bench-startup bench-backfill bench-redrive bench-pages bench-core bench-counting capacity picture lock clean
+.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short faults-long simulate isolation wide resync sign-in bench bench-memory bench-hosts bench-kills bench-endings bench-startup bench-backfill bench-redrive bench-pages bench-core bench-counting capacity picture lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -93,6 +93,9 @@ wide: setup ## a hundred destinations and unseen profiles at full speed, beside 
 resync: setup ## an audience of 100,000 counted, mapped and resynced by each scope while changes flow, calmly and with kills (about an hour)
 	@$(BIN)/python -m tests.faults.resync
 
+sign-in: setup ## the app while its identity endpoint is out: ten minutes at a cold start, then under load (a quarter of an hour)
+	@$(BIN)/python -m tests.faults.sign_in
+
 bench: setup ## what the way of a change takes, against the SDKs' tutorials and against the limit (about 8 minutes)
 	@$(BIN)/python -m bench
 
@@ -104,6 +107,9 @@ bench-hosts: setup ## the app in the real Functions host beside the stand-in (ab
 
 bench-kills: setup ## what killing an instance costs: how soon others have what it had in hand (about half an hour)
 	@$(BIN)/python -m bench --only kills
+
+bench-endings: setup ## what deployments and scale-ins cost in delay, by each way an instance ends (about half an hour)
+	@$(BIN)/python -m bench.relay.real_host.endings
 
 bench-startup: setup ## what importing the app costs on top of azure.functions
 	@$(BIN)/python -m bench.core.startup

@@ -34,6 +34,7 @@ RelayError
 │   ├── NoSignInError        for the app could not sign in; nobody was asked for it
 │   └── NoSecretStoreError   and never will be: this app has no place for keys
 ├── StorageError             Azure Storage did not do what was asked
+│   ├── StorageSignInError   for it does not know the app: there is no token, or none that it takes
 │   ├── RowTooLargeError     and never will: the row is larger than a table takes
 │   └── MessageTooLargeError and never will: the message is larger than a queue takes
 └── SendError                an export was not acknowledged by its Event Hub
@@ -331,6 +332,10 @@ class NoSecretStoreError(SecretError):
 
 class StorageError(RelayError):
     """Azure Storage did not do what was asked. Nothing is known about whether it was done."""
+
+
+class StorageSignInError(StorageError):
+    """The app's identity has no token, or the account takes none of it: nothing was done. The message says which."""
 
 
 class RowTooLargeError(StorageError):

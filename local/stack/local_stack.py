@@ -172,15 +172,16 @@ class LocalStack:
 
     def create_queues(self, names: Iterable[str]) -> None:
         """Create the queues that are missing, each with the `-poison` queue the Functions host moves messages to."""
-        with QueueServiceClient.from_connection_string(
-            self.storage_connection_string, use_env_settings=False
-        ) as service:
+        with self._queue_service() as service:
             for name in names:
                 for queue in (name, f"{name}-poison"):
                     try:
                         service.create_queue(queue)
                     except ResourceExistsError:
                         continue
+
+    def _queue_service(self) -> QueueServiceClient:
+        return QueueServiceClient.from_connection_string(self.storage_connection_string, use_env_settings=False)
 
     def start_functions_host(
         self,

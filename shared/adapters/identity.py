@@ -1,11 +1,15 @@
 """The app's own identity, for connections that name an endpoint instead of a connection string."""
 
+from typing import Any
+
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 
 from shared.adapters.kept_tokens import KeptTokens
 from shared.domain.instants import SECOND
 
+STORAGE_SCOPE = "https://storage.azure.com/.default"
+AUTHORIZATION = "Authorization"
 _BEARER = "Bearer "
 
 
@@ -38,7 +42,12 @@ def renew_if_refused(error: AzureError) -> None:
     """Where a service refused a token (401), have it renewed before it is used again."""
     if not isinstance(error, HttpResponseError) or error.status_code != 401 or error.response is None:
         return
-    sent = str(getattr(error.response.request, "headers", {}).get("Authorization", ""))
-    if sent.startswith(_BEARER):
+    if (token := token_of(error.response.request)) is not None:
         for kept in _shared.values():
-            kept.refused(sent.removeprefix(_BEARER))
+            kept.refused(token)
+
+
+def token_of(request: Any) -> str | None:
+    """The bearer token that an SDK's request has; None where it is signed otherwise."""
+    sent = str(getattr(request, "headers", {}).get(AUTHORIZATION, ""))
+    return sent.removeprefix(_BEARER) if sent.startswith(_BEARER) else None

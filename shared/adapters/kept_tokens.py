@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,13 @@ PAUSE = 15.0
 """Seconds after a failure in which nobody asks again."""
 _FAILS_STILL = 300.0
 """Seconds after a failure: who has asked for nothing since then needs no token any more."""
+PATIENCE = 3.0
+"""Seconds for which a request waits for a token: fewer than a hub or storage has, whose fault it would seem."""
 _TIMEOUT = 45.0
 _ADVICE = "see that the Function App has its identity, and whether the platform's identity endpoint answers"
 _SHOWN_CHARACTERS = 300
+_IDENTITY, _TROUBLESHOOTING = "ManagedIdentityCredential: ", " To mitigate this issue"
+"""In what the SDK's chain of credentials says, before and after what came of asking for the identity's token."""
 _log = logging.getLogger(__name__)
 
 
@@ -34,6 +39,7 @@ class _Kept:
     token: AccessTokenInfo | None = None
     renew_at: float = 0.0
     refused: bool = False
+    trusted_until: float = 0.0
     asking: "asyncio.Task[None] | None" = None
     failing_since: float | None = None
     failure: str = ""
@@ -42,23 +48,33 @@ class _Kept:
     def good(self, now: float) -> AccessTokenInfo | None:
         return self.token if self.token is not None and now < self.token.expires_on else None
 
+    def refuse(self, now: float) -> None:
+        """Unless it has just come for one that was refused: then the next one would be, too."""
+        self.refused |= now >= self.trusted_until
+
 
 class KeptTokens:
     """A credential around the SDK's own, whose asynchronous one raises while the token it holds is good for hours.
 
     The last token of each scope is handed out for as long as it is good. From half of its life on, or from when it
     says itself, the next one is asked for beside those who use it. There is one request at a time for a scope: whoever
-    needs its answer waits for the same one, and hears of the same failure; then nobody asks for `pause` seconds.
-    A token that a service refused is renewed before it is handed out again. The SDK's credential would repeat it, so
-    `make` makes another one. `now` gives seconds since 1970.
+    needs its answer waits for the same one, `patience` seconds at most, and hears of the same failure; then nobody asks
+    for `pause` seconds. A token that a service refused is renewed before it is handed out again, once in so many
+    seconds where the next one is refused, too. The SDK's credential would repeat it, so `make` makes another one. `now`
+    gives seconds since 1970.
     """
 
     def __init__(
-        self, make: Callable[[], AsyncTokenCredential], now: Callable[[], float] = time.time, pause: float = PAUSE
+        self,
+        make: Callable[[], AsyncTokenCredential],
+        now: Callable[[], float] = time.time,
+        pause: float = PAUSE,
+        patience: float = PATIENCE,
     ) -> None:
         self._make = make
         self._now = now
         self._pause = pause
+        self._patience = patience
         self._credential: AsyncTokenCredential | None = None
         self._kept: dict[tuple[object, ...], _Kept] = {}
 
@@ -77,7 +93,16 @@ class KeptTokens:
         """A service has answered that this token, or its token of this scope, is none (any more)."""
         for key, kept in self._kept.items():
             if token_or_scope in key or (kept.token is not None and kept.token.token == token_or_scope):
-                kept.refused = True
+                kept.refuse(self._now())
+
+    async def instead_of(self, token: str, scope: str) -> str | None:
+        """Another token of this scope than the one that a service has refused; None where there is none for now.
+
+        Raises SignInError.
+        """
+        self.refused(token)
+        other = (await self._token((scope,), {})).token
+        return None if other == token else other
 
     @property
     def failing_since(self) -> float | None:
@@ -92,6 +117,8 @@ class KeptTokens:
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
+        if self._credential is not None:
+            await self._credential.close()
 
     async def __aenter__(self) -> "KeptTokens":
         return self
@@ -102,16 +129,20 @@ class KeptTokens:
     async def _token(self, scopes: tuple[str, ...], options: dict[str, Any]) -> AccessTokenInfo:
         same = (*scopes, *sorted((name, value) for name, value in options.items() if name != "claims"))
         kept = self._kept.setdefault(same, _Kept())
-        kept.refused |= bool(options.get("claims"))
         now = self._now()
+        if options.get("claims"):
+            kept.refuse(now)
         good = kept.good(now)
         if good is None or kept.refused or now >= kept.renew_at:
             asking = self._asking(kept, scopes, options)
             if asking is not None and (good is None or kept.refused):
-                await asyncio.shield(asking)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._patience):
+                        await asyncio.shield(asking)
                 good = kept.good(self._now())
         if good is None:
-            raise SignInError(f"sign-in fails since {_text(kept.failing_since or now)}: {kept.failure}; {_ADVICE}")
+            failure = kept.failure or "no token has come yet"
+            raise SignInError(f"sign-in fails since {_text(kept.failing_since or now)}: {failure}; {_ADVICE}")
         return good
 
     def _asking(self, kept: _Kept, scopes: tuple[str, ...], options: dict[str, Any]) -> "asyncio.Task[None] | None":
@@ -132,7 +163,9 @@ class KeptTokens:
         else:
             if kept.failing_since is not None:
                 _log.warning("Sign-in works again for %s.", " ".join(scopes))
-            kept.token, kept.refused, kept.failing_since = token, False, None
+            if kept.refused:
+                kept.trusted_until = self._now() + self._pause
+            kept.token, kept.refused, kept.failing_since, kept.failure = token, False, None, ""
             kept.renew_at = token.refresh_on or began + (token.expires_on - began) / 2
         finally:
             kept.asking = None
@@ -161,7 +194,10 @@ async def _token_of(
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {_TIMEOUT:g} s"
-    return " ".join(str(error).split())[:_SHOWN_CHARACTERS] or type(error).__name__
+    said = " ".join(str(error).split())
+    # Before that, whatever is not set up here either is explained at length.
+    _, _, of_identity = said.partition(_IDENTITY)
+    return (of_identity.partition(_TROUBLESHOOTING)[0] or said)[:_SHOWN_CHARACTERS] or type(error).__name__
 
 
 def _text(seconds: float) -> str:

@@ -18,9 +18,9 @@ from azure.core.exceptions import (
 )
 
 from shared.adapters.blobs import connect
-from shared.adapters.storage_reasons import reason_of
+from shared.adapters.storage_reasons import storage_error
 from shared.domain.instants import SECOND
-from shared.errors import SettingError, StorageError, UploadFileChangedError
+from shared.errors import SettingError, UploadFileChangedError
 from shared.ports.uploads import StoredFile, WriteAccess
 from shared.settings import Connection
 
@@ -139,8 +139,4 @@ class BlobUploadFiles:
         try:
             yield
         except AzureError as error:
-            raise _storage_error(operation, reason_of(error)) from error
-
-
-def _storage_error(operation: str, why: str) -> StorageError:
-    return StorageError(f"container {CONTAINER}: could not {operation}: {why}")
+            raise storage_error(f"container {CONTAINER}: could not {operation}", error) from error

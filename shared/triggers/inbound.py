@@ -1,5 +1,6 @@
 """From the host's queue message to the services' own."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +12,11 @@ if TYPE_CHECKING:
     from shared.services.changes.export import InboundMessage
     from shared.services.wiring import Services
 
+_SIGN_IN_SECONDS = 60.0
+"""How long a new worker without a token holds a message, which the host would not bring again for half a minute. No
+longer, for an instance that is to end waits for what it has in hand.
+"""
+_LOOK_AGAIN_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 Decoded = TypeVar("Decoded")
 
@@ -23,18 +29,33 @@ async def in_hand(
 
     Raises MessageLeftError where a setting is wrong: the message is on its queue then.
     """
-    from shared.bootstrap import leave_message, relay  # here, so that indexing the functions does not load the SDKs
+    from shared.bootstrap import leave_message  # here, so that indexing the functions does not load the SDKs
     from shared.domain.messages.queue_kind import QueueKind
     from shared.errors import MessageLeftError, SettingError
 
     delivered = (message.id or "", message.pop_receipt or "", message.dequeue_count or 1)
     try:
-        services = (await relay()).services
+        services = await _services_once_signed_in()
     except SettingError as error:
         seconds = await leave_message(QueueKind(kind), *delivered, message.get_body())
         raise MessageLeftError(f"{error}; message {message.id} stays, and comes again in {seconds:.0f} s") from error
     async with services.hold_messages.holding(QueueKind(kind), *delivered):
         yield services
+
+
+async def _services_once_signed_in() -> "Services":
+    from shared.bootstrap import relay
+    from shared.errors import StorageSignInError
+
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _SIGN_IN_SECONDS
+    while True:
+        try:
+            return (await relay()).services
+        except StorageSignInError:
+            if loop.time() >= until:
+                raise
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def inbound_message(message: func.QueueMessage) -> "InboundMessage":

@@ -4,44 +4,24 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.ports import HOST, Ports
-from local.stack.emulators import Azurite
 from local.stack.local_stack import LocalStack
 from shared.domain.configuration.credentials import parse_connection_string
 from shared.hosting import RELAY_STORAGE
 from tests.kit.environments import CHECKOUT
 from tests.kit.identity_endpoint import IdentityEndpoint, identity_endpoint
 from tests.kit.ingestion import make_certificate
+from tests.kit.storage_by_token import AzuriteByToken
 
 EVENTHUBS = "EVENTHUBS"
 STORAGE = "https://storage.azure.com"
 HUBS = "https://eventhubs.azure.net"
 _TIMEOUT_SECONDS = 180
-
-
-class AzuriteByToken(Azurite):
-    """Over TLS, by the key and the certificate in one file; a token is looked at, and a key is taken as well."""
-
-    def __init__(self, log: Path, certificate: Path) -> None:
-        super().__init__(log, Ports(blob=0, queue=0, table=0, amqp=0, control=0), None)
-        self._certificate = str(certificate)
-
-    def _command(self) -> Sequence[str]:
-        return [*super()._command(), "--oauth", "basic", "--cert", self._certificate, "--key", self._certificate]
-
-    @property
-    def settings(self) -> dict[str, str]:
-        ports = {"blob": self.ports.blob, "queue": self.ports.queue, "table": self.ports.table}
-        return {
-            f"{RELAY_STORAGE}__{service}ServiceUri": f"https://{HOST}:{port}/devstoreaccount1"
-            for service, port in ports.items()
-        }
 
 
 @pytest.fixture

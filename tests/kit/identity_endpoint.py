@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 _HEADER = "made-for-this-test"
 _DAY = 86_400
+_SOMEBODY = "00000000-0000-0000-0000-000000000001"
 ISSUER = "https://sts.windows.net/test/"
 _APP_SERVICE = ("/msi/token", "X-IDENTITY-HEADER", _HEADER, "2019-08-01")
 _IMDS = ("/metadata/identity/oauth2/token", "Metadata", "true", "2018-02-01")
@@ -22,12 +24,16 @@ _IMDS = ("/metadata/identity/oauth2/token", "Metadata", "true", "2018-02-01")
 @dataclass(slots=True)
 class IdentityEndpoint:
     """`asked`: the resource of each request. `life`: for how many seconds tokens are good, as it says; they are taken
-    for a day, so that a request may be slow.
+    for `beyond` seconds more, so that a request may be slow. `out`: the client ids whose requests fail, which are
+    counted as `failed`.
     """
 
     port: int = 0
     asked: list[str] = field(default_factory=list)
     life: int = _DAY
+    beyond: int = _DAY
+    out: set[str] = field(default_factory=set)
+    failed: int = 0
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -42,7 +48,7 @@ class IdentityEndpoint:
     def answer(self, resource: str) -> dict[str, str]:
         self.asked.append(resource)
         now = int(time.time())
-        token = token_for(resource, now + _DAY)
+        token = token_for(resource, now + self.life + self.beyond)
         return {
             "access_token": token,
             "expires_in": str(self.life),
@@ -56,6 +62,7 @@ def token_for(resource: str, expires_at: float, issuer: str = ISSUER) -> str:
     """As Azurite and the local Event Hubs take it; `expires_at` in seconds since 1970."""
     since = int(time.time()) - 60
     claims: dict[str, Any] = {"aud": resource, "iss": issuer, "iat": since, "nbf": since, "exp": int(expires_at)}
+    claims |= {"jti": uuid.uuid4().hex, "oid": _SOMEBODY, "tid": _SOMEBODY}  # no two are the same
     return f"{_encoded({'alg': 'none', 'typ': 'JWT'})}.{_encoded(claims)}."
 
 
@@ -71,9 +78,13 @@ def identity_endpoint() -> Iterator[IdentityEndpoint]:
                 (target.path, self.headers.get(header), asked.get("api-version")) == (path, value, [version])
                 for path, header, value, version in (_APP_SERVICE, _IMDS)
             )
-            document: Any = endpoint.answer(asked["resource"][0]) if known else {"message": "who are you?"}
+            status = 200 if known else 400  # so IMDS answers who looks whether it is there
+            if known and asked.get("client_id", [""])[0] in endpoint.out:
+                endpoint.failed += 1
+                status = 500
+            document: Any = endpoint.answer(asked["resource"][0]) if status == 200 else {"message": "not now"}
             body = json.dumps(document).encode()
-            self.send_response(200 if known else 400)  # so IMDS answers who looks whether it is there
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -12,7 +12,6 @@ import os
 import random
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,15 +20,14 @@ from statistics import median
 from azure.storage.queue.aio import QueueClient
 
 from bench.harness.checks import Check
-from bench.harness.live_load import ATTRIBUTE, LiveLoad
+from bench.harness.live_load import LiveLoad
 from bench.harness.report import MeasuredPart
-from bench.relay import app
 from bench.relay.filling import fill
 from bench.relay.live_host import SETTINGS
+from bench.relay.real_host.exported import exports_by_number
 from bench.relay.sizes import Sizes
 from bench.relay.stacks import started_stack
 from local.eventually import eventually
-from local.exports import read_exports
 from local.stack.functions_host import FunctionsHost, HostKind, Invocations
 from local.stack.local_stack import CHANGES_QUEUE, LocalStack
 from local.stack.part import PROJECT
@@ -43,7 +41,6 @@ PROFILES = 2 * _MESSAGES * _CHANGES_A_MESSAGE
 _UNTIL_BUSY = 24
 """Messages: then the host takes new ones as others end."""
 _EXPORTER = "export_profile_changes"
-_READ_WITHIN = 300.0
 _DRAINED_SECONDS = 4.0
 _PAGE = 32
 _TAKEN_SECONDS = 3
@@ -123,7 +120,7 @@ async def _run(stack: LocalStack, kind: HostKind, count: int, app_dir: Path) -> 
             await asyncio.sleep(max(0.0, kills.kills[-1].at + LATE_SECONDS + 5 - time.time()))
         await asyncio.to_thread(stack.functions_host.stop)
         left = (await queue.get_queue_properties()).approximate_message_count or 0
-    judge(kills, await _exports(stack), left, _CHANGES_A_MESSAGE)
+    judge(kills, await exports_by_number(stack), left, _CHANGES_A_MESSAGE)
     return kills
 
 
@@ -162,18 +159,6 @@ async def _drained(queue: QueueClient) -> None:
         return not left or (time.monotonic() - since > _DRAINED_SECONDS and not await queue.peek_messages(1))
 
     await eventually(quiet, timeout=180)
-
-
-async def _exports(stack: LocalStack) -> dict[int, list[float]]:
-    """When each change was exported, by its number, as the hub says."""
-    events = stack.broker.stats().hubs[app.HUB].events
-    exports: defaultdict[int, list[float]] = defaultdict(list)
-    reading = read_exports(stack.event_hubs_connection_string, [app.HUB], count=events, timeout=_READ_WITHIN)
-    async for export in reading:
-        exports[export.body[ATTRIBUTE]].append(export.enqueued_time.timestamp())
-    if (read := sum(map(len, exports.values()))) != events:
-        raise RuntimeError(f"only {read:,} of {events:,} events were read back within {_READ_WITHIN:g} s")
-    return exports
 
 
 def judge(kills: Kills, exports: Mapping[int, Sequence[float]], left: int, changes_a_message: int) -> None:

@@ -4,10 +4,10 @@ import base64
 import re
 from xml.sax.saxutils import escape
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.queue.aio import QueueClient
 
-from shared.adapters.storage_reasons import reason_of
+from shared.adapters.storage_reasons import storage_error
 from shared.domain.messages.batches import MESSAGE_LIMIT
 from shared.errors import MessageTooLargeError, StorageError
 
@@ -35,12 +35,16 @@ class StorageChangesQueue:
         except HttpResponseError as error:
             if error.status_code == 413 or "MessageTooLarge" in str(error):
                 raise _too_large(body) from error
-            reason = reason_of(error)
-            if isinstance(error, ClientAuthenticationError) or error.status_code == 403:
-                reason += "; whoever puts messages needs the role Storage Queue Data Message Sender on the queue"
-            raise StorageError(f"queue {self._name}: could not put a message: {reason}") from error
+            failed = self._failed(error)
+            if error.status_code in (401, 403):
+                advice = "whoever puts messages needs the role Storage Queue Data Message Sender on the queue"
+                raise type(failed)(f"{failed}; {advice}") from error
+            raise failed from error
         except AzureError as error:
-            raise StorageError(f"queue {self._name}: could not put a message: {reason_of(error)}") from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: AzureError) -> StorageError:
+        return storage_error(f"queue {self._name}: could not put a message", error)
 
 
 def message_text(body: bytes) -> str:

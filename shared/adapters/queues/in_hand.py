@@ -9,8 +9,7 @@ from contextlib import asynccontextmanager
 from azure.core.exceptions import AzureError
 from azure.storage.queue.aio import QueueServiceClient
 
-from shared.adapters.storage_reasons import reason_of
-from shared.errors import StorageError
+from shared.adapters.storage_reasons import storage_error
 from shared.ports.in_hand import InHandNote, MessageInHand
 
 QUEUE = "messages-in-hand"
@@ -89,4 +88,4 @@ async def _translated(queue: str, operation: str) -> AsyncIterator[None]:
         code = getattr(error, "error_code", None)
         if getattr(code, "value", code) in ("MessageNotFound", "PopReceiptMismatch"):
             raise _NotOursError from error
-        raise StorageError(f"queue {queue}: could not {operation}: {reason_of(error)}") from error
+        raise storage_error(f"queue {queue}: could not {operation}", error) from error

@@ -5,9 +5,8 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from shared.adapters.queues.changes import message_text
 from shared.adapters.queues.in_hand import StorageMessagesInHand
-from shared.adapters.storage_reasons import reason_of
+from shared.adapters.storage_reasons import storage_error
 from shared.domain.messages.redelivery import redelivery_delay
-from shared.errors import StorageError
 from shared.host_json import FailedMessages
 from shared.ports.in_hand import MessageInHand
 
@@ -52,4 +51,4 @@ class LeaveMessages:
             await queue.send_message(message_text(body), visibility_timeout=round(seconds), time_to_live=_NEVER_EXPIRES)
             await queue.delete_message(message.id, held.pop_receipt)
         except AzureError as error:
-            raise StorageError(f"queue {message.queue}: could not put a message anew: {reason_of(error)}") from error
+            raise storage_error(f"queue {message.queue}: could not put a message anew", error) from error

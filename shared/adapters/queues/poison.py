@@ -9,7 +9,7 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from shared.adapters.queues.pointers import ALERT_DELIVERIES, RETRIES, SLICES, PointerKind
 from shared.adapters.queues.queue import poison_queue
-from shared.adapters.storage_reasons import reason_of
+from shared.adapters.storage_reasons import storage_error
 from shared.domain.messages.pointers import AnyPointer
 from shared.domain.messages.queue_kind import QueueKind
 from shared.errors import StorageError
@@ -92,4 +92,4 @@ def _microseconds(moment: Any) -> int:
 
 
 def _failed(name: str, what: str, error: AzureError) -> StorageError:
-    return StorageError(f"queue {name}: could not {what}: {reason_of(error)}")
+    return storage_error(f"queue {name}: could not {what}", error)

@@ -7,7 +7,8 @@ from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from shared.adapters.identity import credential
-from shared.adapters.storage_reasons import reason_of
+from shared.adapters.renewing_transport import RenewingTransport
+from shared.adapters.storage_reasons import storage_error
 from shared.errors import StorageError
 from shared.settings import Connection
 
@@ -31,14 +32,20 @@ def connect(connection: Connection, name: str) -> QueueClient:
     """A client for the queue `name`; no request is made yet."""
     if connection.connection_string:
         return QueueClient.from_connection_string(connection.connection_string, name, **PATIENT)
-    return QueueClient(connection.endpoint or "", name, credential=credential(connection.client_id), **PATIENT)
+    return QueueClient(connection.endpoint or "", name, **_by_identity(connection, PATIENT))
 
 
 def connect_account(connection: Connection, options: Mapping[str, Any] = IMPATIENT) -> QueueServiceClient:
     """A client for all queues; no request is made yet."""
     if connection.connection_string:
         return QueueServiceClient.from_connection_string(connection.connection_string, **options)
-    return QueueServiceClient(connection.endpoint or "", credential=credential(connection.client_id), **options)
+    return QueueServiceClient(connection.endpoint or "", **_by_identity(connection, options))
+
+
+def _by_identity(connection: Connection, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    identity = credential(connection.client_id)
+    of_transport = {name: options[name] for name in ("use_env_settings", "connection_timeout", "read_timeout")}
+    return {**options, "credential": identity, "transport": RenewingTransport(identity, **of_transport)}
 
 
 def poison_queue(name: str) -> str:
@@ -69,4 +76,4 @@ class Queue:
             raise self._storage_error("put a message", error) from error
 
     def _storage_error(self, operation: str, error: AzureError) -> StorageError:
-        return StorageError(f"queue {self._client.queue_name}: could not {operation}: {reason_of(error)}")
+        return storage_error(f"queue {self._client.queue_name}: could not {operation}", error)

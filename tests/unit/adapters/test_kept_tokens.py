@@ -51,6 +51,9 @@ class _SdkCredential:
             last = self._last[scopes[0]] = await self._endpoint.token(scopes[0])
         return last
 
+    async def close(self) -> None:
+        return
+
 
 @pytest.fixture
 async def endpoint() -> Endpoint:
@@ -156,6 +159,43 @@ async def test_what_a_service_refused_is_renewed_and_used_again_where_that_fails
     assert (await kept.get_token_info(HUBS)).token != other.token
 
 
+async def test_tokens_that_are_refused_one_after_the_other_are_asked_for_at_a_pace(endpoint: Endpoint) -> None:
+    kept = endpoint.kept()
+    token = (await kept.get_token_info(STORAGE)).token
+    for _ in range(60):
+        for _ in range(10):
+            token = await kept.instead_of(token, STORAGE) or token
+        endpoint.now += 1
+    assert len(endpoint.asked) == 1 + 60 / PAUSE
+
+
+async def test_whoever_is_refused_the_same_token_gets_the_same_other_one(endpoint: Endpoint) -> None:
+    kept = endpoint.kept()
+    first = (await kept.get_token_info(STORAGE)).token
+    others = {*await asyncio.gather(*(kept.instead_of(first, STORAGE) for _ in range(20)))}
+    assert len(others) == 1
+    assert others == {await kept.instead_of(first, STORAGE)}
+    assert first not in others
+    assert len(endpoint.asked) == 2
+    endpoint.failure = ClientAuthenticationError("out")
+    endpoint.now += PAUSE
+    (other,) = others
+    assert other is not None
+    assert await kept.instead_of(other, STORAGE) is None
+
+
+async def test_nobody_waits_for_a_token_until_a_service_would_seem_not_to_answer(endpoint: Endpoint) -> None:
+    kept = KeptTokens(endpoint.make, lambda: endpoint.now, patience=0.0)
+    endpoint.answers.clear()
+    for _ in range(2):
+        with pytest.raises(SignInError, match="no token has come yet"):
+            await kept.get_token_info(STORAGE)
+    endpoint.answers.set()
+    await passed()
+    assert (await kept.get_token_info(STORAGE)).token.startswith(STORAGE)
+    assert endpoint.asked == [STORAGE]
+
+
 async def test_claims_ask_for_another_token(endpoint: Endpoint) -> None:
     kept = endpoint.kept()
     first = await kept.get_token_info(STORAGE)
@@ -225,3 +265,14 @@ async def test_that_renewing_fails_is_known_while_the_token_is_good(endpoint: En
     assert kept.failing_since == began + MINUTE  # that of hubs
     endpoint.now += 6 * MINUTE
     assert [kept.failing_since] == [None]  # nobody asks for one any more
+
+
+async def test_what_the_endpoint_said_is_told_and_not_what_else_the_sdk_has_tried(endpoint: Endpoint) -> None:
+    endpoint.failure = ClientAuthenticationError(
+        "DefaultAzureCredential failed to retrieve a token from the included credentials.\nAttempted credentials:\n"
+        "\tEnvironmentCredential: EnvironmentCredential authentication unavailable.\n"
+        "\tManagedIdentityCredential: (500) out of order\nCode: 500\n"
+        "To mitigate this issue, please refer to the troubleshooting guidelines"
+    )
+    with pytest.raises(SignInError, match=r"fails since \S+: \(500\) out of order Code: 500; see that"):
+        await endpoint.kept().get_token_info(STORAGE)

@@ -34,8 +34,9 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.data.tables.aio import TableServiceClient
 
+from shared.adapters.identity import STORAGE_SCOPE
 from shared.adapters.tables.service.row_json import decoded, encoded
-from shared.adapters.tables.service.signing import AUDIENCE, signer_of
+from shared.adapters.tables.service.signing import signer_of
 from shared.adapters.tables.service.wire import Answer, NoAnswerError, Wire
 
 FIRST_ATTEMPT_SHARE = 1 / 3
@@ -168,7 +169,7 @@ def _authentication(credential: Any) -> list[Any]:
         return [AzureSasCredentialPolicy(credential)]
     if credential is None:  # the address itself has a SAS token
         return []
-    return [AsyncBearerTokenCredentialPolicy(credential, AUDIENCE)]
+    return [AsyncBearerTokenCredentialPolicy(credential, STORAGE_SCOPE)]
 
 
 class _DatePolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):

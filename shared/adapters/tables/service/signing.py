@@ -10,9 +10,8 @@ from typing import Any, Protocol
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.core.credentials_async import AsyncTokenCredential
 
+from shared.adapters.identity import STORAGE_SCOPE
 from shared.adapters.kept_tokens import KeptTokens
-
-AUDIENCE = "https://storage.azure.com/.default"
 
 
 class Signer(Protocol):
@@ -101,7 +100,7 @@ class _Token:
 
     async def head(self, _path: str, deadline: float) -> str:
         async with asyncio.timeout_at(deadline):
-            self._given = (await self._credential.get_token(AUDIENCE)).token
+            self._given = (await self._credential.get_token(STORAGE_SCOPE)).token
         return f"x-ms-date: {self._date.now()}\r\nAuthorization: Bearer {self._given}\r\n"
 
     def refused(self) -> None:

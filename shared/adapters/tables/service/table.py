@@ -19,7 +19,8 @@ from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableServiceClient
 
 from shared.adapters.identity import credential
-from shared.adapters.storage_reasons import reason_of
+from shared.adapters.renewing_transport import RenewingTransport
+from shared.adapters.storage_reasons import storage_error
 from shared.adapters.tables.service.continuation import decode_token, encode_token
 from shared.adapters.tables.service.entity_requests import EntityRequests
 from shared.errors import BadContinuationError, ConflictError, RowTooLargeError, StorageError
@@ -45,14 +46,19 @@ class Account:
 
     def __init__(self, connection: Connection) -> None:
         # The SDK would read proxies and .netrc from the environment at every single request.
-        transport = AioHttpTransport(use_env_settings=False, connection_timeout=5, read_timeout=10)
+        patience: dict[str, Any] = {"use_env_settings": False, "connection_timeout": 5, "read_timeout": 10}
         retries: dict[str, Any] = {"retry_total": 3, "retry_backoff_factor": 0.2, "retry_backoff_max": 2}
-        options = {"transport": transport, **retries}
         if connection.connection_string:
-            self.service = TableServiceClient.from_connection_string(connection.connection_string, **options)
+            transport = AioHttpTransport(**patience)
+            self.service = TableServiceClient.from_connection_string(
+                connection.connection_string, transport=transport, **retries
+            )
         else:
             identity = credential(connection.client_id)
-            self.service = TableServiceClient(connection.endpoint or "", credential=identity, **options)
+            transport = RenewingTransport(identity, **patience)
+            self.service = TableServiceClient(
+                connection.endpoint or "", credential=identity, transport=transport, **retries
+            )
         self.requests = EntityRequests(self.service, transport, retries, REQUEST_TIMEOUT)
 
     async def close(self) -> None:
@@ -229,7 +235,7 @@ class Table:
         response = getattr(error, "response", None)
         if getattr(response, "headers", {}).get("x-ms-error-code") == "EntityTooLarge":
             raise RowTooLargeError(f"table {self.name}: could not {operation}: the row is too large") from error
-        raise self._storage_error(operation, reason_of(error)) from error
+        raise storage_error(f"table {self.name}: could not {operation}", error) from error
 
     def _storage_error(self, operation: str, why: str) -> StorageError:
         return StorageError(f"table {self.name}: could not {operation}: {why}")
