@@ -7,6 +7,7 @@ from shared.adapters.queues.changes import message_text
 from shared.adapters.queues.in_hand import StorageMessagesInHand
 from shared.adapters.storage_reasons import storage_error
 from shared.domain.messages.redelivery import redelivery_delay
+from shared.errors import StorageError
 from shared.host_json import FailedMessages
 from shared.ports.in_hand import MessageInHand
 

@@ -5,7 +5,7 @@ import re
 from tests.kit.environments import CHECKOUT
 
 _RUNS_IT = re.compile(
-    r"start_functions_host\(|RunningRelay\(|relay_stack|running_host\.OPTIONS|echoing\(|"
+    r"start_functions_host\(|RunningRelay\(|\brelay_stack\b|running_host\.OPTIONS|\bechoing\(|"
     r'faults\.(?:load|resync)\.run import|faults\.sign_in|LocalCommand\("(?:up|demo)"'
 )
 
