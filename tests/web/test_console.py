@@ -606,11 +606,11 @@ async def test_alerts_say_who_since_when_and_how_much(console: Console) -> None:
     assert told in text
     assert "Over Resolved The destination does not answer E Over just now , opened 1 min ago · last value" in text
     assert re.search(
-        r"Act now 1 of 2 destinations down: D, since .* UTC \(2 min\) .*no export waits .*1 alert open .*"
+        r"Act now 1 of 2 destinations down: D, since .* UTC \(2 min\) .*no export waits .*1 alert open, 1 critical .*"
         "D Down for 2 min 1 alert",
         await console.page("/console"),
     )
-    assert "1 alert open : The destination does not answer: 2.5 min, for 1 min" in await console.page(DESTINATION)
+    assert "1 alert open : The destination does not answer: 2.5 min." in await console.page(DESTINATION)
     assert "alert open" not in await console.page("/console/destinations/e")
 
 

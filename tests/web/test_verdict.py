@@ -100,13 +100,18 @@ def test_since_when_names_the_day_where_it_was_another() -> None:
 
 def test_what_is_down_comes_first_then_what_waits() -> None:
     waiting = counted(("parked", 10_000, NOW - 8 * MINUTE), ("dead", 2, NOW - 3 * DAY), complete=False)
-    found = verdict([standing(DOWN, waiting=waiting), standing()], [alert(), alert("*")], EMPTY, NOW)
+    found = verdict(
+        [standing(DOWN, waiting=waiting), standing()],
+        [alert(rule="throttled"), alert("*", "key-expires-soon")],
+        EMPTY,
+        NOW,
+    )
     assert found.kind == "bad"
     assert said(found) == (
         "1 of 2 destinations down: D, since 21:51 UTC (9 min) · "
         "10,000 exports or more wait, the oldest for 8 min: none is lost · "
         "2 exports are dead, the oldest for 3 d: kept until somebody redrives them · no change waits to be taken · "
-        "2 alerts open, 1 of the app itself"
+        "2 alerts open, 1 critical, 1 of the app itself"
     )
 
 

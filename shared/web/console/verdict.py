@@ -8,7 +8,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from shared.domain.alerts.alert import AlertView
-from shared.domain.alerts.rule import THE_APP
+from shared.domain.alerts.rule import THE_APP, Severity
 from shared.domain.configuration.model import Dataflow
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.instants import MINUTE, SECOND
@@ -164,10 +164,10 @@ def _queues(queues: Sequence[QueueCount] | None, now: int) -> list[_Said]:
 def _alerts(alerts: Sequence[AlertView]) -> list[_Said]:
     if not alerts:
         return []
+    critical = sum(alert.severity is Severity.CRITICAL for alert in alerts)
     of_the_app = sum(alert.destination_id == THE_APP for alert in alerts)
-    return [
-        (
-            "warn",
-            f"{counted(len(alerts), 'alert')} open" + (f", {of_the_app:,} of the app itself" if of_the_app else ""),
-        )
+    said = [f"{counted(len(alerts), 'alert')} open"]
+    said += [
+        f"{number:,} {text}" for number, text in ((critical, "critical"), (of_the_app, "of the app itself")) if number
     ]
+    return [("warn", ", ".join(said))]
