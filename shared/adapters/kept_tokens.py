@@ -18,6 +18,8 @@ PAUSE = 15.0
 """Seconds after a failure in which nobody asks again."""
 _FAILS_STILL = 300.0
 """Seconds after a failure: who has asked for nothing since then needs no token any more."""
+_LATE = 1 / 8
+"""Of a token's life, at its end: who asks then may not ask again. An open link of Event Hubs does at a tenth."""
 PATIENCE = 3.0
 """Seconds for which a request waits for a token: fewer than a hub or storage has, whose fault it would seem."""
 _TIMEOUT = 45.0
@@ -38,6 +40,7 @@ class _Kept:
 
     token: AccessTokenInfo | None = None
     renew_at: float = 0.0
+    late_at: float = 0.0
     refused: bool = False
     trusted_until: float = 0.0
     asking: "asyncio.Task[None] | None" = None
@@ -57,11 +60,12 @@ class KeptTokens:
     """A credential around the SDK's own, whose asynchronous one raises while the token it holds is good for hours.
 
     The last token of each scope is handed out for as long as it is good. From half of its life on, or from when it
-    says itself, the next one is asked for beside those who use it. There is one request at a time for a scope: whoever
-    needs its answer waits for the same one, `patience` seconds at most, and hears of the same failure; then nobody asks
-    for `pause` seconds. A token that a service refused is renewed before it is handed out again, once in so many
-    seconds where the next one is refused, too. The SDK's credential would repeat it, so `make` makes another one. `now`
-    gives seconds since 1970.
+    says itself, the next one is asked for beside those who use it, who wait for it only near the end. There is one
+    request at a time for a scope: whoever needs its answer waits for the same one, `patience` seconds at most, and
+    hears of the same failure; then nobody asks for `pause` seconds. A token that a service refused is renewed before it
+    is handed out again, once in so many seconds where the next one is refused, too. The SDK's credential would repeat
+    it, and any token for half a minute after a request for some other scope: so `make` makes one for each request.
+    `now` gives seconds since 1970.
     """
 
     def __init__(
@@ -75,7 +79,6 @@ class KeptTokens:
         self._now = now
         self._pause = pause
         self._patience = patience
-        self._credential: AsyncTokenCredential | None = None
         self._kept: dict[tuple[object, ...], _Kept] = {}
 
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
@@ -117,8 +120,6 @@ class KeptTokens:
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
-        if self._credential is not None:
-            await self._credential.close()
 
     async def __aenter__(self) -> "KeptTokens":
         return self
@@ -135,7 +136,7 @@ class KeptTokens:
         good = kept.good(now)
         if good is None or kept.refused or now >= kept.renew_at:
             asking = self._asking(kept, scopes, options)
-            if asking is not None and (good is None or kept.refused):
+            if asking is not None and (good is None or kept.refused or now >= kept.late_at):
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._patience):
                         await asyncio.shield(asking)
@@ -147,17 +148,14 @@ class KeptTokens:
 
     def _asking(self, kept: _Kept, scopes: tuple[str, ...], options: dict[str, Any]) -> "asyncio.Task[None] | None":
         if kept.asking is None and self._now() >= kept.ask_again_at:
-            if kept.refused:
-                self._credential = None
             kept.asking = asyncio.ensure_future(self._ask(kept, scopes, options))
         return kept.asking
 
     async def _ask(self, kept: _Kept, scopes: tuple[str, ...], options: dict[str, Any]) -> None:
-        self._credential = self._credential or self._make()
         began = self._now()
         try:
             async with asyncio.timeout(_TIMEOUT):
-                token = await _token_of(self._credential, scopes, options)
+                token = await self._new(scopes, options)
         except Exception as error:
             self._failed(kept, scopes, error)
         else:
@@ -166,9 +164,18 @@ class KeptTokens:
             if kept.refused:
                 kept.trusted_until = self._now() + self._pause
             kept.token, kept.refused, kept.failing_since, kept.failure = token, False, None, ""
-            kept.renew_at = token.refresh_on or began + (token.expires_on - began) / 2
+            life = token.expires_on - began
+            kept.renew_at = token.refresh_on or began + life / 2
+            kept.late_at = token.expires_on - life * _LATE
         finally:
             kept.asking = None
+
+    async def _new(self, scopes: tuple[str, ...], options: dict[str, Any]) -> AccessTokenInfo:
+        credential = self._make()
+        try:
+            return await _token_of(credential, scopes, options)
+        finally:
+            await credential.close()
 
     def _failed(self, kept: _Kept, scopes: tuple[str, ...], error: Exception) -> None:
         now = self._now()

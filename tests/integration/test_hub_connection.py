@@ -249,6 +249,8 @@ class FailingIdentity:
     async def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
         raise ClientAuthenticationError("the identity endpoint answers 500")
 
+    async def close(self) -> None: ...
+
 
 async def test_where_the_app_cannot_sign_in_the_hub_is_not_blamed(stack: LocalStack, hub: str) -> None:
     kept_tokens = KeptTokens(cast(Any, FailingIdentity))
