@@ -10,7 +10,7 @@ LONG_TESTS := infra faults journeys browser real_host bench conformance broker
 # and its first failure stays in the output, as something to mend.
 run_tests = $(PYTEST) $(addprefix tests/,$(1)) || { test $$? -eq 1 && echo "once more, alone, what failed:" && \
   $(BIN)/pytest --last-failed --last-failed-no-failures none -rA --no-header $(addprefix tests/,$(1)); }
-.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short faults-long simulate isolation wide sign-in bench bench-memory bench-hosts bench-kills bench-endings bench-startup bench-backfill bench-redrive bench-pages bench-core bench-counting capacity picture lock clean
+.PHONY: help setup demo test test-long test-host test-sdk-live host-python check lint types imports unit faults faults-short faults-long simulate isolation wide resync sign-in bench bench-memory bench-hosts bench-kills bench-endings bench-startup bench-backfill bench-redrive bench-pages bench-core bench-counting capacity picture lock clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -22,7 +22,9 @@ $(VENV)/.ready: requirements-dev.txt
 	@echo "setting up $(VENV): Python packages, which takes a minute as a rule"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements-dev.txt >$(VENV)/pip.log 2>&1 & pip=$$!; \
-	  while sleep 3; kill -0 $$pip 2>/dev/null; do echo "  $$(grep -c '^Collecting ' $(VENV)/pip.log) of $$(grep -c '==' requirements-dev.txt) fetched"; done; \
+	  while sleep 3; kill -0 $$pip 2>/dev/null; do \
+	    if grep -q '^Installing' $(VENV)/pip.log; then echo "  all fetched, being installed"; \
+	    else echo "  $$(grep -c '^Collecting ' $(VENV)/pip.log) of up to $$(grep -c '==' requirements-dev.txt) fetched"; fi; done; \
 	  wait $$pip || { tail -n 20 $(VENV)/pip.log; exit 1; }
 	@touch $@
 
@@ -87,6 +89,9 @@ isolation: setup ## what dead or stalled destinations cost the others: one of te
 
 wide: setup ## a hundred destinations and unseen profiles at full speed, beside ten that map the same (up to half an hour)
 	@$(BIN)/python -m tests.faults.wide
+
+resync: setup ## an audience of 100,000 counted, mapped and resynced by each scope while changes flow, calmly and with kills (about an hour)
+	@$(BIN)/python -m tests.faults.resync
 
 sign-in: setup ## the app while its identity endpoint is out: ten minutes at a cold start, then under load (a quarter of an hour)
 	@$(BIN)/python -m tests.faults.sign_in

@@ -18,7 +18,9 @@ from azure.eventhub.exceptions import EventHubError
 from local.cancelling import end
 from local.errors import ExportsUnreadableError
 from local.reader_refusals import tell_of_refusals, why_refused
-from shared.adapters.event_hubs.connections import trusted_certificates
+from shared.adapters.event_hubs.connections import access_to, trusted_certificates
+from shared.domain.configuration.credentials import parse_connection_string
+from shared.domain.namespaces import is_local_namespace
 
 Start = Literal["earliest", "latest"]
 DEFAULT_CONSUMER_GROUP = "$Default"
@@ -87,7 +89,8 @@ class Export:
 class ExportReader:
     """An async context manager over the exports of `hubs`, in the order of each partition.
 
-    Where "latest" is gets settled on entry: nothing that is sent afterwards is missed.
+    Where "latest" is gets settled on entry: nothing that is sent afterwards is missed. The connection string is read as
+    the app reads it; ValueError for what is none.
     """
 
     def __init__(
@@ -98,7 +101,7 @@ class ExportReader:
         start: Start = "earliest",
         consumer_group: str = DEFAULT_CONSUMER_GROUP,
     ) -> None:
-        self._connection_string = connection_string
+        self._credentials = parse_connection_string(connection_string, local_allowed=True).credentials
         self._hubs = tuple(hubs)
         self._start = start
         self._consumer_group = consumer_group
@@ -141,10 +144,13 @@ class ExportReader:
 
     async def add_hub(self, hub: str, *, start: Start = "earliest") -> None:
         """Read one more hub."""
-        client = EventHubConsumerClient.from_connection_string(
-            self._connection_string,
-            consumer_group=self._consumer_group,
-            eventhub_name=hub,
+        access = access_to(self._credentials, hub)
+        client = EventHubConsumerClient(
+            access.credentials.namespace,
+            hub,
+            self._consumer_group,
+            access.credential,
+            use_tls=not is_local_namespace(access.credentials.namespace),
             # There are no other readers to share partitions with, and each round opens one more connection.
             load_balancing_interval=_NEVER,
             ssl_context=trusted_certificates(),

@@ -43,6 +43,7 @@ from shared.adapters.tables.undelivered import TableUndelivered
 from shared.adapters.upload_files import BlobUploadFiles
 from shared.adapters.webhook_sender import HttpWebhookSender
 from shared.concurrency import all_of
+from shared.domain.host_names import as_the_host_reads
 from shared.domain.messages.queue_kind import QueueKind
 from shared.host_json import failed_messages
 from shared.hosting import RELAY_STORAGE
@@ -215,8 +216,10 @@ async def leave_message(kind: QueueKind, message_id: str, receipt: str, deliveri
 
     Raises SettingError where it cannot be told by which account, StorageError.
     """
-    connection, failed = queue_connection(_ENVIRONMENT), failed_messages(_ENVIRONMENT)
-    message = MessageInHand(_queue_names(changes_queue(_ENVIRONMENT))[kind], message_id, receipt)
+    environment = as_the_host_reads(_ENVIRONMENT, RELAY_STORAGE, connection=True)
+    changes = changes_queue(as_the_host_reads(_ENVIRONMENT, "PROFILE_CHANGES_QUEUE"))
+    connection, failed = queue_connection(environment), failed_messages(environment)
+    message = MessageInHand(_queue_names(changes)[kind], message_id, receipt)
     async with queue.connect_account(connection, queue.IN_PASSING) as account:
         return await LeaveMessages(account, failed).leave(message, deliveries, body)
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from shared.errors import SettingError
 from shared.hosting import RELAY_STORAGE, app_service_authentication, on_local_stack
-from shared.storage_account import storage_connection_string
+from shared.storage_account import reaches, storage_connection_string
 
 PROFILE_BUCKETS = 1_024
 PREVIOUS_RELEASE, THIS_RELEASE = "0.1", "0.2"
@@ -69,14 +69,14 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         return cls(
             environment=environment,
-            config_cache_seconds=_positive(environment, "CONFIG_CACHE_SECONDS", 30.0),
-            send_timeout=_positive(environment, "SEND_TIMEOUT", 5.0),
+            config_cache_seconds=_seconds(environment, "CONFIG_CACHE_SECONDS", 30.0),
+            send_timeout=_seconds(environment, "SEND_TIMEOUT", 5.0),
             connections_per_hub=_count(environment, "CONNECTIONS_PER_HUB", 4),
             retry_delays=_retry_delays(environment.get("RETRY_DELAYS", "15,30")),
             redrive_per_second=_positive(environment, "REDRIVE_PER_SECOND", 2_000.0),
             backfill_per_second=_positive(environment, "BACKFILL_PER_SECOND", 500.0),
-            upload_url_seconds=_positive(environment, "UPLOAD_URL_SECONDS", 3_600.0),
-            message_lease=_positive(environment, "MESSAGE_LEASE_SECONDS", 60.0),
+            upload_url_seconds=_seconds(environment, "UPLOAD_URL_SECONDS", 3_600.0),
+            message_lease=_seconds(environment, "MESSAGE_LEASE_SECONDS", 60.0),
             profile_accounts=_profile_accounts(environment.get("PROFILE_ACCOUNTS", "")),
             changes_queue=changes_queue(environment),
             egress_addresses=_addresses(environment.get("EGRESS_ADDRESSES", "")),
@@ -137,8 +137,7 @@ class Settings:
         uri = self.environment.get("KEY_VAULT_URI")
         if not uri:
             return None
-        parts = urlsplit(uri)
-        if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
+        if not _is_vault(uri):
             raise SettingError.of("KEY_VAULT_URI", "expected a vault's URI, such as https://contoso.vault.azure.net")
         return Connection("KEY_VAULT_URI", endpoint=uri, client_id=self.environment.get("KEY_VAULT_URI__clientId"))
 
@@ -166,6 +165,18 @@ class Settings:
         return on_local_stack(self.environment)
 
 
+def _is_vault(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return False
+    return (
+        parts.scheme == "https"
+        and bool(parts.hostname)
+        and not (parts.username or parts.path.strip("/") or parts.query)
+    )
+
+
 def changes_queue(environment: Mapping[str, str]) -> str:
     """The name of the queue of profile changes."""
     return environment.get("PROFILE_CHANGES_QUEUE") or "profile-changes"
@@ -181,7 +192,11 @@ def _storage(environment: Mapping[str, str], name: str, endpoint_suffix: str) ->
     found = _connection(environment, name, endpoint_suffix, expected)
     if found.connection_string is None:
         return found
-    return replace(found, connection_string=checked_storage(name, found.connection_string))
+    checked = checked_storage(name, found.connection_string)
+    service = endpoint_suffix.removesuffix("ServiceUri").capitalize()
+    if not reaches(checked, service):
+        raise SettingError.of(name, f"expected a {service}Endpoint in it, as it has no AccountName")
+    return replace(found, connection_string=checked)
 
 
 def _connection(environment: Mapping[str, str], name: str, endpoint_suffix: str, expected: str) -> Connection:
@@ -285,6 +300,14 @@ def _positive(environment: Mapping[str, str], name: str, default: float) -> floa
         value = 0.0
     if not 0 < value < float("inf"):
         raise SettingError.of(name, f"expected a number above 0, such as {default:g}")
+    return value
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    """No longer than clocks and queues can tell: what is beyond would fail where it is used."""
+    value = _positive(environment, name, default)
+    if value > _LONGEST_DELAY:
+        raise SettingError.of(name, f"expected seconds, {_LONGEST_DELAY:,} at most, such as {default:g}")
     return value
 
 

@@ -9,6 +9,13 @@ _EXPECTED = (
     "expected a storage connection string, such as "
     "DefaultEndpointsProtocol=https;AccountName=…;AccountKey=…;EndpointSuffix=core.windows.net"
 )
+_KNOWN = {
+    *("defaultendpointsprotocol", "accountname", "accountkey", "endpointsuffix", "sharedaccesssignature"),
+    *("usedevelopmentstorage", "developmentstorageproxyuri"),
+    *(f"{service.lower()}{kind}endpoint" for service in _SERVICES for kind in ("", "secondary")),
+}
+_SPACED = ("accountkey", "endpoint", "sharedaccesssignature")
+"""Around whose values the host takes spaces."""
 # Azurite's published account, which is the same on every machine and protects nothing.
 _DEVELOPMENT = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
@@ -33,9 +40,33 @@ def storage_connection_string(text: str) -> str:
         raise ValueError(_EXPECTED)
     if not signed and not _is_base64(names["accountkey"]):
         raise ValueError("expected an AccountKey in base64, as the portal shows it")
-    if any(urlsplit(each).scheme not in ("http", "https") or not urlsplit(each).hostname for each in endpoints):
+    if not all(map(_is_url, endpoints)):
         raise ValueError("expected each …Endpoint to be a URL, such as https://contoso.table.core.windows.net")
     return ";".join(f"{name}={value}" for name, value in parts.items())
+
+
+def refused_by_the_host(text: str) -> str | None:
+    """What the Functions host cannot take of a connection string that the app can; None where it takes all of it."""
+    pairs = [part.partition("=") for part in text.split(";")]
+    if any(
+        name != name.strip() or (value != value.strip() and not name.lower().endswith(_SPACED))
+        for name, _, value in pairs
+    ):
+        return "expected no spaces and no ends of lines in it: the host takes none"
+    parts = {name.lower(): value for name, value in _parts(text).items()}
+    if not parts.keys() <= _KNOWN:
+        return f"{_EXPECTED}: the host takes nothing else in it"
+    if parts.get("defaultendpointsprotocol", "https").lower() not in ("http", "https"):
+        return "expected DefaultEndpointsProtocol=https"
+    if not parts.get("endpointsuffix", "core.windows.net"):
+        return "expected EndpointSuffix=core.windows.net, or no EndpointSuffix"
+    return None
+
+
+def reaches(connection_string: str, service: str) -> bool:
+    """Whether it says where the account's `service` is, such as `Queue`: a name says it of all."""
+    names = {name.lower() for name in _parts(connection_string)}
+    return "accountname" in names or f"{service.lower()}endpoint" in names
 
 
 def local_storage(text: str) -> bool:
@@ -51,7 +82,19 @@ def local_storage(text: str) -> bool:
 
 
 def on_this_machine(url: str) -> bool:
-    return urlsplit(url).hostname in _LOCAL_HOSTS
+    """False of what is no URL: triggers ask this as they are indexed, where an exception takes every function away."""
+    try:
+        return urlsplit(url).hostname in _LOCAL_HOSTS
+    except ValueError:
+        return False
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _parts(text: str) -> dict[str, str]:

@@ -62,11 +62,11 @@ def profile_ids(members: int, outsiders: int) -> Iterator[str]:
     yield from (outsider_id(number) for number in range(outsiders))
 
 
-def profile(profile_id: str, now: int) -> StoredProfile:
-    """The profile as the app remembers it, not stored yet; the same for the same id and time."""
+def change(profile_id: str) -> dict[str, Any]:
+    """What upstream wrote of the profile, all in one; the same for the same id."""
     chance = random.Random(profile_id)
     number = int(profile_id.rpartition("-")[2])
-    document = {
+    return {
         "profileId": profile_id,
         "occurredAt": _WRITTEN_AT,
         "attributes": _attributes(chance, number),
@@ -77,8 +77,12 @@ def profile(profile_id: str, now: int) -> StoredProfile:
         },
         "segmentMembership": {NAMESPACE: {each: _entered(chance) for each in _audiences(chance, profile_id, number)}},
     }
+
+
+def profile(profile_id: str, now: int) -> StoredProfile:
+    """The profile as the app remembers it, not stored yet; the same for the same id and time."""
     state = ProfileState(profile_id)
-    state.apply(parse_change(document, now), now)
+    state.apply(parse_change(change(profile_id), now), now)
     state.next_version(now - DAY)
     return StoredProfile(state, None, profile_key(profile_id))
 

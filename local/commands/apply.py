@@ -3,16 +3,14 @@
 import argparse
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from rich.markup import escape
 
 from local.broker.control import BrokerControl
 from local.errors import LocalError
+from local.files import json_in
 from local.relay import app_environment
 from local.stack.state import CONFIG_CACHE_SECONDS, StackSettings, StateDirectory
 from local.terminal import console, duration
@@ -26,7 +24,6 @@ from shared.domain.audiences.estimate import BackfillEstimate
 from shared.domain.configuration.model import ConfigurationFile, RequestedBackfill, parse_configuration_file
 from shared.domain.configuration.plan import Plan
 from shared.domain.instants import MILLISECOND, SECOND, format_instant
-from shared.domain.jsonvalue import InvalidJsonError, decode_utf8
 from shared.errors import RelayError
 from shared.hosting import RELAY_STORAGE
 from shared.services.audiences.counts import AudienceCounts
@@ -93,16 +90,7 @@ def run(args: argparse.Namespace) -> int:
 
 def read_configuration_file(file: str) -> ConfigurationFile:
     """Raises LocalError where it cannot be read or is no JSON, ConfigurationError for what it says."""
-    try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        document: Any = json.loads(decode_utf8(content))
-    except OSError as error:
-        raise LocalError(f"{file} cannot be read: {error.strerror}") from error
-    except InvalidJsonError as error:
-        raise LocalError(f"{file}: {error}") from error
-    except json.JSONDecodeError as error:
-        raise LocalError(f"{file}:{error.lineno}:{error.colno}: expected JSON: {error.msg}") from error
-    return parse_configuration_file(document)
+    return parse_configuration_file(json_in(file))
 
 
 async def apply(

@@ -5,12 +5,14 @@ import asyncio
 import json
 
 from local.consumer_lag import consumer_lags
-from local.stack.state import EVENTHUBS, StateDirectory
+from local.errors import LocalError
+from local.stack.state import StateDirectory
 from local.terminal import duration, printable
 from shared.bootstrap import clock
 from shared.domain.exports.lag import GroupLag
 from shared.domain.exports.lag_look import Waited
 from shared.domain.instants import SECOND
+from shared.storage_account import storage_connection_string
 from shared.views.consumer_lag import GroupLagView
 
 SUMMARY = "say how far the consumers of a hub are behind, by their checkpoints"
@@ -31,12 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings = StateDirectory(args.state_dir).settings()
-    storage = args.storage or settings.storage
-    look = asyncio.run(consumer_lags(settings.require(EVENTHUBS), args.hub, storage, args.container, clock()))
+    storage = _checked(args.storage) if args.storage else settings.storage
+    look = asyncio.run(consumer_lags(settings.event_hubs, args.hub, storage, args.container, clock()))
     for lag in look.groups:
         waited = look.waited(lag)
         print(json.dumps(GroupLagView.of(lag, waited).document()) if args.json else _line(lag, waited, look.at))
     return int(any(lag.problems() for lag in look.groups))
+
+
+def _checked(storage: str) -> str:
+    """In the form that the SDKs take. Raises LocalError."""
+    try:
+        return storage_connection_string(storage)
+    except ValueError as error:
+        raise LocalError(f"--storage: {error}") from None
 
 
 def _line(lag: GroupLag, waited: Waited | None, now: int) -> str:

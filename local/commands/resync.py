@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 from local.commands.output.backfill_output import as_json, watch
 from local.commands.output.backfill_rows import line_of
 from local.errors import LocalError
+from local.files import lines_in
 from local.relay import opened_relay
 from local.stack.state import StackSettings, StateDirectory
 from shared.domain.messages.resync_item import ResyncRequest
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("destination", metavar="DESTINATION", help="the destination's id")
     whom = parser.add_mutually_exclusive_group()
     whom.add_argument("--audience", metavar="ID", help="those of this mapped audience")
-    whom.add_argument("--profiles", type=Path, metavar="FILE", help="these profiles: an id a line, at most 10,000")
+    whom.add_argument("--profiles", metavar="FILE", help="these profiles: an id a line, at most 10,000")
     whom.add_argument("--since", metavar="TIME", help="profiles saved since then, such as 2026-01-11T21:24:39Z")
     keys = "profiles with a profileKey from FIRST to LAST: 00 7f is half of all"
     whom.add_argument("--keys", nargs=2, metavar=("FIRST", "LAST"), help=keys)
@@ -62,11 +62,7 @@ def _scope(args: argparse.Namespace) -> dict[str, Any]:
     if args.audience is not None:
         return {"type": "audience", "id": args.audience, "namespace": args.namespace}
     if args.profiles is not None:
-        try:
-            lines = args.profiles.read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError) as error:
-            raise LocalError(f"{args.profiles} cannot be read: {error}") from error
-        return {"type": "profiles", "profileIds": [line for line in lines if line]}
+        return {"type": "profiles", "profileIds": lines_in(args.profiles)}
     if args.since is not None:
         return {"type": "saved-since", "since": args.since}
     if args.keys is not None:

@@ -3,12 +3,11 @@
 import argparse
 import asyncio
 import json
-from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from local.errors import LocalError
+from local.files import json_in
 from local.relay import opened_relay
 from local.stack.state import StackSettings, StateDirectory
 from local.terminal import duration
@@ -30,7 +29,7 @@ too, and counted; nothing of it is sent. --make-live saves it as the live mappin
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("destination", metavar="DESTINATION", help="the destination's id")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--try", type=Path, metavar="FILE", dest="candidate", help="try this mapping from now on")
+    what.add_argument("--try", metavar="FILE", dest="candidate", help="try this mapping from now on")
     what.add_argument("--make-live", action="store_true", help="save what is tried as the live mapping")
     what.add_argument("--drop", action="store_true", help="try it no more, and forget what was counted")
     parser.add_argument(
@@ -55,11 +54,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read(file: Path, destination_id: str) -> Dataflow:
-    try:
-        document: Any = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise LocalError(f"{file} cannot be read: {error}") from error
+def _read(file: str, destination_id: str) -> Dataflow:
+    document = json_in(file)
     if isinstance(document, dict):
         document = {"id": destination_id} | document
     candidate = Dataflow.model_validate(document)

@@ -18,7 +18,7 @@ from local.cancelling import end
 from local.cli_types import positive_int, positive_seconds
 from local.errors import ExportsUnreadableError, SettingMissingError
 from local.exports import DEFAULT_CONSUMER_GROUP, Export, ExportReader
-from local.stack.state import EVENTHUBS, StackSettings, StateDirectory
+from local.stack.state import StackSettings, StateDirectory
 from local.terminal import console, printable
 
 SUMMARY = "print exports as they arrive in the hubs"
@@ -92,7 +92,7 @@ class _Printed:
 
 
 async def _print_exports(args: argparse.Namespace, settings: StackSettings, printed: _Printed) -> None:
-    connection_string = settings.require(EVENTHUBS)
+    connection_string = settings.event_hubs
     port = settings.local_control_port
     control = BrokerControl(port) if port is not None else None
     hubs = await _hubs_to_read(args.hub, control)

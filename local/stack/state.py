@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from local.errors import AlreadyRunningError, LocalError, SettingMissingError
+from shared.domain.configuration.credentials import parse_connection_string
 from shared.errors import SettingError
 from shared.settings import checked_storage
 
@@ -72,6 +73,16 @@ class StackSettings:
             return checked_storage(RELAY_STORAGE, self.require(RELAY_STORAGE))
         except SettingError as error:
             raise LocalError(str(error)) from None
+
+    @property
+    def event_hubs(self) -> str:
+        """The connection string of the namespace. Raises SettingMissingError, LocalError where it is none."""
+        text = self.require(EVENTHUBS)
+        try:
+            parse_connection_string(text, local_allowed=True)
+        except ValueError as error:
+            raise LocalError(f"app setting {EVENTHUBS}: {error}") from None
+        return text
 
     @property
     def local_control_port(self) -> int | None:

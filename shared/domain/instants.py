@@ -9,6 +9,9 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 DAY = 24 * 60 * MINUTE
 
+YEAR_2000_MS = 946_684_800_000
+"""Milliseconds. Times in seconds, taken for milliseconds, seem to be from before that."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_MICROSECOND = timedelta(microseconds=1)
 _EARLIEST = datetime.min.replace(tzinfo=UTC)

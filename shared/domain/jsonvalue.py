@@ -40,6 +40,16 @@ def parse_json(text: str) -> Any:
         raise InvalidJsonError(f"expected JSON: {error.msg.removesuffix(' at')} at character {error.pos}") from None
 
 
+def require_storable(value: Any) -> None:
+    """Raises InvalidJsonError for a parsed document that is nested too deeply, or has text that cannot be encoded."""
+    if deeper_than(value, MAX_DEPTH):
+        raise InvalidJsonError(f"expected at most {MAX_DEPTH} levels of nesting")
+    try:
+        canonical_json(value).encode()
+    except UnicodeEncodeError:
+        raise InvalidJsonError("expected text, got half of a surrogate pair") from None
+
+
 def canonical_json(value: object) -> str:
     """`value` with sorted keys and no white space: the same value always gives the same text."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)

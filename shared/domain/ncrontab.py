@@ -7,8 +7,11 @@ from typing import Protocol
 
 from shared.domain.timespans import parse_timespan
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+_WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _PART = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?")
 # 29 February falls on a given weekday at least once in 40 years.
 _SEARCHED_DAYS = 40 * 366
@@ -30,7 +33,10 @@ class Interval:
     length: timedelta
 
     def next_after(self, moment: datetime) -> datetime:
-        return moment + self.length
+        try:
+            return moment + self.length
+        except OverflowError:
+            raise ScheduleError(f"every {self.length} is longer than any calendar") from None
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def parse_schedule(text: str) -> Schedule:
         if interval <= timedelta():
             raise ScheduleError(f"{text!r} is no interval: it has no length")
         return Interval(interval)
-    fields = text.split()
+    fields = list(filter(None, text.split(" ")))  # the host takes no other white space
     if len(fields) == 5:  # the host accepts ordinary cron expressions, which begin with the minute
         fields.insert(0, "0")
     if len(fields) != 6:
@@ -98,8 +104,8 @@ def parse_schedule(text: str) -> Schedule:
 
 def _values(field: str, unit: str, smallest: int, largest: int, names: tuple[str, ...] = ()) -> tuple[int, ...]:
     def number(text: str) -> int:
-        name = text.lower()[:3]
-        value = names.index(name) + smallest if name in names else int(text) if text.isdecimal() else -1
+        named = (value for value, name in enumerate(names, smallest) if name.startswith(text.lower()))
+        value = int(text) if text.isascii() and text.isdecimal() else next(named, -1)
         if not smallest <= value <= largest:
             raise ScheduleError(f"{text!r} is no {unit}: {smallest} to {largest} are")
         return value

@@ -4,10 +4,12 @@ What the host cannot use it tells in its own log, and runs without the function:
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from shared.domain.configuration.credentials import parse_setting
+from shared.domain.host_names import names_instead
 from shared.domain.host_settings import HOST_CHECKS
 from shared.domain.namespaces import parse_namespace
 from shared.domain.setting_problem import CHANGES, EVERY_QUEUE, EVERY_TIMER, EVERYTHING, SENDING, SettingProblem
@@ -15,14 +17,16 @@ from shared.domain.timers import BY_SCHEDULE
 from shared.errors import SettingError
 from shared.hosting import RELAY_STORAGE, on_local_stack
 from shared.settings import UNRESOLVED, Connection, Settings, checked_storage, is_unresolved
-from shared.storage_account import on_this_machine
+from shared.storage_account import on_this_machine, refused_by_the_host
 
 _HOST_STORAGE = "AzureWebJobsStorage"
 _EVENT_HUBS = "EVENTHUBS"
+_VAULT = "KEY_VAULT_URI"
 _NAMESPACE = "__fullyQualifiedNamespace"
 _STOPPED_BY = {
     "PROFILE_CHANGES_QUEUE": CHANGES,
     _EVENT_HUBS: SENDING,
+    _HOST_STORAGE: EVERY_TIMER,
     **BY_SCHEDULE,
 }
 
@@ -31,7 +35,7 @@ def setting_problems(environment: Mapping[str, str]) -> list[SettingProblem]:
     """Each setting that is wrong, once; what stops functions comes first."""
     found = {problem.setting: problem for problem in _unresolved(environment)}
     resolved = {name: value for name, value in environment.items() if name not in found}
-    for check in (_storage, _host_storage, _identities, _read_by_the_app, _event_hubs, *HOST_CHECKS):
+    for check in (_storage, _host_storage, _taken_instead, _identities, _read_by_the_app, _event_hubs, *HOST_CHECKS):
         for problem in check(resolved):
             found.setdefault(problem.setting, problem)
     return sorted(found.values(), key=lambda problem: not problem.is_error)
@@ -63,19 +67,29 @@ def _read_by_the_app(environment: Mapping[str, str]) -> Iterator[SettingProblem]
 def _storage(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
     connections = Settings.from_environment(_of(environment, RELAY_STORAGE))
     yield from _asked(connections.tables)
+    if environment.get(RELAY_STORAGE):
+        yield from _asked(connections.queues)
+    yield from _as_the_host_takes_it(environment, RELAY_STORAGE, EVERY_QUEUE)
     if environment.get(f"{RELAY_STORAGE}__tableServiceUri") and not environment.get(RELAY_STORAGE):
         queues = f"{RELAY_STORAGE}__queueServiceUri"
         if not environment.get(queues):
             yield SettingProblem(queues, "expected the URL of the account's queues, as of its tables", EVERYTHING)
     yield from _endpoints(environment, RELAY_STORAGE, EVERYTHING)
-    if f"AzureWebJobs{RELAY_STORAGE}" in environment:
-        instead = f"the host takes it in place of {RELAY_STORAGE}, and the app does not: remove it"
-        yield SettingProblem(f"AzureWebJobs{RELAY_STORAGE}", instead, EVERY_QUEUE)
+
+
+def _taken_instead(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
+    stopped = {RELAY_STORAGE: EVERY_QUEUE, _HOST_STORAGE: EVERY_TIMER, "PROFILE_CHANGES_QUEUE": CHANGES, **BY_SCHEDULE}
+    for setting, stops in stopped.items():
+        is_connection = setting in (RELAY_STORAGE, _HOST_STORAGE)
+        for name in names_instead(setting, environment, connection=is_connection):
+            instead = f"the host takes it in place of {setting}, and the app does not: remove it"
+            yield SettingProblem(name, instead, stops)
 
 
 def _host_storage(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
     if text := environment.get(_HOST_STORAGE):
         yield from _asked(lambda: checked_storage(_HOST_STORAGE, text), EVERY_TIMER)
+        yield from _as_the_host_takes_it(environment, _HOST_STORAGE, EVERY_TIMER)
     elif not any(environment.get(f"{_HOST_STORAGE}__{kind}") for kind in ("accountName", "blobServiceUri")):
         yield SettingProblem(
             _HOST_STORAGE,
@@ -84,6 +98,12 @@ def _host_storage(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
             EVERY_TIMER,
         )
     yield from _endpoints(environment, _HOST_STORAGE, EVERY_TIMER)
+
+
+def _as_the_host_takes_it(environment: Mapping[str, str], name: str, stops: str) -> Iterator[SettingProblem]:
+    with suppress(ValueError):  # what the app cannot take, either, is told already
+        if why := refused_by_the_host(environment.get(name, "")):
+            yield SettingProblem(name, why, stops)
 
 
 def _endpoints(environment: Mapping[str, str], name: str, stops: str) -> Iterator[SettingProblem]:
@@ -106,9 +126,10 @@ def _is_endpoint(text: str) -> bool:
 
 def _identities(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
     for name, value in environment.items():
-        if not name.endswith("__clientId") or not value:
-            continue
         connection = name.removesuffix("__clientId")
+        by_string = connection != _VAULT and environment.get(connection)  # and needs no identity
+        if connection == name or not value or by_string:
+            continue
         stops = {RELAY_STORAGE: EVERYTHING, _HOST_STORAGE: EVERY_TIMER}.get(
             connection, f"what connects by {connection}"
         )
@@ -118,7 +139,7 @@ def _identities(environment: Mapping[str, str]) -> Iterator[SettingProblem]:
             yield SettingProblem(name, "expected the client id of a user-assigned identity, which is a GUID", stops)
         credential = f"{connection}__credential"
         told = environment.get(credential, "").lower() == "managedidentity"
-        if connection in (RELAY_STORAGE, _HOST_STORAGE) and not environment.get(connection) and not told:
+        if connection in (RELAY_STORAGE, _HOST_STORAGE) and not told:
             of_host = EVERY_QUEUE if connection == RELAY_STORAGE else EVERY_TIMER
             yield SettingProblem(
                 credential, f"expected managedidentity, for the host goes by it beside {name}", of_host

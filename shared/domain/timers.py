@@ -1,5 +1,6 @@
 """The timers of the app: by which setting each runs, and since when one is overdue."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -24,6 +25,7 @@ LEAST_PATIENCE = 2 * MINUTE
 a day. After a restart a timer waits for its lock, and a cold start.
 """
 _SHARE_OF_PATIENCE = 12
+_DISABLING = re.compile(r"AzureWebJobs(?P<dot>[._])(?P<function>[a-z]\w*)(?P=dot)Disabled", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +71,20 @@ def state_of(run: TimerRun, now: int, zone: tzinfo = UTC) -> TimerState | None:
     return TimerState(run, due_at, late / SECOND if late > 0 else 0.0)
 
 
-def disabling_settings(function: str) -> tuple[str, ...]:
-    """The settings by any of which the host leaves a function out."""
-    return tuple(f"AzureWebJobs{dot}{function}{dot}Disabled" for dot in (".", "__", "_"))
+def disabled_by(name: str, value: str) -> str | None:
+    """The function that the host leaves out because of this setting, in lower case; None where it leaves out none.
 
-
-def is_disabled(function: str, environment: Mapping[str, str]) -> bool:
-    return any(environment.get(name, "").strip().lower() in ("true", "1") for name in disabling_settings(function))
+    It takes neither `__` for the dots nor spaces around the value.
+    """
+    found = _DISABLING.fullmatch(name)
+    return found["function"].lower() if found and value.lower() in ("true", "1") else None
 
 
 def schedules_of(environment: Mapping[str, str]) -> dict[str, str]:
     """The schedule of each timer that is to run, by its name, as the settings have it."""
+    disabled = {disabled_by(name, value) for name, value in environment.items()}
     return {
         name: environment[setting].strip()
         for name, setting in TIMERS.items()
-        if environment.get(setting, "").strip() and not is_disabled(name, environment)
+        if environment.get(setting, "").strip() and name not in disabled
     }

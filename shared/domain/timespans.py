@@ -24,5 +24,8 @@ def parse_timespan(text: str) -> timedelta:
         days, hours, minutes, seconds = hours, minutes, int(seconds), seconds % 1
     if hours > 23 or minutes > 59 or seconds >= 60:
         raise ValueError(f"{text!r} has too many hours, minutes or seconds: 23:59:59 are the most")
-    length = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        length = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError:
+        raise ValueError(f"{text!r} is longer than any time span") from None
     return -length if match["sign"] else length

@@ -8,6 +8,7 @@ from pydantic import Field
 from shared.domain.audiences.counts import AudienceCount
 from shared.domain.audiences.estimate import BackfillEstimate
 from shared.domain.configuration.model import (
+    AS_STORED,
     Audience,
     Configuration,
     Dataflow,
@@ -98,11 +99,11 @@ class DataflowResource(Dataflow):
 
     @classmethod
     def of(cls, dataflow: Dataflow, configuration: Configuration, now_ms: int) -> "DataflowResource":
-        return cls(
-            **dataflow.model_dump(),
-            config_revision=configuration.revisions.get(dataflow.id, 0),
-            warnings=warnings_of(configuration, dataflow) + stale_schedules_of(dataflow, now_ms),
-        )
+        known = {
+            "config_revision": configuration.revisions.get(dataflow.id, 0),
+            "warnings": warnings_of(configuration, dataflow) + stale_schedules_of(dataflow, now_ms),
+        }
+        return cls.model_validate(dataflow.model_dump() | known, context=AS_STORED)
 
 
 class DataflowList(View):

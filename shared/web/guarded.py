@@ -9,14 +9,7 @@ from urllib.parse import quote, urlencode
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from shared.domain.jsonvalue import (
-    MAX_DEPTH,
-    InvalidJsonError,
-    canonical_json,
-    decode_utf8,
-    deeper_than,
-    parse_json,
-)
+from shared.domain.jsonvalue import InvalidJsonError, decode_utf8, parse_json, require_storable
 from shared.errors import SettingError
 from shared.ports.audit import AuditEntry
 from shared.web.context import context_of
@@ -145,8 +138,8 @@ def shown_path(request: Request) -> str:
 
 
 def _query(request: Request) -> str:
-    """As sent, but for `code`, which is a function key."""
-    pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "code"]
+    """As sent, but for `code`, which is a function key, and to the platform so in any case."""
+    pairs = [(name, value) for name, value in request.query_params.multi_items() if name.lower() != "code"]
     return f"?{urlencode(pairs)}" if pairs else ""
 
 
@@ -174,12 +167,6 @@ async def _check_body(request: Request, accepts: list[str], largest: int) -> Non
         raise ProblemError(415, f"expected Content-Type: {' or '.join(accepts)}")
     if accepts == list(JSON_TYPES):
         try:
-            value = parse_json(decode_utf8(body))
+            require_storable(parse_json(decode_utf8(body)))
         except InvalidJsonError as error:
             raise ProblemError(400, str(error)) from None
-        if deeper_than(value, MAX_DEPTH):
-            raise ProblemError(400, f"expected at most {MAX_DEPTH} levels of nesting")
-        try:
-            canonical_json(value).encode()
-        except UnicodeEncodeError:
-            raise ProblemError(400, "expected text, got half of a surrogate pair") from None

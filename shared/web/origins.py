@@ -45,6 +45,9 @@ def refuse_other_sites(request: Request) -> None:
 
 
 def _is_own(request: Request, origin: str) -> bool:
-    return urlsplit(origin).netloc == request.headers.get("host") or (
-        origin.lower() in context_of(request).public_origins
-    )
+    if origin.lower() in context_of(request).public_origins:
+        return True
+    try:
+        return urlsplit(origin).netloc == request.headers.get("host")
+    except ValueError:  # it is no address at all
+        return False

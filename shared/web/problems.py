@@ -52,6 +52,8 @@ _STATUS_OF: dict[type[RelayError], int] = {
 }
 """The first kind that an error is of counts."""
 _RETRY_AFTER_SECONDS = "5"
+_TITLES = {413: "Content Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+"""Of RFC 9110, where Python worded them otherwise before 3.13."""
 
 
 class ProblemDetails(BaseModel):
@@ -74,6 +76,11 @@ class ProblemError(Exception):
         self.detail = detail
         self.errors = list(errors)
         self.headers = headers or {}
+
+
+def title_of(status: int) -> str:
+    """The same on each Python."""
+    return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
 def problem_of(error: Exception) -> ProblemError:
@@ -102,7 +109,7 @@ async def answer(_request: Request, error: Exception) -> JSONResponse:
     """The answer that tells of `error`."""
     problem = problem_of(error)
     content: dict[str, Any] = {
-        "title": HTTPStatus(problem.status).phrase,
+        "title": title_of(problem.status),
         "status": problem.status,
         "detail": problem.detail,
     }

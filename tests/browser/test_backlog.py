@@ -10,7 +10,7 @@ from shared.domain.exports.recovery import Recovery
 from shared.domain.instants import MINUTE
 from shared.domain.messages.queue_kind import QueueKind
 from shared.ports.health import DestinationTrouble
-from tests.browser.checks import OF_NARROW_AND_DARK, checked, fits, is_accessible
+from tests.browser.checks import OF_NARROW_AND_DARK, checked, fits, is_accessible, tab_to
 from tests.browser.in_process import URL, serve
 from tests.kit.builders import item, membership
 from tests.kit.console import SAME_ORIGIN, Console
@@ -92,7 +92,7 @@ async def test_every_page_says_how_much_and_for_how_long(page: Page) -> None:
         "/destinations/e/backfills",
         r"Waiting Backfill of 1 audience, asked for 25 min ago 0 % · 0 members.* due 2\d min ago .*"
         r"Running Backfill of 1 audience, asked for 27 min ago 50 % · "
-        r"\d+ members, \d+ exported, 0 undelivered · about \d+ min left at [\d.]+ members/s",
+        r"\d+ members, \d+ exported, 0 undelivered It waits: no worker has been at it, for 25 min\.",
     )
 
 
@@ -140,6 +140,21 @@ async def test_how_far_a_redrive_is_follows_by_itself(page: Page, console: Conso
     bar = page.get_by_role("progressbar", name="Recovery of D")
     await expect(bar).to_have_attribute("value", "0.9")
     await expect(page.get_by_role("region", name="Recovery of D")).to_contain_text("2,880 of 3,200 done")
+
+
+async def test_a_redrive_by_the_keyboard_alone(page: Page, console: Console) -> None:
+    await page.goto(URL)
+    await tab_to(page, page.get_by_role("link", name="Undelivered", exact=True), 12)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Undelivered")).to_be_visible()
+    await tab_to(page, page.get_by_role("link", name="Skip to the content"), 1)
+    await page.keyboard.press("Enter")
+    await tab_to(page, page.get_by_role("link", name="Redrive all"), 6)
+    await page.keyboard.press("Enter")
+    await tab_to(page, page.get_by_role("button", name="Redrive all"), 16)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("status")).to_contain_text("Asked for.")
+    assert list(console.world.health.redrives) == ["d"]
 
 
 async def test_a_recovery_and_an_explanation_fit_and_are_accessible(browser: Browser, console: Console) -> None:

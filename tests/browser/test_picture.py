@@ -10,6 +10,7 @@ from playwright.async_api import Browser
 from local.stack.part import PROJECT
 from shared.domain.instants import MILLISECOND, MINUTE
 from shared.domain.runs import SLOT, Histogram, RunCounts, RunSlot, slot_of
+from shared.errors import FailureCode, SendError
 from tests.browser.in_process import URL, serve
 from tests.kit.builders import NOW, configuration, destination, item, membership
 from tests.kit.console import Console
@@ -52,7 +53,9 @@ async def busy_world() -> World:
             exports = int((300 + 1_500 * (hour % 24 < 14)) * (place + 1) * rng.uniform(0.7, 1.3))
             counts = RunCounts(activated=Counter({"audience": exports}), latency=latency)
             await world.runs.put(each, RunSlot(slot_of(NOW) - hour * 6 * SLOT, counts), "one")
-    world.break_down(DOWN)
+    world.sender.failures[DOWN] = lambda down: SendError(
+        down, "contoso.servicebus.windows.net: no answer within 5 s", FailureCode.UNREACHABLE
+    )
     for number in range(3):
         await world.handle(item(f"p{number}", 1, segmentMembership=membership(1)), message_id=f"m{number}")
     world.clock.now += 9 * MINUTE

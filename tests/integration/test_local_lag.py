@@ -35,6 +35,11 @@ def test_how_far_consumers_are_behind_and_what_is_wrong(
     def write(group: str, sequence: int) -> None:
         asyncio.run(_checkpoint(stack, names, namespace, group, sequence))
 
+    assert lag(names.hub, "--storage", "garbage")[2].startswith(
+        "error: --storage: expected a storage connection string"
+    )
+    spaced = stack.storage_connection_string.replace(";", " ; ")
+    assert "there is no container of this name" in lag(names.hub, "--storage", spaced)[2]
     code, _, said = lag(names.hub)
     assert code == 1
     assert said.endswith(f"/{names.queue}: there is no container of this name in the account\n")

@@ -80,7 +80,7 @@ def test_a_mapping_is_tried_watched_and_made_live(
     shadow("--try", str(file))
     assert shadow("--drop")[:2] == (0, "shadow of dataflow crm dropped\n")
     for text, why in (
-        ("[", "cannot be read"),
+        ("[", ":1:2: expected JSON"),
         ("[]", "expected an object"),
         ('{"id": "other"}', "/id: expected crm"),
         ('{"attributes": ["a[0]"]}', "/attributes/0: expected a path"),

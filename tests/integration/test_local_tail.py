@@ -274,6 +274,7 @@ async def test_the_reader_ends_at_its_count_and_at_its_timeout(stack: LocalStack
     stack.broker.create_hub(names.hub, 1)
     connection_string = stack.event_hubs_connection_string
     put(connection_string, names.hub, {"number": 1}, "no JSON", {"number": 3})
+    connection_string = connection_string.replace(";", " ;; ").replace("=", " = ", 1)  # as an app setting may be
     two = [export.body async for export in read_exports(connection_string, [names.hub], count=2, timeout=20)]
     assert two == [{"number": 1}, "no JSON"]
     late = [export async for export in read_exports(connection_string, [names.hub], start="latest", timeout=0.2)]

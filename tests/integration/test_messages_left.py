@@ -59,11 +59,13 @@ async def test_a_message_stays_though_the_host_takes_it_for_done(
     queue: QueueClient, queue_account: QueueServiceClient
 ) -> None:
     leave = LeaveMessages(queue_account, FailedMessages(first_delay=1, most_deliveries=150))
-    (message,) = await taken(queue)
-    assert await leave.leave(in_hand(queue, message), 1, b"text") == 1
-    assert not await deleted_by_the_host(queue, message)
-    assert await waiting(queue) == 1
-    assert [await leave.leave(in_hand(queue, message), number, b"text") for number in (2, 5, 100)] == [2, 16, 300]
+    for _ in range(3):
+        await queue.send_message("text")
+    messages = dict(zip((1, 2, 5, 100), await taken(queue), strict=True))
+    delays = [await leave.leave(in_hand(queue, message), number, b"text") for number, message in messages.items()]
+    assert delays == [1, 2, 16, 300]
+    assert not any([await deleted_by_the_host(queue, message) for message in messages.values()])
+    assert await waiting(queue) == 4
 
 
 async def test_what_was_delivered_too_often_begins_anew_uncounted(
@@ -78,6 +80,17 @@ async def test_what_was_delivered_too_often_begins_anew_uncounted(
     assert str(again.expires_on).startswith("9999-")
 
 
+@pytest.mark.parametrize("most", [2, 150])
+async def test_what_the_host_has_from_elsewhere_is_not_said_to_be_left(
+    queue: QueueClient, queue_account: QueueServiceClient, most: int
+) -> None:
+    """It deletes what is, in the queue that it takes messages from."""
+    leave = LeaveMessages(queue_account, FailedMessages(first_delay=1, most_deliveries=most))
+    with pytest.raises(StorageError, match=f"queue {queue.queue_name}: "):
+        await leave.leave(MessageInHand(queue.queue_name, str(uuid.uuid4()), "cmVjZWlwdA=="), 1, BODY)
+    assert await waiting(queue) == 1
+
+
 async def test_storage_that_fails_leaves_it_to_the_host() -> None:
     nowhere = Connection("STORAGE", "AccountName=a;AccountKey=YQ==;QueueEndpoint=http://127.0.0.1:1/a")
     message = MessageInHand("changes", "1", "receipt")
@@ -85,6 +98,19 @@ async def test_storage_that_fails_leaves_it_to_the_host() -> None:
         for most in (2, 150):
             with pytest.raises(StorageError, match="queue changes: could not "):
                 await LeaveMessages(account, FailedMessages(1, most)).leave(message, 1, BODY)
+
+
+async def test_a_message_is_left_where_the_host_has_it_by_another_setting(
+    queue: QueueClient, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"AzureWebJobsRELAY_STORAGE": stack.storage_connection_string, "profile_changes_queue": queue.queue_name}
+    monkeypatch.setattr(bootstrap, "_ENVIRONMENT", settings)
+    monkeypatch.setattr(bootstrap, "_relay", None)
+    (message,) = await taken(queue)
+    given = func.QueueMessage(id=message.id, body=b"text", pop_receipt=message.pop_receipt)
+    await export_profile_changes.build().get_user_function()(given)
+    assert not await deleted_by_the_host(queue, message)
+    assert await waiting(queue) == 1
 
 
 async def test_a_trigger_with_a_wrong_setting_succeeds_and_leaves_the_message(

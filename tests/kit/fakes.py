@@ -15,7 +15,7 @@ from shared.domain.alerts.delivery import AlertDelivery
 from shared.domain.alerts.subscription import AlertSubscription
 from shared.domain.audiences.counts import CountedAudiences
 from shared.domain.configuration.credentials import Credentials
-from shared.domain.configuration.model import Configuration, Destination
+from shared.domain.configuration.model import AS_STORED, Configuration, Destination
 from shared.domain.exports.export import Export
 from shared.domain.exports.lag import Checkpoint, HubEnds, host_of
 from shared.domain.exports.lag_look import LagLook
@@ -167,7 +167,9 @@ class MemoryConfiguration:
         if self._document is None:
             return StoredConfiguration(Configuration(), None)
         if self._last is None or self._last.etag != str(self._etag):
-            self._last = StoredConfiguration(Configuration.model_validate_json(self._document), str(self._etag))
+            self._last = StoredConfiguration(
+                Configuration.model_validate_json(self._document, context=AS_STORED), str(self._etag)
+            )
         return self._last
 
     async def save(self, configuration: Configuration, etag: str | None) -> None:

@@ -14,6 +14,8 @@ from local.stack.real_host import RealHost
 from tests.kit.running_relay import IMPATIENT
 
 REFERENCE = "@Microsoft.KeyVault(SecretUri=https://contoso.vault.azure.net/secrets/x)"
+ELSEWHERE = "CUSTOMCONNSTR_RELAY_STORAGE"
+MOST_DELIVERIES = "AzureFunctionsJobHost__extensions__queues__maxDequeueCount"
 PATIENCE = 120.0
 
 
@@ -45,6 +47,7 @@ def running(stack: LocalStack, settings: dict[str, str]) -> Iterator[FunctionsHo
         ({"PROFILE_CHANGES_QUEUE": REFERENCE}, "PROFILE_CHANGES_QUEUE", "export_profile_changes", None),
         ({"BACKFILL_SCHEDULE": "often"}, "BACKFILL_SCHEDULE", "run_backfill", False),
         ({"RETRY_DELAYS": "abc"}, "RETRY_DELAYS", "every function", True),
+        ({ELSEWHERE: "AccountName=relay"}, ELSEWHERE, "every function of a queue", None),
     ],
     ids=lambda each: next(iter(each.items()))[0] if isinstance(each, dict) else None,
 )
@@ -69,10 +72,18 @@ def test_the_api_names_what_the_host_cannot_use(
         assert (stops in functions) is listed, log[-2000:]
 
 
+@pytest.mark.parametrize(
+    ("known_elsewhere", "most_deliveries"),
+    [(False, "2"), (True, "13")],
+    ids=["each time a copy takes its place", "hidden, then copied, where another setting has the account"],
+)
 @pytest.mark.usefixtures("lenient")
-def test_messages_stay_uncounted_while_a_setting_is_wrong(stack: LocalStack) -> None:
+def test_messages_stay_uncounted_while_a_setting_is_wrong(
+    stack: LocalStack, known_elsewhere: bool, most_deliveries: str
+) -> None:
     """By the host's own listener: it deletes what has succeeded, with a receipt that is outdated by then."""
-    wrong = {"RETRY_DELAYS": "abc", "AzureFunctionsJobHost__extensions__queues__maxDequeueCount": "2"}
+    storage = {"RELAY_STORAGE": "", "AzureWebJobsRELAY_STORAGE": stack.storage_connection_string}
+    wrong = {MOST_DELIVERIES: most_deliveries} | (storage if known_elsewhere else {"RETRY_DELAYS": "abc"})
 
     def count(name: str) -> int:
         with QueueClient.from_connection_string(stack.storage_connection_string, name) as queue:

@@ -55,12 +55,12 @@ def test_a_history_becomes_charts() -> None:
     )
     slots = [
         RunSlot(0, first),
-        RunSlot(60 * MINUTE, RunCounts()),
+        RunSlot(60 * MINUTE, RunCounts(parked=4)),
         RunSlot(120 * MINUTE, RunCounts(activated=Counter({"audience": 1}), dead=1)),
     ]
     exports, failures, latency = draw(slots)
     assert (exports.summary, exports.legend, exports.top) == ("5 exports", ["audience", "attribute"], "5")
-    assert failures.summary == "3 failures"
+    assert (failures.summary, failures.legend) == ("7 in all", ["failed attempts", "parked exports", "dead exports"])
     assert latency.summary == "p95 at most 3.5 s"
     assert "4 audience, 1 attribute; at most 4 in one step" in exports.svg
     assert exports.ends == ("1970-01-01 00:00", "1970-01-01 02:00")
@@ -75,6 +75,12 @@ def test_many_reasons_are_drawn_together_and_nothing_not_at_all() -> None:
     counts = RunCounts(activated=Counter({f"reason-{number}": 10 - number for number in range(8)}))
     assert draw([RunSlot(0, counts)])[0].legend == [*(f"reason-{number}" for number in range(5)), "other"]
     assert draw([RunSlot(0, RunCounts())]) == []
+    assert draw([RunSlot(0, RunCounts(parked=1))]) != []
+
+
+def test_reasons_that_came_together_are_not_taken_for_two() -> None:
+    counts = RunCounts(activated=Counter({"audience,attribute": 1}))
+    assert draw([RunSlot(0, counts)])[0].legend == ["audience + attribute"]
 
 
 @pytest.mark.parametrize(
@@ -113,3 +119,4 @@ def test_words() -> None:
     assert (duration(0), duration(119 * MINUTE), percent(0.999), percent(1)) == ("0 s", "1 h", "99 %", "100 %")
     assert lasting(0, 5 * SECOND).endswith(">5 s</time>")
     assert (sentence("it is so"), sentence("Is it?"), sentence("")) == ("It is so.", "Is it?", ".")
+    assert sentence("contoso.servicebus.windows.net did not answer") == "contoso.servicebus.windows.net did not answer."

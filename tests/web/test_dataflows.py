@@ -1,7 +1,11 @@
 """Dataflows over the API: mapped, replaced, paused, resumed, removed."""
 
+import json
+
+from shared.domain.configuration.model import AS_STORED, Configuration
 from tests.kit.api import Api
 from tests.kit.builders import item, membership
+from tests.kit.console import Console
 
 PATH = "/api/dataflows/d"
 
@@ -27,6 +31,25 @@ async def test_what_was_read_can_be_sent_back(api: Api) -> None:
     again = await api.put(PATH, json=answer.json(), headers={"If-Match": answer.headers["etag"]})
     assert (again.status_code, again.json()) == (200, answer.json())
     assert (await api.expect(200, "GET", "/api/backfills"))["backfills"] == []
+
+
+async def test_what_an_earlier_release_took_is_shown_paused_and_mended(api: Api, console: Console) -> None:
+    """But not written anew: no attribute lies so deep."""
+    stored = await api.world.configuration.load()
+    document = json.loads(stored.configuration.model_dump_json(by_alias=True))
+    deep = "/a" * 64
+    document["dataflows"][0] |= {"attributes": [deep, "/x"], "consent": "/c" * 300}
+    old = Configuration.model_validate_json(json.dumps(document), context=AS_STORED)
+    await api.world.configuration.save(old, stored.etag)
+    shown = await api.expect(200, "GET", PATH)
+    assert shown["attributes"] == [deep, "/x"]
+    assert shown in (await api.expect(200, "GET", "/api/dataflows"))["dataflows"]
+    for path in ("", "/mapping", "/exports", "/contract", "/settings"):
+        await console.page(f"/console/destinations/d{path}")
+    assert not (await api.expect(200, "POST", f"{PATH}/pause"))["enabled"]
+    assert (await api.expect(200, "POST", f"{PATH}/resume"))["enabled"]
+    await api.expect(422, "PUT", PATH, json=shown)
+    assert (await api.expect(200, "PUT", PATH, json=shown | {"attributes": ["/x"], "consent": None}))["consent"] is None
 
 
 async def test_a_dataflow_may_ask_for_consent(api: Api) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from shared.domain.configuration.model import Audience, Configuration, Dataflow, MappedAudience, Triggers
 from shared.domain.configuration.paths import RESERVED_MEMBERS, format_path
 from shared.domain.configuration.seen_paths import seen_paths
+from shared.domain.instants import YEAR_2000_MS
 from shared.domain.jsonvalue import JsonObject
 from shared.web.console.choices import MOST_SUGGESTED, attribute_choices, audience_choices
 from shared.web.console.forms import Form
@@ -45,7 +46,7 @@ def sent_back(dataflow: Dataflow) -> Form:
     attributes=st.lists(_PATHS.map(format_path), unique=True, max_size=4),
     audiences=st.lists(_AUDIENCES, unique=True, max_size=4),
     consent=st.none() | _PATHS.map(format_path),
-    times=st.none() | st.integers(1, 4 * 10**12),
+    times=st.none() | st.integers(YEAR_2000_MS + 1, 4 * 10**12),
     trigger=st.booleans(),
     skip=st.booleans(),
 )
@@ -105,8 +106,8 @@ def test_a_schedule_that_cannot_be_one_is_told(line: str, problem: str) -> None:
 
 
 def test_a_schedule_is_taken_from_the_form_and_given_up_there() -> None:
-    parsed, problems = parse(Form({"audience": ["ups/a"], "schedules": ["1970-01-01T00:00:01Z - a"]}), None, "d")
-    assert (parsed.dataflow.audiences[0].active_from, problems) == (1_000, {})
+    parsed, problems = parse(Form({"audience": ["ups/a"], "schedules": ["2026-12-01T00:00:01Z - a"]}), None, "d")
+    assert (parsed.dataflow.audiences[0].active_from, problems) == (1_796_083_201_000, {})
     again, _ = parse(Form({"audience": ["ups/a"], "schedules": [""]}), parsed.dataflow, "d")
     assert not again.dataflow.audiences[0].scheduled
     untouched, _ = parse(Form({"audience": ["ups/a"]}), parsed.dataflow, "d")
@@ -119,6 +120,18 @@ def test_what_was_ticked_stays_ticked_where_something_typed_is_wrong() -> None:
     form, problems = parse(Form(fields), before, "d")
     assert (form.dataflow.attributes, form.attributes) == (["/b", "/a", "/c"], "/d\nlist[0]")
     assert problems["attributes"][0].startswith("line 2: expected a path that ends at the array")
+
+
+def test_a_tick_that_is_no_path_any_more_is_told_and_the_others_stay() -> None:
+    """An earlier release took such paths, so the form has boxes for them."""
+    form, problems = parse(Form({"attribute": ["/a" * 64, "/b"]}), Dataflow(id="d", attributes=["/b"]), "d")
+    assert (form.dataflow.attributes, list(problems)) == (["/b"], ["attributes"])
+
+
+def test_text_that_cannot_be_encoded_stays_as_it_was_typed() -> None:
+    form, problems = parse(Form({"attributes": ['"/\\ud800"'], "consent": ['"\\udfff"']}), None, "d")
+    assert (form.dataflow.attributes, problems) == (['/"~1\\ud800"'], {})
+    form.dataflow.model_dump_json().encode()
 
 
 def test_a_page_of_release_0_1_sends_all_paths_as_lines() -> None:
@@ -189,7 +202,12 @@ def test_there_is_an_end_to_suggestions() -> None:
         ),
         ({"consent": "/c"}, [], "", ["the consent changes"]),
         ({"skipSameValueWrites": True}, [], "", ["what makes an export changes"]),
-        ({"audiences": [{"id": "a", "activeUntil": 5}, {"id": "z"}]}, [], "", ["schedules change"]),
+        (
+            {"audiences": [{"id": "a", "activeUntil": "2026-12-01T00:00:00Z"}, {"id": "z"}]},
+            [],
+            "",
+            ["schedules change"],
+        ),
     ],
 )
 def test_what_saving_would_do_in_a_line(

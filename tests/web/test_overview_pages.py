@@ -1,17 +1,20 @@
 """The pages on all destinations' backfills, on what comes in, and on who changed what."""
 
-from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState
+import re
+
+from shared.domain.backfills.backfill import Backfill, BackfillKind, BackfillState, Slice
 from shared.domain.instants import DAY, MINUTE, SECOND
 from shared.domain.messages.queue_kind import QueueKind
 from shared.domain.runs import NO_DESTINATION, SLOT, RunCounts, RunSlot
 from shared.domain.timers import TimerRun
 from shared.errors import StorageError
 from shared.ports.audit import AuditEntry
-from shared.ports.backfills import StoredBackfill
+from shared.ports.backfills import StoredBackfill, StoredSlice
+from shared.ports.health import DestinationTrouble
 from shared.settings import Settings
 from tests.kit.app_settings import DEPLOYED
 from tests.kit.builders import NOW
-from tests.kit.console import Console
+from tests.kit.console import SAME_ORIGIN, Console
 from tests.kit.world import World
 
 
@@ -117,6 +120,38 @@ async def test_the_audit_log_by_pages(console: Console) -> None:
     assert "somebody 100" in rest
     assert "somebody 99" not in rest
     assert "There is nothing older" in await console.page(f"/console/audit?before={'9' * 18}-00000000")
+
+
+async def test_the_audit_log_says_what_came_of_it_in_words(console: Console) -> None:
+    for status in (303, 412, 503):
+        await console.world.audit.begin(AuditEntry(NOW - status * MINUTE, "ann", "POST /x", status=status))
+    text = await console.page("/console/audit")
+    assert re.findall("(Done|Refused|Failed) ([0-9]+)", text) == [
+        ("Done", "303"),
+        ("Refused", "412"),
+        ("Failed", "503"),
+    ]
+
+
+async def test_an_upload_is_called_by_its_audience(console: Console) -> None:
+    await console.put(
+        "/api/audiences/listed", json={"name": "VIP list", "origin": "custom-upload"}, headers=SAME_ORIGIN
+    )
+    members = {"Content-Type": "text/csv"} | SAME_ORIGIN
+    await console.post("/api/audiences/listed/members", content=b"profileId\np\n", headers=members)
+    assert "Running VIP list Upload to listed , asked for just now" in await console.page("/console/backfills")
+
+
+async def test_what_waits_for_a_destination_has_no_time_left(console: Console) -> None:
+    world = console.world
+    await store(world, "b", NOW - 10 * MINUTE, BackfillState.RUNNING)
+    part = Slice("b", 0, share=0.5, members=100, exported=100, updated_at=NOW)
+    await world.backfills.save_slice(StoredSlice(part, None))
+    assert "left at" in await console.page("/console/backfills")
+    await world.health.put(DestinationTrouble("d", recovering=False, since=NOW, error="gone"))
+    text = await console.page("/console/backfills")
+    assert "It waits: the destination is down" in text
+    assert "left at" not in text
 
 
 async def test_nobody_changed_anything_yet(console: Console) -> None:

@@ -87,7 +87,13 @@ async def test_a_method_that_is_none(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}]
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "https://evil.example"},
+        {"origin": "http://["},
+    ],
 )
 async def test_a_page_of_another_site_changes_nothing(api: Api, headers: dict[str, str]) -> None:
     await api.expect(403, "POST", f"{PATH}/pause", headers=headers)
@@ -130,7 +136,7 @@ async def test_a_form_behind_a_front_door_is_taken_by_the_same_setting(world: Wo
 
 
 async def test_who_changed_what_when_is_noted(api: Api) -> None:
-    await api.expect(200, "PUT", f"{PATH}?code=secret&x=1", json={"audiences": ["a", "b"]})
+    await api.expect(200, "PUT", f"{PATH}?code=secret&x=1&Code=secret&%43ODE=secret", json={"audiences": ["a", "b"]})
     api.world.clock.now += 1
     await api.expect(422, "PUT", PATH, json={"audiences": 1})
     page = await api.expect(200, "GET", "/api/audit")

@@ -163,9 +163,10 @@ async def test_members_are_pasted_in_the_console(console: Console) -> None:
     assert (done["state"], done["accepted"], done["bad"]) == ("done", 1, 1)
 
 
-async def test_json_lines_are_pasted_too(console: Console) -> None:
+@pytest.mark.parametrize("before", ["\r\n", "\ufeff", "\ufeff\r\n "])
+async def test_json_lines_are_pasted_too(console: Console, before: str) -> None:
     fields = fields_of((await console.get(PAGE)).text)
-    await console.submit(UPLOAD_FORM, fields | {"members": '\r\n{"profileId": "p"}\r\n'})
+    await console.submit(UPLOAD_FORM, fields | {"members": before + '{"profileId": "p"}\r\n'})
     (upload,) = (await console.expect(200, "GET", UPLOADS))["uploads"]
     assert upload["format"] == "ndjson"
 

@@ -6,13 +6,13 @@ import pytest
 
 from shared.domain.alerts.alert import Alert, AlertView
 from shared.domain.configuration.model import Configuration, Dataflow
-from shared.domain.instants import MINUTE
+from shared.domain.instants import DAY, MINUTE
 from shared.domain.messages.queue_kind import QueueKind
 from shared.domain.runs import Histogram
 from shared.errors import StorageError
 from shared.ports.health import DestinationTrouble
 from shared.ports.queues import QueueCount
-from shared.ports.undelivered import UndeliveredCount
+from shared.ports.undelivered import UndeliveredCount, UndeliveredGroup
 from shared.services.runs.last_day import Day
 from shared.views.configuration import DestinationResource
 from shared.web.console.verdict import Standing, Verdict, verdict
@@ -42,6 +42,16 @@ def standing(
 ) -> Standing:
     resource = DestinationResource.of(KNOWN.destinations[0], KNOWN, {"d": trouble} if trouble else {})
     return Standing(resource, dataflow, alerts or [], waiting, day)
+
+
+def counted(*groups: tuple[str, int, int], complete: bool = True) -> UndeliveredCount:
+    """Rows by state, with when the first of them failed."""
+    return UndeliveredCount(
+        {state: rows for state, rows, _ in groups},
+        complete,
+        min(oldest for _, _, oldest in groups),
+        tuple(UndeliveredGroup(None, state, rows, oldest, oldest) for state, rows, oldest in groups),
+    )
 
 
 def said(found: Verdict) -> str:
@@ -75,7 +85,7 @@ def test_all_is_well_where_nothing_waits() -> None:
 
 
 def test_a_recovery_says_when_it_is_over_as_far_as_that_is_known() -> None:
-    waiting = UndeliveredCount({"parked": 5}, True, NOW - MINUTE)
+    waiting = counted(("parked", 5, NOW - MINUTE))
     known, unknown = (
         said(verdict([standing(RECOVERING, waiting=waiting)], [], EMPTY, NOW, left)) for left in (125.0, None)
     )
@@ -89,14 +99,19 @@ def test_since_when_names_the_day_where_it_was_another() -> None:
 
 
 def test_what_is_down_comes_first_then_what_waits() -> None:
-    waiting = UndeliveredCount({"parked": 10_000, "dead": 2}, False, NOW - 8 * MINUTE)
-    found = verdict([standing(DOWN, waiting=waiting), standing()], [alert(), alert("*")], EMPTY, NOW)
+    waiting = counted(("parked", 10_000, NOW - 8 * MINUTE), ("dead", 2, NOW - 3 * DAY), complete=False)
+    found = verdict(
+        [standing(DOWN, waiting=waiting), standing()],
+        [alert(rule="throttled"), alert("*", "key-expires-soon")],
+        EMPTY,
+        NOW,
+    )
     assert found.kind == "bad"
     assert said(found) == (
         "1 of 2 destinations down: D, since 21:51 UTC (9 min) · "
-        "10,002 exports or more wait, the oldest for 8 min: none is lost · "
-        "2 of them dead, so somebody has to redrive or drop them · no change waits to be taken · "
-        "2 alerts open, 1 of the app itself"
+        "10,000 exports or more wait, the oldest for 8 min: none is lost · "
+        "2 exports are dead, the oldest for 3 d: kept until somebody redrives them · no change waits to be taken · "
+        "2 alerts open, 1 critical, 1 of the app itself"
     )
 
 

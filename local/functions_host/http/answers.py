@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import format_datetime, parsedate_to_datetime
-from http.cookies import Morsel, SimpleCookie
+from http.cookies import CookieError, Morsel, SimpleCookie
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +13,7 @@ from azure.functions.http import HttpResponseConverter
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
+_LONGEST_SECONDS = 922_337_203_685
 _WRITTEN_AS: Mapping[str, str] = {
     name.lower(): name
     for name in [
@@ -80,7 +81,7 @@ def answer_of(returned: Any) -> Answer:
     try:
         encoded = HttpResponseConverter.encode(returned, expected_type=None).value
         cookies = tuple(("Set-Cookie", text) for text in _cookies(encoded["cookies"] or ()))
-    except ValueError as error:
+    except (ValueError, CookieError) as error:
         raise UnusableAnswerError(f"a cookie cannot be read: {error}") from error
     headers = {
         name.lower(): (_WRITTEN_AS.get(name.lower(), name), datum.value) for name, datum in encoded["headers"].items()
@@ -97,12 +98,21 @@ def _cookies(jars: Iterable[SimpleCookie]) -> Iterable[str]:
     return (_cookie(morsel) for jar in jars for morsel in jar.values())
 
 
+def _whole_seconds(text: str) -> int:
+    seconds = float(text)
+    if not -_LONGEST_SECONDS < seconds < _LONGEST_SECONDS:
+        raise ValueError("no time span of .NET is so long")
+    return int(seconds)
+
+
 def _cookie(morsel: Morsel[str]) -> str:
+    if not _NAME.fullmatch(morsel.key):
+        raise ValueError("its name has characters that may not be in it")
     pieces = [f"{morsel.key}={quote(morsel.value, safe='')}"]
     if morsel["expires"]:
         pieces.append(f"expires={format_datetime(parsedate_to_datetime(morsel['expires']), usegmt=True)}")
     if morsel["max-age"]:
-        pieces.append(f"max-age={float(morsel['max-age']):g}")
+        pieces.append(f"max-age={_whole_seconds(morsel['max-age'])}")
     pieces += [f"domain={morsel['domain']}", f"path={morsel['path']}"]
     if morsel["secure"]:
         pieces.append("secure")

@@ -30,7 +30,14 @@ _ORIGIN = re.compile("^[a-z]+://[^/]*")
 _WITHOUT_BODY = (204, 304)
 _HTTP_1_1 = (1, 1)
 # Where the host and the versions of Python word them differently.
-_REASONS = {413: "Payload Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Entity"}
+_REASONS = {
+    413: "Payload Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    418: "I'm a teapot",
+    422: "Unprocessable Entity",
+    499: "Client Closed Request",
+}
 _RESET_CONTENT = 205
 _HOME_PAGE = (
     b"<!DOCTYPE html>\n<html>\n<head><title>Your Azure Function App is up and running.</title></head>\n"
@@ -102,7 +109,7 @@ class HttpListener:
         params = query_parameters(query)
         if not headers.get("host"):
             return await _sent(request, Answer(500))
-        if _needs_key(route.function) and not self._has_key(headers, params):
+        if _needs_key(route.function) and not self._has_key(request, params):
             return await _sent(request, Answer(401))
         if (request.content_length or 0) > _LARGEST_BODY:
             return await _sent(request, Answer(500), close=True)
@@ -122,12 +129,13 @@ class HttpListener:
             _log.error("Function %s: %s", route.function.name, error)
             return await _sent(request, Answer(500))
 
-    def _has_key(self, headers: dict[str, str], params: dict[str, str]) -> bool:
+    def _has_key(self, request: web.Request, params: dict[str, str]) -> bool:
+        """The first header counts, even if it is empty, then the first code; case makes no other key."""
         if not self._key:
             return True
         code = next((value for name, value in params.items() if name.lower() == "code"), "")
-        given = headers.get("x-functions-key") or code.partition(",")[0]
-        return hmac.compare_digest(given.encode(), self._key.encode())
+        given = request.headers.get("x-functions-key", code.partition(",")[0])
+        return hmac.compare_digest(given.lower().encode("utf-8", "replace"), self._key.lower().encode())
 
 
 def _needs_key(function: IndexedFunction) -> bool:

@@ -156,9 +156,11 @@ class Hub:
     async def _move_to(self, found: tuple[str, ...], connection: HubConnection) -> None:
         """Make lanes to these partitions, for what waits and whoever comes."""
         self.partitions = ()  # whoever comes meanwhile waits for the new lanes
+        await all_of(lane.stop() for lane in self._lanes)
+        # All at once, and only now: the hub may be closed meanwhile, and a lane find its partition gone as it ends.
+        left = [waiting for lane in self._lanes for waiting in lane.take_all()]
+        self._unassigned.extendleft(reversed(left))
         self._gone.clear()
-        stopped = await all_of(lane.stop() for lane in self._lanes)
-        self._unassigned.extendleft(waiting for left in reversed(stopped) for waiting in reversed(left))
         self._retired += self._lanes
         self._retired.remove(connection)
         self._make_lanes(found, connection)

@@ -86,12 +86,15 @@ class Lane:
         queue.resume_at = 0.0
         self._news.set()
 
-    async def stop(self) -> list[Waiting]:
-        """End after the send that is under way; what waits still, in its order. It is to be closed then."""
+    async def stop(self) -> None:
+        """End after the send that is under way. What waits still is to be taken then, and the lane to be closed."""
         self._stopping = True
         self._news.set()
         if self._task is not None:
             await asyncio.wait({self._task})
+
+    def take_all(self) -> list[Waiting]:
+        """What waits, in its order, which is somebody else's from now on."""
         return [waiting for queue in self._queues.values() for waiting in queue.take_all()]
 
     async def close(self) -> None:
@@ -99,9 +102,8 @@ class Lane:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
-        for queue in self._queues.values():
-            for waiting in queue.take_all():
-                waiting.acknowledged.cancel()
+        for waiting in self.take_all():
+            waiting.acknowledged.cancel()
         await self._connection.close()
 
     async def disconnect_if_unused_since(self, unused_since: float) -> None:

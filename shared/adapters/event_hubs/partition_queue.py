@@ -85,7 +85,7 @@ class PartitionQueue:
             waiting.fail(self.held)
             return False
         if self._throttled_since is not None:
-            size = len(waiting.export.body) + _OVERHEAD
+            size = _size(waiting)
             if not self._room(size):
                 waiting.fail(self._throttling("as much as may wait for it waits already"))
                 return False
@@ -144,7 +144,7 @@ class PartitionQueue:
         self.resume_at = now + self._patience.pause()
         while self.waiting and self.waiting[0].since + self._patience.throttled_longest < self.resume_at:
             self.waiting.popleft().fail(self._throttling("it takes less than there is to send"))
-        self.throttled_bytes = sum(len(each.export.body) + _OVERHEAD for each in self.waiting)
+        self.throttled_bytes = self._bytes_waiting()
         if self.resume_at >= self._throttled_since + self._patience.throttled_after:
             self.held = self._throttling(
                 f"it has taken nothing for {now - self._throttled_since:.0f} s: {error.reason}", error.code
@@ -168,6 +168,8 @@ class PartitionQueue:
         for waiting in self.sent:
             waiting.fail(error)
         self.sent.clear()
+        if self.throttled_bytes:
+            self.throttled_bytes = self._bytes_waiting()
 
     def fail_all(self, error: SendError) -> None:
         for waiting in (*self.sent, *self.waiting):
@@ -183,9 +185,16 @@ class PartitionQueue:
         self.waiting.clear()
         return waiting
 
+    def _bytes_waiting(self) -> int:
+        return sum(map(_size, self.waiting))
+
     def _give_back(self) -> None:
         self.waiting.extendleft(reversed(self.sent))
         self.sent.clear()
 
     def _throttling(self, why: str, code: FailureCode = FailureCode.THROTTLED) -> ThrottledError:
         return ThrottledError(self._destination_id, f"the hub throttles partition {self.id}: {why}", self.id, code)
+
+
+def _size(waiting: Waiting) -> int:
+    return len(waiting.export.body) + _OVERHEAD

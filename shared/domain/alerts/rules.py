@@ -159,7 +159,8 @@ _RULES = (
     Rule(
         "key-expiring",
         "A key is about to expire",
-        "the same, within two weeks",
+        "rotate the key in the destination's settings within these days; "
+        "where it is the app's storage, change its app setting",
         "days",
         14,
         lambda facts: facts.key_days_left,

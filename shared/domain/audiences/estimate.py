@@ -64,9 +64,9 @@ class BackfillEstimate:
     def text(self) -> str:
         """As people read it: `up to 12,520 events, 1 min at 500 a second, 1 throughput unit, 0.01 USD`."""
         units = _some(self.throughput_units, "throughput unit")
-        cost = f"{self.dollars:,.2f} USD" if self.dollars >= 0.01 or not self.events else "less than 0.01 USD"
+        cost = f"{self.dollars:,.2f} USD" if self.dollars >= 0.01 else "less than 0.01 USD"
         known = f"up to {_some(self.events, 'event')}, {_lasting(self.seconds)} at {self.pace.per_second:,.0f} a second"
-        parts = [f"{known}, {units}, {cost}"] if len(self.uncounted) < len(self.audiences) else []
+        parts = [f"{known}, {units}, {cost}"] if self.events else []
         if self.uncounted:
             parts.append(f"the members of {_some(len(self.uncounted), 'audience')}, not counted yet")
         if self.more:
@@ -107,4 +107,4 @@ def _lasting(seconds: float) -> str:
     for length, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= length:
             return f"{seconds / length:.1f}".removesuffix(".0") + f" {unit}"
-    return "less than a minute" if seconds else "no time"
+    return "less than a minute"

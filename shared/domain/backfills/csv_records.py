@@ -12,7 +12,8 @@ RECORD_LIMIT = 65_536
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _EMPTY_LINES = re.compile(rb"(?:\r?\n)+")
-_END_OF_FILE = b"\x1a"  # as some old programs write behind the last line
+# As some old programs write behind the last line, or as one of its own, which some others end as they end all lines.
+_END_OF_FILE = re.compile(rb"(?:(?<![^\n])\x1a+|\x1a)[\r\n]*\Z")
 _CARRIAGE_RETURN_ALONE = re.compile(rb"\r(?!\n)")
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # as surrogateescape stands in for such bytes
 
@@ -65,16 +66,16 @@ class CsvReader:
         that is malformed or too long the next line begins a new one, so that a stray quote costs a line, not the file.
         """
         start, at = self.place.offset, 0
-        ends_with_mark = complete and data.endswith(_END_OF_FILE)
-        if ends_with_mark:
-            data = data[:-1]
+        end = start + len(data)
+        if complete:
+            data = without_end_mark(data)
         if start == 0 and data.startswith(BYTE_ORDER_MARK):
             at = len(BYTE_ORDER_MARK)
             self.place = replace(self.place, offset=at)
         if self.place.within:
             at = data.find(b"\n") + 1
             if not at:
-                self.place = replace(self.place, offset=start + len(data))
+                self.place = replace(self.place, offset=end)
                 return
             self.place = Place(start + at, self.place.line + 1)
         while (at := self._behind_empty_lines(data, start, at)) < len(data):
@@ -94,8 +95,8 @@ class CsvReader:
             if fields:
                 problem = _problem(raw, fields)
                 yield CsvRecord(line, () if problem else fields, problem)
-        if ends_with_mark:
-            self.place = replace(self.place, offset=start + len(data) + 1)
+        if start + len(data) < end:
+            self.place = replace(self.place, offset=end)
 
     def _behind_empty_lines(self, data: bytes, start: int, at: int) -> int:
         """All at once: there may be so many that one by one they would keep a worker from everything else."""
@@ -114,15 +115,23 @@ class CsvReader:
         return end or len(data)
 
 
-def _why_unreadable(error: Exception, lines: "_Lines", raw: bytes) -> str:
+def without_end_mark(data: bytes) -> bytes:
+    """The end of a file without the mark of its end."""
+    mark = _END_OF_FILE.search(data)
+    return data[: mark.start()] if mark else data
+
+
+def why_no_text(raw: bytes) -> str:
+    """What a file seems to be instead of lines in UTF-8, by one that cannot be read; empty where it is just that."""
     if _is_utf16(raw):
         return _UTF16
-    if (
-        lines.count <= 1
-        and b'"' not in raw.partition(b"\r")[0]
-        and _CARRIAGE_RETURN_ALONE.search(raw.partition(b"\n")[0])
-    ):
-        return _LINE_ENDS
+    return _LINE_ENDS if _CARRIAGE_RETURN_ALONE.search(raw.partition(b"\n")[0]) else ""
+
+
+def _why_unreadable(error: Exception, lines: "_Lines", raw: bytes) -> str:
+    why, before = why_no_text(raw), raw.partition(b"\r")[0]
+    if why == _UTF16 or (why and lines.count <= 1 and before.count(b'"') % 2 == 0):
+        return why
     if isinstance(error, _TooLongError):
         return _UNCLOSED if lines.count else _TOO_LONG
     return _UNCLOSED if lines.ran_out else _MALFORMED

@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from shared.domain.backfills.csv_records import BYTE_ORDER_MARK, RECORD_LIMIT, CsvRecord, Place
+from shared.domain.backfills.csv_records import (
+    BYTE_ORDER_MARK,
+    RECORD_LIMIT,
+    CsvRecord,
+    Place,
+    why_no_text,
+    without_end_mark,
+)
 from shared.domain.jsonvalue import InvalidJsonError, decode_utf8, parse_json
 
 _TOO_LONG = f"longer than {RECORD_LIMIT:,} bytes"
@@ -24,6 +31,10 @@ class NdjsonReader:
         Data of more than RECORD_LIMIT bytes always brings the place further. Empty lines are no records.
         """
         start, at = self.place.offset, 0
+        if complete and (end := len(without_end_mark(data))) < len(data):
+            yield from self.read(data[:end], complete=True)
+            self.place = replace(self.place, offset=start + len(data))
+            return
         if start == 0 and data.startswith(BYTE_ORDER_MARK):
             at = len(BYTE_ORDER_MARK)
             self.place = replace(self.place, offset=at)
@@ -33,7 +44,7 @@ class NdjsonReader:
                 if place.within or len(data) - at > RECORD_LIMIT:
                     self.place = replace(place, offset=start + len(data), within=True)
                     if not place.within:
-                        yield CsvRecord(place.line, problem=_TOO_LONG)
+                        yield CsvRecord(place.line, problem=why_no_text(data[at:]) or _TOO_LONG)
                 return
             line, at = data[at : end or len(data)], end or len(data)
             self.place = Place(start + at, place.line + 1)
@@ -42,11 +53,11 @@ class NdjsonReader:
 
     def _record(self, number: int, line: bytes) -> CsvRecord:
         if len(line) > RECORD_LIMIT:
-            return CsvRecord(number, problem=_TOO_LONG)
+            return CsvRecord(number, problem=why_no_text(line) or _TOO_LONG)
         try:
             value = parse_json(decode_utf8(line))
         except InvalidJsonError as error:
-            return CsvRecord(number, problem=str(error))
+            return CsvRecord(number, problem=why_no_text(line) or str(error))
         names = " and, if wanted, ".join(self._columns)
         if not isinstance(value, dict):
             return CsvRecord(number, problem=f"expected an object with {names}")

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias
 
-from shared.domain.backfills.csv_records import BYTE_ORDER_MARK, RECORD_LIMIT, CsvReader, CsvRecord, Place
+from shared.domain.backfills.csv_records import (
+    BYTE_ORDER_MARK,
+    RECORD_LIMIT,
+    CsvReader,
+    CsvRecord,
+    Place,
+    without_end_mark,
+)
 from shared.domain.backfills.ndjson_records import NdjsonReader
 from shared.domain.instants import format_instant, parse_instant
 from shared.domain.profile.change import MAX_PROFILE_ID_LENGTH
@@ -108,7 +115,7 @@ class UploadHeader:
         NDJSON has none, and an empty file is none: so nobody empties an audience with it by accident.
         """
         if file_format == "ndjson":
-            if complete and not beginning.removeprefix(BYTE_ORDER_MARK).strip():
+            if complete and not without_end_mark(beginning.removeprefix(BYTE_ORDER_MARK)).strip():
                 raise UploadRefusedError("the file is empty: expected a line for each member")
             return cls(COLUMNS, Place())
         reader = CsvReader(Place())

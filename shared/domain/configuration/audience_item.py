@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.domain.configuration.model import Audience
-from shared.domain.instants import MILLISECOND, format_instant
+from shared.domain.instants import MILLISECOND, YEAR_2000_MS, format_instant
 from shared.domain.problems import describe_problems
 from shared.domain.profile.change import CLOCK_TOLERANCE, InvalidChangeError
-
-_YEAR_2000_MS = 946_684_800_000
-"""No catalog is older; times in seconds, taken for milliseconds, seem to be, and would be stale without a word."""
 
 
 class WrittenAudience(Audience):
@@ -62,9 +59,10 @@ def parse_audience(item: object, now: int) -> AudienceChange:
         written = AudienceMessage.model_validate(item).audience
     except ValidationError as error:
         raise InvalidChangeError(describe_problems(error)) from None
+    # No catalog is older: times in seconds seem to be, and would be stale without a word.
     latest = (now + CLOCK_TOLERANCE) // MILLISECOND
     for name, time in (("createdAt", written.created_at), ("updatedAt", written.updated_at)):
-        if time is not None and not _YEAR_2000_MS <= time <= latest:
+        if time is not None and not YEAR_2000_MS <= time <= latest:
             raise InvalidChangeError(
                 [
                     f"/audience/{name}: expected ISO 8601 or milliseconds since 1970 (not seconds), from 2000 on and "

@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 from shared.domain.configuration.checkpoint_container import parse_checkpoint_container
 from shared.domain.configuration.paths import MAX_KEYS, format_path, parse_path
 from shared.domain.configuration.static_properties import StaticProperties
-from shared.domain.instants import parse_instant
+from shared.domain.instants import YEAR_2000_MS, parse_instant
 from shared.domain.namespaces import parse_namespace
 from shared.domain.problems import describe_problems
 from shared.domain.profile.memberships import AudienceKey
@@ -37,6 +37,13 @@ mend must not stop the app.
 
 def _epoch_milliseconds(value: Any) -> Any:
     return parse_instant(value) // 1_000 if isinstance(value, str) else value
+
+
+def _scheduled_time(time_ms: int, info: ValidationInfo) -> int:
+    """A start that is given in seconds would be one of long ago, and map the audience at once."""
+    if info.context != AS_STORED and time_ms < YEAR_2000_MS:
+        raise ValueError("expected ISO 8601 or milliseconds since 1970 (not seconds), from 2000 on")
+    return time_ms
 
 
 def _attribute_path(text: str, info: ValidationInfo) -> str:
@@ -58,7 +65,7 @@ def _each_once(names: list[str]) -> list[str]:
 
 EpochMilliseconds = Annotated[int, BeforeValidator(_epoch_milliseconds, json_schema_input_type=int | str)]
 # Up to the end of the year 9999, the last that ISO 8601 can write.
-ScheduledTime = Annotated[EpochMilliseconds, Field(ge=0, le=253_402_300_799_999)]
+ScheduledTime = Annotated[EpochMilliseconds, Field(ge=0, le=253_402_300_799_999), AfterValidator(_scheduled_time)]
 AttributePath = Annotated[str, AfterValidator(_attribute_path)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 SettingName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,126}$")]

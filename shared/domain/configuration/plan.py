@@ -234,13 +234,18 @@ def warnings_about(configuration: Configuration) -> list[str]:
         for destination in configuration.destinations
         if destination.id not in activated
     ]
+    catalog = {audience.key for audience in configuration.audiences}
     return warnings + [
-        warning for dataflow in configuration.dataflows for warning in warnings_of(configuration, dataflow)
+        warning for dataflow in configuration.dataflows for warning in _warnings_of(configuration, dataflow, catalog)
     ]
 
 
 def warnings_of(configuration: Configuration, dataflow: Dataflow) -> list[str]:
     """The same for one of its dataflows."""
+    return _warnings_of(configuration, dataflow, {audience.key for audience in configuration.audiences})
+
+
+def _warnings_of(configuration: Configuration, dataflow: Dataflow, catalog: set[AudienceKey]) -> list[str]:
     where = f"dataflow {dataflow.id}"
     warnings = []
     if len(dataflow.audiences) > AUDIENCES_PER_DATAFLOW:
@@ -257,7 +262,6 @@ def warnings_of(configuration: Configuration, dataflow: Dataflow) -> list[str]:
         ]
     if not dataflow.audiences:
         warnings.append(f"{where}: maps no audience, so nothing is exported")
-    catalog = {audience.key for audience in configuration.audiences}
     unknown = sorted("/".join(audience.key) for audience in dataflow.audiences if audience.key not in catalog)
     if unknown:
         warnings.append(f"{where}: maps audiences that are not in the catalog: {', '.join(unknown)}")

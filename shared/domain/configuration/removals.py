@@ -15,7 +15,8 @@ def removals(before: Configuration, after: Configuration) -> list[str]:
     lines: list[str] = []
     for destination in before.destinations:
         flow = flows.get(destination.id)
-        if flow is None:
+        untouched = kept.get(destination.id) is destination and left.get(destination.id) is flow
+        if flow is None or untouched:
             continue
         if destination.id in kept and destination.id in left:
             removed = _removed((destination, flow), (kept[destination.id], left[destination.id]))

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 from shared.concurrency import all_of, both
 from shared.domain.audiences.estimate import ASSUMED_EVENT_BYTES, BackfillEstimate, Pace, audiences_of, estimate
-from shared.domain.configuration.model import Configuration, Dataflow, RequestedBackfill
+from shared.domain.configuration.model import Configuration, ConfigurationFile, Dataflow, RequestedBackfill
 from shared.domain.configuration.plan import Plan, plan_changes
 from shared.domain.instants import DAY, MILLISECOND
 from shared.ports.time import Clock
 from shared.services.audiences.counts import AudienceCounts
-from shared.services.configuration.edit import as_file
 from shared.services.runs.history import RunHistory
 
 
@@ -31,15 +30,18 @@ class EstimateBackfills:
 
         Raises ConfigurationError where `wanted` has no destination, StorageError.
         """
-        estimates = await self.of_plan(self.plan(current, wanted))
-        return next((each for each in estimates if each.destination_id == wanted.id), None)
+        return await self.of_planned(self.plan(current, wanted))
+
+    async def of_planned(self, plan: Plan) -> BackfillEstimate | None:
+        """The same of what `plan` returned. Raises StorageError."""
+        estimates = await self.of_plan(plan)
+        return estimates[0] if estimates else None
 
     def plan(self, current: Configuration, wanted: Dataflow) -> Plan:
-        """What saving `wanted` would change, with schedules turned as of now. Raises ConfigurationError where it has
-        no destination.
+        """What saving `wanted` would change of it, with its schedules turned as of now; the others stay as they are.
+        Raises ConfigurationError where it has no destination.
         """
-        file = as_file(current).model_copy(update={"dataflows": current.with_dataflow(wanted).dataflows})
-        return plan_changes(current, file, self.clock() // MILLISECOND)
+        return plan_changes(current, ConfigurationFile(dataflows=[wanted]), self.clock() // MILLISECOND)
 
     async def _of(self, backfill: RequestedBackfill, planned: Configuration) -> BackfillEstimate:
         counts, pace = await both(

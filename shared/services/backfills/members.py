@@ -60,7 +60,7 @@ class _SliceOfMembers:
         self._taken = 0
 
     async def step(self) -> Step:
-        snapshot = await self._parts.configuration.current()
+        snapshot = await self._parts.configuration.knowing(self._backfill.revision)
         target = snapshot.targets.by_id.get(self._backfill.destination_id)
         if target is None:
             return Step(hold="the destination has no dataflow")
@@ -101,8 +101,6 @@ class _SliceOfMembers:
 
     def _hold(self, target: Target, snapshot: ConfigurationSnapshot) -> str:
         """Why nothing can be exported now, if so. An outage must not fill a table with all the members there are."""
-        if snapshot.revision < self._backfill.revision:
-            return "this worker does not know the mapping yet"
         if not target.dataflow.enabled:
             return "the dataflow is paused"
         if self._parts.breakers.open_since(target.id, snapshot) is not None:

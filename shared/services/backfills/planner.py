@@ -22,6 +22,8 @@ from shared.services.audiences.keep import KeepAudienceCounts
 from shared.services.configuration.cache import ConfigurationCache
 
 HISTORY = 30 * DAY
+MAKING_TAKES = 30 * SECOND
+"""Whoever made a slice has put its pointer by then, or died."""
 WRITING_TAKES = 60 * MINUTE
 """A write of an upload's file that began in time may end so much later, and bring back what was deleted before."""
 
@@ -118,9 +120,7 @@ class PlanBackfills:
             note = "its request was not carried out" if backfill.resync else "it was not committed in time"
             return await self._finish(stored, BackfillState.CANCELLED, note)
         if backfill.kind.for_a_destination:
-            snapshot = await self._configuration.current()
-            if snapshot.revision < backfill.revision:
-                return ""
+            snapshot = await self._configuration.knowing(backfill.revision)
             target = snapshot.targets.by_id.get(backfill.destination_id)
             if target is None:
                 return await self._finish(stored, BackfillState.CANCELLED, "its dataflow was removed")
@@ -139,19 +139,30 @@ class PlanBackfills:
 
     async def _make_slice(self, backfill: Backfill, bucket: int) -> None:
         part = Slice(backfill.id, bucket, updated_at=self._clock())
+        made: Slice | None = part
         try:
             await self._backfills.save_slice(StoredSlice(part, None))
-        except ConflictError:  # an earlier run made it, and may not have come to put its pointer
-            part = await self._made_earlier(backfill, part)
-        await self._queue.put(SlicePointer(backfill.id, bucket, part.sequence))
+        except ConflictError:
+            made = await self._made_anew(backfill, part)
+        if made is not None:
+            await self._queue.put(SlicePointer(backfill.id, bucket, made.sequence))
 
-    async def _made_earlier(self, backfill: Backfill, part: Slice) -> Slice:
-        """One that is left from the last backfill of the same name begins anew, and its pointers are outdated."""
+    async def _made_anew(self, backfill: Backfill, part: Slice) -> Slice | None:
+        """One that is left from the last backfill of the same name begins anew, one whose maker may have died goes on;
+        earlier pointers are outdated. None where another run makes it just now: by two pointers it would export twice.
+        """
         there = await self._backfills.load_slice(backfill.id, part.bucket)
-        if there is None or there.slice.updated_at >= backfill.requested_at:
-            return part
+        if there is None:
+            return None
+        if there.slice.updated_at >= backfill.requested_at:
+            if there.slice.done or self._clock() - there.slice.updated_at < MAKING_TAKES:
+                return None
+            part = replace(there.slice, updated_at=part.updated_at)
         part = replace(part, sequence=there.slice.sequence + 1)
-        await self._backfills.save_slice(StoredSlice(part, there.etag))
+        try:
+            await self._backfills.save_slice(StoredSlice(part, there.etag))
+        except ConflictError:
+            return None
         return part
 
     async def _look_after(self, stored: StoredBackfill) -> str:

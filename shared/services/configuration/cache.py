@@ -57,6 +57,14 @@ class ConfigurationCache:
                 self._snapshot, self._read_of_snapshot = await self._read(self._snapshot), self._reads
             return self._snapshot
 
+    async def knowing(self, revision: int) -> ConfigurationSnapshot:
+        """The same, read anew if it is of an earlier one than `revision`, which is stored. Raises StorageError."""
+        snapshot = await self.current()
+        if snapshot.revision < revision:
+            self.outdate()
+            snapshot = await self.current()
+        return snapshot
+
     def outdate(self) -> None:
         """Let `current` read anew: there is news in the tables."""
         self._news += 1

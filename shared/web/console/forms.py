@@ -69,9 +69,10 @@ def text_of(line: str) -> str:
     """What `line_of` has made a line of, or whatever else was typed."""
     try:
         text = json.loads(line) if line.startswith('"') else line
-    except ValueError:
+        text.encode()
+    except ValueError:  # also of half of a surrogate pair, which nothing can be made of
         return line
-    return text if isinstance(text, str) else line
+    return text
 
 
 async def form_of(request: Request) -> Form:

@@ -39,23 +39,15 @@ async def charts_of(services: Services, destination_id: str, span: str) -> list[
 
 def draw(slots: Sequence[RunSlot]) -> list[Chart]:
     """Exports by reason, failures, latency; no chart where there is nothing to show."""
-    if not any(sum(slot.counts.activated.values()) or slot.counts.failed for slot in slots):
+    shown = (("failed attempts", "failed"), ("parked exports", "parked"), ("dead exports", "dead"))
+    missed = {name: [getattr(slot.counts, what) for slot in slots] for name, what in shown}
+    if not any(sum(slot.counts.activated.values()) for slot in slots) and not any(map(any, missed.values())):
         return []
     labels = _labels(slots)
     ends = (labels[0], labels[-1])
     return [
-        _bars("exports", "Exports by reason", "export", labels, _by_reason(slots), ends),
-        _bars(
-            "failures",
-            "Failures",
-            "failure",
-            labels,
-            {
-                "failed attempts": [slot.counts.failed for slot in slots],
-                "dead exports": [slot.counts.dead for slot in slots],
-            },
-            ends,
-        ),
+        _bars("exports", "Exports by reason", ("export", "exports"), labels, _by_reason(slots), ends),
+        _bars("failures", "Failed, parked, dead", ("in all",) * 2, labels, missed, ends),
         _latency(labels, slots, ends),
     ]
 
@@ -66,7 +58,7 @@ def received_of(slots: Sequence[RunSlot]) -> Chart | None:
     if not any(received):
         return None
     labels = _labels(slots)
-    return _bars("received", "Changes", "change", labels, {"received": received}, (labels[0], labels[-1]))
+    return _bars("received", "Changes", ("change", "changes"), labels, {"received": received}, (labels[0], labels[-1]))
 
 
 def _labels(slots: Sequence[RunSlot]) -> list[str]:
@@ -79,7 +71,7 @@ def _by_reason(slots: Sequence[RunSlot]) -> dict[str, list[int]]:
     for slot in slots:
         totals.update(slot.counts.activated)
     shown = [reason for reason, _ in totals.most_common(_MOST_REASONS)]
-    series = {reason: [slot.counts.activated[reason] for slot in slots] for reason in shown}
+    series = {reason.replace(",", " + "): [slot.counts.activated[reason] for slot in slots] for reason in shown}
     if len(totals) > len(shown):
         series["other"] = [
             sum(number for reason, number in slot.counts.activated.items() if reason not in shown) for slot in slots
@@ -88,11 +80,11 @@ def _by_reason(slots: Sequence[RunSlot]) -> dict[str, list[int]]:
 
 
 def _bars(
-    key: str, title: str, unit: str, labels: list[str], series: dict[str, list[int]], ends: tuple[str, str]
+    key: str, title: str, unit: tuple[str, str], labels: list[str], series: dict[str, list[int]], ends: tuple[str, str]
 ) -> Chart:
     heights = [sum(values) for values in zip(*series.values(), strict=True)]
     top = top_of(max(heights, default=0))
-    total = counted(sum(heights), unit)
+    total = counted(sum(heights), *unit)
     parts = ", ".join(f"{sum(values):,} {name}" for name, values in series.items())
     description = f"{total} from {ends[0]} to {ends[1]} UTC: {parts}; at most {max(heights, default=0):,} in one step"
     svg = stacked_bars(key, title, description, labels, series, top)

@@ -7,7 +7,6 @@ from urllib.parse import unquote
 from pydantic import ValidationError
 
 from shared.domain.configuration.model import Configuration, Dataflow, MappedAudience
-from shared.domain.configuration.paths import parse_path
 from shared.domain.profile.memberships import AudienceKey
 from shared.web.console.forms import Form, line_of, text_of
 from shared.web.console.problems_by_field import Problems, problems_of
@@ -103,8 +102,8 @@ def parse(form: Form, before: Dataflow | None, destination_id: str) -> tuple[Map
 
 
 def _is_path(text: str) -> bool:
-    with suppress(ValueError):
-        return bool(parse_path(text))
+    with suppress(ValidationError):
+        return bool(Dataflow.model_validate({"id": "any", "attributes": [text]}).attributes)
     return False
 
 

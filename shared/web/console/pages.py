@@ -15,9 +15,11 @@ from starlette.datastructures import MutableHeaders
 
 from shared.errors import StorageError
 from shared.web import problems
+from shared.web.console.advice import ADVICE
 from shared.web.console.forms import COOKIE, FIELD, form_of, require_own_page, token_of
 from shared.web.console.glossary import WORDS
 from shared.web.console.live import LiveParts
+from shared.web.console.notices import NOTICES
 from shared.web.console.words import FILTERS
 from shared.web.context import context_of
 from shared.web.etags import matches
@@ -35,33 +37,6 @@ _HEADERS = {
     # With no-referrer, browsers send `Origin: null` with forms, and whose form it is could not be seen.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-}
-_NOTICES = {
-    "connected": "Connected. Now say what is exported to it.",
-    "edited": "Saved. Every worker follows within a minute.",
-    "reconnected": "Connected anew. Every worker follows within a minute; no export is lost meanwhile.",
-    "removed": "Removed. What waited for it is dropped within the next minutes.",
-    "key-left": "Removed, but for its key, which could not be deleted: the audit log says why.",
-    "unmapped": "The dataflow is removed. The destination stays connected, and nothing is exported to it.",
-    "saved": "Saved. Every worker follows within a minute; new members are backfilled.",
-    "tried": "Tried beside the live mapping. Every worker follows within a minute; nothing of it is sent.",
-    "untried": "Dropped, with what was counted. The live mapping is as it was.",
-    "unchanged": "Nothing had to be changed.",
-    "paused": "Paused. Nothing is exported until it is resumed, and nothing is lost.",
-    "resumed": "Resumed. What changed meanwhile is exported by a backfill.",
-    "redriving": "Asked for. What waits is sent again from the next run of watch_destinations on.",
-    "sent": "Sent.",
-    "kept": "The destination took it. The row stays until every worker knows that it answers again.",
-    "failed": "It failed again: the row says why.",
-    "refused": "The destination takes no event like it.",
-    "parked": "It stays parked: its dataflow is paused, or its partition takes nothing for now.",
-    "dropped": "Dropped.",
-    "replayed": "Back on the queue. If it cannot be taken still, it comes back under a new id.",
-    "unsubscribed": "Removed, and its secret with it. It is told of nothing any more.",
-    "resync": "Asked for. It begins at once; the page shows how far it is.",
-    "resync-known": "It was asked for already. The page shows how far it is.",
-    "uploaded": "Taken. Its lines become profile changes at the pace of a backfill; the page shows how far it is.",
-    "cancelled": "Cancelled. What was exported stays exported.",
 }
 
 
@@ -103,6 +78,7 @@ _environment.globals |= {
     "asset": lambda name: f"{PREFIX}/assets/{TAGS[name]}/{name}",
     "token_field": FIELD,
     "words": WORDS,
+    "advice": ADVICE,
     "permission": {each.name: each for each in Permission},
 }
 
@@ -164,7 +140,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         navigation=[entry for entry in _NAVIGATION if entry.permissions <= allowed],
         who=principal.name if principal else None,
         may=lambda *wanted: set(wanted) <= allowed,
-        notice=_NOTICES.get(request.query_params.get("done", "")),
+        notice=NOTICES.get(request.query_params.get("done", "")),
         token=token,
         banner=getattr(request.state, "banner", ()),
         live=live,
@@ -213,7 +189,7 @@ async def answer(request: Request, error: Exception) -> Response:
         response: Response = await problems.answer(request, error)
     else:
         problem = problems.problem_of(error)
-        title = HTTPStatus(problem.status).phrase
+        title = problems.title_of(problem.status)
         again = []
         if request.method == "POST" and problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
             again = (await form_of(request)).again()

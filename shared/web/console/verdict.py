@@ -8,8 +8,9 @@ from typing import Literal
 from markupsafe import Markup
 
 from shared.domain.alerts.alert import AlertView
-from shared.domain.alerts.rule import THE_APP
+from shared.domain.alerts.rule import THE_APP, Severity
 from shared.domain.configuration.model import Dataflow
+from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.instants import MINUTE, SECOND
 from shared.domain.messages.queue_kind import QueueKind
 from shared.ports.queues import QueueCount
@@ -108,24 +109,26 @@ def _undelivered(standings: Sequence[Standing], now: int) -> list[_Said]:
     counts = [each.waiting for each in standings if each.waiting is not None]
     if len(counts) < len(standings):
         return [("warn", "how many exports wait is not known")]
-    total = sum(count.total for count in counts)
-    oldest = min((count.oldest for count in counts if count.oldest is not None), default=None)
-    if not total or oldest is None:
-        return [("good", "no export waits")]
+    dead = sum(count.by_state.get(UndeliveredState.DEAD, 0) for count in counts)
+    waiting = sum(count.total for count in counts) - dead
     more = "" if all(count.complete for count in counts) else " or more"
-    waits = "waits" if total == 1 else "wait"
-    said: list[_Said] = [
-        (
-            "warn",
-            Markup("{}{} {}, the oldest for {}: none is lost").format(
-                counted(total, "export"), more, waits, lasting(oldest, now)
-            ),
-        )
-    ]
-    dead = sum(count.by_state.get("dead", 0) for count in counts)
+    said: list[_Said] = []
+    if waiting:
+        age = _oldest(counts, now, dead=False)
+        waits = f"{counted(waiting, 'export')}{more} {'waits' if waiting == 1 else 'wait'}"
+        said.append(("warn", Markup("{}{}: none is lost").format(waits, age)))
     if dead:
-        said.append(("warn", f"{dead:,} of them dead, so somebody has to redrive or drop them"))
-    return said
+        age = _oldest(counts, now, dead=True)
+        are = f"{counted(dead, 'export')} {'is' if dead == 1 else 'are'} dead"
+        said.append(("warn", Markup("{}{}: kept until somebody redrives them").format(are, age)))
+    return said or [("good", "no export waits")]
+
+
+def _oldest(counts: Sequence[UndeliveredCount], now: int, *, dead: bool) -> Markup:
+    """Of those that are dead, or of the others."""
+    groups = [each for count in counts for each in count.groups]
+    since_when = [each.oldest for each in groups if (each.state == UndeliveredState.DEAD) == dead]
+    return Markup(", the oldest for {}").format(lasting(min(since_when), now)) if since_when else Markup()
 
 
 def _input(queues: Sequence[QueueCount] | None, now: int) -> list[_Said]:
@@ -161,10 +164,10 @@ def _queues(queues: Sequence[QueueCount] | None, now: int) -> list[_Said]:
 def _alerts(alerts: Sequence[AlertView]) -> list[_Said]:
     if not alerts:
         return []
+    critical = sum(alert.severity is Severity.CRITICAL for alert in alerts)
     of_the_app = sum(alert.destination_id == THE_APP for alert in alerts)
-    return [
-        (
-            "warn",
-            f"{counted(len(alerts), 'alert')} open" + (f", {of_the_app:,} of the app itself" if of_the_app else ""),
-        )
+    said = [f"{counted(len(alerts), 'alert')} open"]
+    said += [
+        f"{number:,} {text}" for number, text in ((critical, "critical"), (of_the_app, "of the app itself")) if number
     ]
+    return [("warn", ", ".join(said))]

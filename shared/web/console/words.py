@@ -6,6 +6,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from shared.domain.alerts.alert import AlertView
+from shared.domain.alerts.rule import Rule
 from shared.domain.alerts.rules import RULES
 from shared.domain.instants import DAY, MINUTE, SECOND, format_instant, parse_instant
 
@@ -76,8 +78,9 @@ def measured(value: float, unit: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """With a capital letter at its beginning, and a full stop unless it has an end."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    """With a capital letter at its beginning, unless it begins with the name of a host, and a full stop at its end."""
+    named = "." in text.partition(" ")[0].rstrip(".:")
+    return (text if named else text[:1].upper() + text[1:]) + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def pretty(value: Any) -> str:
@@ -85,9 +88,18 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def compared(rule_id: str) -> str:
-    """How a value that opened an alert of this rule is to its threshold."""
-    return RULES[rule_id].compared if rule_id in RULES else "against"
+def beyond(alert: AlertView) -> str:
+    """The threshold that its value is beyond, as `more than 5 %`; empty where anything at all is."""
+    rule = RULES.get(alert.rule)
+    if rule is None:
+        return f"against {measured(alert.threshold, alert.unit)}"
+    return limit(rule, alert.threshold)
+
+
+def limit(rule: Rule, threshold: float | None = None) -> str:
+    """The same of a rule, with its own threshold unless there is another."""
+    value = rule.threshold if threshold is None else threshold
+    return f"{rule.compared} {measured(value, rule.unit)}" if value or rule.below else ""
 
 
 def what_to_do(rule_id: str) -> str:
@@ -97,11 +109,12 @@ def what_to_do(rule_id: str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "age": age,
-    "compared": compared,
+    "beyond": beyond,
     "counted": counted,
     "duration": duration,
     "fromjson": json.loads,
     "lasting": lasting,
+    "limit": limit,
     "measured": measured,
     "number": number,
     "percent": percent,

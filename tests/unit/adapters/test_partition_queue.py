@@ -153,6 +153,20 @@ async def test_no_more_waits_for_a_busy_hub_than_there_is_room_for() -> None:
     assert told(first) is None
 
 
+async def test_what_a_busy_hub_loses_takes_no_room_any_more() -> None:
+    hub = Queue(most=10_000)
+    waiting = [hub.add(b"{%b}" % (b" " * 8_000))]
+    hub.send()
+    hub.answered(BUSY)
+    hub.now = hub.queue.resume_at
+    hub.send()
+    hub.queue.failed(SendError("d", "the connection was lost"))
+    hub.queue.end()
+    waiting.append(hub.add(b"{%b}" % (b" " * 8_000)))
+    assert [type(told(each)) for each in waiting] == [SendError, type(None)]
+    assert hub.send() == waiting[1:]
+
+
 async def test_nobody_waits_for_longer_than_a_minute() -> None:
     hub = Queue()
     waiting = []

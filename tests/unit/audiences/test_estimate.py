@@ -9,9 +9,15 @@ from bench.capacity.cost import read_prices
 from shared.domain.audiences import prices
 from shared.domain.audiences.counts import AudienceCount, Crossed
 from shared.domain.audiences.estimate import BackfillEstimate, Pace, audiences_of, estimate
-from shared.domain.configuration.model import AudienceReference, Configuration, parse_configuration_file
+from shared.domain.configuration.model import (
+    AudienceReference,
+    Configuration,
+    MappedAudience,
+    parse_configuration_file,
+)
 from shared.domain.configuration.plan import plan_changes
 from tests.kit.builders import NOW, destination
+from tests.kit.world import World
 
 NOW_MS = NOW // 1_000
 A, B, C = (("ups", name) for name in "abc")
@@ -83,3 +89,19 @@ def test_prices_and_limits_are_those_of_the_measurements() -> None:
     assert (listed["tableRequests"], listed["gigabyteSeconds"]) == (prices.TABLE_REQUEST, prices.GIGABYTE_SECOND)
     assert (prices.UNIT_EVENTS, prices.UNIT_BYTES) == (limits.UNIT_EVENTS, limits.UNIT_BYTES)
     assert limits.INSTANCE_GIGABYTES == prices.INSTANCE_GIGABYTES
+
+
+def test_a_mapping_is_planned_by_itself() -> None:
+    """With a hundred destinations, whoever maps one does not wait until the others are planned, too."""
+    begun = {"id": "b", "activeFrom": "2020-01-01T00:00:00Z"}
+    before = {
+        "destinations": [destination("d"), destination("e")],
+        "dataflows": [{"id": "d", "audiences": ["a"]}, {"id": "e", "audiences": ["a", begun]}],
+    }
+    long_ago_ms = 1_500_000_000_000
+    current = plan_changes(Configuration(), parse_configuration_file(before), long_ago_ms).configuration
+    wanted = current.dataflow("d").model_copy(update={"audiences": [MappedAudience(id="b")]})
+    plan = World().worker.estimate_backfills.plan(current, wanted)
+    assert [each.destination for each in plan.backfills] == ["d"]
+    assert plan.removals == ["removes the audience ups/a from what d's consumers read"]
+    assert plan.configuration.dataflow("e") is current.dataflow("e")

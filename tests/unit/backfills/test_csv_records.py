@@ -44,6 +44,7 @@ def test_records_their_lines_and_quotes() -> None:
         (b'x"y', "RFC 4180"),
         (b'"x', "RFC 4180|a quote that is not closed"),
         (b"x\ry", "a carriage return alone"),
+        (b'"x"\r"y"', "a carriage return alone"),
         (b"\xff", "not UTF-8"),
         (b"\xed\xa0\x80", "not UTF-8"),
         (b"a\0b", "NUL"),
@@ -115,10 +116,16 @@ def test_any_bytes_are_read_to_their_end(data: bytes) -> None:
         assert bool(record.problem) != bool(record.fields)
 
 
-@pytest.mark.parametrize("end", ["\x1a", "\n\x1a", "\r\n\x1a"])
+@pytest.mark.parametrize("end", ["\x1a", "\n\x1a", "\r\n\x1a", "\r\n\x1a\r\n", "\n\x1a\x1a\x1a", "\x1a\n"])
 @pytest.mark.parametrize("piece", [6, 4 * RECORD_LIMIT])
 def test_an_end_of_file_mark_behind_the_last_line_is_no_record(end: str, piece: int) -> None:
     assert [record.fields for record in read(f"a\nb{end}".encode(), piece=piece)] == [("a",), ("b",)]
+
+
+@pytest.mark.parametrize("piece", [RECORD_LIMIT + 1, 4 * RECORD_LIMIT])
+def test_an_end_of_file_mark_behind_a_line_that_is_too_long_ends_the_file(piece: int) -> None:
+    (record,) = read(b"x" * 3 * RECORD_LIMIT + b"\x1a", piece=piece)
+    assert record.problem == "longer than 65,536 bytes"
 
 
 def test_only_the_last_byte_is_an_end_of_file_mark() -> None:

@@ -51,6 +51,10 @@ def test_lines_and_their_numbers() -> None:
         (b'{"profileId": "x", "validUntil": 7}', "expected text"),
         (b'{"profileId": "\\ud800"}', "expected text"),
         (b'{"profileId": "\xff"}', "UTF-8"),
+        (JOHN + b"\r" + JOHN, "a carriage return alone"),
+        ((JOHN + b"\r") * 10_000, "a carriage return alone"),
+        (JOHN.decode().encode("utf-16-le"), "UTF-16"),
+        (JOHN.decode().encode("utf-16"), "UTF-16"),
         (b"x" * RECORD_LIMIT * 2, "longer than 65,536 bytes"),
         (b"x" * 10 * RECORD_LIMIT, "longer than 65,536 bytes"),
     ],
@@ -73,3 +77,8 @@ def test_in_pieces_it_is_the_same_as_at_once(ids: list[str], piece: int, padding
     long = [f"{'x' * 30_000}{number}" for number in range(padding * 3)]
     data = "\n".join(json.dumps({"profileId": each}) for each in (*ids, *long)).encode()
     assert [record.fields[0] for record in read(data, piece=piece)] == [*ids, *long]
+
+
+@pytest.mark.parametrize("end", [b"\x1a", b"\n\x1a", b"\r\n\x1a\r\n", b"\n\x1a\x1a\x1a"])
+def test_an_end_of_file_mark_is_no_line(end: bytes) -> None:
+    assert read(JOHN + b"\n" + JOHN + end) == [CsvRecord(1, ("john", "")), CsvRecord(2, ("john", ""))]

@@ -10,8 +10,9 @@ from shared.domain.backfills.backfill import BackfillState
 from shared.domain.backfills.resync import ResyncOrder
 from shared.domain.configuration.model import parse_configuration_file
 from shared.domain.instants import MINUTE, format_instant
+from shared.domain.messages.pointers import SlicePointer
 from shared.domain.messages.resync_item import MOST_PROFILES, ResyncRequest
-from shared.domain.profile_key import profile_key
+from shared.domain.profile_key import INDEX_BUCKETS, profile_key
 from shared.errors import (
     ConfigurationError,
     ConflictError,
@@ -19,6 +20,8 @@ from shared.errors import (
     ResyncRefusedError,
     StorageError,
 )
+from shared.ports.backfills import StoredBackfill
+from shared.services.backfills.planner import PlanBackfills
 from shared.services.backfills.resyncs import RequestedResync, RequestResync
 from shared.services.configuration.apply import apply_configuration
 from shared.views.backfills import BackfillView
@@ -46,13 +49,14 @@ async def world() -> World:
     return world
 
 
-async def configure(world: World, **fields: Any) -> None:
+async def configure(world: World, *, known: bool = True, **fields: Any) -> None:
     document = {
         "destinations": [destination("d", **fields), destination("e")],
         "dataflows": [{"id": "d", "audiences": ["a", "b"], "consent": None}],
     }
     await apply_configuration(world.configuration, world.health, parse_configuration_file(document), world.clock)
-    world.worker.configuration.outdate()
+    if known:
+        world.worker.configuration.outdate()
 
 
 async def ask(world: World, scope: dict[str, Any] | None = None, **fields: Any) -> RequestedResync:
@@ -90,6 +94,24 @@ async def test_whom_a_scope_exports_again_once(world: World, scope: dict[str, An
     view = BackfillView.of(status)
     assert view.resync is not None
     assert (view.kind, view.resync.scope) == ("resync", scope["type"])
+
+
+@pytest.mark.parametrize("started_knowing", [True, False])
+async def test_asked_for_right_after_a_change_of_the_configuration_it_begins_at_once(
+    world: World, started_knowing: bool
+) -> None:
+    """Whoever takes a slice may have read the configuration before that change, and has it for a while."""
+    starting, working = world.worker, world.new_worker()
+    for worker in (starting, working):
+        await worker.configuration.current()
+    await configure(world, known=False, includeSegmentNames=True)
+    if started_knowing:
+        starting.configuration.outdate()
+    world.worker = starting
+    await ask(world)
+    world.worker = working
+    await world.work_slices()
+    assert heard(world) == list("pqrs")
 
 
 async def test_what_was_saved_since(world: World) -> None:
@@ -190,6 +212,73 @@ async def test_two_that_ask_at_the_same_moment_never_make_two(
     assert all(isinstance(each, (RequestedResync, ConflictError, ResyncRefusedError)) for each in results)
     rows = [stored.backfill async for stored in world.backfills.all()]
     assert len([each for each in rows if each.resync and not each.finished]) <= 1
+
+
+@pytest.mark.parametrize("one_behind_the_other", [True, False])
+async def test_the_timer_and_the_request_hand_out_each_slice_once_between_them(
+    world: World, monkeypatch: pytest.MonkeyPatch, one_behind_the_other: bool
+) -> None:
+    """Both may find it waiting, each on an instance of its own: whoever took a slice twice would export it twice."""
+    with monkeypatch.context() as asked_alone:
+        asked_alone.setattr(PlanBackfills, "start", _nothing)
+        requested = (await ask(world)).backfill
+    found = [await world.backfills.load(requested.id) for _ in range(2)]
+    starting = [
+        worker.plan_backfills.start(stored)
+        for worker, stored in zip((world.worker, world.new_worker()), found, strict=True)
+        if stored
+    ]
+    if one_behind_the_other:
+        await starting[0]
+        with pytest.raises(ConflictError):
+            await starting[1]
+    else:
+        await asyncio.gather(*starting, return_exceptions=True)
+    assert sorted(pointer.bucket for pointer in world.slices.waiting) == list(range(INDEX_BUCKETS))
+    await world.work_slices()
+    assert heard(world) == list("pqrs")
+
+
+async def _nothing(_plan: PlanBackfills, _stored: StoredBackfill) -> None:
+    """Whoever asked died, or is slow."""
+
+
+async def test_a_slice_that_was_made_and_never_handed_out_is_found_by_the_timer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as dying:
+        dying.setattr(world.slices, "put", _dies)
+        requested = (await ask(world)).backfill
+    assert await world.backfills.slices(requested.id)
+    assert world.slices.waiting == []
+    for _ in range(5):
+        await world.run_backfills()
+    assert heard(world) == list("pqrs")
+    assert (await world.worker.backfill_statuses.get(requested.id)).backfill.state == BackfillState.DONE
+
+
+async def test_what_is_done_is_not_done_again_where_the_start_was_never_noted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = world.backfills.save
+
+    async def dies_at_the_end(stored: StoredBackfill) -> None:
+        if stored.backfill.state == BackfillState.RUNNING:
+            raise StorageError("the worker dies")
+        await save(stored)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(world.backfills, "save", dies_at_the_end)
+        requested = (await ask(world)).backfill
+    await world.work_slices()
+    for _ in range(3):
+        await world.run_backfills()
+    assert heard(world) == list("pqrs")
+    assert (await world.worker.backfill_statuses.get(requested.id)).backfill.state == BackfillState.DONE
+
+
+async def _dies(_pointer: SlicePointer) -> None:
+    raise StorageError("the worker dies")
 
 
 async def test_a_request_that_died_is_taken_up_by_the_same_one_or_cancelled(

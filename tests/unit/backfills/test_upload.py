@@ -52,6 +52,7 @@ def test_headers(text: bytes, columns: tuple[str, ...]) -> None:
         ("profileId\n".encode("utf-16-be"), "line 1: UTF-16 text"),
         (b"profileId\rjohn.doe\rjane", "line 1: a line end of a carriage return alone: save the file with LF or CRLF"),
         (b"profileId\r" + b"john.doe\r" * 10_000, "line 1: a line end of a carriage return alone"),
+        (b'"profileId"\r"john.doe"\r', "line 1: a line end of a carriage return alone"),
         (b"x" * 100_000, "line 1: longer than 65,536 bytes"),
     ],
 )
@@ -61,6 +62,12 @@ def test_a_header_that_is_refused(text: bytes, reason: str) -> None:
     assert str(error.value).startswith(reason)
     assert "expected a header of profileId and, if wanted, validUntil" in str(error.value)
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", [b"", b"\xef\xbb\xbf \n", b"\x1a", b"\xef\xbb\xbf\n\x1a\r\n"])
+def test_a_file_of_json_lines_without_any_is_refused(text: bytes) -> None:
+    with pytest.raises(UploadRefusedError, match="the file is empty"):
+        UploadHeader.read(text, complete=True, file_format="ndjson")
 
 
 @pytest.mark.parametrize(

@@ -345,7 +345,8 @@ def test_the_size_that_the_app_is_made_for_fits_one_row() -> None:
     assert from_chunks("document", row) == document
 
 
-def test_a_path_that_an_earlier_release_took_does_not_stop_the_app() -> None:
-    document = json.dumps({"dataflows": [{"id": "d", "attributes": ["/a" * 64, "/b"], "consent": "/c" * 70}]})
-    stored = Configuration.model_validate_json(document, context=AS_STORED)
+def test_what_an_earlier_release_took_does_not_stop_the_app() -> None:
+    audience = {"id": "a", "activeFrom": 1}
+    dataflow = {"id": "d", "audiences": [audience], "attributes": ["/a" * 64, "/b"], "consent": "/c" * 70}
+    stored = Configuration.model_validate_json(json.dumps({"dataflows": [dataflow]}), context=AS_STORED)
     assert as_file(stored).dataflows[0].attributes == ["/a" * 64, "/b"]

@@ -8,7 +8,7 @@ from shared.domain.configuration.model import Configuration, parse_configuration
 from shared.domain.configuration.plan import Plan, plan_changes
 from shared.domain.configuration.schedules import schedules_due
 from shared.domain.configuration.targets import Targets
-from shared.domain.instants import MILLISECOND, MINUTE, format_instant
+from shared.domain.instants import MILLISECOND, MINUTE, YEAR_2000_MS, format_instant
 from shared.errors import ConfigurationError
 from shared.services.configuration.edit import as_file
 from shared.services.configuration.turn_schedules import TurnSchedules
@@ -17,7 +17,7 @@ from tests.kit.world import World
 
 HOUR = 60 * MINUTE
 HOUR_MS = HOUR // MILLISECOND
-START, END = 10 * HOUR_MS, 20 * HOUR_MS
+START, END = YEAR_2000_MS + 10 * HOUR_MS, YEAR_2000_MS + 20 * HOUR_MS
 KEY = ("ups", "christmas")
 
 
@@ -57,7 +57,7 @@ def test_it_is_mapped_from_its_start_until_its_end() -> None:
     ended = turned(begun.configuration, END)
     assert (ended.backfills, mapped(ended.configuration)) == ([], {"a"})
     assert ended.configuration.dataflows == before.dataflows
-    over = "is over, which count as unmapped: ups/christmas since 1970-01-01T20:00:00Z"
+    over = "is over, which count as unmapped: ups/christmas since 2000-01-01T20:00:00Z"
     assert any(over in warning for warning in ended.warnings)
     assert not schedules_due(ended.configuration, END + 1)
 
@@ -104,6 +104,13 @@ def test_without_a_schedule_everything_is_as_before() -> None:
 def test_an_end_before_the_start_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="expected activeUntil to be later than activeFrom"):
         parse_configuration_file(file({"id": "a", "activeFrom": END, "activeUntil": START}))
+
+
+@pytest.mark.parametrize("name", ["activeFrom", "activeUntil"])
+@pytest.mark.parametrize("time", [START // 1_000, 0, "1999-12-31T23:59:59Z"])
+def test_a_time_in_seconds_is_refused_instead_of_taken_for_one_of_long_ago(name: str, time: int | str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"/audiences/0/{name}: expected ISO 8601 or milliseconds since 1970"):
+        parse_configuration_file(file({"id": "a", name: time}))
 
 
 async def test_the_timer_turns_what_is_due_and_saves_nothing_else() -> None:

@@ -32,7 +32,7 @@ def test_reads_values_ranges_steps_and_lists(field: str, minutes: tuple[int, ...
 
 
 def test_reads_names_of_months_and_weekdays() -> None:
-    schedule = expression("0 0 0 * Jan,March-may MON-fri")
+    schedule = expression("0 0 0 * Jan,March-may mo-FRI")
     assert schedule.months == (1, 3, 4, 5)
     assert schedule.weekdays == (1, 2, 3, 4, 5)
 
@@ -51,6 +51,10 @@ def test_reads_names_of_months_and_weekdays() -> None:
         ("0 0 0 * 13 *", "no month"),
         ("0 0 0 * * 7", "no weekday"),
         ("0 0 0 * monday *", "no month"),
+        ("0 0 0 * mars *", "no month"),
+        ("0 0 0 * * monthly", "no weekday"),
+        ("0 0 \N{ARABIC-INDIC DIGIT THREE} * * *", "no hour"),
+        ("0\t0 3 * * *", "cannot be read"),
         ("0 */0 * * * *", "cannot be read"),
         ("0 1, * * * *", "cannot be read"),
         ("0 *-5 * * * *", "cannot be read"),

@@ -5,9 +5,8 @@ import re
 from tests.kit.environments import CHECKOUT
 
 _RUNS_IT = re.compile(
-    r"start_functions_host\(|RunningRelay\(|\brelay_stack\b|running_host\.OPTIONS|\bechoing\(|faults\.load\.run import|"
-    r"faults\.sign_in|"
-    r'LocalCommand\("(?:up|demo)"'
+    r"start_functions_host\(|RunningRelay\(|\brelay_stack\b|running_host\.OPTIONS|\bechoing\(|"
+    r'faults\.(?:load|resync)\.run import|faults\.sign_in|LocalCommand\("(?:up|demo)"'
 )
 
 

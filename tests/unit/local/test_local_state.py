@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.errors import AlreadyRunningError, SettingMissingError
+from local.errors import AlreadyRunningError, LocalError, SettingMissingError
 from local.stack.state import StateDirectory, write_settings
 
 
@@ -59,3 +59,9 @@ def test_one_owner_at_a_time(state: StateDirectory) -> None:
         pytest.fail("owned twice")
     with state.owned():
         pass
+
+
+@pytest.mark.parametrize("text", ["garbage", "Endpoint=sb://contoso.servicebus.windows.net/", "Endpoint=sb://[;x=y"])
+def test_an_event_hubs_setting_that_is_none_is_named(state: StateDirectory, text: str) -> None:
+    with pytest.raises(LocalError, match="app setting EVENTHUBS: expected a connection string"):
+        _ = state.settings({"EVENTHUBS": text}).event_hubs

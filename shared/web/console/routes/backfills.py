@@ -29,6 +29,7 @@ async def show_backfills(services: AppServices, request: Request) -> Response:
         over=[BackfillView.of(each) for each in shown if each.backfill.finished],
         older=older,
         names={each.id: each.name for each in configuration.destinations},
+        audiences={each.key: each.name for each in configuration.audiences},
         now=services.clock(),
     )
 

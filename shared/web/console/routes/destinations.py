@@ -102,6 +102,7 @@ async def show_destinations(
         standings=sorted(filter(SHOWN[show], searched), key=SORTS[sort]),
         found={name: sum(map(wanted, searched)) for name, wanted in SHOWN.items()},
         choice=_Choice(q, sort, show),
+        down=[each.destination for each in standings if each.state[1] == "Down"],
         total=len(standings),
         verdict=verdict(standings, alerts, None if isinstance(queues, str) else queues, now, max(left, default=None)),
         day=_all_day([each.day for each in standings if each.day]),

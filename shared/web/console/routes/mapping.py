@@ -11,7 +11,7 @@ from shared.domain.configuration.model import (
     Configuration,
     Dataflow,
 )
-from shared.domain.configuration.removals import removals, removed_attributes
+from shared.domain.configuration.removals import removed_attributes
 from shared.domain.configuration.schedules import stale_schedules_of
 from shared.domain.configuration.seen_paths import seen_paths
 from shared.domain.configuration.shadows import USUAL_HOURS, Tried
@@ -185,11 +185,11 @@ async def _outcome(
     if not correct:
         return {"changes": [], "removals": [], "preview": None}
     destination, before = frame["destination"], frame["dataflow"]
-    with_form = services.estimate_backfills.plan(configuration, form.dataflow).configuration
+    plan = services.estimate_backfills.plan(configuration, form.dataflow)
     lost = removed_attributes(destination, before, form.dataflow) if before else []
-    backfill = await services.estimate_backfills.of_mapping(configuration, form.dataflow)
+    backfill = await services.estimate_backfills.of_planned(plan)
     return {
         "changes": clauses(before, form.dataflow, lost, backfill.text if backfill else ""),
-        "removals": removals(configuration, with_form),
-        "preview": await preview_of(services, with_form, destination.id, form, shape),
+        "removals": plan.removals,
+        "preview": await preview_of(services, plan.configuration, destination.id, form, shape),
     }

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from shared.domain.jsonvalue import InvalidJsonError, parse_json
 from shared.domain.profile.change import InvalidChangeError
 from shared.errors import QUARANTINE_CODES, NotInQuarantineError
 from shared.services.wiring import Services
@@ -42,6 +43,7 @@ async def show_quarantine(
         "quarantine.html",
         groups=groups_of(listed.entries),
         next=listed.next,
+        paged=bool(token or listed.next),
         reason=reason,
         code=code,
         codes=QUARANTINE_CODES,
@@ -114,6 +116,7 @@ async def _show(
         "quarantined.html",
         status=422 if problems else 200,
         item=item,
+        profile_id=_profile_of(item.body),
         body=body[:_SHOWN],
         cut=cut,
         editable=item.body is not None and not cut,
@@ -121,6 +124,16 @@ async def _show(
         problems=problems or Problems(),
         now=services.clock(),
     )
+
+
+def _profile_of(body: str | None) -> str | None:
+    """The profile that the item names, if it can be told: only a hash of it is stored beside the item."""
+    try:
+        document = parse_json(body or "")
+    except InvalidJsonError:
+        return None
+    named = document.get("profileId") if isinstance(document, dict) else None
+    return named if isinstance(named, str) else None
 
 
 @router.post("/{row_id}/drop", **_CHANGE)

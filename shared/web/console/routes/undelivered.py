@@ -1,6 +1,7 @@
 """What destinations have not heard of, and trying it again."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated
 from urllib.parse import urlencode
@@ -77,23 +78,32 @@ async def _show(
     counts = {each: count for each, count in (await services.undelivered_exports.counts()).items() if count.by_state}
     now = services.clock()
     recoveries = await services.undelivered_exports.recoveries(counts, now)
+    troubles = await services.health.load()
     return render(
         request,
         "undelivered.html",
         rows=[UndeliveredView.of(row) for row in listed.rows],
         next=listed.next,
         names={each.id: each.name for each in configuration.destinations},
-        counts=counts,
+        counts=_worst_first(counts, troubles),
+        states=sum((Counter(count.by_state) for count in counts.values()), Counter()),
         total=shown.total(counts),
         complete=all(count.complete for count in counts.values()),
         redrives=await services.undelivered_exports.redrives(),
         recoveries={each.recovery.destination_id: RecoveryView.of(each) for each in recoveries},
-        troubles=await services.health.load(),
+        troubles=troubles,
         shown=shown,
         profile_id=profile_id,
         codes=DELIVERY_CODES,
         now=now,
     )
+
+
+def _worst_first(
+    counts: Mapping[str, UndeliveredCount], troubles: Collection[str]
+) -> list[tuple[str, UndeliveredCount]]:
+    """Those that are down or recover, then the others, most exports first."""
+    return sorted(counts.items(), key=lambda each: (each[0] not in troubles, -each[1].total, each[0]))
 
 
 @router.post("/{destination_id}/{profile_key}/redrive", **_SEE)

@@ -44,7 +44,7 @@ async def upload(services: AppServices, request: Request, form: Submitted) -> Re
             members.encode(),
             replace=form.checked("replace"),
             force=form.checked("force"),
-            file_format="ndjson" if members.lstrip().startswith("{") else "csv",
+            file_format="ndjson" if members.lstrip("\ufeff \t\r\n").startswith("{") else "csv",
         )
     except UploadError as error:
         return _show(

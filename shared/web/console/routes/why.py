@@ -15,11 +15,21 @@ from shared.web.console import pages
 from shared.web.console.forms import Submitted
 from shared.web.console.pages import PREFIX, PageRoute, page, render
 from shared.web.console.problems_by_field import Problems
+from shared.web.console.told_alike import foreseen_alike, past_alike
 from shared.web.context import AppServices
 from shared.web.permissions import Permission
 
 router = APIRouter(prefix=f"{PREFIX}/why", route_class=PageRoute)
 
+_UNANSWERED: dict[str, Any] = {
+    "profile_id": "",
+    "change": "",
+    "view": None,
+    "explained": None,
+    "past": (),
+    "foreseen": (),
+    "read": {},
+}
 _ASK = page(Permission.VIEW_PROFILES, Permission.VIEW_SEGMENTS)
 
 
@@ -58,7 +68,8 @@ async def explain(services: AppServices, request: Request, form: Submitted) -> R
         problems["change"] = answer.foreseen.problems
     view = ProfileDocument.of(answer.profile) if answer.profile else None
     told = explained(view, DryRunView.of(answer.foreseen), configuration, only)
-    read = await pages.known(services.consumer_lags.read_until(profile_id))
+    known = await pages.known(services.consumer_lags.read_until(profile_id))
+    read = known if isinstance(known, dict) else {}
     return _show(
         request,
         services,
@@ -67,7 +78,9 @@ async def explain(services: AppServices, request: Request, form: Submitted) -> R
         problems=problems,
         view=view,
         explained=told,
-        read=read if isinstance(read, dict) else {},
+        past=past_alike(told.past, read),
+        foreseen=foreseen_alike(told.foreseen),
+        read=read,
     )
 
 
@@ -88,5 +101,6 @@ def _show(
         only=only,
         problems=problems or Problems(),
         now=services.clock(),
-        **{"profile_id": "", "change": "", "view": None, "explained": None, "read": {}} | values,
+        **{"profile_id": "", "change": "", "view": None, "explained": None, "past": [], "foreseen": [], "read": {}}
+        | values,
     )
