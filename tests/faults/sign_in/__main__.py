@@ -21,7 +21,7 @@ _HEALED_SECONDS = {"first": 30.0, "last": 60.0}
 """From the endpoint's return: until there are exports again, and until what had failed just before has come again."""
 _RESULTS = Path(".local/sign-in.json")
 _DIRECTORY = Path(".local/sign-in")
-_NOTHING = ("lost", "poison", "quarantined", "failures", "duplicates")
+_NOTHING = ("lost", "poison", "quarantined", "failures", "retried", "duplicates")
 
 
 def measured(

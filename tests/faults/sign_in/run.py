@@ -19,6 +19,7 @@ from bench.harness.figures import percentile
 from local.eventually import eventually
 from local.stack.local_stack import LocalStack
 from shared.domain.instants import SECOND, format_instant
+from tests.faults.isolation.run import undelivered_exports
 from tests.faults.load.storage import POISON_QUEUES, Storage
 from tests.faults.sign_in.stack import CLIENT_ID, CONFIGURATION, HUB, StackByToken
 from tests.kit.builders import membership
@@ -67,6 +68,7 @@ class Load:
     tokens: int
     failed_requests: int
     failures: int
+    retried: int
     duplicates: int
     p99: float
     worst: float
@@ -167,6 +169,7 @@ async def load(
             tokens=tokens,
             failed_requests=endpoint.failed,
             failures=sum(each.failed for each in stack.functions_host.invocations().values()),
+            retried=sum(undelivered_exports(stack.functions_host.log).values()),
             duplicates=len(delays) - len(sent),
             p99=percentile(delays, 0.99),
             worst=delays[-1],
