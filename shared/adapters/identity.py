@@ -10,6 +10,7 @@ from shared.domain.instants import SECOND
 
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 AUTHORIZATION = "Authorization"
+UNAUTHORIZED = 401
 _BEARER = "Bearer "
 
 
@@ -39,12 +40,17 @@ def sign_in_failing_since() -> int | None:
 
 
 def renew_if_refused(error: AzureError) -> None:
-    """Where a service refused a token (401), have it renewed before it is used again."""
-    if not isinstance(error, HttpResponseError) or error.status_code != 401 or error.response is None:
-        return
-    if (token := token_of(error.response.request)) is not None:
+    """Where a service refused a token, have it renewed before it is used again."""
+    if (token := refused_token(error)) is not None:
         for kept in _shared.values():
             kept.refused(token)
+
+
+def refused_token(error: AzureError) -> str | None:
+    """The bearer token that a service answered 401 to; None where that is not what is wrong."""
+    if not isinstance(error, HttpResponseError) or error.status_code != UNAUTHORIZED or error.response is None:
+        return None
+    return token_of(error.response.request)
 
 
 def token_of(request: Any) -> str | None:

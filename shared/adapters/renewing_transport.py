@@ -8,10 +8,8 @@ from typing import Any
 
 from azure.core.pipeline.transport import AioHttpTransport
 
-from shared.adapters.identity import AUTHORIZATION, STORAGE_SCOPE, token_of
+from shared.adapters.identity import AUTHORIZATION, STORAGE_SCOPE, UNAUTHORIZED, token_of
 from shared.adapters.kept_tokens import KeptTokens
-
-_UNAUTHORIZED = 401
 
 
 class RenewingTransport(AioHttpTransport):  # type: ignore[misc]  # the SDK gives it no type
@@ -24,7 +22,7 @@ class RenewingTransport(AioHttpTransport):  # type: ignore[misc]  # the SDK give
     async def send(self, request: Any, **config: Any) -> Any:
         answer = await super().send(request, **config)
         token = token_of(request)
-        if answer.status_code != _UNAUTHORIZED or token is None:
+        if answer.status_code != UNAUTHORIZED or token is None:
             return answer
         other = await self._credential.instead_of(token, STORAGE_SCOPE)
         if other is None:

@@ -2,17 +2,16 @@
 
 from azure.core.exceptions import AzureError, HttpResponseError
 
-from shared.adapters.identity import renew_if_refused, token_of
+from shared.adapters.identity import refused_token, renew_if_refused
 from shared.adapters.kept_tokens import SignInError
 from shared.errors import StorageError, StorageSignInError
 
-_UNAUTHORIZED = 401
 _REFUSED = "it takes no token of the app's identity, not even a new one: see that both are of one tenant"
 
 
 def storage_error(what: str, error: AzureError) -> StorageError:
     """The app's own error: `what` could not be done. StorageSignInError where that is for want of a token."""
-    no_token = isinstance(error, SignInError) or _refused(error)
+    no_token = isinstance(error, SignInError) or refused_token(error) is not None
     return (StorageSignInError if no_token else StorageError)(f"{what}: {reason_of(error)}")
 
 
@@ -25,11 +24,5 @@ def reason_of(error: AzureError) -> str:
     if isinstance(error, HttpResponseError) and error.status_code:
         code = getattr(error.response, "headers", {}).get("x-ms-error-code") or getattr(error, "error_code", None)
         said = f"HTTP {error.status_code} {getattr(code, 'value', code) or error.reason}"
-        return f"{said}: {_REFUSED}" if _refused(error) else said
+        return f"{said}: {_REFUSED}" if refused_token(error) is not None else said
     return " ".join(str(error).split())
-
-
-def _refused(error: AzureError) -> bool:
-    if getattr(error, "status_code", None) != _UNAUTHORIZED:
-        return False
-    return token_of(getattr(getattr(error, "response", None), "request", None)) is not None
