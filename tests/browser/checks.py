@@ -77,3 +77,10 @@ async def is_accessible(page: Page, url: str, *rules: str) -> None:
     ]
     assert findings == [], url
     assert result["passes"]
+
+
+async def is_fit_for_all(light: Page, dark: Page, url: str) -> None:
+    """Accessible in both of the contexts that `checked` makes, and fit for the narrow one."""
+    await is_accessible(light, url)
+    await fits(dark, url)
+    await is_accessible(dark, url, *OF_NARROW_AND_DARK)

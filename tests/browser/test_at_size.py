@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.checks import OF_NARROW_AND_DARK, checked, fits, is_accessible
+from tests.browser.checks import OF_NARROW_AND_DARK, checked, is_accessible, is_fit_for_all
 from tests.browser.in_process import URL, serve
 from tests.kit.at_size import DOWN, world_at_size
 from tests.kit.console import SAME_ORIGIN, Console
@@ -40,9 +40,7 @@ async def test_every_page_fits_and_is_accessible(browser: Browser, console: Cons
         await serve(context, console)
     light, dark = [await context.new_page() for context in contexts]
     for path in PATHS:
-        await is_accessible(light, f"{URL}{path}")
-        await fits(dark, f"{URL}{path}")
-        await is_accessible(dark, f"{URL}{path}", *OF_NARROW_AND_DARK)
+        await is_fit_for_all(light, dark, f"{URL}{path}")
     for explained, rules in ((light, ()), (dark, OF_NARROW_AND_DARK)):
         await explained.goto(f"{URL}/why")
         await explained.get_by_role("textbox", name="Profile id").fill("p1@example.com")

@@ -10,7 +10,7 @@ from shared.domain.exports.recovery import Recovery
 from shared.domain.instants import MINUTE
 from shared.domain.messages.queue_kind import QueueKind
 from shared.ports.health import DestinationTrouble
-from tests.browser.checks import OF_NARROW_AND_DARK, checked, fits, is_accessible, tab_to
+from tests.browser.checks import OF_NARROW_AND_DARK, checked, is_accessible, is_fit_for_all, tab_to
 from tests.browser.in_process import URL, serve
 from tests.kit.builders import item, membership
 from tests.kit.console import SAME_ORIGIN, Console
@@ -119,9 +119,7 @@ async def test_everything_fits_and_is_accessible(browser: Browser, console: Cons
         await serve(context, console)
     light, dark = [await context.new_page() for context in contexts]
     for path in PATHS:
-        await is_accessible(light, f"{URL}{path}")
-        await fits(dark, f"{URL}{path}")
-        await is_accessible(dark, f"{URL}{path}", *OF_NARROW_AND_DARK)
+        await is_fit_for_all(light, dark, f"{URL}{path}")
 
 
 async def recovers(world: World, settled: int) -> None:

@@ -6,7 +6,7 @@ from playwright.async_api import Browser, Page, Route, expect
 from local.broker.control import Fault
 from local.stack.local_stack import LocalStack
 from local.storage_faults.rules import StorageFault
-from tests.browser.checks import OF_NARROW_AND_DARK, checked, fits, is_accessible, visit
+from tests.browser.checks import checked, fits, is_accessible, is_fit_for_all, visit
 from tests.browser.console import SCRIPT, call, change, connect, send, shows
 from tests.kit.api import BASE_URL, Api
 from tests.kit.world import World
@@ -74,9 +74,7 @@ async def test_everywhere(console: str, browser: Browser, page: Page) -> None:
     light, dark = [await context.new_page() for context in await checked(browser)]
     for path in (*PATHS, *rows):
         await _reads(without_script, f"{console}{path}")
-        await is_accessible(light, f"{console}{path}")
-        await fits(dark, f"{console}{path}")
-        await is_accessible(dark, f"{console}{path}", *OF_NARROW_AND_DARK)
+        await is_fit_for_all(light, dark, f"{console}{path}")
 
 
 async def test_the_closed_console(browser: Browser) -> None:
