@@ -69,7 +69,7 @@ async def test_at_night_the_first_page_says_what_is_wrong_and_what_to_do(page: P
 async def test_what_waits_most_comes_first_and_the_rest_is_folded(page: Page) -> None:
     await page.goto(f"{URL}/undelivered")
     await expect(page.get_by_role("main")).to_contain_text(
-        "10,500 exports wait: 10,000 parked, 250 retrying, 250 dead."
+        "10,250 exports wait (10,000 parked, 250 retrying) and are sent without anybody's help. 250 exports are dead"
     )
     first = page.get_by_role("rowheader").first
     await expect(first).to_contain_text("CRM 000")

@@ -1,5 +1,6 @@
 """Pages that follow what happens, while somebody reads and types there."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -59,10 +60,14 @@ async def test_a_page_with_nothing_new_is_told_so(page: Page, console: Console) 
         answers.append((answer.status, len(await answer.body()) if answer.status == 200 else 0))
 
     page.on("response", note)
+    as_of = page.locator("#as-of")
+    first = await as_of.text_content()
     for _ in range(3):
         async with page.expect_response(URL):
             await page.clock.run_for(15_000)
     assert answers == [(304, 0)] * 3
+    await expect(as_of).not_to_have_text(first or "")
+    await expect(as_of).to_have_text(re.compile(r"^\d\d:\d\d:\d\d UTC$"))
     await console.world.handle(item("p", 1, segmentMembership=membership(1)))
     console.world.break_down("d")
     for number in range(3):

@@ -92,7 +92,7 @@ async def test_connect_map_send_break_mend(page: Page, relay_stack: LocalStack, 
     await send(relay_stack, *(change(f"missed-{number}", 1) for number in range(5, 10)))
     await shows(page, console, r"1 of 1 destination down: Sales, since .*Sales Down for .*[1-9]\d*, \d")
     down = "The destination does not answer Sales"
-    await shows(page, f"{console}/alerts", rf"Open .*Critical {down} What to do: .* [\d.]+ (s|min) open for")
+    await shows(page, f"{console}/alerts", rf"Open .*Critical {down} What to do: .* [\d.]+ (s|min) the alert is")
     await shows(page, console, r"\d alerts? open")
     test, opened, resolved = ("test", ""), ("opened", "destination-down"), ("resolved", "destination-down")
     assert await eventually(lambda: webhook.told == [test, opened], timeout=240)

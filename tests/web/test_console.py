@@ -252,6 +252,16 @@ async def test_mapping_is_saved(console: Console) -> None:
     assert "Somebody else changed it since you opened the page" in text_of(again, 412)
 
 
+async def test_who_maps_hears_that_the_destination_is_down(console: Console) -> None:
+    assert "is down" not in await console.page(MAPPING)
+    await console.world.health.put(DestinationTrouble("d", recovering=False, since=console.world.clock(), error="gone"))
+    assert re.search(
+        r"The destination is down since .* UTC \(0 s\)\. What is saved here holds at once; its exports wait until",
+        await console.page(MAPPING),
+    )
+    assert "is down" not in await console.page("/console/destinations/e/mapping")
+
+
 async def test_what_is_wrong_with_a_mapping(console: Console) -> None:
     fields = await mapping(console, attributes="/x\nlist[0]", others="ups/")
     answer = await console.submit(MAPPING, fields)
@@ -451,6 +461,11 @@ async def test_undelivered_is_shown_and_redriven(console: Console) -> None:
     assert "<script>alert" not in page.text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
     assert "Nothing matches" in await console.page("/console/undelivered?destination=e&state=dead")
+    assert "1 export waits ( 1 retrying) and is sent without anybody's help." in text_of(page)
+    assert "Redrive all when it answers" not in text_of(page)
+    await console.world.health.put(DestinationTrouble("d", recovering=False, since=console.world.clock(), error="gone"))
+    assert "Redrive all when it answers" in await console.page("/console/undelivered")
+    console.world.health.troubles.clear()
     confirm = await console.page("/console/undelivered/d/redrive")
     assert "Redrive all to D? 1 export : sent again" in confirm
     assert console.world.health.redrives == {}
@@ -496,7 +511,7 @@ async def test_open_alerts_are_grouped_causes_first(console: Console) -> None:
     await world.worker.evaluate_alerts.run(AlertRun())
     text = await console.page(ALERTS)
     critical = text.index("Critical The destination does not answer 2 alerts, the first for")
-    assert critical < text.index("D 1.5 h open") < text.index("E 1.5 h open") < text.index("Warning")
+    assert critical < text.index("D 1.5 h the") < text.index("E 1.5 h the") < text.index("Warning")
 
 
 async def test_what_is_undelivered_is_counted_by_its_reason_and_found_by_profile(console: Console) -> None:
@@ -602,12 +617,13 @@ async def test_alerts_say_who_since_when_and_how_much(console: Console) -> None:
     await opened(console)
     text = await console.page(ALERTS)
     assert "Critical The destination does not answer D What to do: See its last problem, and whether" in text
-    told = "it answers. 2.5 min open for 1 min · destination-down"
+    told = "it answers. 2.5 min the alert is 1 min old · destination-down"
     assert told in text
     assert "Over Resolved The destination does not answer E Over just now , opened 1 min ago · last value" in text
     assert re.search(
-        r"Act now 1 of 2 destinations down: D, since .* UTC \(2 min\) .*no export waits .*1 alert open, 1 critical .*"
-        "D Down for 2 min 1 alert",
+        r"Act now 1 of 2 destinations down: D, since .* UTC \(2 min\) .*no export waits .*"
+        r"1 alert open \(destination-down\), 1 critical .*"
+        "D Down for 2 min destination-down",
         await console.page("/console"),
     )
     assert "1 alert open : The destination does not answer: 2.5 min." in await console.page(DESTINATION)

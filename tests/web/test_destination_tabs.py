@@ -135,7 +135,7 @@ ASKED = {
         "timers.load": 1,
         "undelivered.count": 1,
     },
-    "Mapping": {"configuration.load": 1, "last_exports.of": 1, "profiles.find": 1, "timers.load": 1},
+    "Mapping": {"configuration.load": 1, "health.load": 1, "last_exports.of": 1, "profiles.find": 1, "timers.load": 1},
     "Exports": {"configuration.load": 1, "last_exports.of": 1, "profiles.find": 1, "timers.load": 1},
     "Backfills": {"backfills.all": 1, "configuration.load": 1, "health.load": 1, "timers.load": 1},
     "For consumers": {"configuration.load": 1, "timers.load": 1},

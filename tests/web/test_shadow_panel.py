@@ -52,6 +52,7 @@ async def test_it_is_tried_instead_of_saved(console: Console) -> None:
     page = await console.page(PAGE)
     assert f"{PANEL} Counting " in page
     assert "ends in 1 d " in page
+    assert "It goes on when a mapping is saved below; Try beside live replaces it." in page
     assert "1 audience added: b ups/b" in page
     assert "1 attribute added: /y" in page
     assert "Making it live: 1 audience added · a backfill of the members of 1 audience, not counted yet" in page

@@ -111,7 +111,21 @@ def test_what_is_down_comes_first_then_what_waits() -> None:
         "1 of 2 destinations down: D, since 21:51 UTC (9 min) · "
         "10,000 exports or more wait, the oldest for 8 min: none is lost · "
         "2 exports are dead, the oldest for 3 d: kept until somebody redrives them · no change waits to be taken · "
-        "2 alerts open, 1 critical, 1 of the app itself"
+        "2 alerts open (throttled, key-expires-soon), 1 critical, 1 of the app itself"
+    )
+
+
+def test_of_many_alerts_the_first_rules_are_named_and_the_others_counted() -> None:
+    rules = ["dead-rows", "dead-rows", "throttled", "slow-exports", "key-expiring", "no-changes"]
+    found = said(verdict([standing()], [alert(rule=rule) for rule in rules], EMPTY, NOW))
+    assert "6 alerts open (2 dead-rows, throttled, slow-exports, 2 more)" in found
+
+
+def test_what_went_into_quarantine_is_said_and_is_no_warning_by_itself() -> None:
+    found = verdict([standing()], [], EMPTY, NOW, quarantined=3)
+    assert (found.kind, said(found)) == (
+        "good",
+        "All is well · no export waits · no change waits to be taken · 3 changes went into quarantine in 24 hours",
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from shared.concurrency import all_of
 from shared.domain.instants import MINUTE
-from shared.domain.runs import Histogram, RunSlot
+from shared.domain.runs import QUARANTINED, Histogram, RunSlot
 from shared.ports.runs import RunStore
 from shared.ports.time import Clock
 
@@ -21,11 +21,13 @@ _LATE = MINUTE
 class Day:
     """`exports`: acknowledged in each of the last 24 hours of the clock, the current one last. `last_slot`: the start
     of the latest slot in which there was one, in microseconds; None where there was none. `latency`: of all of them.
+    `quarantined`: changes, of those that concern no single destination.
     """
 
     exports: list[int]
     last_slot: int | None
     latency: Histogram
+    quarantined: int = 0
 
 
 @dataclass(slots=True)
@@ -33,6 +35,7 @@ class _Hour:
     exports: int = 0
     last_slot: int | None = None
     latency: Histogram = field(default_factory=Histogram)
+    quarantined: int = 0
 
     def add(self, slot: RunSlot) -> None:
         acknowledged = slot.counts.activated.total()
@@ -40,6 +43,7 @@ class _Hour:
         if acknowledged:
             self.last_slot = max(slot.start, self.last_slot or 0)
         self.latency.merge(slot.counts.latency)
+        self.quarantined += slot.counts.excluded[QUARANTINED]
 
 
 @dataclass(slots=True)
@@ -84,4 +88,5 @@ def _day(hours: dict[int, _Hour], first: int) -> Day:
         exports=[hours[start].exports if start in hours else 0 for start in range(first, first + HOURS * HOUR, HOUR)],
         last_slot=max((hour.last_slot for hour in hours.values() if hour.last_slot is not None), default=None),
         latency=latency,
+        quarantined=sum(hour.quarantined for hour in hours.values()),
     )

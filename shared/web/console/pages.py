@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import MutableHeaders
 
+from shared.domain.instants import SECOND, format_instant
 from shared.errors import StorageError
 from shared.web import problems
 from shared.web.console.advice import ADVICE
@@ -128,8 +129,9 @@ async def known(asked: Awaitable[T]) -> T | str:
 
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """The page; `now` (microseconds) has to be among the `values` if it tells ages. A page that is looked at and asks
-    again by the tag of its parts is told that they are the same still, where they are.
+    """The page; `now` (microseconds) has to be among the `values` if it tells ages, and is shown then.
+
+    A page that is looked at and asks again by the tag of its parts is told that they are the same, where they are.
     """
     principal, live = _principal(request), LiveParts()
     allowed = principal.permissions if principal else frozenset()
@@ -144,6 +146,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         token=token,
         banner=getattr(request.state, "banner", ()),
         live=live,
+        as_of=format_instant(values["now"] // SECOND * SECOND) if "now" in values else "",
         **values,
     )
     headers = {"Cache-Control": "no-store"}
@@ -202,7 +205,7 @@ async def answer(request: Request, error: Exception) -> Response:
 async def say_how_to_open(request: Request) -> Response:
     """The answer to whatever is asked of the console where nobody can be signed in."""
     content = _environment.get_template("closed.html").render(
-        path=request.url.path, posted=False, navigation=(), who=None, notice=None, banner=(), live=LiveParts()
+        path=request.url.path, posted=False, navigation=(), who=None, notice=None, banner=(), live=LiveParts(), as_of=""
     )
     response = HTMLResponse(content, 403)
     secure(response.headers)

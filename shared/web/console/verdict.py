@@ -23,6 +23,8 @@ from shared.web.console.words import counted, duration, lasting, since
 Kind = Literal["good", "warn", "bad", "idle"]
 _SLOW = MINUTE
 """From then on it is worth a word that changes wait, long before the queue counts as piling up."""
+_NAMED = 3
+"""Of the rules that have open alerts, so many are named in the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,17 @@ def verdict(
     queues: Sequence[QueueCount] | None,
     now: int,
     seconds_left: float | None = None,
+    quarantined: int = 0,
 ) -> Verdict:
-    """`queues`: None where what waits there is not known. `seconds_left`: until the last recovery is done, if known."""
+    """`queues`: None where what waits there is not known. `seconds_left`: until the last recovery is done, if known.
+    `quarantined`: in the last day.
+    """
     said = [
         *_health(standings, now, seconds_left),
         *_undelivered(standings, now),
         *_input(queues, now),
         *_queues(queues, now),
+        *_quarantine(quarantined),
         *_alerts(alerts),
     ]
     kinds = [kind for kind, _ in said]
@@ -161,12 +167,25 @@ def _queues(queues: Sequence[QueueCount] | None, now: int) -> list[_Said]:
     return [(kind, f"{counted(needs[need], 'queue')} {text}") for need, (kind, text) in words.items() if needs[need]]
 
 
+def _quarantine(quarantined: int) -> list[_Said]:
+    """No colour of its own: the alert quarantine-grows tells when it is more than chance."""
+    if not quarantined:
+        return []
+    went = f"{counted(quarantined, 'change')} went into quarantine in 24 hours"
+    return [("good", went)]
+
+
 def _alerts(alerts: Sequence[AlertView]) -> list[_Said]:
+    """Which, the most important first, as they come."""
     if not alerts:
         return []
+    rules = Counter(alert.rule for alert in alerts)
+    named = [rule if number == 1 else f"{number:,} {rule}" for rule, number in list(rules.items())[:_NAMED]]
+    if len(rules) > _NAMED:
+        named.append(f"{sum(list(rules.values())[_NAMED:]):,} more")
     critical = sum(alert.severity is Severity.CRITICAL for alert in alerts)
     of_the_app = sum(alert.destination_id == THE_APP for alert in alerts)
-    said = [f"{counted(len(alerts), 'alert')} open"]
+    said = [f"{counted(len(alerts), 'alert')} open ({', '.join(named)})"]
     said += [
         f"{number:,} {text}" for number, text in ((critical, "critical"), (of_the_app, "of the app itself")) if number
     ]

@@ -3,10 +3,11 @@
 from collections import Counter
 
 from shared.domain.instants import MINUTE, SECOND
-from shared.domain.runs import Histogram, RunCounts, RunSlot, slot_of
+from shared.domain.runs import NO_DESTINATION, QUARANTINED, Histogram, RunCounts, RunSlot, slot_of
 from shared.services.runs.last_day import HOUR, LastDay
 from tests.kit.builders import NOW
-from tests.kit.fakes import ManualClock, MemoryRuns
+from tests.kit.fakes.clock import ManualClock
+from tests.kit.fakes.runs import MemoryRuns
 
 START = NOW - NOW % HOUR + 30 * MINUTE
 
@@ -41,6 +42,14 @@ async def test_hours_add_up_over_instances() -> None:
     assert (days["d"].exports, days["d"].last_slot) == ([5, *[0] * 22, 5], slot_of(START))
     assert days["d"].latency.count == 10
     assert (sum(days["silent"].exports), days["silent"].last_slot) == (0, None)
+
+
+async def test_what_went_into_quarantine_adds_up() -> None:
+    runs, clock = CountedRuns(), ManualClock(START)
+    for ago, changes in ((0, 2), (23 * HOUR, 3), (24 * HOUR, 100)):
+        counts = RunCounts(excluded=Counter({QUARANTINED: changes, "other": 1}))
+        await runs.put(NO_DESTINATION, RunSlot(slot_of(START - ago), counts), "i")
+    assert (await LastDay(runs, clock).of([NO_DESTINATION]))[NO_DESTINATION].quarantined == 5
 
 
 async def test_who_looks_again_reads_what_may_have_changed() -> None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from shared.concurrency import both
-from shared.domain.runs import Histogram
+from shared.domain.runs import NO_DESTINATION, Histogram
 from shared.ports.undelivered import UndeliveredCount
 from shared.services.runs.last_day import HOURS, Day
 from shared.views.configuration import DestinationResource
@@ -76,7 +76,7 @@ async def show_destinations(
     ids = [each.id for each in configuration.destinations]
     (counts, queues), (days, alerts) = await both(
         both(known(services.undelivered_exports.counts()), known(services.queues.counts())),
-        both(known(services.last_day.of(ids)), open_alerts(services)),
+        both(known(services.last_day.of([*ids, NO_DESTINATION])), open_alerts(services)),
     )
     dataflows = {dataflow.id: dataflow for dataflow in configuration.dataflows}
     standings = [
@@ -104,7 +104,14 @@ async def show_destinations(
         choice=_Choice(q, sort, show),
         down=[each.destination for each in standings if each.state[1] == "Down"],
         total=len(standings),
-        verdict=verdict(standings, alerts, None if isinstance(queues, str) else queues, now, max(left, default=None)),
+        verdict=verdict(
+            standings,
+            alerts,
+            None if isinstance(queues, str) else queues,
+            now,
+            max(left, default=None),
+            0 if isinstance(days, str) else days[NO_DESTINATION].quarantined,
+        ),
         day=_all_day([each.day for each in standings if each.day]),
         days_known=not isinstance(days, str),
         sparkline=sparkline,

@@ -141,6 +141,7 @@ async def _show(
     if tried is not None and not live:
         figures = await known(services.shadows.figures(configuration, destination_id))
         panel = figures if isinstance(figures, str) else panel_of(configuration, figures)
+    trouble = None if live else (await services.health.load()).get(destination_id)
     recent: list[RecentProfile] = []
     if not live and Permission.VIEW_PROFILES in request.state.principal.permissions:
         recent = await services.recently_exported.of(destination_id, configuration)
@@ -164,6 +165,7 @@ async def _show(
         correct=correct,
         previewed=previewed,
         panel=panel,
+        trouble=trouble,
         tried="" if tried is None else etag_of(tried),
         durations=DURATIONS,
         usual_hours=USUAL_HOURS,

@@ -279,6 +279,9 @@ if (live) {
   const address = new URL(location.href);
   address.searchParams.delete("done");
 
+  const asOf = document.getElementById("as-of");
+  const clock = () => `${current.toISOString().slice(11, 19)} UTC`;
+
   const look = async () => {
     try {
       const answer = await fetch(address, { headers: { "If-None-Match": etag }, redirect: "manual" });
@@ -292,14 +295,18 @@ if (live) {
         etag = answer.headers.get("etag");
         every = page.getElementById("live")?.dataset.every ?? every;
       }
-      current = new Date();
+      current = new Date(answer.headers.get("date") ?? Date.now());
+      if (asOf) {
+        asOf.dateTime = current.toISOString();
+        asOf.textContent = clock();
+      }
       failed = 0;
     } catch {
       failed += 1;
     }
     // One that is missed may be chance; a page that looks well and is old must not.
     live.hidden = failed < 2;
-    live.textContent = live.hidden ? "" : `This page is of ${current.toISOString().slice(11, 19)} UTC: since then the app did not answer it. Load it again, and sign in if you are asked to.`;
+    live.textContent = live.hidden ? "" : `This page is of ${clock()}: since then the app did not answer it. Load it again, and sign in if you are asked to.`;
     wait();
   };
   const wait = () => {
