@@ -21,7 +21,7 @@ from shared.domain.profile.state import ProfileState
 from shared.services.changes.export import InboundMessage
 from shared.services.runs.record import RecordRuns
 from tests.kit.builders import NOW, configuration, destination
-from tests.kit.fakes import MemoryConfiguration
+from tests.kit.fakes.configuration import MemoryConfiguration
 from tests.kit.world import World
 
 CHANGES = 200

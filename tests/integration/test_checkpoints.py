@@ -26,7 +26,7 @@ from shared.settings import Connection
 from tests.conftest import UniqueNames
 from tests.contracts.checkpoint_reader import HUB, CheckpointReaderContract, Write
 from tests.kit.builders import configuration, destination
-from tests.kit.fakes import MemorySecrets
+from tests.kit.fakes.configuration import MemorySecrets
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),  # the SDK leaves them to the garbage collector

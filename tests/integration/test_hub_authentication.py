@@ -19,7 +19,7 @@ from shared.ports.exports import Acknowledgement
 from shared.settings import Connection
 from tests.conftest import UniqueNames
 from tests.kit.builders import NOW
-from tests.kit.fakes import MemorySecrets
+from tests.kit.fakes.configuration import MemorySecrets
 
 SECRET = "profile-relay-crm"
 

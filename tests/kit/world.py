@@ -17,39 +17,22 @@ from shared.services.worker_ports import Ports
 from shared.settings import Settings
 from tests.kit.app_settings import DEPLOYED
 from tests.kit.builders import NOW, configuration, destination
-from tests.kit.fakes import (
+from tests.kit.fakes.alerts import MemoryAlerts, MemoryDeliveryQueue, ScriptedWebhooks
+from tests.kit.fakes.backfills import MemoryBackfills, MemorySliceQueue, MemoryUploadFiles
+from tests.kit.fakes.clock import ManualClock
+from tests.kit.fakes.configuration import MemoryAudit, MemoryConfiguration, MemorySecrets, ScriptedVerifier
+from tests.kit.fakes.delivery import MemoryHealth, MemoryRetryQueue, MemorySender, MemoryUndelivered
+from tests.kit.fakes.lags import MemoryCheckpoints, MemoryConsumerLags, ScriptedHubProperties
+from tests.kit.fakes.profiles import MemoryMembers, MemoryProfiles
+from tests.kit.fakes.quarantine import MemoryQuarantine
+from tests.kit.fakes.queues import (
     QUEUE_NAMES,
-    ManualClock,
-    MemoryAlerts,
-    MemoryAudienceCounts,
-    MemoryAudit,
-    MemoryBackfills,
     MemoryChangesQueue,
-    MemoryCheckpoints,
-    MemoryConfiguration,
-    MemoryConsumerLags,
-    MemoryDeliveryQueue,
-    MemoryHealth,
-    MemoryLastExports,
-    MemoryMembers,
-    MemoryMetrics,
     MemoryPoisonQueues,
     MemoryPoisonRounds,
-    MemoryProfiles,
-    MemoryQuarantine,
     MemoryQueueCounter,
-    MemoryRetryQueue,
-    MemoryRuns,
-    MemorySecrets,
-    MemorySender,
-    MemorySliceQueue,
-    MemoryTimers,
-    MemoryUndelivered,
-    MemoryUploadFiles,
-    ScriptedHubProperties,
-    ScriptedVerifier,
-    ScriptedWebhooks,
 )
+from tests.kit.fakes.runs import MemoryAudienceCounts, MemoryLastExports, MemoryMetrics, MemoryRuns, MemoryTimers
 from tests.kit.memory_queues import MemoryMessagesInHand
 
 DOCUMENT: dict[str, Any] = {

@@ -10,7 +10,7 @@ from shared.domain.messages.pointers import RetryPointer, SlicePointer
 from shared.domain.messages.queue_kind import QueueKind
 from shared.ports.in_hand import MessageInHand
 from shared.ports.time import Clock
-from tests.kit.fakes import QUEUE_NAMES
+from tests.kit.fakes.queues import QUEUE_NAMES
 from tests.kit.memory_queues import HANDED_OUT_SECONDS, MemoryMessagesInHand, StoredMessage
 
 CHANGES, RETRIED, SLICED = (QUEUE_NAMES[kind] for kind in (QueueKind.CHANGES, QueueKind.RETRIES, QueueKind.SLICES))

@@ -12,7 +12,8 @@ from tests.faults.simulator.hubs import SEND_TIMEOUT, Hubs
 from tests.faults.simulator.queues import SimulatedQueues
 from tests.kit.app_settings import DEPLOYED
 from tests.kit.builders import NOW, configuration
-from tests.kit.fakes import MemoryConfiguration, MemoryMembers, MemoryProfiles
+from tests.kit.fakes.configuration import MemoryConfiguration
+from tests.kit.fakes.profiles import MemoryMembers, MemoryProfiles
 from tests.kit.world import World
 
 WATCH, BACKFILL = "watch_destinations", "run_backfill"

@@ -30,7 +30,7 @@ from shared.services.backfills.uploads import MOST_POSTED_BYTES, AudienceUploads
 from shared.services.changes.export import InboundMessage
 from shared.views.uploads import UploadView
 from tests.kit.builders import NOW, item, membership
-from tests.kit.fakes import MemoryChangesQueue
+from tests.kit.fakes.queues import MemoryChangesQueue
 from tests.kit.world import World
 
 AUDIENCE = ("ups", "list")

@@ -13,7 +13,7 @@ from shared.errors import ConflictError, StorageError
 from shared.ports.profiles import StoredProfile
 from shared.services.changes.profile_writer import DUE_KEPT, STORAGE_ATTEMPTS
 from tests.kit.builders import NOW, configuration, destination, item, membership, told
-from tests.kit.fakes import MemoryProfiles
+from tests.kit.fakes.profiles import MemoryProfiles
 from tests.kit.world import DOCUMENT, World
 
 QUALIFIES = {"segmentMembership": membership(1)}

@@ -15,7 +15,10 @@ from shared.ports.exports import Acknowledgement
 from shared.ports.profiles import StoredProfile
 from shared.services.changes.profile_writer import PROFILES_AT_ONCE, SAVE_ATTEMPTS
 from tests.kit.builders import configuration, item, membership, told
-from tests.kit.fakes import ManualClock, MemoryConfiguration, MemoryProfiles, MemorySender
+from tests.kit.fakes.clock import ManualClock
+from tests.kit.fakes.configuration import MemoryConfiguration
+from tests.kit.fakes.delivery import MemorySender
+from tests.kit.fakes.profiles import MemoryProfiles
 from tests.kit.world import CACHE_SECONDS, DOCUMENT, World
 
 QUALIFIES = {"segmentMembership": membership(1)}

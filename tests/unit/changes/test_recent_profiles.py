@@ -12,7 +12,8 @@ from shared.services.changes.export import InboundMessage
 from shared.services.changes.recent_profiles import READ_FOR, RecentProfiles
 from shared.services.wiring import Services
 from tests.kit.builders import NOW, configuration, item, membership
-from tests.kit.fakes import ManualClock, MemoryProfiles
+from tests.kit.fakes.clock import ManualClock
+from tests.kit.fakes.profiles import MemoryProfiles
 from tests.kit.world import DOCUMENT, World
 
 

@@ -10,7 +10,8 @@ from shared.services.changes.export import InboundMessage
 from shared.services.changes.quarantine import Replayed, ReplayQuarantined
 from tests.faults.simulation import Crash, CrashPlan
 from tests.kit.builders import NOW, item
-from tests.kit.fakes import MemoryChangesQueue, MemoryQuarantine
+from tests.kit.fakes.quarantine import MemoryQuarantine
+from tests.kit.fakes.queues import MemoryChangesQueue
 from tests.kit.world import World
 
 BODIES = [b'{"n":0}', b"\xff", b""]

@@ -13,7 +13,7 @@ from shared.domain.messages.message import decode_message
 from shared.errors import ChangeRefusedError, StorageError
 from shared.services.changes.send import IN_FLIGHT, SendChanges
 from tests.kit.builders import NOW, item
-from tests.kit.fakes import MemoryChangesQueue
+from tests.kit.fakes.queues import MemoryChangesQueue
 
 
 def changes_of(count: int, size: int = 100) -> list[dict[str, Any]]:

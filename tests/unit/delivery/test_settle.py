@@ -21,7 +21,7 @@ from shared.services.delivery.attempts import Attempt
 from shared.services.delivery.settle import MAY_BE_UNDER_WAY, SENT_IN_TIME, SETTLES_IN
 from shared.services.wiring import Services
 from tests.kit.builders import NOW, item, membership
-from tests.kit.fakes import MemorySender
+from tests.kit.fakes.delivery import MemorySender
 from tests.kit.world import World
 from tests.unit.changes.test_recent_profiles import Reading
 

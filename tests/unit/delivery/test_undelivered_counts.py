@@ -5,7 +5,8 @@ import pytest
 from shared.ports.undelivered import UndeliveredCount
 from shared.services.delivery.undelivered_counts import MANY, REMEMBERED_FOR, UndeliveredCounts
 from tests.kit.builders import NOW
-from tests.kit.fakes import ManualClock, MemoryUndelivered
+from tests.kit.fakes.clock import ManualClock
+from tests.kit.fakes.delivery import MemoryUndelivered
 
 
 class Counting(MemoryUndelivered):

@@ -19,7 +19,7 @@ from shared.errors import ConfigurationError, ConnectionFailedError, NoSecretSto
 from shared.ports.connections import ConnectionProblem, Verified
 from shared.services.destinations.connect import ConnectDestinations
 from shared.settings import Settings
-from tests.kit.fakes import MemorySecrets, ScriptedVerifier
+from tests.kit.fakes.configuration import MemorySecrets, ScriptedVerifier
 from tests.kit.world import World
 
 KEY = "c2VjcmV0LWtleS1vZi1hLW5hbWVzcGFjZS1vci1odWI="

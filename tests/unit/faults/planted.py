@@ -12,7 +12,7 @@ from shared.services.delivery.deliver import Delivery
 from shared.services.delivery.retry import RetryExport
 from shared.services.delivery.settle import SettleStreams
 from tests.faults.simulator.worker import Worker
-from tests.kit.fakes import MemoryProfiles
+from tests.kit.fakes.profiles import MemoryProfiles
 from tests.kit.memory_queues import Taken
 
 Patch = pytest.MonkeyPatch

@@ -26,7 +26,7 @@ from shared.ports.poison import PoisonMessage
 from shared.services.changes.export import InboundMessage
 from tests.kit.builders import NOW, item, membership
 from tests.kit.environments import CHECKOUT
-from tests.kit.fakes import ManualClock
+from tests.kit.fakes.clock import ManualClock
 from tests.kit.host_storage import FakeQueue, FakeStorage
 from tests.kit.virtual_time import run_virtually
 from tests.kit.world import World

@@ -28,29 +28,16 @@ from tests.contracts.timer_store import TimerStoreContract
 from tests.contracts.undelivered_store import UndeliveredStoreContract
 from tests.contracts.upload_files import Put, UploadFilesContract
 from tests.kit.builders import NOW
-from tests.kit.fakes import (
-    ManualClock,
-    MemoryAlerts,
-    MemoryAudienceCounts,
-    MemoryBackfills,
-    MemoryChangesQueue,
-    MemoryCheckpoints,
-    MemoryConfiguration,
-    MemoryConsumerLags,
-    MemoryHealth,
-    MemoryLastExports,
-    MemoryMembers,
-    MemoryPoisonQueues,
-    MemoryPoisonRounds,
-    MemoryProfiles,
-    MemoryQuarantine,
-    MemoryQueueCounter,
-    MemoryRuns,
-    MemorySecrets,
-    MemoryTimers,
-    MemoryUndelivered,
-    MemoryUploadFiles,
-)
+from tests.kit.fakes.alerts import MemoryAlerts
+from tests.kit.fakes.backfills import MemoryBackfills, MemoryUploadFiles
+from tests.kit.fakes.clock import ManualClock
+from tests.kit.fakes.configuration import MemoryConfiguration, MemorySecrets
+from tests.kit.fakes.delivery import MemoryHealth, MemoryUndelivered
+from tests.kit.fakes.lags import MemoryCheckpoints, MemoryConsumerLags
+from tests.kit.fakes.profiles import MemoryMembers, MemoryProfiles
+from tests.kit.fakes.quarantine import MemoryQuarantine
+from tests.kit.fakes.queues import MemoryChangesQueue, MemoryPoisonQueues, MemoryPoisonRounds, MemoryQueueCounter
+from tests.kit.fakes.runs import MemoryAudienceCounts, MemoryLastExports, MemoryRuns, MemoryTimers
 from tests.kit.memory_queues import MemoryMessagesInHand
 
 

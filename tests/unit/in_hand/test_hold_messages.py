@@ -21,7 +21,7 @@ from shared.services.in_hand.hold import (
     QUIET_SECONDS,
     HoldMessages,
 )
-from tests.kit.fakes import QUEUE_NAMES
+from tests.kit.fakes.queues import QUEUE_NAMES
 from tests.kit.memory_queues import MemoryMessagesInHand, Taken
 from tests.kit.virtual_time import run_virtually
 
