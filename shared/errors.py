@@ -335,7 +335,12 @@ class StorageError(RelayError):
 
 
 class StorageSignInError(StorageError):
-    """The app's identity has no token, or the account takes none of it: nothing was done. The message says which."""
+    """The app's identity has no token, or the account takes none of it: nothing was done. The message says which.
+
+    `asked_ago`: seconds since a token was last asked for in vain; until the next try nothing can have changed.
+    """
+
+    asked_ago = 0.0
 
 
 class RowTooLargeError(StorageError):

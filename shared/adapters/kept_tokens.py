@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
@@ -31,7 +32,12 @@ _log = logging.getLogger(__name__)
 
 
 class SignInError(ClientAuthenticationError):
-    """No token is to be had, and none that is good is left. The message says since when, why, and what to do."""
+    """No token is to be had, and none that is good is left. The message says since when, why, and what to do.
+
+    `asked_ago`: seconds since one was last asked for in vain; infinite where the answer is still awaited.
+    """
+
+    asked_ago = 0.0
 
 
 @dataclass(slots=True)
@@ -46,7 +52,7 @@ class _Kept:
     asking: "asyncio.Task[None] | None" = None
     failing_since: float | None = None
     failure: str = ""
-    ask_again_at: float = 0.0
+    failed_at: float = -inf
 
     def good(self, now: float) -> AccessTokenInfo | None:
         return self.token if self.token is not None and now < self.token.expires_on else None
@@ -111,7 +117,7 @@ class KeptTokens:
     def failing_since(self) -> float | None:
         """Since when there was no new token for a scope that is asked for still, also where the last one is good."""
         recently = self._now() - _FAILS_STILL
-        failing = [each.failing_since for each in self._kept.values() if each.ask_again_at - self._pause > recently]
+        failing = [each.failing_since for each in self._kept.values() if each.failed_at > recently]
         return min((since for since in failing if since is not None), default=None)
 
     async def close(self) -> None:
@@ -143,11 +149,13 @@ class KeptTokens:
                 good = kept.good(self._now())
         if good is None:
             failure = kept.failure or "no token has come yet"
-            raise SignInError(f"sign-in fails since {_text(kept.failing_since or now)}: {failure}; {_ADVICE}")
+            error = SignInError(f"sign-in fails since {_text(kept.failing_since or now)}: {failure}; {_ADVICE}")
+            error.asked_ago = self._now() - kept.failed_at if kept.asking is None else inf
+            raise error
         return good
 
     def _asking(self, kept: _Kept, scopes: tuple[str, ...], options: dict[str, Any]) -> "asyncio.Task[None] | None":
-        if kept.asking is None and self._now() >= kept.ask_again_at:
+        if kept.asking is None and self._now() >= kept.failed_at + self._pause:
             kept.asking = asyncio.ensure_future(self._ask(kept, scopes, options))
         return kept.asking
 
@@ -180,7 +188,7 @@ class KeptTokens:
     def _failed(self, kept: _Kept, scopes: tuple[str, ...], error: Exception) -> None:
         now = self._now()
         kept.failure = _reason(error)
-        kept.ask_again_at = now + self._pause
+        kept.failed_at = now
         if kept.failing_since is None:
             kept.failing_since = now
             good = kept.good(now)

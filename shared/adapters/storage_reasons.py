@@ -11,8 +11,12 @@ _REFUSED = "it takes no token of the app's identity, not even a new one: see tha
 
 def storage_error(what: str, error: AzureError) -> StorageError:
     """The app's own error: `what` could not be done. StorageSignInError where that is for want of a token."""
-    no_token = isinstance(error, SignInError) or refused_token(error) is not None
-    return (StorageSignInError if no_token else StorageError)(f"{what}: {reason_of(error)}")
+    message = f"{what}: {reason_of(error)}"
+    if isinstance(error, SignInError):
+        without = StorageSignInError(message)
+        without.asked_ago = error.asked_ago
+        return without
+    return (StorageSignInError if refused_token(error) is not None else StorageError)(message)
 
 
 def reason_of(error: AzureError) -> str:

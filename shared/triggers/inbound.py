@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 _SIGN_IN_SECONDS = 60.0
 """How long a new worker without a token holds a message, which the host would not bring again for half a minute. No
-longer, for an instance that is to end waits for what it has in hand.
+longer than until a token is asked for in vain after that, for an instance that is to end waits for what it has in hand.
 """
 _LOOK_AGAIN_SECONDS = 1.0
+_JUST_NOW_SECONDS = 1.5
+"""Let go only so soon after a try: what is let go between two of them may come again long after sign-in is back."""
 logger = logging.getLogger(__name__)
 Decoded = TypeVar("Decoded")
 
@@ -52,8 +54,8 @@ async def _services_once_signed_in() -> "Services":
     while True:
         try:
             return (await relay()).services
-        except StorageSignInError:
-            if loop.time() >= until:
+        except StorageSignInError as error:
+            if loop.time() >= until and error.asked_ago <= _JUST_NOW_SECONDS:
                 raise
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 

@@ -8,6 +8,8 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
 from shared.adapters import identity
 from shared.adapters.kept_tokens import PAUSE, KeptTokens, SignInError
+from shared.adapters.storage_reasons import storage_error
+from shared.errors import StorageSignInError
 
 STORAGE, HUBS = "https://storage.example/.default", "https://hubs.example/.default"
 DAY, HOUR, MINUTE = 86_400.0, 3_600.0, 60.0
@@ -129,6 +131,18 @@ async def test_one_that_is_out_at_the_start_is_asked_at_a_pace_and_heals(
     assert [record.getMessage().partition(" ")[0] for record in caplog.records] == ["Sign-in", "Sign-in"]
     assert "there is no token" in caplog.records[0].getMessage()
     assert "works again" in caplog.records[1].getMessage()
+
+
+async def test_a_failure_says_how_long_ago_it_was_asked_for(endpoint: Endpoint) -> None:
+    endpoint.failure = ClientAuthenticationError("HTTP 500")
+    kept = endpoint.kept()
+    for later, ago in ((0.0, 0.0), (9.0, 9.0), (PAUSE, 0.0)):
+        endpoint.now = START + later
+        with pytest.raises(SignInError) as failed:
+            await kept.get_token_info(STORAGE)
+        told = storage_error("The row was not read", failed.value)
+        assert isinstance(told, StorageSignInError)
+        assert (failed.value.asked_ago, told.asked_ago) == (ago, ago)
 
 
 async def test_whoever_waits_hears_of_the_same_answer(endpoint: Endpoint) -> None:

@@ -168,7 +168,7 @@ def test_every_key_of_host_json_is_argued() -> None:
     host = json.loads((CHECKOUT / "host.json").read_text(encoding="utf-8"))
     argued = rows("host.json")
     assert dict(leaves(host)).keys() == argued.keys()
-    times = {"00:10:00": "10 minutes", "00:00:30": "30 seconds", "00:00:15": "15 seconds", "00:00:02": "2 seconds"}
+    times = {"00:10:00": "10 minutes", "00:00:25": "25 seconds", "00:00:15": "15 seconds", "00:00:02": "2 seconds"}
     words: dict[Any, str] = {"": "empty", True: "true", **times}
     for key, value in leaves(host):
         said, why = argued[key]

@@ -1,5 +1,6 @@
 """A worker that starts without a token holds its messages until there is one, for a while."""
 
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,6 +44,19 @@ async def test_not_for_ever(builds: list[Exception], monkeypatch: pytest.MonkeyP
         async with inbound.in_hand("changes", MESSAGE):
             raise AssertionError("there are no services")
     assert len(builds) == 1
+
+
+async def test_it_is_not_let_go_between_two_tries(builds: list[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would come again after `visibilityTimeout`, and the next try may succeed well before that."""
+    monkeypatch.setattr(inbound, "_SIGN_IN_SECONDS", 0.0)
+    for ago in (14.0, inf, 2.0, 0.5, 1.0):
+        error = StorageSignInError("sign-in fails")
+        error.asked_ago = ago
+        builds.append(error)
+    with pytest.raises(StorageSignInError) as failed:
+        async with inbound.in_hand("changes", MESSAGE):
+            raise AssertionError("there are no services")
+    assert (failed.value.asked_ago, len(builds)) == (0.5, 1)
 
 
 async def test_what_else_fails_is_told_at_once(builds: list[Exception]) -> None:
