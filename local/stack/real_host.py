@@ -35,7 +35,10 @@ _OF_ITS_OWN = {
 
 def _all_logged(app_dir: Path) -> dict[str, str]:
     """Invocations are counted in the log: those which host.json keeps out of it are in it here."""
-    logging = json.loads((app_dir / "host.json").read_text(encoding="utf-8")).get("logging", {})
+    host_json = app_dir / "host.json"
+    if not host_json.exists():
+        return {}  # the host says that better
+    logging = json.loads(host_json.read_text(encoding="utf-8")).get("logging", {})
     quiet = [category for category, level in logging.get("logLevel", {}).items() if level == "None"]
     return {f"AzureFunctionsJobHost__logging__logLevel__{category}": "Information" for category in quiet}
 

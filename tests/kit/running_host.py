@@ -34,6 +34,14 @@ _WARNING = {HostKind.STAND_IN: r"^\S+ \S+ (WARNING|ERROR|CRITICAL) ", HostKind.R
 )
 
 
+_OWN_PATHS = {HostKind.REAL: re.compile(r"^.* Executing HTTP request: .*$", re.MULTILINE)}.get(KIND)
+
+
+def without_paths(log: str) -> str:
+    """A host's log without its own lines on requests, which have their paths; no path of the app holds a profile id."""
+    return _OWN_PATHS.sub("", log) if _OWN_PATHS else log
+
+
 def warnings_in(log: str) -> list[str]:
     """The lines of a host's log that are warnings or worse; from Core Tools all lines, for they don't say."""
     return [line for line in log.splitlines() if re.match(_WARNING, line)]
