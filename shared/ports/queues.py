@@ -1,5 +1,6 @@
 """The queue of changes, and how much waits on each of the app's queues."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +20,13 @@ class QueueCount:
     messages: int | None
     front_inserted_at: int | None
     unknown: str | None = None
+
+
+def of_changes(counts: Iterable[QueueCount]) -> QueueCount | None:
+    """That of the queue of changes itself, where it is among them and could be counted."""
+    return next(
+        (each for each in counts if each.kind is QueueKind.CHANGES and not each.poison and not each.unknown), None
+    )
 
 
 class QueueCounter(Protocol):

@@ -14,13 +14,12 @@ from shared.domain.backfills.backfill import BackfillState
 from shared.domain.configuration.model import Destination
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.instants import MINUTE, SECOND
-from shared.domain.messages.queue_kind import QueueKind
 from shared.domain.runs import NO_DESTINATION, SLOT, RunSlot, slot_of, total_of
 from shared.errors import StorageError
 from shared.ports.backfills import BackfillStore
 from shared.ports.health import DestinationTrouble, HealthStore
 from shared.ports.poison import PoisonRoundsStore
-from shared.ports.queues import QueueCount, QueueCounter
+from shared.ports.queues import QueueCount, QueueCounter, of_changes
 from shared.ports.time import Clock
 from shared.ports.undelivered import COUNTED, UndeliveredStore
 from shared.services.alerts.key_expiries import KeyExpiries
@@ -144,10 +143,8 @@ def _poisoned(counts: Iterable[QueueCount] | None, ended: int | None) -> int | N
 
 
 def _waiting(counts: Iterable[QueueCount], now: int) -> float | None:
-    changes = [each for each in counts if each.kind == QueueKind.CHANGES and not each.poison]
-    if any(each.unknown for each in changes):
-        return None
-    return max((_since(each.front_inserted_at, now) for each in changes), default=0.0)
+    changes = of_changes(counts)
+    return None if changes is None else _since(changes.front_inserted_at, now)
 
 
 def _down(trouble: DestinationTrouble | None, now: int) -> float:

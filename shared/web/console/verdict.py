@@ -13,7 +13,7 @@ from shared.domain.configuration.model import Dataflow
 from shared.domain.exports.undelivered import UndeliveredState
 from shared.domain.instants import MINUTE, SECOND
 from shared.domain.messages.queue_kind import QueueKind
-from shared.ports.queues import QueueCount
+from shared.ports.queues import QueueCount, of_changes
 from shared.ports.undelivered import UndeliveredCount
 from shared.services.runs.last_day import Day
 from shared.views.configuration import DestinationResource
@@ -140,15 +140,14 @@ def _oldest(counts: Sequence[UndeliveredCount], now: int, *, dead: bool) -> Mark
 def _input(queues: Sequence[QueueCount] | None, now: int) -> list[_Said]:
     if queues is None:
         return [("warn", "what waits on the queues is not known")]
-    changes = [each for each in queues if each.kind is QueueKind.CHANGES and not each.poison]
-    if any(each.unknown for each in changes):
+    changes = of_changes(queues)
+    if changes is None:
         return [("warn", "how many changes wait is not known")]
-    fronts = [each.front_inserted_at for each in changes]
-    waiting = [front for front in fronts if front is not None]
-    if not waiting:
+    front = changes.front_inserted_at
+    if front is None:
         return [("good", "no change waits to be taken")]
-    kind: Kind = "warn" if now - min(waiting) >= _SLOW else "good"
-    return [(kind, Markup("the first change has waited for {}").format(lasting(min(waiting), now)))]
+    kind: Kind = "warn" if now - front >= _SLOW else "good"
+    return [(kind, Markup("the first change has waited for {}").format(lasting(front, now)))]
 
 
 def _queues(queues: Sequence[QueueCount] | None, now: int) -> list[_Said]:
