@@ -180,8 +180,9 @@ async def test_the_largest_item_that_fits_a_message_is_exported(relay: RunningRe
 
 @pytest.mark.parametrize("profile_id", ["a/b\\c#d?e", "two words ", "x" * 1_000, "😀ß\u0301", "'; drop--", "%2F"])
 async def test_any_profile_id_works(relay: RunningRelay, profile_id: str) -> None:
-    await relay.send(item(profile_id, 1, **QUALIFIES), item(profile_id, 2, attributes={"x": 1}))
-    await relay.handled()
+    for change in (item(profile_id, 1, **QUALIFIES), item(profile_id, 2, attributes={"x": 1})):
+        await relay.send(change)
+        await relay.handled()
     exports = await relay.exports(profile_id)
     assert sorted(reasons(exports)) == [("first", "attribute"), ("first", "audience")]
     assert len({export.partition for export in exports}) == 1

@@ -55,8 +55,9 @@ async def test_counts_and_traces_on_the_running_app(tmp_path_factory: pytest.Tem
         joined = [item(f"p{number}", 1, segmentMembership=membership(1)) for number in range(PROFILES)]
         await relay.send({"changes": joined, "traceparent": TRACEPARENT}, "{no JSON")
         await relay.handled()
-        await relay.send(item("p0", 2, attributes={"x": 1}), item("p0", 2, attributes={"y": 1}))
-        await relay.handled()
+        for attribute in ("x", "y"):
+            await relay.send(item("p0", 2, attributes={attribute: 1}))
+            await relay.handled()
         async with httpx.AsyncClient(base_url=stack.functions_host.url, timeout=30) as client:
 
             async def counted(destination_id: str) -> Any:
