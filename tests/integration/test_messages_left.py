@@ -126,5 +126,5 @@ async def test_a_trigger_with_a_wrong_setting_succeeds_and_leaves_the_message(
     assert await waiting(queue) == 1
     assert caplog.messages == [
         "export_profile_changes: app setting RETRY_DELAYS: expected seconds, one for each retry, such as 15,30; "
-        f"message {message.id} stays, and comes again in 30 s"
+        f"message {message.id} stays, and comes again in 25 s"
     ]

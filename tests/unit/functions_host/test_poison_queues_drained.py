@@ -179,7 +179,7 @@ def test_what_always_fails_is_in_quarantine_in_the_end_and_keeps_nobody(older: b
         app = App(older_extension=older)
         app.always_fails = b'"bad"'
         app.storage.put(QUEUE, json.dumps(item("bad", 1)))
-        await app.run_for(4.5 * HOUR)
+        await app.run_for(4 * HOUR)
         assert app.world.quarantine.items == {}
         app.storage.put(QUEUE, json.dumps(item("good", 1, segmentMembership=membership(1))))
         await app.run_for(1.5 * HOUR)
