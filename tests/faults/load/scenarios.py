@@ -36,7 +36,7 @@ class Scenario:
     @property
     def kills(self) -> bool:
         """Whether hosts die: what they had in hand comes again when its lease is over."""
-        return self.mapped_late or Disturbances.kill_hosts in self.breaking
+        return Disturbances.kill_hosts in self.breaking or map_late_and_kill in self.breaking
 
     @property
     def dead(self) -> frozenset[str]:
